@@ -1,0 +1,1 @@
+"""The only part that makes things happen: claims due rows, decides, applies, reschedules."""

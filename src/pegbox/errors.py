@@ -1,0 +1,116 @@
+"""Every error that a client may see, as one tree.
+
+    PegboxError
+    ├── ValidationException              the request breaks a rule (HTTP 400)
+    ├── ResourceNotFound                 the named thing is not there, for operations that declare it
+    ├── ResourceInUse                    the name is taken, or the thing is busy
+    ├── ResourceLimitExceeded            a quota is reached
+    ├── ConflictException                two writers met
+    ├── UnknownOperation                 the model has it, pegbox does not serve it (HTTP 404)
+    ├── MalformedRequest                 the body is no request at all (SerializationException)
+    ├── RequestTooLarge                  body or header over the limit (HTTP 413)
+    ├── AuthError                        who are you?  `code` says what is wrong with the signature
+    ├── ServiceUnavailable               try again (HTTP 503)
+    ├── InternalFailure                  our fault (HTTP 500)
+    └── S3Error                          the S3 error codes, each with its own status
+
+Codes and statuses: spec section 0.2.  The message is what the client reads; it says what to do next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+class PegboxError(Exception):
+    """An error with the code and the HTTP status that AWS clients expect."""
+
+    code = "InternalFailure"
+    status = 500
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class ValidationException(PegboxError):
+    """The request breaks a rule of the model or of the guide."""
+
+    code, status = "ValidationException", 400
+
+
+class ResourceNotFound(PegboxError):
+    """The named resource does not exist."""
+
+    code, status = "ResourceNotFound", 400
+
+
+class ResourceInUse(PegboxError):
+    """The name is taken, or the resource is in a state that forbids the call."""
+
+    code, status = "ResourceInUse", 400
+
+
+class ResourceLimitExceeded(PegboxError):
+    """A quota of the account is reached."""
+
+    code, status = "ResourceLimitExceeded", 400
+
+
+class ConflictException(PegboxError):
+    """Somebody else changed the resource at the same time."""
+
+    code, status = "ConflictException", 400
+
+
+class UnknownOperation(PegboxError):
+    """The operation is not served here."""
+
+    code, status = "UnknownOperationException", 404
+
+
+class MalformedRequest(PegboxError):
+    """The body cannot be read as a request of the protocol."""
+
+    code, status = "SerializationException", 400
+
+
+class RequestTooLarge(PegboxError):
+    """The body, the header or the nesting is over the limit."""
+
+    code, status = "RequestEntityTooLargeException", 413
+
+
+class AuthError(PegboxError):
+    """The signature, key or time of the request is not accepted.
+
+    `code` is one of MissingAuthenticationTokenException, IncompleteSignatureException, UnrecognizedClientException,
+    InvalidSignatureException, AccessDeniedException; REST-XML services translate it to their own names.
+    """
+
+    status = 400
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class ServiceUnavailable(PegboxError):
+    """The server cannot answer now; clients retry."""
+
+    code, status = "ServiceUnavailable", 503
+
+
+class InternalFailure(PegboxError):
+    """A fault of the server; clients retry."""
+
+    code, status = "InternalFailure", 500
+
+
+class S3Error(PegboxError):
+    """An error of the S3 API.  `extra` becomes further elements of the XML body (Resource, Key, BucketName ...)."""
+
+    def __init__(self, code: str, status: int, message: str, extra: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.code, self.status = code, status
+        self.extra = dict(extra or {})

@@ -1,0 +1,117 @@
+"""Where attempts run: the contract between the engine and whatever runs a training program.
+
+Repeatable: every method may be called again after a crash with the same arguments and has the same effect.
+Threads:    methods are called from several threads, never twice at once for one attempt.
+Silence:    a lost process is an Observation (phase LOST), not an exception.
+Ownership:  a started attempt outlives the server; its directory is the only link between the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import Enum
+from pathlib import Path
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """What to execute: an argv, or a Python module whose `main() -> int` is the trainer (built-in algorithms)."""
+
+    argv: tuple[str, ...] = ()
+    module: str | None = None  #: forked from the zygote when one is up, else run with `python -m`
+    workdir: str | None = None  #: default: the instance's own directory
+    environment: Mapping[str, str] = field(default_factory=dict)  #: of the image, below the request's own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try at one training job: everything that the runner must know (spec section 3)."""
+
+    id: str  #: unique and stable: job id and attempt number
+    directory: Path  #: the attempt's own directory; channels are already staged in it
+    job_name: str
+    job_arn: str
+    region: str
+    program: Program
+    hyperparameters: Mapping[str, str]
+    environment: Mapping[str, str]  #: `Environment` of the request
+    channels: Mapping[str, Mapping[str, Any]]  #: inputdataconfig.json, by channel name
+    metrics: Sequence[Mapping[str, str]]  #: MetricDefinitions: Name, Regex
+    instance_count: int
+    instance_type: str
+    checkpoint_path: str | None  #: CheckpointConfig.LocalPath, below /opt/ml
+    max_runtime: float | None  #: seconds of training, MaxRuntimeInSeconds
+    grace: float = 120.0  #: seconds between TERM and KILL
+
+
+class Phase(Enum):
+    """Where an attempt stands."""
+
+    STARTING = "Starting"  # asked for, no process seen yet
+    RUNNING = "Running"
+    EXITED = "Exited"  # `exit` says how
+    LOST = "Lost"  # the runner is gone and left no exit record
+
+
+class Cause(Enum):
+    """Why the training processes ended."""
+
+    EXIT = "Exit"  # by themselves
+    STOPPED = "Stopped"  # stop() was called
+    MAX_RUNTIME = "MaxRuntime"  # max_runtime was reached
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exit:
+    """How an attempt ended."""
+
+    cause: Cause
+    codes: Mapping[str, int]  #: host name -> exit code; negative: the signal
+    started: float  #: epoch seconds, first training process
+    ended: float  #: epoch seconds, last training process
+    failure: str = ""  #: text of /opt/ml/output/failure, else the last lines printed; at most 1024 characters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One metric value taken from the log."""
+
+    offset: int  #: byte offset in the attempt's points file: the identity of the point
+    host: str  #: algo-1 ...
+    metric: str
+    value: float
+    at: float  #: epoch seconds at which the line was read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What is new since `cursor`."""
+
+    phase: Phase
+    started: float | None  #: epoch seconds at which training began
+    points: Sequence[Point]
+    cursor: int  #: pass it to the next observe()
+    exit: Exit | None = None
+
+
+class Executor(Protocol):
+    """Runs attempts somewhere."""
+
+    def start(self, attempt: Attempt) -> None:
+        """Start the attempt, or adopt it when it is already running or has ended.  Idempotent by `attempt.id`."""
+        ...
+
+    def observe(self, directory: Path, cursor: int) -> Observation:
+        """Read what has happened since `cursor` (0 at first)."""
+        ...
+
+    def stop(self, directory: Path) -> None:
+        """Ask for TERM now and KILL after the attempt's grace.  Returns at once."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what belongs to this server (the zygote); attempts go on."""
+        ...

@@ -1,0 +1,27 @@
+"""ARNs and names (spec of the API: names are unique per account and region, without regard to case)."""
+
+from __future__ import annotations
+
+import re
+
+_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*")
+
+
+def arn(resource: str, name: str, *, account: str, region: str) -> str:
+    """`arn:aws:sagemaker:<region>:<account>:<resource>/<name>`, the name in lower case as the service prints it."""
+    return f"arn:aws:sagemaker:{region}:{account}:{resource}/{name.lower()}"
+
+
+def name_of(text: str) -> str:
+    """The name at the end of an ARN, or the text itself when it is no ARN."""
+    return text.rsplit("/", 1)[-1] if text.startswith("arn:") else text
+
+
+def is_name(text: str, most: int) -> bool:
+    """Whether `text` is a resource name of at most `most` characters."""
+    return len(text) <= most and _NAME.fullmatch(text) is not None
+
+
+def training_job_name(tuning_job: str, number: int, suffix: str) -> str:
+    """`<tuning job>-<NNN>-<8 hex>`, the form in which a tuning job names its training jobs."""
+    return f"{tuning_job}-{number:03d}-{suffix}"

@@ -1,0 +1,67 @@
+"""Where bytes live: buckets and keys, whoever keeps them.
+
+Atomic:     a put is visible whole or not at all, also after a crash.
+Repeatable: put, delete and copy may be repeated with the same arguments.
+Threads:    all methods may be called from several threads at once.
+Streams:    bodies are never held in memory whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """s3://bucket/key, https://… of the same, or file:///path."""
+
+    scheme: str  #: "s3" or "file"
+    bucket: str  #: "" for file
+    key: str  #: key or prefix; for file the absolute path
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.key}" if self.scheme == "s3" else f"file://{self.key}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectInfo:
+    """What is known about an object without reading it."""
+
+    key: str
+    size: int
+    etag: str  #: without quotes
+    modified: datetime
+    content_type: str = "binary/octet-stream"
+    metadata: Mapping[str, str] = field(default_factory=dict)  #: user metadata, keys in lower case
+
+
+class NoSuchObject(Exception):
+    """There is no object, or no bucket, at this location."""
+
+
+class ObjectStore(Protocol):
+    """Reads and writes objects for the engine.  `account` is whose buckets are meant (ignored by outside stores)."""
+
+    def open(self, account: str, location: Location) -> BinaryIO:
+        """Open an object for streaming.  Raises NoSuchObject."""
+        ...
+
+    def put(self, account: str, location: Location, source: BinaryIO) -> str:
+        """Store all of `source`; returns the ETag.  Raises NoSuchObject for a missing bucket."""
+        ...
+
+    def list(self, account: str, prefix: Location) -> Iterator[ObjectInfo]:
+        """All objects whose key begins with the prefix's key, in UTF-8 byte order.  Raises NoSuchObject (bucket)."""
+        ...
+
+    def delete(self, account: str, location: Location) -> None:
+        """Remove an object; a missing one is no error."""
+        ...
+
+    def fetch(self, account: str, location: Location, into: Path) -> None:
+        """Write one object to the path `into` (a private copy: the caller may change it).  Raises NoSuchObject."""
+        ...

@@ -1,0 +1,1 @@
+"""One module per resource noun; functions named as the operations of the API."""

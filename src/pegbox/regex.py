@@ -1,0 +1,65 @@
+"""The dialect of metric expressions: Python-like, matched by RE2 wherever RE2 can.
+
+RE2 runs in time linear in the line, so no expression can hang a job.  What it refuses and Python's `re` accepts
+(look-around, back-references) is marked compatible and runs in a process that can be killed.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from dataclasses import dataclass
+from enum import Enum
+
+import re2
+
+MAX_MEMORY = 8 << 20  #: bytes one expression's automaton may take
+
+
+class Engine(Enum):
+    """Who can match an expression."""
+
+    LINEAR = "re2"
+    BACKTRACKING = "re"
+
+
+class InvalidExpression(Exception):
+    """The expression is not valid, or captures nothing.  The message says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A checked metric expression."""
+
+    text: str
+    engine: Engine
+
+
+def re2_options() -> re2.Options:
+    """The options under which all metric expressions run: quiet, bounded, UTF-8."""
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = MAX_MEMORY
+    return options
+
+
+def check(text: str) -> Expression:
+    """Decide who matches `text`.  Raises InvalidExpression when it does not compile or has no capture group."""
+    try:
+        groups = re2.compile(text, options=re2_options()).groups
+        engine = Engine.LINEAR
+    except re2.error:
+        groups = _groups_of_re(text)
+        engine = Engine.BACKTRACKING
+    if groups < 1:
+        raise InvalidExpression("it has no capture group: put the number to extract in parentheses")
+    return Expression(text, engine)
+
+
+def _groups_of_re(text: str) -> int:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return re.compile(text).groups
+    except (re.error, RecursionError, OverflowError) as error:
+        raise InvalidExpression(f"it is not a valid regular expression: {error}") from None

@@ -1,0 +1,1 @@
+"""State in SQLite or PostgreSQL.  Only this package knows SQL."""

@@ -1,0 +1,88 @@
+"""What a search strategy sees and what it answers: pure data in, pure data out.
+
+A strategy has no state.  Everything it knows is the `Study`; the same study, count and generator give the same
+candidates, in any process and after any restart.  Trials may be told in any order.  Study and answers are picklable,
+because the engine asks in a process of its own (a model fit must not hold up the API).
+
+Never:  I/O, clocks, global randomness, threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol
+
+from pegbox.domain.ranges import Space
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+
+class Goal(Enum):
+    """HyperParameterTuningJobObjective.Type."""
+
+    MINIMIZE = "Minimize"
+    MAXIMIZE = "Maximize"
+
+
+class TrialState(Enum):
+    """What is known about a trial."""
+
+    RUNNING = "Running"  # pending: proposed, no final value yet
+    FINISHED = "Finished"  # has a final objective value
+    STOPPED = "Stopped"  # ended early; `objective` is the last value, if any was seen
+    FAILED = "Failed"  # ended without a value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One training job as the strategy sees it."""
+
+    number: int  #: launch order within the tuning job, from 1
+    values: Mapping[str, str]  #: tuned hyperparameters as rendered strings
+    state: TrialState
+    objective: float | None = None  #: final value, in the user's units
+    curve: tuple[float, ...] = ()  #: every published objective value, oldest first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much may be spent."""
+
+    most: int  #: MaxNumberOfTrainingJobs
+    at_once: int  #: MaxParallelTrainingJobs, never above `most`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """One search: the space, the goal and all that has happened."""
+
+    space: Space
+    goal: Goal
+    limits: Limits
+    seed: int
+    trials: tuple[Trial, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A configuration to train next; `values` are rendered strings that re-parse inside their ranges."""
+
+    values: Mapping[str, str]
+
+
+class Exhausted(Exception):
+    """Every configuration of a finite space has been tried or is running: there is nothing left to propose."""
+
+
+class Strategy(Protocol):
+    """A way to search."""
+
+    def ask(self, study: Study, count: int, rng: Generator) -> Sequence[Candidate]:
+        """Propose up to `count` configurations; fewer means: wait for a result first.
+
+        Raises Exhausted when nothing is left for ever.
+        """
+        ...

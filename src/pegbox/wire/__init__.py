@@ -1,0 +1,1 @@
+"""Speaks AWS: protocols, validation and signatures.  Knows shapes, never meanings."""

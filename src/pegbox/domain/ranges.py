@@ -1,0 +1,372 @@
+"""Parameter ranges: what a tuning job may vary, between which bounds and on which scale.
+
+A `Space` maps configurations (rendered strings, as a training job receives them) to points of the unit cube, one
+coordinate per range, and back.  Source: SageMaker developer guide, "Define Hyperparameter Ranges" and
+"Hyperparameter Scaling"; API reference, ParameterRanges.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, NoReturn, TypeAlias
+
+from pegbox.errors import ValidationException
+
+#: Tells built-in algorithms which metric to print; it is set by the service, so nobody may tune it.
+OBJECTIVE_HYPERPARAMETER = "_tuning_objective_metric"
+MOST_RANGES = 30
+MOST_VALUES = 30
+SMALLEST_INTEGER, LARGEST_INTEGER = -(2**63), 2**63 - 1
+AUTO_LOG_RATIO = 100  #: Auto means logarithmic from this Max/Min on, for continuous ranges ...
+AUTO_LOG_RATIO_INTEGER = 1000  #: ... and for integer ranges.
+
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+_DECIMAL = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
+
+
+class Scaling(Enum):
+    """HyperParameterScalingType: the scale on which a range is searched evenly."""
+
+    AUTO = "Auto"
+    LINEAR = "Linear"
+    LOGARITHMIC = "Logarithmic"
+    REVERSE_LOGARITHMIC = "ReverseLogarithmic"
+
+
+@dataclass(frozen=True, slots=True)
+class Continuous:
+    """All doubles of the closed interval [low, high]."""
+
+    name: str
+    low: float
+    high: float
+    scaling: Scaling = Scaling.AUTO
+
+    @property
+    def scale(self) -> Scaling:
+        """The scaling with Auto resolved."""
+        if self.scaling is not Scaling.AUTO:
+            return self.scaling
+        wide = self.low > 0 and self.high / self.low >= AUTO_LOG_RATIO
+        return Scaling.LOGARITHMIC if wide else Scaling.LINEAR
+
+    def size(self) -> int | None:
+        """1 for a constant, else None: as good as infinitely many values."""
+        return 1 if self.low == self.high else None
+
+    def encode(self, value: str) -> float:
+        """The place of a value on the range's scale, in [0, 1]; values outside the bounds go to the nearer end."""
+        number = min(max(float(value), self.low), self.high)
+        if self.low == self.high:
+            return 0.5
+        return min(max(self._distance(number) / self._distance(self.high), 0.0), 1.0)
+
+    def decode(self, point: float) -> str:
+        """The value at a place of the scale: the shortest decimal that parses to the same double, in the bounds."""
+        if point <= 0 or self.low == self.high:
+            return render(self.low)
+        if point >= 1:
+            return render(self.high)
+        return render(min(max(self._value(point), self.low), self.high))
+
+    def value(self, index: int) -> str:
+        """The only value of a constant."""
+        return render(self.low)
+
+    def index(self, value: str) -> int:
+        """0, the place of a constant's only value; ValueError for any other."""
+        if not self.low == float(value) == self.high:
+            raise ValueError(f"{value} is not the constant {self.low}")
+        return 0
+
+    def _distance(self, number: float) -> float:
+        """How far a number is from `low` on the scale; exact in relative terms also for narrow ranges."""
+        if self.scale is Scaling.LOGARITHMIC:
+            return log_ratio(number, self.low)
+        if self.scale is Scaling.REVERSE_LOGARITHMIC:
+            return math.log1p((number - self.low) / (1 - number))
+        return number / 4 - self.low / 4 if self._is_huge() else number - self.low
+
+    def _value(self, point: float) -> float:
+        if self.scale is Scaling.LOGARITHMIC:
+            return times_exp(self.low, point * self._distance(self.high))
+        if self.scale is Scaling.REVERSE_LOGARITHMIC:
+            return self.low - (1 - self.low) * math.expm1(-point * self._distance(self.high))
+        if self._is_huge():
+            return self.low * (1 - point) + self.high * point
+        return self.low + point * (self.high - self.low)
+
+    def _is_huge(self) -> bool:
+        return math.isinf(self.high - self.low)
+
+
+@dataclass(frozen=True, slots=True)
+class Integer:
+    """All integers from low to high, both included; bounds of 64 bits."""
+
+    name: str
+    low: int
+    high: int
+    scaling: Scaling = Scaling.AUTO
+
+    @property
+    def scale(self) -> Scaling:
+        """The scaling with Auto resolved."""
+        if self.scaling is not Scaling.AUTO:
+            return self.scaling
+        wide = self.low >= 1 and self.high >= AUTO_LOG_RATIO_INTEGER * self.low
+        return Scaling.LOGARITHMIC if wide else Scaling.LINEAR
+
+    def size(self) -> int:
+        """How many integers there are."""
+        return self.high - self.low + 1
+
+    def encode(self, value: str) -> float:
+        """The place of a value in [0, 1]: the middle of its cell (linear), its logarithm (logarithmic).
+
+        On a logarithmic scale the cells are [log(v - 0.5), log(v + 0.5)].
+        """
+        return self._place(min(max(int(value), self.low), self.high))
+
+    def decode(self, point: float) -> str:
+        """The integer into whose cell the point falls, as a plain decimal."""
+        if point <= self._place(self.low):
+            return str(self.low)
+        if point >= self._place(self.high):
+            return str(self.high)
+        return str(min(max(self.low + self._steps(point), self.low), self.high))
+
+    def value(self, index: int) -> str:
+        """The index-th integer, from 0."""
+        return str(self.low + index)
+
+    def index(self, value: str) -> int:
+        """The place of an integer in the range, from 0; ValueError if it is no member."""
+        number = int(value)
+        if not self.low <= number <= self.high:
+            raise ValueError(f"{value} is outside {self.low}..{self.high}")
+        return number - self.low
+
+    def _place(self, number: int) -> float:
+        if self.scale is Scaling.LOGARITHMIC:
+            return math.log1p((number - self.low + 0.5) / (self.low - 0.5)) / self._width()
+        return (2 * (number - self.low) + 1) / (2 * self.size())
+
+    def _steps(self, point: float) -> int:
+        if self.scale is Scaling.LOGARITHMIC:
+            return math.floor((self.low - 0.5) * math.expm1(point * self._width()))
+        numerator, denominator = point.as_integer_ratio()
+        return numerator * self.size() // denominator
+
+    def _width(self) -> float:
+        return math.log1p(self.size() / (self.low - 0.5))
+
+
+@dataclass(frozen=True, slots=True)
+class Categorical:
+    """A choice without order; values reach the training job byte for byte."""
+
+    name: str
+    values: tuple[str, ...]
+
+    def size(self) -> int:
+        """How many values there are."""
+        return len(self.values)
+
+    def encode(self, value: str) -> float:
+        """The middle of the value's cell, all cells being equally wide; ValueError for an unknown value."""
+        return (self.index(value) + 0.5) / len(self.values)
+
+    def decode(self, point: float) -> str:
+        """The value into whose cell the point falls."""
+        return self.values[min(max(math.floor(point * len(self.values)), 0), len(self.values) - 1)]
+
+    def value(self, index: int) -> str:
+        """The index-th value, from 0."""
+        return self.values[index]
+
+    def index(self, value: str) -> int:
+        """The place of a value in the list, from 0; ValueError for an unknown value."""
+        return self.values.index(value)
+
+
+Parameter: TypeAlias = Continuous | Integer | Categorical
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """The product of all ranges: integer, continuous, categorical, each in the order of the request."""
+
+    parameters: tuple[Parameter, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the tuned hyperparameters, in order."""
+        return tuple(parameter.name for parameter in self.parameters)
+
+    def size(self) -> int | None:
+        """How many distinct configurations there are; None if any range is continuous with low < high."""
+        product = 1
+        for parameter in self.parameters:
+            size = parameter.size()
+            if size is None:
+                return None
+            product *= size
+        return product
+
+    def encode(self, values: Mapping[str, str]) -> tuple[float, ...]:
+        """A configuration as a point of the unit cube.
+
+        Numbers outside the bounds go to the nearer bound.  KeyError: a hyperparameter is missing.  ValueError: a text
+        is no number, or no value of its categorical range.
+        """
+        return tuple(parameter.encode(values[parameter.name]) for parameter in self.parameters)
+
+    def decode(self, point: Sequence[float]) -> dict[str, str]:
+        """A point of the unit cube as rendered strings; they re-parse inside their ranges."""
+        pairs = zip(self.parameters, point, strict=True)
+        return {parameter.name: parameter.decode(coordinate) for parameter, coordinate in pairs}
+
+    def configuration(self, index: int) -> dict[str, str]:
+        """The index-th configuration of a finite space, from 0; the first range varies slowest."""
+        chosen: list[tuple[str, str]] = []
+        for parameter in reversed(self.parameters):
+            index, digit = divmod(index, parameter.size() or 1)
+            chosen.append((parameter.name, parameter.value(digit)))
+        return dict(reversed(chosen))
+
+    def index(self, values: Mapping[str, str]) -> int:
+        """The inverse of `configuration`.  KeyError or ValueError if the values do not lie in the space."""
+        place = 0
+        for parameter in self.parameters:
+            place = place * (parameter.size() or 1) + parameter.index(values[parameter.name])
+        return place
+
+
+def render(number: float) -> str:
+    """A double as the shortest decimal that parses back to it; minus zero is zero."""
+    return repr(number + 0.0)
+
+
+def log_ratio(number: float, base: float) -> float:
+    """log(number / base) for 0 < base <= number, without cancellation or overflow."""
+    if number / 2 < base:
+        return math.log1p((number - base) / base)
+    return math.log(number) - math.log(base)
+
+
+def times_exp(base: float, exponent: float) -> float:
+    """base * exp(exponent) for exponent >= 0, the inverse of `log_ratio`."""
+    if exponent < math.log(2):
+        return base + base * math.expm1(exponent)
+    return math.exp(min(math.log(base) + exponent, 709.782712893384))
+
+
+def parse_ranges(document: Mapping[str, Any], static: Mapping[str, str]) -> Space:
+    """Read ParameterRanges of the API beside the definition's StaticHyperParameters.
+
+    Raises ValidationException, naming the hyperparameter, when the ranges break a rule of the guide.
+    """
+    if document.get("AutoParameters"):
+        _refuse("AutoParameters need Autotune, which is not supported yet. Give explicit parameter ranges instead.")
+    parameters = tuple(_parse_all(document))
+    if not parameters:
+        _refuse("ParameterRanges must contain at least one integer, continuous or categorical parameter range.")
+    if len(parameters) > MOST_RANGES:
+        _refuse(
+            f"The tuning job has {len(parameters)} tunable hyperparameters over all parameter ranges; "
+            f"the maximum is {MOST_RANGES}."
+        )
+    _check_names([parameter.name for parameter in parameters], static)
+    return Space(parameters)
+
+
+def _parse_all(document: Mapping[str, Any]) -> Iterator[Parameter]:
+    yield from map(_parse_integer, document.get("IntegerParameterRanges") or ())
+    yield from map(_parse_continuous, document.get("ContinuousParameterRanges") or ())
+    yield from map(_parse_categorical, document.get("CategoricalParameterRanges") or ())
+
+
+def _check_names(names: Iterable[str], static: Mapping[str, str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name == OBJECTIVE_HYPERPARAMETER:
+            _refuse(f"The hyperparameter {name} is set by the service and cannot be tuned.")
+        if name in static:
+            _refuse(f"The hyperparameter {name} is both in ParameterRanges and in StaticHyperParameters.")
+        if name in seen:
+            _refuse(f"The hyperparameter {name} has more than one parameter range; names must be unique.")
+        seen.add(name)
+
+
+def _parse_integer(document: Mapping[str, Any]) -> Integer:
+    name, scaling = document["Name"], _scaling(document)
+    low, high = (_integer(name, bound, document[bound]) for bound in ("MinValue", "MaxValue"))
+    _check_order(name, low, high, document)
+    if scaling is Scaling.REVERSE_LOGARITHMIC:
+        _refuse(f"The integer hyperparameter {name} cannot have ScalingType ReverseLogarithmic.")
+    if scaling is Scaling.LOGARITHMIC and low < 1:
+        _refuse(f"The integer hyperparameter {name} with ScalingType Logarithmic needs MinValue >= 1, but it is {low}.")
+    return Integer(name, low, high, scaling)
+
+
+def _parse_continuous(document: Mapping[str, Any]) -> Continuous:
+    name, scaling = document["Name"], _scaling(document)
+    low, high = (_decimal(name, bound, document[bound]) for bound in ("MinValue", "MaxValue"))
+    _check_order(name, low, high, document)
+    if scaling is Scaling.LOGARITHMIC and low <= 0:
+        _refuse(f"The hyperparameter {name} with ScalingType Logarithmic needs MinValue > 0, but it is {render(low)}.")
+    if scaling is Scaling.REVERSE_LOGARITHMIC and not (low >= 0 and high < 1):
+        _refuse(
+            f"The hyperparameter {name} with ScalingType ReverseLogarithmic needs 0 <= MinValue and MaxValue < 1, "
+            f"but they are {render(low)} and {render(high)}."
+        )
+    return Continuous(name, low, high, scaling)
+
+
+def _parse_categorical(document: Mapping[str, Any]) -> Categorical:
+    name, values = document["Name"], tuple(document["Values"])
+    if not values:
+        _refuse(f"The categorical hyperparameter {name} has no values.")
+    if len(values) > MOST_VALUES:
+        _refuse(f"The categorical hyperparameter {name} has {len(values)} values; the maximum is {MOST_VALUES}.")
+    for place, value in enumerate(values):
+        if value in values[:place]:
+            _refuse(f"The categorical hyperparameter {name} has the value {value!r} more than once.")
+    return Categorical(name, values)
+
+
+def _scaling(document: Mapping[str, Any]) -> Scaling:
+    return Scaling(document.get("ScalingType") or "Auto")
+
+
+def _integer(name: str, bound: str, text: str) -> int:
+    if not _INTEGER.fullmatch(text):
+        _refuse(f"{bound} of the integer hyperparameter {name} must be an integer in plain digits, but it is {text!r}.")
+    digits = text.lstrip("+-").lstrip("0")
+    number = int(text) if len(digits) < 20 else LARGEST_INTEGER + 1
+    if not SMALLEST_INTEGER <= number <= LARGEST_INTEGER:
+        _refuse(f"{bound} of the integer hyperparameter {name} does not fit into 64 bits: {text}.")
+    return number
+
+
+def _decimal(name: str, bound: str, text: str) -> float:
+    if not _DECIMAL.fullmatch(text) or math.isinf(float(text)):
+        _refuse(f"{bound} of the continuous hyperparameter {name} must be a finite number, but it is {text!r}.")
+    return float(text) + 0.0
+
+
+def _check_order(name: str, low: float, high: float, document: Mapping[str, Any]) -> None:
+    if low > high:
+        _refuse(
+            f"MinValue of the hyperparameter {name} must not be greater than its MaxValue, "
+            f"but they are {document['MinValue']} and {document['MaxValue']}."
+        )
+
+
+def _refuse(message: str) -> NoReturn:
+    raise ValidationException(message)

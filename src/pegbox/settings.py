@@ -1,0 +1,138 @@
+"""Every setting, in one place.
+
+A setting `name` comes from, in this order: the command line, the environment variable `PEGBOX_NAME`, the key `name` of
+`pegbox.toml` in the home directory, the default below.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+LOOPBACK = ("127.", "::1", "localhost")
+
+
+class SettingsError(Exception):
+    """A setting is unknown or has an unusable value; the message names it and where it came from."""
+
+
+def _default_slots() -> int:
+    """Two jobs a core, at least four, and half a gigabyte of memory for each."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 4 << 30
+    return max(1, min(max(4, 2 * (os.cpu_count() or 1)), memory // (512 << 20)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How a server runs."""
+
+    #: Where all state lives.
+    home: Path = field(default_factory=lambda: Path(platformdirs.user_data_dir("pegbox", appauthor=False)))
+    #: The address to listen on.
+    host: str = "127.0.0.1"
+    #: The port to listen on; 0 takes a free one.
+    port: int = 8420
+    #: Whether signatures are verified. Off is allowed on loopback only.
+    auth: bool = True
+    #: The account of the first access key, and of every caller when signatures are not verified.
+    account_id: str = "000000000000"
+    #: The region printed by `pegbox env`; requests name their own.
+    region: str = "us-east-1"
+    #: SQLAlchemy URL of the database; empty means SQLite under the home.
+    database_url: str = ""
+    #: Training jobs at once on this host.
+    slots: int = field(default_factory=_default_slots)
+    #: Endpoint of an S3 store to use instead of the built-in one.
+    s3_endpoint: str = ""
+    #: Python that runs script-mode jobs; empty means the one that runs pegbox.
+    python: str = ""
+    #: Seconds between two looks at everything that is due.
+    tick: float = 1.0
+    #: Seconds for which a server holds the work it has taken.
+    lease: float = 15.0
+    #: Seconds a strategy may take to propose before a random configuration is used instead.
+    propose_timeout: float = 60.0
+    #: Seconds between TERM and KILL of a training job that is being stopped.
+    stop_grace: float = 120.0
+    #: Seconds between two uploads of new checkpoints.
+    checkpoint_interval: float = 30.0
+    #: Largest body of a JSON or query request, in bytes.
+    max_body: int = 4 << 20
+    #: Least severe level that is logged: debug, info, warning or error.
+    log_level: str = "info"
+
+    @property
+    def database(self) -> str:
+        """The database's URL."""
+        return self.database_url or f"sqlite:///{self.home / 'pegbox.db'}"
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        return self.host.startswith(LOOPBACK)
+
+
+def load(given: Mapping[str, Any] | None = None, environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings from command line (`given`; None values are absent), environment and file.  Raises SettingsError."""
+    environment = os.environ if environment is None else environment
+    values = {name: value for name, value in (given or {}).items() if value is not None}
+    for item in fields(Settings):
+        variable = f"PEGBOX_{item.name.upper()}"
+        if item.name not in values and environment.get(variable, "") != "":
+            values[item.name] = _convert(item.name, environment[variable], variable)
+    home = Path(values.get("home", Settings().home)).expanduser().resolve()
+    for name, value in _file(home / "pegbox.toml").items():
+        values.setdefault(name, value)
+    values["home"] = home
+    return _checked(Settings(**values))
+
+
+def _file(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        document = tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: {error}") from None
+    known = {item.name for item in fields(Settings)} - {"home"}
+    unknown = sorted(set(document) - known)
+    if unknown:
+        raise SettingsError(f"{path}: unknown setting {unknown[0]!r}; known are {', '.join(sorted(known))}")
+    return {name: _convert(name, value, f"{path}: {name}") for name, value in document.items()}
+
+
+def _convert(name: str, value: Any, source: str) -> Any:
+    default = getattr(Settings(), name)
+    try:
+        if isinstance(default, bool):
+            return _switch(value)
+        return type(default)(value) if not isinstance(default, Path) else Path(str(value))
+    except (TypeError, ValueError):
+        raise SettingsError(f"{source}: {value!r} is not usable; expected {type(default).__name__}") from None
+
+
+def _switch(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    text = str(value).lower()
+    if text not in ("on", "off", "true", "false", "1", "0", "yes", "no"):
+        raise ValueError(text)
+    return text in ("on", "true", "1", "yes")
+
+
+def _checked(settings: Settings) -> Settings:
+    if not settings.auth and not settings.loopback:
+        raise SettingsError(f"auth off is for loopback only, and host is {settings.host}: use --auth on")
+    if not (len(settings.account_id) == 12 and settings.account_id.isdigit()):
+        raise SettingsError(f"account_id: {settings.account_id!r} is not twelve digits")
+    if settings.slots < 1:
+        raise SettingsError(f"slots: {settings.slots} leaves no room for any job; give at least 1")
+    if settings.tick <= 0 or settings.lease <= settings.tick:
+        raise SettingsError("tick must be positive and shorter than lease")
+    return settings

@@ -1,0 +1,228 @@
+"""State: resources as documents, metric points, access keys, images.
+
+Resources:    one row a resource: typed identity, status, times and lease beside the document as the API describes it.
+Transactions: everything inside one `transaction()` is visible whole or not at all; `reading()` sees one moment.
+Writers:      a change names the version it was made from; a stale one matches no row (Stale).  Work under a lease is
+              also bound to the lease's epoch: whoever lost the lease writes nothing (Fenced).
+Time:         leases and due times are compared by the database's clock, so servers need not agree on theirs.
+Threads:      a Store may be used from many threads; a Transaction belongs to one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+
+class Kind(StrEnum):
+    """What a resource is; the value is the ARN's resource part."""
+
+    TUNING_JOB = "hyper-parameter-tuning-job"
+    TRAINING_JOB = "training-job"
+
+
+class AlreadyExists(Exception):
+    """A resource of this kind has the name, in whatever case; `existing` is its name as it was given."""
+
+    def __init__(self, existing: str) -> None:
+        super().__init__(existing)
+        self.existing = existing
+
+
+class NotFound(Exception):
+    """No such resource in this account and region."""
+
+
+class Stale(Exception):
+    """Somebody changed the resource since it was read."""
+
+
+class Fenced(Stale):
+    """The lease was lost: another server has the work now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """A row.  `document` is what clients see, `state` what the engine remembers."""
+
+    id: int = 0  #: given by insert
+    account: str
+    region: str
+    kind: Kind
+    name: str
+    parent_id: int | None = None  #: the tuning job of a training job
+    number: int | None = None  #: launch order within the parent, from 1
+    status: str
+    outcome: str | None = None  #: counter bucket once ended: Completed, Stopped, RetryableError, NonRetryableError
+    objective: float | None = None  #: final objective value, for children of tuning jobs
+    created_at: float
+    modified_at: float
+    ended_at: float | None = None
+    host: str | None = None  #: where it holds a slot
+    document: Mapping[str, Any] = field(default_factory=dict)
+    state: Mapping[str, Any] = field(default_factory=dict)
+    due_at: float | None = None  #: when the engine should look again; None: never
+    epoch: int = 0  #: raised by every claim
+    version: int = 0  #: raised by every change
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricPoint:
+    """One value of one metric; (resource, attempt, offset) is its identity."""
+
+    attempt: int
+    offset: int
+    host: str
+    metric: str
+    value: float
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """Which resources to list, in which order."""
+
+    account: str
+    region: str
+    kind: Kind
+    sort_by: str = "name"  #: name, created_at, status, objective
+    descending: bool = False
+    parent_id: int | None = None
+    name_contains: str | None = None  #: without regard to case
+    status: str | None = None
+    created_after: float | None = None
+    created_before: float | None = None
+    modified_after: float | None = None
+    modified_before: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page and where the next one begins: (sort value, id) of the last row, or None at the end."""
+
+    resources: Sequence[Resource]
+    after: tuple[Any, int] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """How many children share a status, an outcome and having an objective value."""
+
+    status: str
+    outcome: str | None
+    has_objective: bool
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessKey:
+    """Who may call."""
+
+    id: str
+    secret: str = field(repr=False)
+    account: str
+    description: str = ""
+    created_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """What a training image name means on a machine without containers."""
+
+    name: str
+    command: Sequence[str]
+    workdir: str | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    python: str | None = None  #: interpreter for script-mode images
+    created_at: float
+
+
+class Transaction(Protocol):
+    """One unit of reading and writing."""
+
+    def insert(self, resource: Resource) -> Resource:
+        """Add a resource; returns it with its id.  Raises AlreadyExists."""
+        ...
+
+    def get(self, account: str, region: str, kind: Kind, name: str) -> Resource:
+        """Find by name, without regard to case.  Raises NotFound."""
+        ...
+
+    def by_id(self, identity: int) -> Resource:
+        """Find by id.  Raises NotFound."""
+        ...
+
+    def children(self, parent_id: int) -> Sequence[Resource]:
+        """All children in launch order, without their documents."""
+        ...
+
+    def tally(self, parent_ids: Collection[int]) -> Mapping[int, Sequence[Tally]]:
+        """The children of each parent, counted."""
+        ...
+
+    def best(self, parent_id: int, maximize: bool) -> Resource | None:
+        """The child with the best objective; of equals the one created first."""
+        ...
+
+    def save(self, resource: Resource, *, leased: bool = False) -> Resource:
+        """Write a changed resource.  Raises Stale, or Fenced when `leased` and the lease is no longer ours."""
+        ...
+
+    def mark_due(self, identities: Collection[int]) -> None:
+        """Let the engine look at these now."""
+        ...
+
+    def delete(self, identity: int) -> None:
+        """Remove a resource and its points."""
+        ...
+
+    def reserve(self, identity: int, host: str, slots: int) -> bool:
+        """Take one of the host's slots for a waiting training job, in order of age; False when there is none."""
+        ...
+
+    def waiting(self, limit: int) -> Sequence[int]:
+        """Ids of training jobs that wait for a slot, oldest first."""
+        ...
+
+    def select(self, query: Query, after: tuple[Any, int] | None, limit: int) -> Page:
+        """A page by keyset: nothing is lost or repeated when rows are inserted meanwhile."""
+        ...
+
+    def add_points(self, identity: int, points: Iterable[MetricPoint]) -> None:
+        """Store points; those already there are left as they are."""
+        ...
+
+    def curves(self, identities: Collection[int], metric: str) -> Mapping[int, Sequence[float]]:
+        """All values of a metric, oldest first, by resource."""
+        ...
+
+
+class Store(Protocol):
+    """The database."""
+
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        """Read and write; commits at the end, rolls back on an exception."""
+        ...
+
+    def reading(self) -> AbstractContextManager[Transaction]:
+        """Read only; never waits for writers."""
+        ...
+
+    def claim(self, owner: str, lease: float, limit: int, only: Collection[int] | None = None) -> Sequence[Resource]:
+        """Take due work, orphans of dead servers first; with `only`, those rows whether due or not."""
+        ...
+
+    def renew(self, owner: str, lease: float, identities: Collection[int]) -> None:
+        """Hold the work for another `lease` seconds."""
+        ...
+
+    def release(self, resource: Resource, due_in: float | None) -> None:
+        """Let go of the work; look again in `due_in` seconds, or never.  Does nothing when the lease was lost."""
+        ...
+
+    def now(self) -> float:
+        """The database's clock, epoch seconds."""
+        ...

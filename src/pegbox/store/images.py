@@ -1,0 +1,63 @@
+"""Training images: what a name means on a machine without containers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Engine, Row, delete, insert, select
+
+from pegbox.store import schema
+from pegbox.store.base import Image
+
+_images = schema.image
+
+
+class Images:
+    """The registered images."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def find(self, name: str) -> Image | None:
+        """The image with exactly this name."""
+        with self._engine.connect() as connection:
+            row = connection.execute(select(_images).where(_images.c.name == name)).first()
+        return _image(row) if row else None
+
+    def all(self) -> Sequence[Image]:
+        """Every image, by name."""
+        with self._engine.connect() as connection:
+            return [_image(row) for row in connection.execute(select(_images).order_by(_images.c.name))]
+
+    def put(self, image: Image) -> None:
+        """Register an image, in place of one of the same name."""
+        values = {
+            "name": image.name,
+            "command": json.dumps(list(image.command)),
+            "workdir": image.workdir,
+            "environment": json.dumps(dict(image.environment)),
+            "python": image.python,
+            "created_at": image.created_at,
+        }
+        with self._engine.connect().execution_options(pegbox_write=True) as connection, connection.begin():
+            connection.execute(delete(_images).where(_images.c.name == image.name))
+            connection.execute(insert(_images).values(**values))
+
+    def remove(self, name: str) -> bool:
+        """Forget an image; False if there is none of this name."""
+        with self._engine.connect().execution_options(pegbox_write=True) as connection, connection.begin():
+            return connection.execute(delete(_images).where(_images.c.name == name)).rowcount == 1
+
+
+def _image(row: Row[Any]) -> Image:
+    got = row._mapping
+    return Image(
+        name=got["name"],
+        command=tuple(json.loads(got["command"])),
+        workdir=got["workdir"],
+        environment=json.loads(got["environment"]),
+        python=got["python"],
+        created_at=got["created_at"],
+    )

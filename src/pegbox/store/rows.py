@@ -1,0 +1,50 @@
+"""Rows to resources and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Row
+
+from pegbox.store.base import Kind, Resource
+
+_PLAIN = (
+    "account", "region", "name", "parent_id", "number", "status", "outcome", "objective",
+    "created_at", "modified_at", "ended_at", "host", "due_at", "epoch", "version",
+)  # fmt: skip
+
+
+def to_resource(row: Row[Any]) -> Resource:
+    """A resource from a row; columns that were not selected (the document) stay empty."""
+    got = row._mapping
+    return Resource(
+        id=got["id"],
+        kind=Kind(got["kind"]),
+        document=json.loads(got["document"]) if "document" in got else {},
+        state=json.loads(got["state"]),
+        **{name: got[name] for name in _PLAIN},
+    )
+
+
+def to_columns(resource: Resource) -> dict[str, Any]:
+    """What insert and save write: all but identity, lease and version."""
+    return {
+        "name": resource.name,
+        "key": resource.name.lower(),
+        "parent_id": resource.parent_id,
+        "number": resource.number,
+        "status": resource.status,
+        "outcome": resource.outcome,
+        "objective": resource.objective,
+        "modified_at": resource.modified_at,
+        "ended_at": resource.ended_at,
+        "host": resource.host,
+        "document": _json(resource.document),
+        "state": _json(resource.state),
+    }
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)

@@ -1,0 +1,100 @@
+"""The tables, for both dialects."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData()
+
+Identity = BigInteger().with_variant(Integer, "sqlite")
+
+resource = Table(
+    "resource",
+    metadata,
+    Column("id", Identity, primary_key=True, autoincrement=True),
+    Column("account", String(12), nullable=False),
+    Column("region", String(64), nullable=False),
+    Column("kind", String(64), nullable=False),
+    Column("name", String(256), nullable=False),
+    Column("key", String(256), nullable=False),  # the name in lower case: what is unique
+    Column("parent_id", Identity),
+    Column("number", Integer),
+    Column("status", String(32), nullable=False),
+    Column("outcome", String(32)),
+    Column("objective", Double),
+    Column("created_at", Double, nullable=False),
+    Column("modified_at", Double, nullable=False),
+    Column("ended_at", Double),
+    Column("host", String(256)),
+    Column("document", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("schema_version", Integer, nullable=False, server_default="1"),
+    Column("due_at", Double),
+    Column("lease_owner", String(64)),
+    Column("lease_until", Double, nullable=False, server_default="0"),
+    Column("epoch", Integer, nullable=False, server_default="0"),
+    Column("version", Integer, nullable=False, server_default="0"),
+    UniqueConstraint("account", "region", "kind", "key", name="resource_name"),
+    Index("resource_created", "account", "region", "kind", "created_at", "id"),
+    Index("resource_child", "parent_id", "number"),
+    Index(
+        "resource_due", "due_at", sqlite_where=text("due_at IS NOT NULL"), postgresql_where=text("due_at IS NOT NULL")
+    ),
+    Index(
+        "resource_live",
+        "kind",
+        "host",
+        "id",
+        sqlite_where=text("ended_at IS NULL"),
+        postgresql_where=text("ended_at IS NULL"),
+    ),
+    sqlite_autoincrement=True,
+)
+
+point = Table(
+    "point",
+    metadata,
+    Column("resource_id", Identity, ForeignKey("resource.id", ondelete="CASCADE"), primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("offset", BigInteger, primary_key=True),
+    Column("host", String(64), nullable=False),
+    Column("metric", String(255), nullable=False),
+    Column("value", Double, nullable=False),
+    Column("at", Double, nullable=False),
+    Index("point_metric", "resource_id", "metric", "at"),
+    sqlite_with_rowid=False,
+)
+
+access_key = Table(
+    "access_key",
+    metadata,
+    Column("id", String(128), primary_key=True),
+    Column("secret", String(128), nullable=False),
+    Column("account", String(12), nullable=False),
+    Column("description", Text, nullable=False, server_default=""),
+    Column("created_at", Double, nullable=False),
+)
+
+image = Table(
+    "image",
+    metadata,
+    Column("name", String(255), primary_key=True),
+    Column("command", Text, nullable=False),  # JSON list
+    Column("workdir", Text),
+    Column("environment", Text, nullable=False, server_default="{}"),  # JSON object
+    Column("python", Text),
+    Column("created_at", Double, nullable=False),
+)

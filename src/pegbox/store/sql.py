@@ -1,0 +1,123 @@
+"""The store over SQLAlchemy Core: one text for SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, and_, case, create_engine, event, select, update
+from sqlalchemy.engine import make_url
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from pegbox.store import schema
+from pegbox.store.base import Resource
+from pegbox.store.credentials import Credentials
+from pegbox.store.images import Images
+from pegbox.store.rows import to_resource
+from pegbox.store.transaction import SqlTransaction, clock
+from pegbox.store.upgrade import upgrade
+
+BUSY_SECONDS = 30  #: how long a SQLite writer waits for another
+
+
+class SqlStore:
+    """A Store (see store.base) in SQLite or PostgreSQL, named by an SQLAlchemy URL."""
+
+    def __init__(self, url: str, *, migrate: bool = True) -> None:
+        self.engine = _engine(url)
+        self.keys = Credentials(self.engine)
+        self.images = Images(self.engine)
+        if migrate:
+            upgrade(self.engine)
+
+    @contextmanager
+    def transaction(self) -> Iterator[SqlTransaction]:
+        """Read and write."""
+        with self.engine.connect().execution_options(pegbox_write=True) as connection, connection.begin():
+            yield SqlTransaction(connection)
+
+    @contextmanager
+    def reading(self) -> Iterator[SqlTransaction]:
+        """Read only."""
+        with self.engine.connect() as connection, connection.begin():
+            yield SqlTransaction(connection)
+
+    def claim(self, owner: str, lease: float, limit: int, only: Collection[int] | None = None) -> Sequence[Resource]:
+        """Take due work in one statement: pick, lock, mark and return without a gap."""
+        rows = schema.resource
+        now = clock(self.engine.dialect.name)
+        free = and_(rows.c.due_at.is_not(None), rows.c.lease_until < now)
+        wanted = rows.c.id.in_(list(only)) if only is not None else rows.c.due_at <= now
+        picked = (
+            select(rows.c.id)
+            .where(free, wanted)
+            .order_by(rows.c.lease_owner.is_(None), rows.c.due_at)  # orphans first, or they wait behind fresh work
+            .limit(limit)
+        )
+        locked = picked.with_for_update(skip_locked=True)
+        taking = (
+            update(rows)
+            .where(rows.c.id.in_(locked.scalar_subquery()), free)
+            # Due again when the lease ends; whoever marks it due meanwhile is seen by release().
+            .values(lease_owner=owner, lease_until=now + lease, due_at=now + lease, epoch=rows.c.epoch + 1)
+            .returning(rows)
+        )
+        if not self._anything(picked):
+            return []
+        with self.transaction() as tx:
+            return [to_resource(row) for row in tx.connection.execute(taking)]
+
+    def _anything(self, picked: Any) -> bool:
+        # A look that needs no write lock: an idle server leaves the database alone.
+        with self.engine.connect() as connection:
+            return connection.execute(picked.limit(1)).first() is not None
+
+    def renew(self, owner: str, lease: float, identities: Collection[int]) -> None:
+        """Hold work for longer."""
+        rows = schema.resource
+        now = clock(self.engine.dialect.name)
+        held = and_(rows.c.id.in_(list(identities)), rows.c.lease_owner == owner)
+        with self.transaction() as tx:
+            tx.connection.execute(update(rows).where(held).values(lease_until=now + lease))
+
+    def release(self, resource: Resource, due_in: float | None) -> None:
+        """Let go of work."""
+        rows = schema.resource
+        now = clock(self.engine.dialect.name)
+        marked = rows.c.due_at <= now
+        due = case((marked, rows.c.due_at), else_=None if due_in is None else now + due_in)
+        mine = and_(rows.c.id == resource.id, rows.c.epoch == resource.epoch)
+        with self.transaction() as tx:
+            tx.connection.execute(update(rows).where(mine).values(due_at=due, lease_owner=None, lease_until=0))
+
+    def now(self) -> float:
+        """The database's clock."""
+        with self.engine.connect() as connection:
+            return float(connection.execute(select(clock(self.engine.dialect.name))).scalar_one())
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+def _engine(url: str) -> Engine:
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return create_engine(parsed, pool_pre_ping=True, pool_size=10, max_overflow=30)
+    engine = create_engine(parsed, connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None  # the driver must not begin transactions by itself
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A writer takes the lock at once: one that reads first and writes later could not be made to wait.
+    writes = connection.get_execution_options().get("pegbox_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,83 @@
+"""botocore's service models: the operations and shapes of the services that are served here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import re2
+from botocore import xform_name
+from botocore.loaders import Loader
+from botocore.model import OperationModel, ServiceModel, Shape, StringShape
+
+#: Services whose requests are parsed by model, with the prefix of X-Amz-Target (JSON) or the API version (query).
+JSON_TARGETS: Mapping[str, str] = {"SageMaker": "sagemaker"}
+QUERY_VERSIONS: Mapping[str, str] = {"2011-06-15": "sts"}
+
+#: Enumerations that grow with every new instance family: any well-formed name is accepted.
+OPEN_ENUMS: Mapping[str, str] = {"TrainingInstanceType": r"ml\.[a-z0-9-]+\.[a-z0-9-]+|local|local_gpu"}
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation of a service's model."""
+
+    service: str
+    name: str  #: as on the wire, CreateTrainingJob
+    model: OperationModel
+
+    @property
+    def function(self) -> str:
+        """The name of the function that serves it, create_training_job."""
+        return str(xform_name(self.name))
+
+
+@lru_cache(maxsize=8)
+def service_model(service: str) -> ServiceModel:
+    """The newest model of a service that the installed botocore ships."""
+    return ServiceModel(Loader().load_service_model(service, "service-2"), service)
+
+
+@lru_cache(maxsize=1024)
+def find_operation(service: str, name: str) -> Operation | None:
+    """The operation, or None when the model does not have it."""
+    model = service_model(service)
+    if name not in model.operation_names:
+        return None
+    return Operation(service, name, model.operation_model(name))
+
+
+@lru_cache(maxsize=8)
+def operations_by_function(service: str) -> Mapping[str, str]:
+    """Function name -> operation name, for every operation of the service."""
+    return {str(xform_name(name)): name for name in service_model(service).operation_names}
+
+
+def enum_of(shape: Shape) -> list[str]:
+    """The values an enumeration admits; empty for a free string."""
+    return list(shape.enum) if isinstance(shape, StringShape) and shape.name not in OPEN_ENUMS else []
+
+
+def pattern_of(shape: Shape) -> str | None:
+    """The pattern that a string must match as a whole."""
+    return OPEN_ENUMS.get(shape.name) or shape.metadata.get("pattern")
+
+
+@lru_cache(maxsize=1024)
+def matcher(pattern: str) -> Callable[[str], object] | None:
+    """A function that says whether a whole string matches; None for the few patterns no engine here can read.
+
+    RE2 first: it knows the Unicode classes of the Java dialect and cannot be made slow.
+    """
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        return re2.compile(pattern, options=options).fullmatch  # type: ignore[no-any-return]
+    except re2.error:
+        pass
+    try:
+        return re.compile(pattern).fullmatch
+    except re.error:
+        return None

@@ -1,0 +1,147 @@
+"""What a training job and a tuning job's training job definition have in common: the rules beyond the model's, and
+the defaults that clients read back.  (API reference, CreateTrainingJob and HyperParameterTrainingJobDefinition.)
+
+What pegbox cannot do yet is refused here, never ignored.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+from pegbox.domain.metrics import check_definitions
+from pegbox.errors import ValidationException
+
+MOST_HYPERPARAMETERS = 100
+MOST_RUNTIME = 28 * 24 * 3600  #: seconds, MaxRuntimeInSeconds of a training job
+DEFAULT_RUNTIME = 24 * 3600
+CHECKPOINTS = "/opt/ml/checkpoints"
+
+_URI = re.compile(r"(s3://[^/]+(/.*)?|https://[^/]+(/.*)?|file:///.*)", re.DOTALL)
+
+
+def refuse(message: str) -> NoReturn:
+    """Raise ValidationException."""
+    raise ValidationException(message)
+
+
+def check(document: Mapping[str, Any]) -> None:
+    """Raise ValidationException for whatever the shapes alone cannot refuse."""
+    _check_algorithm(document["AlgorithmSpecification"])
+    _check_channels(document.get("InputDataConfig") or [], document["AlgorithmSpecification"]["TrainingInputMode"])
+    _check_uri(document["OutputDataConfig"]["S3OutputPath"], "S3OutputPath")
+    _check_stopping(document)
+    if document.get("EnableNetworkIsolation"):
+        refuse("EnableNetworkIsolation is not supported yet: a job on this server can reach the network.")
+    if checkpoints := document.get("CheckpointConfig"):
+        _check_uri(checkpoints["S3Uri"], "CheckpointConfig.S3Uri")
+        _check_local_path(checkpoints.get("LocalPath", CHECKPOINTS))
+
+
+def check_resources(document: Mapping[str, Any]) -> None:
+    """Raise ValidationException unless the resources name a type and a number of instances."""
+    if document.get("InstanceGroups"):
+        refuse(
+            "ResourceConfig.InstanceGroups (heterogeneous clusters) is not supported yet: "
+            "give InstanceType and InstanceCount."
+        )
+    if document.get("KeepAlivePeriodInSeconds"):
+        refuse("ResourceConfig.KeepAlivePeriodInSeconds (warm pools) is not supported yet: leave it out.")
+    for unknown in ("TrainingPlanArn", "InstancePlacementConfig", "InstancePreferences"):
+        if document.get(unknown):
+            refuse(f"ResourceConfig.{unknown} is not supported: leave it out.")
+    if not document.get("InstanceType"):
+        refuse("ResourceConfig needs an InstanceType, for example ml.m5.large or local.")
+    if document.get("InstanceCount", 0) < 1:
+        refuse("ResourceConfig.InstanceCount must be at least 1.")
+
+
+def normalise(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The document with the defaults that Describe reports."""
+    normal = {
+        **document,
+        "StoppingCondition": {"MaxRuntimeInSeconds": DEFAULT_RUNTIME, **document["StoppingCondition"]},
+    }
+    if channels := document.get("InputDataConfig"):
+        normal["InputDataConfig"] = [_channel(channel) for channel in channels]
+    for flag in ("EnableNetworkIsolation", "EnableInterContainerTrafficEncryption", "EnableManagedSpotTraining"):
+        normal.setdefault(flag, False)
+    if checkpoints := document.get("CheckpointConfig"):
+        normal["CheckpointConfig"] = {"LocalPath": f"{CHECKPOINTS}/", **checkpoints}
+    normal["OutputDataConfig"] = {"KmsKeyId": "", "CompressionType": "GZIP", **document["OutputDataConfig"]}
+    return normal
+
+
+def _channel(channel: Mapping[str, Any]) -> dict[str, Any]:
+    normal = {"CompressionType": "None", "RecordWrapperType": "None", **channel}
+    source = channel["DataSource"]["S3DataSource"]
+    normal["DataSource"] = {"S3DataSource": {"S3DataDistributionType": "FullyReplicated", **source}}
+    return normal
+
+
+def _check_algorithm(algorithm: Mapping[str, Any]) -> None:
+    if bool(algorithm.get("TrainingImage")) == bool(algorithm.get("AlgorithmName")):
+        refuse("AlgorithmSpecification needs exactly one of TrainingImage and AlgorithmName.")
+    if algorithm.get("AlgorithmName"):
+        refuse(
+            "AlgorithmSpecification.AlgorithmName is not supported: there are no algorithm resources here. "
+            "Give a TrainingImage."
+        )
+    check_definitions(algorithm.get("MetricDefinitions") or [])
+
+
+def _check_channels(channels: Sequence[Mapping[str, Any]], mode: str) -> None:
+    names = [channel["ChannelName"] for channel in channels]
+    for name in names:
+        if names.count(name) > 1:
+            refuse(f"The channel name [{name}] is used more than once. Channel names must be unique within a job.")
+    for channel in channels:
+        _check_channel(channel, channel.get("InputMode") or mode)
+
+
+def _check_channel(channel: Mapping[str, Any], mode: str) -> None:
+    name, sources = channel["ChannelName"], {key for key, value in channel["DataSource"].items() if value}
+    if len(sources) != 1:
+        refuse(f"The channel [{name}] needs exactly one data source; it has {len(sources)}.")
+    if sources != {"S3DataSource"}:
+        refuse(
+            f"The channel [{name}] has a {sources.pop()}, which is not supported yet: "
+            "use an S3DataSource with an s3:// or file:// URI."
+        )
+    source = channel["DataSource"]["S3DataSource"]
+    _check_uri(source["S3Uri"], f"S3Uri of channel [{name}]")
+    if mode == "Pipe":
+        refuse(f"The channel [{name}] has input mode Pipe, which is not supported yet: use File or FastFile.")
+    if source["S3DataType"] not in ("S3Prefix", "ManifestFile"):
+        refuse(
+            f"The channel [{name}] has S3DataType {source['S3DataType']}, which is not supported yet: "
+            "use S3Prefix or ManifestFile."
+        )
+    if mode == "FastFile" and source["S3DataType"] != "S3Prefix":
+        refuse(f"The channel [{name}] has input mode FastFile, which needs S3DataType S3Prefix.")
+    if channel.get("CompressionType", "None") != "None" or channel.get("RecordWrapperType", "None") != "None":
+        refuse(f"The channel [{name}] has a CompressionType or RecordWrapperType, which need input mode Pipe.")
+
+
+def _check_stopping(document: Mapping[str, Any]) -> None:
+    condition = document["StoppingCondition"]
+    runtime = condition.get("MaxRuntimeInSeconds", DEFAULT_RUNTIME)
+    if runtime > MOST_RUNTIME:
+        refuse(f"MaxRuntimeInSeconds [{runtime}] is above the limit of 28 days [{MOST_RUNTIME}].")
+    wait = condition.get("MaxWaitTimeInSeconds")
+    if document.get("EnableManagedSpotTraining"):
+        if wait is None or wait < runtime:
+            refuse("Managed spot training needs a MaxWaitTimeInSeconds that is at least MaxRuntimeInSeconds.")
+    elif wait is not None:
+        refuse("MaxWaitTimeInSeconds is for managed spot training: set EnableManagedSpotTraining or leave it out.")
+
+
+def _check_uri(uri: str, what: str) -> None:
+    if not _URI.fullmatch(uri):
+        refuse(f"The {what} [{uri}] isn't an s3://bucket/key, https:// or file:/// URI.")
+
+
+def _check_local_path(path: str) -> None:
+    if not path.startswith("/opt/ml/") or ".." in path.split("/"):
+        refuse(f"CheckpointConfig.LocalPath [{path}] must lie below /opt/ml.")

@@ -1,0 +1,211 @@
+"""A training job: its states, the legal moves between them, and what to do next.
+
+`decide` is pure: the engine tells it what it sees and carries out the one instruction that comes back.  Every
+instruction may be carried out again after a crash with the same effect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+MOST_REASON = 1024  #: characters of a FailureReason
+
+
+class Phase(StrEnum):
+    """Where the engine stands with a job; SecondaryStatus is what clients see of it."""
+
+    WAITING = "Waiting"  # for a slot
+    STAGING = "Staging"  # inputs are being brought, then the attempt starts
+    RUNNING = "Running"  # the attempt's runner has the job
+    PACKING = "Packing"  # the processes have ended; outputs are being stored
+    ENDED = "Ended"
+
+
+class StopReason(StrEnum):
+    """Why a job is being stopped."""
+
+    USER = "User"
+    TUNING = "Tuning"
+    MAX_RUNTIME = "MaxRuntime"
+
+
+class Outcome(StrEnum):
+    """The counter of TrainingJobStatusCounters in which an ended job belongs."""
+
+    COMPLETED = "Completed"
+    STOPPED = "Stopped"
+    RETRYABLE = "RetryableError"
+    NON_RETRYABLE = "NonRetryableError"
+
+
+#: SecondaryStatus -> StatusMessage, as the service words them.
+MESSAGES: Mapping[str, str] = {
+    "Pending": "Training job waiting for capacity",
+    "Starting": "Preparing the instances for training",
+    "Restarting": "Restarting the training job",
+    "Downloading": "Downloading input data",
+    "Training": "Training image download completed. Training in progress.",
+    "Uploading": "Uploading generated training model",
+    "Stopping": "Stopping the training job",
+    "Completed": "Training job completed",
+    "Failed": "Training job failed",
+    "Stopped": "Training job stopped",
+    "MaxRuntimeExceeded": "Training job runtime exceeded MaxRuntimeInSeconds provided",
+}
+
+#: The legal moves of TrainingJobStatus.
+MOVES: Mapping[str, frozenset[str]] = {
+    "InProgress": frozenset({"InProgress", "Stopping", "Completed", "Failed", "Stopped"}),
+    "Stopping": frozenset({"Stopping", "Stopped", "Failed"}),
+    "Completed": frozenset(),
+    "Failed": frozenset(),
+    "Stopped": frozenset(),
+}
+TERMINAL = frozenset(status for status, moves in MOVES.items() if not moves)
+
+
+class IllegalMove(Exception):
+    """A status cannot follow from the present one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingJob:
+    """The engine's memory of a job; everything else is in its document."""
+
+    status: str = "InProgress"  #: TrainingJobStatus
+    secondary: str = "Pending"  #: SecondaryStatus
+    phase: Phase = Phase.WAITING
+    transitions: tuple[Mapping[str, Any], ...] = ()  #: SecondaryStatusTransitions, oldest first
+    attempt: int = 1
+    cursor: int = 0  #: how far the attempt's points are imported
+    latest: Mapping[str, tuple[float, float]] | None = None  #: metric -> (last value, epoch seconds)
+    stop: StopReason | None = None
+    started: float | None = None  #: TrainingStartTime
+    ended: float | None = None  #: TrainingEndTime
+    finished: float | None = None  #: when the job reached its terminal status
+    failure: str | None = None
+    outcome: Outcome | None = None
+
+    @classmethod
+    def parse(cls, state: Mapping[str, Any]) -> TrainingJob:
+        """From its stored form."""
+        return cls(
+            **{
+                **state,
+                "phase": Phase(state["phase"]),
+                "transitions": tuple(state["transitions"]),
+                "latest": {name: (value, at) for name, (value, at) in (state.get("latest") or {}).items()},
+                "stop": StopReason(state["stop"]) if state.get("stop") else None,
+                "outcome": Outcome(state["outcome"]) if state.get("outcome") else None,
+            }
+        )
+
+    def dump(self) -> dict[str, Any]:
+        """To its stored form."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+def created(now: float) -> TrainingJob:
+    """A new job, waiting for a slot."""
+    return _enter(TrainingJob(), "InProgress", "Pending", now)
+
+
+def enter(job: TrainingJob, secondary: str, phase: Phase, now: float) -> TrainingJob:
+    """The job in another secondary status; while it is being stopped the primary status stays Stopping."""
+    return replace(_enter(job, job.status, secondary, now), phase=phase)
+
+
+def ask_to_stop(job: TrainingJob, reason: StopReason, now: float) -> TrainingJob:
+    """The job on its way to Stopped."""
+    return replace(_enter(job, "Stopping", "Stopping", now), stop=reason)
+
+
+def complete(job: TrainingJob, now: float) -> TrainingJob:
+    """The job, Completed or, when it was asked to stop, Stopped."""
+    if job.stop is None:
+        return _end(job, "Completed", "Completed", Outcome.COMPLETED, now)
+    secondary = "MaxRuntimeExceeded" if job.stop is StopReason.MAX_RUNTIME else "Stopped"
+    return _end(job, "Stopped", secondary, Outcome.STOPPED, now)
+
+
+def fail(job: TrainingJob, reason: str, now: float, *, retryable: bool = False) -> TrainingJob:
+    """The job, Failed for `reason`; `retryable` says that the system is to blame and not the job."""
+    outcome = Outcome.RETRYABLE if retryable else Outcome.NON_RETRYABLE
+    return _end(replace(job, failure=reason[:MOST_REASON]), "Failed", "Failed", outcome, now)
+
+
+def retry(job: TrainingJob, now: float) -> TrainingJob:
+    """The job, about to be started again from the beginning."""
+    again = _enter(job, job.status, "Restarting", now)
+    return replace(again, phase=Phase.STAGING, attempt=job.attempt + 1, cursor=0, started=None, ended=None)
+
+
+def _end(job: TrainingJob, status: str, secondary: str, outcome: Outcome, now: float) -> TrainingJob:
+    ended = _enter(job, status, secondary, now)
+    last = {**ended.transitions[-1], "EndTime": now}
+    return replace(ended, phase=Phase.ENDED, transitions=(*ended.transitions[:-1], last), outcome=outcome, finished=now)
+
+
+def _enter(job: TrainingJob, status: str, secondary: str, now: float) -> TrainingJob:
+    if status not in MOVES[job.status]:
+        raise IllegalMove(f"{job.status} -> {status}")
+    if job.transitions and job.secondary == secondary:
+        return replace(job, status=status)
+    entry = {"Status": secondary, "StartTime": now, "StatusMessage": MESSAGES[secondary]}
+    before = job.transitions
+    if before:
+        before = (*before[:-1], {**before[-1], "EndTime": now})
+    return replace(job, status=status, secondary=secondary, transitions=(*before, entry))
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """Take a slot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Bring the inputs and start the attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Look at the attempt; `stop` says whether it must be told to end."""
+
+    stop: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """Store the outputs and end."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndUnstarted:
+    """End a job that was stopped before its processes started."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Nothing more to do, ever."""
+
+
+Instruction = Reserve | Stage | Watch | Pack | EndUnstarted | Rest
+
+
+def decide(job: TrainingJob) -> Instruction:
+    """What to do next with a job."""
+    match job.phase:
+        case Phase.ENDED:
+            return Rest()
+        case Phase.WAITING:
+            return EndUnstarted() if job.stop else Reserve()
+        case Phase.STAGING:
+            return EndUnstarted() if job.stop else Stage()
+        case Phase.RUNNING:
+            return Watch(stop=job.stop is not None)
+        case Phase.PACKING:
+            return Pack()

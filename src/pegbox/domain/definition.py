@@ -59,10 +59,8 @@ def check_resources(document: Mapping[str, Any]) -> None:
 
 def normalise(document: Mapping[str, Any]) -> dict[str, Any]:
     """The document with the defaults that Describe reports."""
-    normal = {
-        **document,
-        "StoppingCondition": {"MaxRuntimeInSeconds": DEFAULT_RUNTIME, **document["StoppingCondition"]},
-    }
+    condition = {"MaxRuntimeInSeconds": DEFAULT_RUNTIME, **(document.get("StoppingCondition") or {})}
+    normal = {**document, "StoppingCondition": condition}
     if channels := document.get("InputDataConfig"):
         normal["InputDataConfig"] = [_channel(channel) for channel in channels]
     for flag in ("EnableNetworkIsolation", "EnableInterContainerTrafficEncryption", "EnableManagedSpotTraining"):
@@ -125,7 +123,7 @@ def _check_channel(channel: Mapping[str, Any], mode: str) -> None:
 
 
 def _check_stopping(document: Mapping[str, Any]) -> None:
-    condition = document["StoppingCondition"]
+    condition = document.get("StoppingCondition") or {}
     runtime = condition.get("MaxRuntimeInSeconds", DEFAULT_RUNTIME)
     if runtime > MOST_RUNTIME:
         refuse(f"MaxRuntimeInSeconds [{runtime}] is above the limit of 28 days [{MOST_RUNTIME}].")

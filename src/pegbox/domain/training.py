@@ -88,6 +88,15 @@ class TrainingJob:
     finished: float | None = None  #: when the job reached its terminal status
     failure: str | None = None
     outcome: Outcome | None = None
+    tuned: Mapping[str, str] | None = None  #: TunedHyperParameters, of a tuning job's child
+    objective: str | None = None  #: name of the tuning job's objective metric
+
+    def objective_value(self) -> float | None:
+        """The final objective value: the last one seen, of a job that ended Completed or Stopped."""
+        if self.objective is None or self.outcome not in (Outcome.COMPLETED, Outcome.STOPPED):
+            return None
+        seen = (self.latest or {}).get(self.objective)
+        return None if seen is None else seen[0]
 
     @classmethod
     def parse(cls, state: Mapping[str, Any]) -> TrainingJob:
@@ -108,9 +117,9 @@ class TrainingJob:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-def created(now: float) -> TrainingJob:
-    """A new job, waiting for a slot."""
-    return _enter(TrainingJob(), "InProgress", "Pending", now)
+def created(now: float, tuned: Mapping[str, str] | None = None, objective: str | None = None) -> TrainingJob:
+    """A new job, waiting for a slot; `tuned` and `objective` are those of a tuning job's child."""
+    return _enter(TrainingJob(tuned=tuned, objective=objective), "InProgress", "Pending", now)
 
 
 def enter(job: TrainingJob, secondary: str, phase: Phase, now: float) -> TrainingJob:

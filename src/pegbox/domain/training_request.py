@@ -19,7 +19,7 @@ def check(request: Mapping[str, Any]) -> None:
     for name in _LATER:
         if request.get(name):
             refuse(f"{name} is not supported yet: leave it out.")
-    for name in ("AlgorithmSpecification", "ResourceConfig", "StoppingCondition"):
+    for name in ("AlgorithmSpecification", "ResourceConfig"):
         if not request.get(name):
             refuse(f"{name} is required.")
     definitions.check(request)

@@ -13,7 +13,8 @@ from typing import Any
 from pegbox.domain.training import Outcome
 
 EARLY_FAILURES = 10  #: this many failures at the start, and nothing else, end the tuning job
-ALL_FAILED = "All training jobs failed. Please take a look at the training jobs failures to get more details."  #: the service's own words
+#: the service's own words
+ALL_FAILED = "All training jobs failed. Please take a look at the training jobs failures to get more details."
 
 TERMINAL = frozenset({"Completed", "Failed", "Stopped"})
 STATUSES = ("Completed", "InProgress", "Failed", "Stopped", "Stopping", "Deleting", "DeleteFailed")

@@ -99,7 +99,8 @@ def _check_single(job: Mapping[str, Any]) -> None:
     for name in ("TuningObjective", "HyperParameterRanges"):
         if job.get(name):
             refuse(
-                f"{name} belongs to TrainingJobDefinitions: in the single form give it in HyperParameterTuningJobConfig."
+                f"{name} belongs to TrainingJobDefinitions: "
+                "in the single form give it in HyperParameterTuningJobConfig."
             )
 
 

@@ -168,7 +168,7 @@ class Transaction(Protocol):
         ...
 
     def save(self, resource: Resource, *, leased: bool = False) -> Resource:
-        """Write a changed resource.  Raises Stale, or Fenced when `leased` and the lease is no longer ours."""
+        """Write a changed resource, all but its document (that never changes).  Raises Stale, or Fenced when `leased` and the lease is no longer ours."""
         ...
 
     def mark_due(self, identities: Collection[int]) -> None:

@@ -29,7 +29,7 @@ def to_resource(row: Row[Any]) -> Resource:
 
 
 def to_columns(resource: Resource) -> dict[str, Any]:
-    """What insert and save write: all but identity, lease and version."""
+    """What insert and save write: all but identity, document, lease and version."""
     return {
         "name": resource.name,
         "key": resource.name.lower(),
@@ -41,10 +41,10 @@ def to_columns(resource: Resource) -> dict[str, Any]:
         "modified_at": resource.modified_at,
         "ended_at": resource.ended_at,
         "host": resource.host,
-        "document": _json(resource.document),
-        "state": _json(resource.state),
+        "state": to_json(resource.state),
     }
 
 
-def _json(value: Mapping[str, Any]) -> str:
+def to_json(value: Mapping[str, Any]) -> str:
+    """A document as it is stored."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)

@@ -36,7 +36,7 @@ from pegbox.store.base import (
     Stale,
     Tally,
 )
-from pegbox.store.rows import to_columns, to_resource
+from pegbox.store.rows import to_columns, to_json, to_resource
 
 _rows = schema.resource
 _light = [column for column in _rows.c if column.name != "document"]
@@ -69,6 +69,7 @@ class SqlTransaction:
             "region": resource.region,
             "kind": resource.kind.value,
             "created_at": resource.created_at,
+            "document": to_json(resource.document),
             "due_at": resource.due_at,
         }
         row = self.connection.execute(

@@ -1,0 +1,81 @@
+"""Bayesian optimisation: a Gaussian process over the finished trials says which configuration promises most.
+
+Snoek, Larochelle and Adams 2012, "Practical Bayesian Optimization of Machine Learning Algorithms".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.random import Generator, default_rng
+
+from pegbox.strategies.base import Candidate, Exhausted, Study
+from pegbox.strategies.design import latin_hypercube
+from pegbox.strategies.gp.layout import Layout
+from pegbox.strategies.gp.model import Model
+from pegbox.strategies.gp.observations import Observations
+from pegbox.strategies.random import draw, next_numbers
+from pegbox.strategies.tried import Tried
+
+_LEAST_VALUES = 3  #: finished trials below which a model is only a guess
+_MODEL = 1  #: stream of random numbers for the model, beside that of the draws
+
+
+class Bayesian:
+    """A Gaussian process with expected improvement; running trials count, failed and repeated ones are avoided.
+
+    The answer is a function of the study alone: the seed, the trials by number and their values.
+    """
+
+    def ask(self, study: Study, count: int, rng: Generator) -> Sequence[Candidate]:
+        """The next `count` configurations; Exhausted when a finite space is used up."""
+        tried = Tried.of(study)
+        layout = Layout(study.space)
+        model: Model | None = None
+        candidates: list[Candidate] = []
+        for number in next_numbers(study, count):
+            if tried.exhausted:
+                break
+            values = self._first(study, number, layout, tried)
+            if values is None:
+                model = model or _model(study, layout)
+                values = _promising(model, study.seed, number, tried) if model else draw(study.seed, number, tried)
+            if model is not None:
+                model.add_pending(values)
+            tried.add(values)
+            candidates.append(Candidate(values=values))
+        if not candidates and count > 0:
+            raise Exhausted(f"all {tried.size} configurations have been tried")
+        return candidates
+
+    def _first(self, study: Study, number: int, layout: Layout, tried: Tried) -> dict[str, str] | None:
+        """The configuration of an initial trial; None if the number is past them."""
+        size = initial_size(layout.dimensions, study.limits.most)
+        if number > size:
+            return None
+        values = layout.decode(latin_hypercube(size, layout.dimensions, study.seed)[number - 1])
+        return values if values not in tried else draw(study.seed, number, tried)
+
+
+def initial_size(dimensions: int, budget: int) -> int:
+    """How many trials explore before the model speaks: two a dimension, at most 10 and a quarter of the budget."""
+    return max(_LEAST_VALUES, min(2 * dimensions, 10, budget // 4))
+
+
+def _model(study: Study, layout: Layout) -> Model | None:
+    observations = Observations.of(study, layout)
+    if layout.dimensions == 0 or np.count_nonzero(~observations.failed) < _LEAST_VALUES:
+        return None
+    number = next_numbers(study, 1).start
+    return Model(layout, observations, default_rng([study.seed, number, _MODEL]))
+
+
+def _promising(model: Model, seed: int, number: int, tried: Tried) -> dict[str, str]:
+    """The best unused configuration that the search over the acquisition finds."""
+    rng = default_rng([seed, number, _MODEL, 1])
+    for point in model.ranked(tried, rng):
+        values = model.layout.decode(point)
+        if values not in tried:
+            return values
+    return draw(seed, number, tried)

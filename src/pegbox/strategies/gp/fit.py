@@ -1,0 +1,152 @@
+"""Kernel hyperparameters by maximum a posteriori, with analytic gradients.
+
+All variables are logarithms: d lengthscales, the signal variance, the noise variance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator
+from scipy.linalg.lapack import dpotrf, dpotri, dpotrs
+from scipy.optimize import minimize
+
+from pegbox.strategies.gp.arrays import Array, Indices
+from pegbox.strategies.gp.kernel import matern52, squared_distances, weighted_squares
+
+JITTER = 1e-8
+_LENGTHSCALE_BOUNDS = (np.log(0.025), np.log(100.0))
+_SIGNAL_BOUNDS = (np.log(0.02), np.log(50.0))
+_NOISE_BOUNDS = (np.log(1e-6), np.log(2.0))
+_SCREEN = 100  #: points on which several starts compete
+_POLISH = 300  #: points on which the winner is refined
+_FAILED = 1e20
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """Fitted hyperparameters: natural units, lengthscales (d,) in the unit cube, variances of the warped objective."""
+
+    lengthscales: Array
+    signal: float
+    noise: float
+
+    @classmethod
+    def of(cls, theta: Array) -> Kernel:
+        """From the vector of logarithms (d + 2,)."""
+        return cls(np.exp(theta[:-2]), float(np.exp(theta[-2])), float(np.exp(theta[-1])))
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """Independent log-normal densities over lengthscales, signal and noise variance.
+
+    The density over a lengthscale is LogNormal(m + log(d)/2, s): it grows with the root of the dimension, so that
+    the prior over functions stays equally complex (Hvarfner, Hellsten and Nardi 2024, "Vanilla Bayesian Optimization
+    Performs Great in High Dimensions").  As a density over l, not over log l, it has the extra term log l below.
+    """
+
+    lengthscale: tuple[float, float] = (np.sqrt(2.0), np.sqrt(3.0))
+    signal: tuple[float, float] = (0.0, 1.0)
+    noise: tuple[float, float] = (-4.0, 1.0)
+
+    def moments(self, dimensions: int) -> tuple[Array, Array]:
+        """Mean and standard deviation of every logarithm, each (d + 2,)."""
+        mean = np.full(dimensions + 2, self.lengthscale[0] + 0.5 * np.log(max(dimensions, 1)))
+        deviation = np.full(dimensions + 2, self.lengthscale[1])
+        mean[-2:], deviation[-2:] = (self.signal[0], self.noise[0]), (self.signal[1], self.noise[1])
+        return mean, deviation
+
+    def mode(self, dimensions: int) -> Array:
+        """Where the density is highest, as logarithms."""
+        mean, deviation = self.moments(dimensions)
+        return mean - deviation**2
+
+    def negative_log(self, theta: Array) -> tuple[float, Array]:
+        """-log density at exp(theta) up to a constant, and its gradient with respect to theta."""
+        mean, deviation = self.moments(len(theta) - 2)
+        z = (theta - mean) / deviation
+        return float(0.5 * (z @ z) + theta.sum()), z / deviation + 1.0
+
+
+def negative_log_likelihood(theta: Array, x: Array, group: Indices, y: Array) -> tuple[float, Array]:
+    """-log p(y | x, theta) without its constant, and its gradient (Rasmussen and Williams 2006, eq. 5.8 and 5.9).
+
+    x (n, D) features, group (D,) which lengthscale a column has, y (n,).
+    """
+    kernel = Kernel.of(theta)
+    scaled = x / kernel.lengthscales[group]
+    squared = squared_distances(scaled, scaled)
+    np.fill_diagonal(squared, 0.0)
+    correlation, slope = matern52(squared)
+    covariance = kernel.signal * correlation
+    covariance[np.diag_indices_from(covariance)] += kernel.noise + JITTER
+    factor, info = dpotrf(covariance, lower=1, clean=1)
+    if info:
+        return _FAILED, np.zeros_like(theta)
+    alpha, _ = dpotrs(factor, y, lower=1)
+    value = 0.5 * (y @ alpha) + np.log(np.diag(factor)).sum()
+    # W = K^-1 - alpha alpha'; every derivative is tr(W dK) / 2
+    weights = inverse(factor) - np.outer(alpha, alpha)
+    gradient = np.empty_like(theta)
+    per_column = 0.5 * kernel.signal * weighted_squares(weights * slope, scaled)
+    gradient[:-2] = np.bincount(group, weights=per_column, minlength=len(theta) - 2)
+    gradient[-2] = 0.5 * kernel.signal * np.sum(weights * correlation)
+    gradient[-1] = 0.5 * kernel.noise * np.trace(weights)
+    return float(value), gradient
+
+
+def inverse(factor: Array) -> Array:
+    """K^-1 (n, n), both triangles, from the lower Cholesky factor of K."""
+    lower, _ = dpotri(factor, lower=1)
+    lower = np.tril(lower)
+    return np.asarray(lower + np.tril(lower, -1).T)
+
+
+def fit(x: Array, group: Indices, y: Array, prior: Prior, rng: Generator) -> Kernel:
+    """The best kernel for features x (n, D) and standardised values y (n,).
+
+    Two starts compete on a part of the data; the winner is refined on more of it.
+    """
+    dimensions = int(group.max()) + 1
+    small = subset(y, _SCREEN, rng)
+    runs = [_climb(start, x[small], group, y[small], prior, 60) for start in _starts(prior, dimensions)]
+    theta = min(runs, key=lambda run: run[0])[1]
+    if len(y) > len(small):
+        large = subset(y, _POLISH, rng)
+        theta = _climb(theta, x[large], group, y[large], prior, 12)[1]
+    return Kernel.of(theta)
+
+
+def subset(y: Array, size: int, rng: Generator) -> Indices:
+    """Up to `size` rows, in order: half of them the best (lowest y), the others at random."""
+    if len(y) <= size:
+        return np.arange(len(y))
+    ranked = np.argsort(y, kind="stable")
+    others = rng.choice(ranked[size // 2 :], size - size // 2, replace=False)
+    return np.sort(np.concatenate([ranked[: size // 2], others]))
+
+
+def _starts(prior: Prior, dimensions: int) -> list[Array]:
+    """The mode of the prior, and a rougher, noisier function."""
+    mode = prior.mode(dimensions)
+    mode[-2:] = 0.0, prior.noise[0]
+    rough = mode.copy()
+    rough[:-2] = np.log(0.5)
+    rough[-1] = np.log(0.1)
+    return [mode, rough]
+
+
+def _climb(start: Array, x: Array, group: Indices, y: Array, prior: Prior, steps: int) -> tuple[float, Array]:
+    def loss(theta: Array) -> tuple[float, Array]:
+        fitness, gradient = negative_log_likelihood(theta, x, group, y)
+        penalty, slope = prior.negative_log(theta)
+        return fitness + penalty, gradient + slope
+
+    bounds = [_LENGTHSCALE_BOUNDS] * (len(start) - 2) + [_SIGNAL_BOUNDS, _NOISE_BOUNDS]
+    lowest, highest = np.transpose(bounds)
+    first = np.clip(start, lowest, highest)
+    options = {"maxiter": steps, "maxfun": 2 * steps, "ftol": 1e-6, "gtol": 1e-3}
+    found = minimize(loss, first, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+    return float(found.fun), np.asarray(found.x)

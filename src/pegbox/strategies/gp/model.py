@@ -1,0 +1,82 @@
+"""A study's model: fitted once, then asked for one configuration after another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.random import Generator
+
+from pegbox.strategies.gp.acquisition import Acquisition, ConfidenceBound, ExpectedImprovement
+from pegbox.strategies.gp.arrays import Array
+from pegbox.strategies.gp.fit import Prior, fit, subset
+from pegbox.strategies.gp.layout import Layout
+from pegbox.strategies.gp.observations import Observations
+from pegbox.strategies.gp.optimise import maximise
+from pegbox.strategies.gp.posterior import Posterior
+from pegbox.strategies.gp.warp import standardise
+from pegbox.strategies.tried import Tried
+
+_MOST_POINTS = 1000  #: trials in the posterior; of more, the best half and a random rest
+_MOST_LISTED = 2000  #: a space with fewer configurations is listed, not searched
+_FAILURES = 3  #: from so many failed trials on, the chance of success is modelled
+_RECENT, _NEAR = 5, 0.02  #: so many last trials, so near to the best one: time to look elsewhere
+_WIDTH = 3.0  #: confidence bound of exploring asks, in standard deviations
+_INCUMBENTS = 5
+
+
+class Model:
+    """Kernel and data of a study; `add_pending` lets a batch of asks know of each other."""
+
+    def __init__(self, layout: Layout, observations: Observations, rng: Generator, prior: Prior | None = None) -> None:
+        self.layout = layout
+        self._prior = prior or Prior()
+        values = observations.warped()
+        rows = subset(values, _MOST_POINTS, rng)
+        self._points, self._values, self._failed = observations.points[rows], values[rows], observations.failed[rows]
+        self._pending = observations.pending
+        self._crowded = crowded(layout, observations.points[-_RECENT:], self._points[np.argmin(self._values)])
+        features = layout.features(self._points)
+        self._kernel = fit(features, layout.group, self._values, self._prior, rng)
+        self._success: Posterior | None = None
+        if np.count_nonzero(self._failed) >= _FAILURES:
+            self._success = self._fit_success(features, rng)
+
+    def add_pending(self, values: Mapping[str, str]) -> None:
+        """Note a configuration that is about to run."""
+        self._pending = np.concatenate([self._pending, [self.layout.encode(values)]])
+
+    def posterior(self) -> Posterior:
+        """The belief about the objective, with everything that runs taken into account."""
+        features, pending = self.layout.features(self._points), self.layout.features(self._pending)
+        return Posterior(self._kernel, self.layout.group, features, self._values, pending)
+
+    def ranked(self, tried: Tried, rng: Generator) -> Array:
+        """Unused points (m, d) of a small space, else points of a search; the most promising first."""
+        posterior = self.posterior()
+        acquisition = self._acquisition(posterior)
+        if tried.size is not None and tried.size <= _MOST_LISTED:
+            points = np.array([self.layout.encode(tried.space.configuration(index)) for index in tried.free()])
+            return points[np.argsort(-acquisition.value(self.layout.features(points)), kind="stable")]
+        incumbents = self._points[np.argsort(self._values, kind="stable")[:_INCUMBENTS]]
+        return maximise(acquisition, self.layout, self._kernel.lengthscales, incumbents, rng)[0]
+
+    def _acquisition(self, posterior: Posterior) -> Acquisition:
+        if self._crowded:
+            return ConfidenceBound(posterior, _WIDTH, self._success)
+        seen = np.concatenate([self._points[~self._failed], self._pending])
+        best = float(posterior.predict(self.layout.features(seen)).mean.min())
+        return ExpectedImprovement(posterior, best, self._success)
+
+    def _fit_success(self, features: Array, rng: Generator) -> Posterior:
+        """A process over +1 for success, -1 for failure, shifted to a prior mean of the smoothed share of successes."""
+        labels = np.where(self._failed, -1.0, 1.0)
+        kernel = fit(features, self.layout.group, standardise(labels), self._prior, rng)
+        none = np.empty((0, features.shape[1]))
+        return Posterior(kernel, self.layout.group, features, labels, none)
+
+
+def crowded(layout: Layout, recent: Array, best: Array) -> bool:
+    """Do all recent trials (k, d) lie next to the best one (d,), as at the bottom of a local minimum?"""
+    distances = np.abs(layout.features(recent) - layout.features(best[None, :]))
+    return len(recent) == _RECENT and bool(np.all(distances <= _NEAR))

@@ -1,0 +1,72 @@
+"""What a study has seen, as arrays: independent of the order in which trials were told."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from pegbox.strategies.base import Goal, Study, Trial, TrialState
+from pegbox.strategies.gp.arrays import Array, Mask
+from pegbox.strategies.gp.layout import Layout
+from pegbox.strategies.gp.warp import standardise, warp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observations:
+    """Trials that ended with a value or failed, and those that still run."""
+
+    points: Array  #: (n, d) in the unit cube
+    values: Array  #: (n,) to be minimised; nan where the trial failed
+    pending: Array  #: (p, d)
+
+    @classmethod
+    def of(cls, study: Study, layout: Layout) -> Observations:
+        """Collect the trials by number; those whose values do not fit the space teach nothing."""
+        sign = 1.0 if study.goal is Goal.MINIMIZE else -1.0
+        ended: list[tuple[tuple[float, ...], float]] = []
+        pending: list[tuple[float, ...]] = []
+        for trial in sorted(study.trials, key=lambda trial: (trial.number, sorted(trial.values.items()))):
+            try:
+                point = layout.encode(trial.values)
+            except (KeyError, ValueError):
+                continue
+            if trial.state is TrialState.RUNNING:
+                pending.append(point)
+            elif (value := _value(trial)) is not None:
+                ended.append((point, sign * value))
+        return cls(
+            points=_matrix([point for point, _ in ended], layout.dimensions),
+            values=np.array([value for _, value in ended], dtype=float),
+            pending=_matrix(pending, layout.dimensions),
+        )
+
+    @property
+    def failed(self) -> Mask:
+        """(n,) which trials failed."""
+        return np.isnan(self.values)
+
+    def warped(self) -> Array:
+        """(n,) values of mean 0 and deviation 1; failures are as bad as the worst seen and half the range more."""
+        failed = self.failed
+        values = np.empty(len(self.values))
+        values[~failed] = warp(self.values[~failed])
+        seen = values[~failed]
+        values[failed] = seen.max() + 0.5 * np.ptp(seen)
+        return standardise(values) if failed.any() else values
+
+    def keep(self, rows: Mask | Array) -> Observations:
+        """Some of the ended trials, and all pending ones."""
+        return Observations(points=self.points[rows], values=self.values[rows], pending=self.pending)
+
+
+def _value(trial: Trial) -> float | None:
+    """The objective; nan for a failure; None if the trial says nothing (stopped before its first value)."""
+    if trial.state is not TrialState.FAILED and trial.objective is not None and math.isfinite(trial.objective):
+        return trial.objective
+    return None if trial.state is TrialState.STOPPED else math.nan
+
+
+def _matrix(rows: list[tuple[float, ...]], width: int) -> Array:
+    return np.array(rows, dtype=float).reshape(len(rows), width)

@@ -1,0 +1,99 @@
+"""Where the acquisition is highest: broad sampling, gradients on numbers, sweeps over integers and categories."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.random import Generator
+from scipy.optimize import minimize
+
+from pegbox.strategies.gp.acquisition import Acquisition
+from pegbox.strategies.gp.arrays import Array, Mask
+from pegbox.strategies.gp.layout import Layout
+
+_BROAD, _LOCAL = 1024, 512  #: points anywhere, points near the best trials
+_STARTS = 12
+_ROUNDS = 2
+_STEPS = 30
+
+
+def maximise(
+    acquisition: Acquisition, layout: Layout, lengthscales: Array, incumbents: Array, rng: Generator
+) -> tuple[Array, Array]:
+    """Snapped points (m, d) in order of falling acquisition, and their values (m,).
+
+    incumbents (k, d): the best trials so far, best first.  The first points are the climbed ones.
+    """
+    broad = layout.snap(rng.random((_BROAD, layout.dimensions)))
+    local = layout.snap(perturb(incumbents, _LOCAL, layout, rng))
+    pool = np.concatenate([broad, local])
+    values = acquisition.value(layout.features(pool))
+    points = np.concatenate([_top(pool[:_BROAD], values[:_BROAD]), _top(pool[_BROAD:], values[_BROAD:])])
+    for _ in range(_ROUNDS):
+        points = _climb(acquisition, layout, lengthscales, points)
+        points = _sweep(acquisition, layout, points)
+    pool = np.concatenate([points, pool])
+    values = np.concatenate([acquisition.value(layout.features(points)), values])
+    order = np.argsort(-values, kind="stable")
+    return pool[order], values[order]
+
+
+def perturb(centres: Array, count: int, layout: Layout, rng: Generator) -> Array:
+    """Points (count, d) near the centres (k, d): some coordinates moved by a step of .01 to .3, categories redrawn."""
+    points = centres[rng.integers(len(centres), size=count)]
+    dimensions = layout.dimensions
+    moved = rng.random(points.shape) < min(1.0, 3.0 / dimensions)
+    moved[np.arange(count), rng.integers(dimensions, size=count)] = True
+    steps = np.exp(rng.uniform(np.log(0.01), np.log(0.3), (count, 1))) * rng.standard_normal(points.shape)
+    shifted = np.where(layout.is_category, rng.random(points.shape), reflect(points + steps))
+    return np.where(moved, shifted, points)
+
+
+def reflect(points: Array) -> Array:
+    """Fold what lies outside the unit cube back into it."""
+    folded = np.abs(points) % 2.0
+    return np.asarray(np.where(folded > 1.0, 2.0 - folded, folded))
+
+
+def _top(points: Array, values: Array) -> Array:
+    return np.asarray(points[np.argsort(-values, kind="stable")[: _STARTS // 2]])
+
+
+def _climb(acquisition: Acquisition, layout: Layout, lengthscales: Array, points: Array) -> Array:
+    """L-BFGS-B over the smooth coordinates of all points (m, d) at once, in units of the lengthscales."""
+    smooth = layout.is_smooth
+    if not smooth.any():
+        return points
+    scale = np.clip(lengthscales[smooth], 0.05, 2.0)
+    columns = layout.columns[smooth]
+
+    def loss(flat: Array) -> tuple[float, Array]:
+        moved = _moved(points, smooth, flat, scale)
+        value, gradient = acquisition.value_and_gradient(layout.features(moved))
+        return -float(value.sum()), -(gradient[:, columns] * scale).ravel()
+
+    start = (points[:, smooth] / scale).ravel()
+    bounds = [(0.0, 1.0 / s) for s in scale] * len(points)
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": _STEPS})
+    climbed = layout.snap(_moved(points, smooth, found.x, scale))
+    before, after = (acquisition.value(layout.features(at)) for at in (points, climbed))
+    return np.where((after > before)[:, None], climbed, points)
+
+
+def _moved(points: Array, smooth: Mask, flat: Array, scale: Array) -> Array:
+    moved = points.copy()
+    moved[:, smooth] = flat.reshape(len(points), -1) * scale
+    return moved
+
+
+def _sweep(acquisition: Acquisition, layout: Layout, points: Array) -> Array:
+    """Coordinate by coordinate, move every point (m, d) to its best cell."""
+    points = points.copy()
+    for place in np.flatnonzero(np.array(layout.cells) > 0):
+        rows = [layout.neighbours(int(place), float(at)) for at in points[:, place]]
+        owner = np.repeat(np.arange(len(points)), [1 + len(row) for row in rows])
+        trials = points[owner]
+        trials[:, place] = np.concatenate([np.append(at, row) for at, row in zip(points[:, place], rows, strict=True)])
+        values = acquisition.value(layout.features(trials))
+        best = np.lexsort((-values, owner))[np.searchsorted(owner, np.arange(len(points)))]
+        points = trials[best]
+    return points

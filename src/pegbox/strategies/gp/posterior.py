@@ -1,0 +1,79 @@
+"""What the fitted process believes about new points."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg.lapack import dpotrf, dpotrs
+
+from pegbox.strategies.gp.arrays import Array, Indices
+from pegbox.strategies.gp.fit import JITTER, Kernel, inverse
+from pegbox.strategies.gp.kernel import matern52, squared_distances, weighted_differences
+
+_LEAST_VARIANCE = 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """Mean and variance (m,) of the noise-free function, and what their gradients need."""
+
+    mean: Array
+    variance: Array
+    scaled: Array  #: (m, D) the points, divided by the lengthscales
+    slope: Array  #: (m, n) signal times the kernel's slope
+    solved: Array  #: (m, n) k(x)' K^-1
+
+
+class Posterior:
+    """A process conditioned on finished and pending points.
+
+    The mean comes from the finished points, the variance from all: where a trial is running there is little left to
+    learn (Desautels, Krause and Burdick 2014, "Parallelizing Exploration-Exploitation Tradeoffs in Gaussian Process
+    Bandit Optimization", section 4).
+    """
+
+    def __init__(self, kernel: Kernel, group: Indices, finished: Array, y: Array, pending: Array) -> None:
+        """Features finished (n, D), values y (n,) and pending (p, D), p >= 0."""
+        self.kernel = kernel
+        self._scale = kernel.lengthscales[group]
+        self._x = np.concatenate([finished, pending]) / self._scale
+        covariance = kernel.signal * matern52(squared_distances(self._x, self._x))[0]
+        covariance[np.diag_indices_from(covariance)] = kernel.signal + kernel.noise + JITTER
+        factor = cholesky(covariance)
+        self._inverse = inverse(factor)
+        self._alpha = np.zeros(len(self._x))
+        # the finished points come first, so their factor is the leading block
+        self._alpha[: len(y)] = dpotrs(np.asfortranarray(factor[: len(y), : len(y)]), y, lower=1)[0]
+
+    def predict(self, features: Array) -> Prediction:
+        """Features (m, D) -> mean and variance (m,)."""
+        scaled = features / self._scale
+        correlation, slope = matern52(squared_distances(scaled, self._x))
+        covariance = self.kernel.signal * correlation
+        solved = covariance @ self._inverse
+        variance = self.kernel.signal - np.einsum("ij,ij->i", covariance, solved)
+        return Prediction(
+            mean=covariance @ self._alpha,
+            variance=np.maximum(variance, _LEAST_VARIANCE),
+            scaled=scaled,
+            slope=self.kernel.signal * slope,
+            solved=solved,
+        )
+
+    def pull_back(self, prediction: Prediction, by_mean: Array, by_variance: Array) -> Array:
+        """Chain rule: derivatives (m,) of a loss by mean and variance -> by features (m, D)."""
+        by_covariance = by_mean[:, None] * self._alpha - 2.0 * by_variance[:, None] * prediction.solved
+        weights = by_covariance * prediction.slope
+        return np.asarray(-weighted_differences(weights, prediction.scaled, self._x) / self._scale)
+
+
+def cholesky(covariance: Array) -> Array:
+    """Lower factor; the diagonal is raised step by step if rounding made the matrix indefinite."""
+    jitter = 0.0
+    for _ in range(8):
+        factor, info = dpotrf(covariance + jitter * np.eye(len(covariance)), lower=1, clean=1)
+        if not info:
+            return np.asarray(factor)
+        jitter = max(10.0 * jitter, 1e-7 * float(np.mean(np.diag(covariance))))
+    raise np.linalg.LinAlgError("the covariance matrix is not positive definite")

@@ -1,0 +1,61 @@
+"""Objective values made fit for a Gaussian process: monotone, and no single loss can drown the others.
+
+The good half says how wide the interesting region is (as in Song et al. 2024, "The Vizier Gaussian Process Bandit
+Algorithm", section 3.3); values far above it, on that scale, keep their order but lose their distance.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pegbox.strategies.gp.arrays import Array
+
+_LEAST_GOOD = 4  #: never call fewer values than this the good ones
+_HEAVY = 100.0  #: good values whose range is this many times that of their better half are not all good
+_FAR = 3.0  #: from so many spreads above the good values on, only the order counts
+
+
+def warp(values: Array) -> Array:
+    """Finite values (n,), to be minimised -> warped values (n,) of mean 0 and deviation 1 (0 if all are equal)."""
+    return standardise(compress(rescale(values)))
+
+
+def rescale(values: Array) -> Array:
+    """Into [-1, 1], so that sums and squares neither overflow nor vanish."""
+    largest = float(np.max(np.abs(values)))
+    return np.asarray(values / largest) if largest > np.finfo(float).tiny else np.zeros_like(values)
+
+
+def compress(values: Array) -> Array:
+    """Move the values beyond `_FAR` spreads above the good ones to one more spread, evenly by rank."""
+    limit = good_limit(values)
+    spread = float(np.sqrt(np.mean((values[values <= limit] - limit) ** 2)))
+    edge = limit + _FAR * spread
+    far = values > edge
+    if not far.any():
+        return values
+    compressed = values.copy()
+    _, rank = np.unique(values[far], return_inverse=True)
+    step = spread if spread > 0 else 1.0
+    compressed[far] = edge + step * (rank + 1) / (rank.max() + 1)
+    return compressed
+
+
+def good_limit(values: Array) -> float:
+    """The value up to which values are good: the median, or less where a few losses dwarf all the others."""
+    ordered = np.sort(values)
+    count = (len(ordered) + 1) // 2
+    while count >= 2 * _LEAST_GOOD:
+        whole, better = ordered[count - 1] - ordered[0], ordered[count // 2 - 1] - ordered[0]
+        if whole <= _HEAVY * better:
+            break
+        count //= 2
+    return float(ordered[count - 1])
+
+
+def standardise(values: Array) -> Array:
+    """Mean 0, deviation 1; all 0 if the values are equal but for rounding."""
+    centred = values - values.mean()
+    deviation = float(centred.std())
+    negligible = 1e-13 * float(np.max(np.abs(values), initial=0.0))
+    return np.asarray(centred / deviation) if deviation > negligible else np.zeros_like(values)

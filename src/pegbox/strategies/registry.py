@@ -1,0 +1,29 @@
+"""The strategies by their names in the API (HyperParameterTuningJobConfig.Strategy).
+
+Importing this module loads no numerical library: a strategy is imported when it is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pegbox.strategies.base import Strategy
+
+
+def _random() -> Strategy:
+    from pegbox.strategies.random import Random
+
+    return Random()
+
+
+def _bayesian() -> Strategy:
+    from pegbox.strategies.bayesian import Bayesian
+
+    return Bayesian()
+
+
+#: Strategy name -> how to make it.
+STRATEGIES: Mapping[str, Callable[[], Strategy]] = MappingProxyType({"Random": _random, "Bayesian": _bayesian})

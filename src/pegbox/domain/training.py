@@ -90,6 +90,7 @@ class TrainingJob:
     outcome: Outcome | None = None
     tuned: Mapping[str, str] | None = None  #: TunedHyperParameters, of a tuning job's child
     objective: str | None = None  #: name of the tuning job's objective metric
+    home: str | None = None  #: home directory of the server that took it, on the host that holds its slot
 
     def objective_value(self) -> float | None:
         """The final objective value: the last one seen, of a job that ended Completed or Stopped."""

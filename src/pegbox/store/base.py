@@ -168,7 +168,10 @@ class Transaction(Protocol):
         ...
 
     def save(self, resource: Resource, *, leased: bool = False) -> Resource:
-        """Write a changed resource, all but its document (that never changes).  Raises Stale, or Fenced when `leased` and the lease is no longer ours."""
+        """Write a changed resource, all but its document, which never changes.
+
+        Raises Stale, or Fenced when `leased` and the lease is no longer ours.
+        """
         ...
 
     def mark_due(self, identities: Collection[int]) -> None:
@@ -211,8 +214,13 @@ class Store(Protocol):
         """Read only; never waits for writers."""
         ...
 
-    def claim(self, owner: str, lease: float, limit: int, only: Collection[int] | None = None) -> Sequence[Resource]:
-        """Take due work, orphans of dead servers first; with `only`, those rows whether due or not."""
+    def claim(
+        self, owner: str, host: str, lease: float, limit: int, only: Collection[int] | None = None
+    ) -> Sequence[Resource]:
+        """Take due work, orphans of dead servers first; with `only`, those rows whether due or not.
+
+        What holds a slot of another host is left to the servers there.
+        """
         ...
 
     def renew(self, owner: str, lease: float, identities: Collection[int]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, case, create_engine, event, select, update
+from sqlalchemy import Connection, Engine, and_, case, create_engine, event, or_, select, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -43,11 +43,14 @@ class SqlStore:
         with self.engine.connect() as connection, connection.begin():
             yield SqlTransaction(connection)
 
-    def claim(self, owner: str, lease: float, limit: int, only: Collection[int] | None = None) -> Sequence[Resource]:
+    def claim(
+        self, owner: str, host: str, lease: float, limit: int, only: Collection[int] | None = None
+    ) -> Sequence[Resource]:
         """Take due work in one statement: pick, lock, mark and return without a gap."""
         rows = schema.resource
         now = clock(self.engine.dialect.name)
-        free = and_(rows.c.due_at.is_not(None), rows.c.lease_until < now)
+        here = or_(rows.c.host.is_(None), rows.c.host == host)
+        free = and_(rows.c.due_at.is_not(None), rows.c.lease_until < now, here)
         wanted = rows.c.id.in_(list(only)) if only is not None else rows.c.due_at <= now
         picked = (
             select(rows.c.id)

@@ -1,0 +1,110 @@
+"""From S3Uri to files: which objects a channel has, under which names, on which instance.
+
+(SageMaker developer guide, "Access Training Data"; API reference, S3DataSource.)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from pegbox.engine.faults import ClientFault
+from pegbox.objects.base import Location, NoSuchObject, ObjectStore
+from pegbox.objects.locations import parse
+
+MOST_MANIFEST = 256 << 20  #: bytes of a manifest file
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One object of a channel and its path below the channel's directory."""
+
+    location: Location
+    path: PurePosixPath
+
+
+def inputs(objects: ObjectStore, account: str, channel: Mapping[str, Any]) -> list[Input]:
+    """All objects of a channel, sorted by key.  Raises ClientFault when there is none."""
+    source = channel["DataSource"]["S3DataSource"]
+    location = parse(source["S3Uri"])
+    try:
+        if source["S3DataType"] == "ManifestFile":
+            found = list(_manifest(objects, account, location))
+        else:
+            found = list(below(objects, account, location))
+    except NoSuchObject:
+        found = []
+    if not found:
+        raise ClientFault(
+            f"Data download failed: No S3 objects found under S3 URL [{source['S3Uri']}] given in input data source "
+            f"of channel [{channel['ChannelName']}]. Check the bucket, the prefix and the account."
+        )
+    return found
+
+
+def share(found: Sequence[Input], channel: Mapping[str, Any], instance: int, count: int) -> Sequence[Input]:
+    """The part that one of `count` instances gets: everything, or every count-th object (ShardedByS3Key)."""
+    distribution = channel["DataSource"]["S3DataSource"].get("S3DataDistributionType")
+    return found[instance::count] if distribution == "ShardedByS3Key" else found
+
+
+def fetch(objects: ObjectStore, account: str, found: Sequence[Input], into: Path) -> None:
+    """Write the objects below the directory `into`.
+
+    Raises ClientFault when one is gone, or is a file and a folder at once.
+    """
+    into.mkdir(parents=True, exist_ok=True)
+    for item in found:
+        target = into / item.path
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            objects.fetch(account, item.location, target)
+        except NoSuchObject:
+            raise ClientFault(f"Data download failed: [{item.location}] does not exist.") from None
+        except (FileExistsError, NotADirectoryError, IsADirectoryError):
+            raise ClientFault(
+                f"Data download failed: [{item.location}] is both a file and a folder in the channel."
+            ) from None
+
+
+def below(objects: ObjectStore, account: str, prefix: Location) -> Iterator[Input]:
+    """All objects under a prefix and their paths below it.  Raises NoSuchObject for a missing bucket."""
+    for info in objects.list(account, prefix):
+        if info.key.endswith("/"):
+            continue  # a marker of an empty folder
+        yield Input(replace(prefix, key=info.key), _safe(_tail(prefix.key, info.key), info.key))
+
+
+def _tail(prefix: str, key: str) -> str:
+    """The path of a key below its channel: a prefix that names a folder drops the folder, a part of a name stays."""
+    rest = key[len(prefix) :]
+    if prefix.endswith("/") or not prefix:
+        return rest
+    if rest.startswith("/"):
+        return rest[1:]
+    return prefix.rsplit("/", 1)[-1] + rest
+
+
+def _manifest(objects: ObjectStore, account: str, location: Location) -> Iterator[Input]:
+    try:
+        with objects.open(account, location) as file:
+            entries = json.loads(file.read(MOST_MANIFEST))
+        base, names = entries[0]["prefix"], entries[1:]
+        prefix = parse(base)
+    except (ValueError, LookupError, TypeError, AttributeError):
+        raise ClientFault(
+            f"Data download failed: the manifest [{location}] is not of the form "
+            '[{"prefix": "s3://..."}, "key", ...].'
+        ) from None
+    for name in sorted({str(name) for name in names}):
+        yield Input(replace(prefix, key=prefix.key + name), _safe(name, name))
+
+
+def _safe(path: str, key: str) -> PurePosixPath:
+    parts = path.split("/")
+    if any(part in ("", ".", "..") for part in parts) or "\x00" in path:
+        raise ClientFault(f"Data download failed: the S3 key [{key}] can't be the name of a file.")
+    return PurePosixPath(*parts)

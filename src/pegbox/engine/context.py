@@ -1,0 +1,33 @@
+"""What the engine's parts work with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from pegbox.engine.proposer import Proposer
+from pegbox.executors.base import Executor
+from pegbox.objects.base import ObjectStore
+from pegbox.settings import Settings
+from pegbox.store.base import Image, Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """The engine's surroundings; made once, by the composition root."""
+
+    settings: Settings
+    host: str  #: name of this host: whose slots and attempts are ours
+    store: Store
+    executor: Executor
+    objects: ObjectStore
+    proposer: Proposer
+    find_image: Callable[[str], Image | None]
+    clock: Callable[[], float]  #: epoch seconds, for the times that clients see
+    poke: Callable[[Collection[int]], None]  #: let the engine look at these resources now
+
+
+def attempt_directory(home: str, resource_id: int, attempt: int) -> Path:
+    """Where an attempt lives, below the home of the server that started it."""
+    return Path(home) / "attempts" / str(resource_id) / str(attempt)

@@ -1,0 +1,144 @@
+"""The engine: claims what is due, works on it under a lease, and looks again.
+
+A thread ticks; whatever is due is worked on by a few others.  A poke (an API call, a runner that ended, a finished
+training job) makes the next look come at once.  Leases are renewed while work goes on, so a download may take hours;
+when this process dies they run out and another server takes over.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+
+import structlog
+
+from pegbox.engine.context import Context
+from pegbox.engine.training import TrainingWork
+from pegbox.engine.tuning import TuningWork
+from pegbox.store.base import Kind, Resource, Stale
+
+log = structlog.get_logger()
+
+WORKERS = 8
+AGAIN_AFTER_FAULT = 5.0  #: seconds until work that met an unexpected fault is tried again
+
+
+class Engine:
+    """Runs in threads of its own between `start` and `stop`."""
+
+    def __init__(self, context: Callable[[Engine], Context]) -> None:
+        self._context = context(self)
+        self._owner = uuid.uuid4().hex
+        self._poked: set[int] = set()
+        self._working: set[int] = set()
+        self._lock = threading.Lock()
+        self._idle = threading.Condition(self._lock)
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="engine")
+        self._threads = [
+            threading.Thread(target=self._tick, name="engine-tick", daemon=True),
+            threading.Thread(target=self._renew, name="engine-lease", daemon=True),
+        ]
+
+    def start(self) -> None:
+        """Begin."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, seconds: float) -> None:
+        """Take no more work and wait up to `seconds` for what is being done; what is not done is taken up again."""
+        self._stopping.set()
+        self._wake.set()
+        deadline = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        with self._idle:
+            self._idle.wait_for(lambda: not self._working, max(0.0, deadline - time.monotonic()))
+
+    def poke(self, identities: Collection[int]) -> None:
+        """Look at these resources now."""
+        with self._lock:
+            self._poked.update(identities)
+        self._wake.set()
+
+    def heard(self, attempt: str) -> None:
+        """A runner has news of its attempt, `<resource id>-<attempt>`."""
+        identity = attempt.partition("-")[0]
+        if identity.isdigit():
+            self.poke([int(identity)])
+
+    def _tick(self) -> None:
+        look = 0.0
+        while not self._stopping.is_set():
+            self._wake.wait(max(0.0, look - time.monotonic()))
+            self._wake.clear()
+            try:
+                self._take(self._pokes())
+                if time.monotonic() >= look:
+                    self._take(None)
+                    look = time.monotonic() + self._context.settings.tick
+            except Exception:
+                log.exception("the engine could not look for work")
+                self._stopping.wait(self._context.settings.tick)
+
+    def _pokes(self) -> Collection[int]:
+        """What was poked and is not being worked on; the rest waits until its work is done."""
+        with self._lock:
+            ready = self._poked - self._working
+            self._poked -= ready
+        return ready
+
+    def _take(self, only: Collection[int] | None) -> None:
+        if only is not None and not only:
+            return
+        with self._lock:
+            room = WORKERS - len(self._working) if only is None else len(only)
+        if room <= 0:
+            return
+        settings = self._context.settings
+        for resource in self._context.store.claim(self._owner, self._context.host, settings.lease, room, only):
+            with self._lock:
+                self._working.add(resource.id)
+            self._pool.submit(self._work, resource)
+
+    def _work(self, resource: Resource) -> None:
+        due_in: float | None = 0.0
+        try:
+            if not self._stopping.is_set():
+                due_in = self._run(resource)
+        except Stale:
+            log.debug("the row changed meanwhile", job=resource.name)
+        except Exception:
+            log.exception("unexpected fault", job=resource.name)
+            due_in = AGAIN_AFTER_FAULT
+        try:
+            self._context.store.release(resource, due_in)
+        except Exception:
+            log.exception("a lease could not be released; it runs out by itself", job=resource.name)
+        with self._lock:
+            self._working.discard(resource.id)
+            self._idle.notify_all()
+            again = resource.id in self._poked
+        if again or due_in == 0.0:
+            self.poke([resource.id])
+
+    def _run(self, resource: Resource) -> float | None:
+        if resource.kind is Kind.TUNING_JOB:
+            return TuningWork(self._context, resource).run()
+        return TrainingWork(self._context, resource).run()
+
+    def _renew(self) -> None:
+        settings = self._context.settings
+        while not self._stopping.wait(settings.lease / 3):
+            with self._lock:
+                held = list(self._working)
+            try:
+                if held:
+                    self._context.store.renew(self._owner, settings.lease, held)
+            except Exception:
+                log.exception("leases could not be renewed")

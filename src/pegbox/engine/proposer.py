@@ -1,0 +1,194 @@
+"""Asking a strategy in a process of its own: a model fit must neither hold up the API nor be able to hang it.
+
+The worker starts with the first question, has one BLAS thread, and ends when its pipe closes, so it never outlives the
+server.  A question that takes too long or kills the worker is answered by random search, and the next worker is fresh.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import selectors
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol, cast
+
+from pegbox.strategies.base import Candidate, Study
+
+_LENGTH = struct.Struct("!Q")
+_ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+FALLBACK = "Random"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Ask this strategy for so many configurations."""
+
+    strategy: str
+    study: Study
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the strategy said."""
+
+    candidates: Sequence[Candidate] = ()
+    exhausted: bool = False  #: nothing is left to propose, ever
+    fault: str | None = None  #: traceback of a strategy that failed
+
+
+class NoAnswer(Exception):
+    """The worker did not answer in time, or died."""
+
+
+class Proposer(Protocol):
+    """Answers questions."""
+
+    def ask(self, question: Question) -> Answer:
+        """Ask; never raises for a strategy's own faults."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the worker."""
+        ...
+
+
+class ProcessProposer:
+    """A Proposer with one worker process.  Thread-safe; questions are answered one after the other."""
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+        self._worker: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+
+    def ask(self, question: Question) -> Answer:
+        """Ask the strategy, or random search when it fails or takes more than `timeout` seconds."""
+        with self._lock:
+            try:
+                answer = self._exchange(question)
+                if answer.fault is None:
+                    return answer
+                fault = answer.fault
+            except NoAnswer as error:
+                fault = str(error)
+            if question.strategy == FALLBACK:
+                return Answer(fault=fault)
+            try:
+                second = self._exchange(Question(FALLBACK, question.study, question.count))
+            except NoAnswer as error:
+                return Answer(fault=f"{fault}\n{error}")
+            return Answer(second.candidates, second.exhausted, fault)
+
+    def close(self) -> None:
+        """End the worker."""
+        with self._lock:
+            self._end()
+
+    def _exchange(self, question: Question) -> Answer:
+        try:
+            questions, answers = self._pipes()
+            _send(questions, question)
+            return _receive_within(answers, self._timeout)
+        except (OSError, EOFError, TimeoutError) as error:
+            self._end()
+            raise NoAnswer(f"the {question.strategy} strategy gave no answer: {error!r}") from None
+
+    def _pipes(self) -> tuple[BinaryIO, BinaryIO]:
+        if self._worker is None or self._worker.poll() is not None:
+            self._end()
+            self._worker = subprocess.Popen(
+                [sys.executable, "-m", "pegbox.engine.proposer"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env={**os.environ, **dict.fromkeys(_ONE_THREAD, "1")},
+                start_new_session=True,  # Ctrl-C in the terminal is for the server
+            )
+        questions, answers = self._worker.stdin, self._worker.stdout
+        if questions is None or answers is None:
+            raise EOFError("the worker has no pipes")
+        return cast(BinaryIO, questions), cast(BinaryIO, answers)
+
+    def _end(self) -> None:
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.kill()
+            worker.wait()
+            for pipe in (worker.stdin, worker.stdout):
+                if pipe is not None:
+                    with contextlib.suppress(OSError):
+                        pipe.close()
+
+
+def _send(pipe: BinaryIO, message: object) -> None:
+    data = pickle.dumps(message)
+    pipe.write(_LENGTH.pack(len(data)) + data)
+    pipe.flush()
+
+
+def _receive(pipe: BinaryIO) -> object:
+    (length,) = _LENGTH.unpack(_exactly(pipe, _LENGTH.size))
+    return pickle.loads(_exactly(pipe, length))
+
+
+def _exactly(pipe: BinaryIO, length: int) -> bytes:
+    data = pipe.read(length)
+    if len(data) < length:
+        raise EOFError("the pipe closed")
+    return data
+
+
+def _receive_within(pipe: BinaryIO, seconds: float) -> Answer:
+    with selectors.DefaultSelector() as selector:
+        selector.register(pipe, selectors.EVENT_READ)
+        if not selector.select(seconds):
+            raise TimeoutError(f"no answer within {seconds:g} s")
+    answer = _receive(pipe)
+    if not isinstance(answer, Answer):
+        raise EOFError(f"not an answer: {answer!r}")
+    return answer
+
+
+def answer(question: Question) -> Answer:
+    """Ask the strategy in this process; the generator depends on the seed and on how much has been launched."""
+    import traceback
+
+    from numpy.random import default_rng
+
+    from pegbox.strategies.base import Exhausted
+    from pegbox.strategies.registry import STRATEGIES
+
+    launched = max((trial.number for trial in question.study.trials), default=0)
+    rng = default_rng([question.study.seed, launched])
+    try:
+        return Answer(STRATEGIES[question.strategy]().ask(question.study, question.count, rng))
+    except Exhausted:
+        return Answer(exhausted=True)
+    except Exception:
+        return Answer(fault=traceback.format_exc(limit=20))
+
+
+def main() -> None:
+    """The worker: read questions, write answers, end with the pipe."""
+    os.nice(2)  # the API answers first
+    source, sink = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever a library prints must not reach the pipe
+    while True:
+        try:
+            question = _receive(source)
+        except EOFError:
+            return
+        if isinstance(question, Question):
+            _send(sink, answer(question))
+
+
+if __name__ == "__main__":
+    # Run as a module this file has two names; pickled questions carry the imported one.
+    from pegbox.engine import proposer
+
+    proposer.main()

@@ -1,0 +1,269 @@
+"""Carrying out what a training job's state asks for, one repeatable step after the other."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from pegbox.domain import training
+from pegbox.domain.training import Phase, StopReason, TrainingJob
+from pegbox.engine import outputs, staging
+from pegbox.engine.context import Context, attempt_directory
+from pegbox.engine.faults import ClientFault
+from pegbox.engine.programs import Plan, plan
+from pegbox.executors.base import Attempt, Cause, Exit, Observation
+from pegbox.executors.base import Phase as Seen
+from pegbox.naming import arn
+from pegbox.store.base import MetricPoint, Resource, Transaction
+
+log = structlog.get_logger()
+
+WAITING_LOOK = 5.0  #: seconds until a job without a slot looks again by itself; a freed slot wakes it at once
+CLIENT_CODES = (126, 127)  #: exit codes for a program that cannot be executed
+
+
+class TrainingWork:
+    """One training job under a lease.  `run` goes on until the job has to wait."""
+
+    def __init__(self, context: Context, resource: Resource) -> None:
+        self._context = context
+        self._resource = resource
+        self._job = TrainingJob.parse(resource.state)
+
+    def run(self) -> float | None:
+        """Do what can be done now; returns the seconds until the next look, or None for never."""
+        while True:
+            match training.decide(self._job):
+                case training.Rest():
+                    return None
+                case training.Reserve():
+                    if not self._reserve():
+                        return WAITING_LOOK
+                case training.Stage():
+                    self._stage()
+                case training.Watch(stop=stop):
+                    if not self._watch(stop):
+                        return self._context.settings.tick
+                case training.Pack():
+                    self._pack()
+                case training.EndUnstarted():
+                    self._end_unstarted()
+
+    def _reserve(self) -> bool:
+        context = self._context
+        job = replace(self._job, home=str(context.settings.home))
+        job = training.enter(job, "Starting", Phase.STAGING, context.clock())
+        with context.store.transaction() as tx:
+            if not tx.reserve(self._resource.id, context.host, context.settings.slots):
+                return False
+            self._save(tx, job, host=context.host)
+        return True
+
+    def _stage(self) -> None:
+        """Bring the inputs and start the attempt."""
+        document, directory = self._resource.document, self._directory()
+        try:
+            todo = plan(document, self._context.find_image, self._context.settings.python)
+            if document.get("InputDataConfig"):
+                self._enter("Downloading", Phase.STAGING)
+            staging.stage(self._context.objects, self._resource.account, document, todo.source, directory)
+        except ClientFault as fault:
+            self._end(training.fail(self._job, fault.reason, self._context.clock()))
+            return
+        self._context.executor.start(self._attempt(todo))
+        self._enter("Training", Phase.RUNNING)
+
+    def _watch(self, stop: bool) -> bool:
+        """Import what is new; True when the processes have ended or are lost."""
+        context, directory = self._context, self._directory()
+        if stop:
+            context.executor.stop(directory)
+        seen = context.executor.observe(directory, self._job.cursor)
+        job = self._imported(seen)
+        if seen.phase is Seen.LOST:
+            self._lost(job)
+            return True
+        if seen.phase is Seen.EXITED and seen.exit is not None:
+            self._exited(job, seen.exit, seen)
+            return True
+        if job != self._job:
+            self._import(job, seen)
+        self._keep_checkpoints()
+        return False
+
+    def _imported(self, seen: Observation) -> TrainingJob:
+        """The job with the new points and the start of training."""
+        latest = dict(self._job.latest or {})
+        for point in seen.points:
+            known = latest.get(point.metric)
+            if known is None or point.at >= known[1]:
+                latest[point.metric] = (point.value, point.at)
+        started = self._job.started or seen.started
+        return replace(self._job, latest=latest, cursor=seen.cursor, started=started)
+
+    def _import(self, job: TrainingJob, seen: Observation) -> None:
+        """Store points and cursor together: none is lost, and a repeat is a conflict of keys."""
+        points = (
+            MetricPoint(
+                attempt=self._job.attempt,
+                offset=point.offset,
+                host=point.host,
+                metric=point.metric,
+                value=point.value,
+                at=point.at,
+            )
+            for point in seen.points
+        )
+        with self._context.store.transaction() as tx:
+            tx.add_points(self._resource.id, points)
+            self._save(tx, job)
+
+    def _exited(self, job: TrainingJob, ended: Exit, seen: Observation) -> None:
+        job = replace(job, started=job.started or ended.started, ended=ended.ended)
+        if ended.cause is Cause.MAX_RUNTIME and job.stop is None:
+            job = training.ask_to_stop(job, StopReason.MAX_RUNTIME, self._context.clock())
+        if job.stop is None and any(ended.codes.values()):
+            job = replace(job, failure=_failure_reason(ended), phase=Phase.PACKING)
+        else:
+            job = training.enter(job, "Uploading", Phase.PACKING, self._context.clock())
+        self._import(job, seen)
+
+    def _pack(self) -> None:
+        """Store the outputs and end the job."""
+        context, document = self._context, self._resource.document
+        account, directory = self._resource.account, self._directory()
+        try:
+            if self._job.failure is None:
+                stopped = self._job.stop is not None
+                outputs.store_model(context.objects, account, document, directory, empty=not stopped)
+            outputs.store_data(context.objects, account, document, directory)
+            outputs.store_checkpoints(context.objects, account, document, directory)
+        except ClientFault as fault:
+            self._end(training.fail(self._job, fault.reason, context.clock()))
+            return
+        if self._job.failure is not None:
+            self._end(training.fail(self._job, self._job.failure, context.clock()))
+        else:
+            self._end(training.complete(self._job, context.clock()))
+
+    def _end_unstarted(self) -> None:
+        """End a job that was stopped before Training; its attempt may have been started by a server that crashed."""
+        if self._job.phase is Phase.STAGING and (self._directory() / "attempt.json").exists():
+            self._transact(replace(self._job, phase=Phase.RUNNING))
+        else:
+            self._end(training.complete(self._job, self._context.clock()))
+
+    def _lost(self, job: TrainingJob) -> None:
+        """The runner is gone without a word: try again if the request allows, else fail for an internal reason."""
+        attempts = 1 + (self._resource.document.get("RetryStrategy") or {}).get("MaximumRetryAttempts", 0)
+        now = self._context.clock()
+        if job.stop is not None:
+            self._end(training.complete(job, now))
+        elif job.attempt < attempts:
+            self._transact(training.retry(job, now))
+        else:
+            reason = "InternalServerError: the processes of the training job were lost. Please try again."
+            self._end(training.fail(job, reason, now, retryable=True))
+
+    def _keep_checkpoints(self) -> None:
+        """Every so often, bring new checkpoints to their S3Uri."""
+        if not self._resource.document.get("CheckpointConfig"):
+            return
+        mark = self._directory() / "checkpoints.time"
+        now = self._context.clock()
+        last = mark.stat().st_mtime if mark.exists() else 0.0
+        if now - last < self._context.settings.checkpoint_interval:
+            return
+        outputs.store_checkpoints(
+            self._context.objects, self._resource.account, self._resource.document, self._directory()
+        )
+        mark.touch()
+
+    def _end(self, job: TrainingJob) -> None:
+        """Write the terminal status, give the slot back and tell the tuning job and whoever waits for a slot."""
+        context, resource = self._context, self._resource
+        with context.store.transaction() as tx:
+            self._save(tx, job, host=None)
+            if resource.parent_id is not None:
+                tx.mark_due([resource.parent_id])
+            waiting = list(tx.waiting(limit=1)) if resource.host else []
+        context.poke([*([resource.parent_id] if resource.parent_id else []), *waiting])
+        log.info("training job ended", job=resource.name, status=job.status, reason=job.failure)
+        self._clean()
+
+    def _clean(self) -> None:
+        """Give back the disk: inputs, models and code are stored elsewhere; logs and metrics stay."""
+        for host in staging.hosts(self._resource.document):
+            shutil.rmtree(staging.tree(self._directory(), host), ignore_errors=True)
+
+    def _enter(self, secondary: str, phase: Phase) -> None:
+        self._transact(training.enter(self._job, secondary, phase, self._context.clock()))
+
+    def _transact(self, job: TrainingJob) -> None:
+        with self._context.store.transaction() as tx:
+            self._save(tx, job)
+
+    def _save(self, tx: Transaction, job: TrainingJob, **columns: Any) -> None:
+        changed = replace(
+            self._resource,
+            status=job.status,
+            state=job.dump(),
+            outcome=job.outcome,
+            objective=job.objective_value(),
+            modified_at=self._context.clock(),
+            ended_at=job.finished,
+            **columns,
+        )
+        self._resource = tx.save(changed, leased=True)
+        self._job = job
+
+    def _directory(self) -> Path:
+        home = self._job.home or str(self._context.settings.home)
+        return attempt_directory(home, self._resource.id, self._job.attempt)
+
+    def _attempt(self, todo: Plan) -> Attempt:
+        resource, document = self._resource, self._resource.document
+        resources = document["ResourceConfig"]
+        return Attempt(
+            id=f"{resource.id}-{self._job.attempt}",
+            directory=self._directory(),
+            job_name=resource.name,
+            job_arn=arn("training-job", resource.name, account=resource.account, region=resource.region),
+            region=resource.region,
+            program=todo.program,
+            hyperparameters=document.get("HyperParameters") or {},
+            environment=document.get("Environment") or {},
+            channels=_input_data_config(document),
+            metrics=document["AlgorithmSpecification"].get("MetricDefinitions") or [],
+            instance_count=resources["InstanceCount"],
+            instance_type=resources["InstanceType"],
+            checkpoint_path=(document.get("CheckpointConfig") or {}).get("LocalPath"),
+            max_runtime=document["StoppingCondition"]["MaxRuntimeInSeconds"],
+            grace=self._context.settings.stop_grace,
+        )
+
+
+def _input_data_config(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """inputdataconfig.json.  (Guide, "How Amazon SageMaker Provides Training Information".)"""
+    mode = document["AlgorithmSpecification"]["TrainingInputMode"]
+    return {
+        channel["ChannelName"]: {
+            **({"ContentType": channel["ContentType"]} if channel.get("ContentType") else {}),
+            "TrainingInputMode": channel.get("InputMode") or mode,
+            "S3DistributionType": channel["DataSource"]["S3DataSource"]["S3DataDistributionType"],
+            "RecordWrapperType": channel["RecordWrapperType"],
+        }
+        for channel in document.get("InputDataConfig") or []
+    }
+
+
+def _failure_reason(ended: Exit) -> str:
+    code = next(code for code in ended.codes.values() if code)
+    if code in CLIENT_CODES and ended.failure.startswith("ClientError"):
+        return ended.failure
+    return f"AlgorithmError: {ended.failure[:900]}, exit code: {code}"

@@ -1,1 +1,19 @@
-"""One detached process per attempt: spawns the trainer, keeps its log, extracts its metrics."""
+"""One detached process per attempt that starts the trainers, keeps their log and reads metrics from it.
+
+The directory of the attempt is the interface; nothing else links a runner with a server.
+
+    attempt.json   what to run (server, atomic)
+    spawn.json     pid, start_time, boot_id of the process that is to become the runner (server, atomic)
+    lock           POSIX record lock, held by the runner while it lives; the kernel names the holder's pid
+    stop           its presence asks for TERM, then KILL (server, atomic)
+    runner.json    pid, start_time, boot_id, started (epoch seconds, null before), hosts (name -> pid), notes
+    <host>/ml      the instance's /opt/ml
+    <host>.log     stdout and stderr, byte for byte
+    <host>.idx     16 bytes for each read: little-endian u64 offset in the log, u64 epoch milliseconds.  The bytes from
+                   that offset up to the next record's arrived then.  A record is written before its bytes
+    points         one JSON line [host, metric index, value, epoch seconds] for each value; appended in whole lines
+    exit.json      cause, codes, started, ended, failure (atomic, last): its presence means that all is over
+    runner.log     what the runner itself has to say: empty, or a traceback
+
+Trainers are started at most once in a directory.  A runner that was killed leaves runner.json and no exit.json.
+"""

@@ -1,0 +1,162 @@
+"""The directory of an attempt, as a server reads and writes it (format: docstring of the runner's package)."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import struct
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pegbox.executors.base import Attempt, Cause, Exit, Phase, Point
+
+PAGE = 1 << 20  #: bytes of points given at once
+
+_GONE = ("Z", "X", "x")  # process states that run nothing any more
+_FLOCK = "qqihh" if sys.platform == "darwin" else "hhqqi"
+
+
+def read(path: Path) -> dict[str, Any] | None:
+    """The JSON object in `path`, or None when it is not there."""
+    try:
+        record: dict[str, Any] = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return record
+
+
+def write(path: Path, record: Mapping[str, Any]) -> None:
+    """Replace `path` at once and whole.  Only its owner may read it: a request's environment may hold secrets."""
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(new, "w", encoding="utf-8", opener=_private) as file:
+        json.dump(record, file)
+    new.rename(path)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def write_attempt(attempt: Attempt, **more: Any) -> None:
+    """attempt.json: the attempt without its directory, and what the executor adds."""
+    record = asdict(attempt) | more
+    del record["directory"]
+    write(attempt.directory / "attempt.json", record)
+
+
+def read_exit(directory: Path) -> Exit | None:
+    """The exit record, None while there is none."""
+    record = read(directory / "exit.json")
+    return None if record is None else Exit(**record | {"cause": Cause(record["cause"])})
+
+
+def lock_holder(directory: Path) -> int | None:
+    """The pid of the living runner, asked of the kernel without taking the lock (fcntl(2), F_GETLK)."""
+    try:
+        fd = os.open(directory / "lock", os.O_RDWR | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    try:
+        answer = fcntl.fcntl(fd, fcntl.F_GETLK, _flock(fcntl.F_WRLCK))
+    finally:
+        os.close(fd)
+    kind, pid = _unpacked(answer)
+    return None if kind == fcntl.F_UNLCK else pid
+
+
+def _flock(kind: int) -> bytes:
+    if sys.platform == "darwin":
+        return struct.pack(_FLOCK, 0, 0, 0, kind, os.SEEK_SET)
+    return struct.pack(_FLOCK + "4x", kind, os.SEEK_SET, 0, 0, 0)
+
+
+def _unpacked(answer: bytes) -> tuple[int, int]:
+    fields = struct.unpack_from(_FLOCK, answer)
+    return (fields[3], fields[2]) if sys.platform == "darwin" else (fields[0], fields[4])
+
+
+def identity(pid: int) -> dict[str, Any]:
+    """pid, start_time and boot_id: together they name one process for ever."""
+    return {"pid": pid, "start_time": _start_time(pid), "boot_id": _boot_id()}
+
+
+def is_alive(record: Mapping[str, Any]) -> bool:
+    """Whether the process that `identity` named still runs; another one with its pid does not count."""
+    now = identity(record["pid"])
+    return all(record[key] == now[key] for key in ("boot_id", "start_time"))
+
+
+def _start_time(pid: int) -> int | None:
+    """Clock ticks after boot, field 22 of /proc/<pid>/stat; None for a process that is gone or a zombie."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return None if fields[0] in _GONE else int(fields[19])
+
+
+def _boot_id() -> str | None:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return None
+
+
+def phase(directory: Path) -> tuple[Phase, dict[str, Any] | None]:
+    """Where the attempt stands, and runner.json.
+
+    The order of the looks matters.  A runner takes the lock, writes runner.json, then exit.json, then dies.  What is
+    looked at later here happened earlier there, so no state that never was can be put together.  A process that was
+    spawned and lost the race for the lock dies only after the winner has it: hence its life before the lock.
+    """
+    runner = read(directory / "runner.json")
+    spawned = read(directory / "spawn.json")
+    is_coming = spawned is None or is_alive(spawned)
+    is_held = lock_holder(directory) is not None
+    if (directory / "exit.json").exists():
+        return Phase.EXITED, runner
+    if is_held:
+        return (Phase.STARTING if runner is None or runner["started"] is None else Phase.RUNNING), runner
+    if runner is not None or not is_coming or not directory.exists():
+        return Phase.LOST, runner
+    return Phase.STARTING, None
+
+
+def kill_orphans(directory: Path) -> None:
+    """Kill what a lost runner's trainers left: every process that carries the attempt's id in its environment."""
+    attempt = read(directory / "attempt.json")
+    if attempt is None:
+        return
+    mark = f"\0PEGBOX_ATTEMPT={attempt['id']}\0".encode()
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if mark in b"\0" + (entry / "environ").read_bytes():
+                os.kill(int(entry.name), signal.SIGKILL)
+
+
+def read_points(directory: Path, cursor: int) -> tuple[Sequence[Point], int, bool]:
+    """Points from byte `cursor` on: at most PAGE bytes of them, the next cursor, and whether more are there."""
+    try:
+        with open(directory / "points", "rb") as file:
+            file.seek(cursor)
+            data = file.read(PAGE)
+            is_more = len(data) == PAGE and bool(file.read(1))
+    except (FileNotFoundError, NotADirectoryError):
+        return (), cursor, False
+    data = data[: data.rfind(b"\n") + 1]
+    if not data:
+        return (), cursor, False
+    attempt = read(directory / "attempt.json") or {}
+    names = [definition["Name"] for definition in attempt["metrics"]]
+    points = []
+    for line in data.splitlines(keepends=True):
+        host, metric, value, at = json.loads(line)
+        points.append(Point(offset=cursor, host=host, metric=names[metric], value=value, at=at))
+        cursor += len(line)
+    return points, cursor, is_more

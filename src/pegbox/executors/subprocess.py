@@ -1,0 +1,186 @@
+"""Attempts as local processes, each under a detached runner of its own (`python -m pegbox.runner`)."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+import pegbox
+from pegbox.executors import directory as files
+from pegbox.executors.base import Attempt, Observation, Phase
+
+ZYGOTE_PATIENCE = 60.0  #: seconds for one answer; the first includes importing an algorithm's libraries
+
+_INHERITED = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
+_INHERITED_PREFIXES = ("LC_", "CUDA", "NVIDIA")
+
+
+class SubprocessExecutor:
+    """An Executor (see base) whose attempts are processes of this machine.
+
+    `wake`: unix datagram socket that runners send their attempt's id to when there is something to observe.
+    `isolate`: try to give each instance its own /etc/hosts and /opt/ml.  `zygote`: fork runners from a warm process.
+    """
+
+    def __init__(self, wake: Path | None = None, *, isolate: bool = True, zygote: bool = True) -> None:
+        self._wake, self._isolate = wake, isolate
+        self._zygote = Zygote() if zygote else None
+        self._children: set[int] = set()
+        self._lock = threading.Lock()
+
+    def start(self, attempt: Attempt) -> None:
+        """Start the attempt, or adopt it when it is running, has ended, or was lost: trainers start at most once."""
+        directory = attempt.directory
+        directory.mkdir(parents=True, exist_ok=True)
+        if any((directory / name).exists() for name in ("exit.json", "runner.json")):
+            return
+        if files.lock_holder(directory) is not None:
+            return
+        self._reap()
+        files.write_attempt(
+            attempt,
+            inherited=inherited(os.environ),
+            wake=None if self._wake is None else str(self._wake),
+            isolate=self._isolate,
+        )
+        files.write(directory / "spawn.json", files.identity(self._spawn(attempt)))
+
+    def observe(self, directory: Path, cursor: int) -> Observation:
+        """What has happened since `cursor`.  EXITED and LOST are told together with the last points, not before."""
+        self._reap()
+        phase, runner = files.phase(directory)
+        points, cursor, is_more = files.read_points(directory, cursor)
+        if is_more:
+            phase = Phase.RUNNING
+        end = files.read_exit(directory) if phase is Phase.EXITED else None
+        started = end.started if end else (runner or {}).get("started")
+        if phase is Phase.LOST:
+            files.kill_orphans(directory)
+        return Observation(phase=phase, started=started, points=points, cursor=cursor, exit=end)
+
+    def stop(self, directory: Path) -> None:
+        """Leave the stop file and make the runner look at it.  Before start() it keeps trainers from starting."""
+        if not directory.is_dir() or (directory / "exit.json").exists():
+            return
+        files.write(directory / "stop", {})
+        holder = files.lock_holder(directory)
+        if holder:  # not positive for a runner in another pid namespace: it looks every second
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(holder, signal.SIGUSR1)
+
+    def close(self) -> None:
+        """End the zygote.  Runners stay."""
+        if self._zygote is not None:
+            self._zygote.close()
+        self._reap()
+
+    def _spawn(self, attempt: Attempt) -> int:
+        if self._zygote is not None:
+            pid = self._zygote.fork(attempt.directory, attempt.program.module)
+            if pid is not None:
+                return pid
+        pid = launch("pegbox.runner", str(attempt.directory.resolve()))
+        with self._lock:
+            self._children.add(pid)
+        return pid
+
+    def _reap(self) -> None:
+        with self._lock:
+            self._children = {pid for pid in self._children if not has_ended(pid)}
+
+
+class Zygote:
+    """The warm process that forks runners (`python -m pegbox.runner.zygote`), started when first needed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._channel: socket.socket | None = None
+        self._pid = 0
+
+    @property
+    def pid(self) -> int:
+        """Its pid, 0 while there is none."""
+        return self._pid if self._channel else 0
+
+    def fork(self, directory: Path, preload: str | None) -> int | None:
+        """The pid of a new runner for `directory` that has `preload` imported.  None: start one without a zygote."""
+        request = json.dumps({"directory": str(directory.resolve()), "preload": preload}).encode() + b"\n"
+        with self._lock:
+            for _ in range(2):
+                try:
+                    return self._ask(request).get("pid")
+                except TimeoutError:
+                    self._end()
+                    break
+                except (OSError, ValueError):
+                    self._end()
+            return None
+
+    def _ask(self, request: bytes) -> dict[str, int]:
+        if self._channel is None:
+            self._begin()
+        channel = self._channel
+        if channel is None:
+            raise ConnectionError("closed")
+        channel.sendall(request)
+        answer = b""
+        while not answer.endswith(b"\n"):
+            data = channel.recv(4096)
+            if not data:
+                raise ConnectionError("the zygote died")
+            answer += data
+        found: dict[str, int] = json.loads(answer)
+        return found
+
+    def close(self) -> None:
+        """End the process; the next fork() would start another."""
+        with self._lock:
+            self._end()
+
+    def _begin(self) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._pid = launch("pegbox.runner.zygote", stdin=theirs.fileno())
+        ours.settimeout(ZYGOTE_PATIENCE)
+        self._channel = ours
+
+    def _end(self) -> None:
+        if self._channel is None:
+            return
+        self._channel.close()
+        self._channel = None
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._pid, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(self._pid, 0)
+
+
+def inherited(environment: Mapping[str, str]) -> dict[str, str]:
+    """What trainers may see of the server's environment: no credentials, no settings."""
+    return {
+        name: value for name, value in environment.items() if name in _INHERITED or name.startswith(_INHERITED_PREFIXES)
+    }
+
+
+def launch(module: str, *arguments: str, stdin: int | None = None) -> int:
+    """Start `python -m module` in its own session, with stdin and nothing else of ours.  Returns its pid."""
+    source = str(Path(pegbox.__file__).resolve().parent.parent)
+    environment = inherited(os.environ) | {"PYTHONPATH": source, "OPENBLAS_NUM_THREADS": "1"}
+    first = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0) if stdin is None else (os.POSIX_SPAWN_DUP2, stdin, 0)
+    argv = [sys.executable, "-P", "-m", module, *arguments]
+    return os.posix_spawn(sys.executable, argv, environment, file_actions=[first], setsid=True)
+
+
+def has_ended(pid: int) -> bool:
+    """Reap a child process if it has ended."""
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        return True

@@ -1,0 +1,63 @@
+"""What a trainer prints: kept byte for byte, indexed by time, and cut into lines."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+from pegbox.runner import records
+from pegbox.runner.lines import LineBlocks
+
+CHUNK = 256 << 10  #: most bytes of one read
+RECORD = struct.Struct("<QQ")  #: offset in the log, epoch milliseconds
+
+Sink = Callable[[str, float, bytes], None]  #: host, epoch seconds, block of lines
+
+
+class Capture:
+    """The log of one host.  Not thread-safe."""
+
+    def __init__(self, directory: Path, host: str, sink: Sink, clock: Callable[[], float]) -> None:
+        self._host, self._sink, self._clock = host, sink, clock
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        self._log = os.open(directory / f"{host}.log", flags, 0o600)
+        self._index = os.open(directory / f"{host}.idx", flags, 0o600)
+        self._offset = os.fstat(self._log).st_size
+        self._indexed = -1  # milliseconds of the last record
+        self._last = b"\n"
+        self._lines = LineBlocks()
+
+    def read(self, fd: int) -> bool:
+        """Take what the pipe holds.  False at its end."""
+        try:
+            chunk = os.read(fd, CHUNK)
+        except BlockingIOError:
+            return True
+        if not chunk:
+            return False
+        at = self._clock()
+        self._keep(chunk, at)
+        for block in self._lines.feed(chunk):
+            self._sink(self._host, at, block)
+        return True
+
+    def finish(self) -> None:
+        """The pipe has ended: the last line is a line, too."""
+        for block in self._lines.finish():
+            self._sink(self._host, self._clock(), block)
+
+    def note(self, text: str) -> None:
+        """Add a line of our own to the log; no metric is looked for in it."""
+        start = "" if self._last == b"\n" else "\n"
+        self._keep(f"{start}pegbox: {text}\n".encode(), self._clock())
+
+    def _keep(self, chunk: bytes, at: float) -> None:
+        milliseconds = int(at * 1000)
+        if milliseconds > self._indexed:
+            records.append(self._index, RECORD.pack(self._offset, milliseconds))
+            self._indexed = milliseconds
+        records.append(self._log, chunk)
+        self._offset += len(chunk)
+        self._last = chunk[-1:]

@@ -1,0 +1,54 @@
+"""What attempt.json says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One attempt at one training job, as its runner sees it."""
+
+    id: str
+    directory: Path
+    job_name: str
+    job_arn: str
+    region: str
+    argv: tuple[str, ...]
+    module: str | None  #: run instead of argv
+    workdir: str | None
+    image_environment: Mapping[str, str]
+    hyperparameters: Mapping[str, str]
+    environment: Mapping[str, str]  #: of the request
+    channels: Mapping[str, Mapping[str, Any]]
+    metrics: Sequence[Mapping[str, str]]
+    instance_count: int
+    instance_type: str
+    checkpoint_path: str | None
+    max_runtime: float | None
+    grace: float
+    inherited: Mapping[str, str]  #: what trainers may see of the server's environment
+    wake: str | None  #: path of a unix datagram socket
+    isolate: bool  #: try a private mount namespace
+
+    @classmethod
+    def parse(cls, directory: Path, record: Mapping[str, Any]) -> Job:
+        """Read the record that the executor wrote."""
+        program = record["program"]
+        rest = {key: value for key, value in record.items() if key != "program"}
+        return cls(
+            directory=directory,
+            argv=tuple(program["argv"]),
+            module=program["module"],
+            workdir=program["workdir"],
+            image_environment=program["environment"],
+            **rest,
+        )
+
+    @property
+    def hosts(self) -> list[str]:
+        """algo-1 ... algo-N, in the order of their numbers."""
+        return [f"algo-{number}" for number in range(1, self.instance_count + 1)]

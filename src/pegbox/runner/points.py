@@ -1,0 +1,63 @@
+"""Metric values on their way to the server: the points file, and a datagram that says look now."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from pegbox.runner import records
+
+WAKE_INTERVAL = 0.1  #: seconds between two wakes because of points
+
+
+class Wake:
+    """Tells the server that something happened.  Nobody has to listen: looking is the truth."""
+
+    def __init__(self, path: str | None, attempt: str, monotonic: Callable[[], float]) -> None:
+        self._path, self._message, self._monotonic = path, attempt.encode(), monotonic
+        self._last = -WAKE_INTERVAL
+        self.due: float | None = None  #: monotonic time of the next wake
+
+    def now(self) -> None:
+        """Send."""
+        self._last, self.due = self._monotonic(), None
+        if self._path is None:
+            return
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+            channel.setblocking(False)
+            channel.sendto(self._message, self._path)
+
+    def soon(self) -> None:
+        """Send at once, or WAKE_INTERVAL after the last one."""
+        if self.due is None:
+            self.due = self._last + WAKE_INTERVAL
+        self.if_due()
+
+    def if_due(self) -> None:
+        """Send if the time has come."""
+        if self.due is not None and self._monotonic() >= self.due:
+            self.now()
+
+
+class Points:
+    """The points file: whole lines, each batch in one write."""
+
+    def __init__(self, directory: Path, wake: Wake) -> None:
+        self._fd = os.open(directory / records.POINTS, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._wake = wake
+
+    def add(self, host: str, at: float, values: Iterable[tuple[int, float]]) -> None:
+        """Append (metric index, value) pairs read at epoch seconds `at`."""
+        moment = round(at, 3)
+        lines = "".join(json.dumps([host, metric, value, moment]) + "\n" for metric, value in values)
+        if lines:
+            records.append(self._fd, lines.encode())
+            self._wake.soon()
+
+    def sync(self) -> None:
+        """Make what was added durable."""
+        os.fsync(self._fd)

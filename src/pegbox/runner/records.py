@@ -1,0 +1,85 @@
+"""The files of an attempt's directory, as the runner reads and writes them (formats: the package's docstring)."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+ATTEMPT, SPAWN, LOCK, STOP = "attempt.json", "spawn.json", "lock", "stop"
+RUNNER, POINTS, EXIT, DIARY = "runner.json", "points", "exit.json", "runner.log"
+
+
+def read(path: Path) -> dict[str, Any] | None:
+    """The JSON object in `path`, or None when there is no such file."""
+    try:
+        record: dict[str, Any] = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    return record
+
+
+def write(path: Path, record: dict[str, Any], *, durable: bool = False) -> None:
+    """Replace `path` at once and whole; `durable` also survives a loss of power."""
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(new, "w", encoding="utf-8") as file:
+        json.dump(record, file)
+        file.flush()
+        if durable:
+            os.fsync(file.fileno())
+    os.rename(new, path)
+    if durable:
+        sync_directory(path.parent)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make the names in `directory` durable."""
+    fd = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def lock(directory: Path) -> int | None:
+    """Take the attempt for this process, or return None when another runner has it.
+
+    A record lock, not flock(2): it is not inherited by forked trainers, others can test it without taking it, and
+    the kernel tells them the holder's pid.  Keep the descriptor open: closing any descriptor of the file frees it.
+    """
+    fd = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        os.close(fd)
+        return None
+    return fd
+
+
+def append(fd: int, data: bytes) -> None:
+    """Write all of `data`, however often the kernel takes only a part."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def identity(pid: int) -> dict[str, Any]:
+    """pid, start_time (clock ticks since boot) and boot_id: together they name one process for ever."""
+    return {"pid": pid, "start_time": _start_time(pid), "boot_id": _boot_id()}
+
+
+def _start_time(pid: int) -> int | None:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    return int(stat.rpartition(")")[2].split()[19])
+
+
+def _boot_id() -> str | None:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return None

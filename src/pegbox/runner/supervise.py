@@ -1,0 +1,293 @@
+"""The life of one attempt: start the trainers, keep what they print, stop them when asked, say how it ended.
+
+One thread, one selector.  The stop file, the clock and the children's states are looked at in every turn, signals only
+make the next turn come sooner.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pegbox import regex
+from pegbox.runner import isolate, layout, process, records
+from pegbox.runner.capture import Capture
+from pegbox.runner.compat import Backtracker
+from pegbox.runner.job import Job
+from pegbox.runner.parse import MetricParser
+from pegbox.runner.points import Points, Wake
+
+LOOK_INTERVAL = 1.0  #: seconds after which the stop file is looked at without a signal
+REAP_SECONDS = 10.0  #: how long killed processes may take to go away
+SHUTDOWN_GRACE = 10.0  #: seconds for trainers when the runner itself is told to go
+
+FAILURE_LENGTH = 1024
+
+
+def run(directory: Path) -> None:
+    """Run the attempt in `directory`, unless another runner does, did, or it has ended."""
+    wakeup = _listen_to_signals()
+    lock = records.lock(directory)
+    if lock is None or (directory / records.EXIT).exists() or (directory / records.RUNNER).exists():
+        return
+    record = records.read(directory / records.ATTEMPT)
+    if record is not None:
+        Supervisor(Job.parse(directory, record), wakeup).run()
+
+
+def _listen_to_signals() -> int:
+    """Have TERM, USR1 and CHLD end a select: returns the descriptor on which their numbers arrive."""
+    ours, theirs = os.pipe()
+    for fd in (ours, theirs):
+        os.set_blocking(fd, False)
+    for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGCHLD):
+        signal.signal(number, _ignore)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.set_wakeup_fd(theirs, warn_on_full_buffer=False)
+    return ours
+
+
+def _ignore(number: int, frame: object) -> None:
+    """A handler must exist for the wake-up descriptor to be written."""
+
+
+class Supervisor:
+    """State of one running attempt."""
+
+    def __init__(self, job: Job, wakeup: int) -> None:
+        self._job = job
+        self._wakeup = wakeup
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(wakeup, selectors.EVENT_READ, self._read_signals)
+        self._wake = Wake(job.wake, job.id, time.monotonic)
+        self._points = Points(job.directory, self._wake)
+        self._captures = {host: Capture(job.directory, host, self._search, time.time) for host in job.hosts}
+        self._trainers: dict[int, process.Trainer] = {}
+        self._first_failed: process.Trainer | None = None
+        self._cause = "Exit"
+        self._kill_at: float | None = None  # set as soon as TERM was sent
+        self._runtime_ends: float | None = None
+        self._leave_no_record = False
+        self._started: float | None = None
+        self._notes: list[str] = []
+        self._parser, self._backtracker = self._parsers()
+        self._paused = False
+
+    def run(self) -> None:
+        """From the first process to the exit record."""
+        isolate.adopt_orphans()
+        if (self._job.directory / records.STOP).exists():
+            self._cause = "Stopped"
+        else:
+            self._start()
+            while not self._is_over():
+                self._turn()
+            self._clean_up()
+            self._drain()
+        if not self._leave_no_record:
+            self._record_exit()
+        self._wake.now()
+
+    # -- beginning
+
+    def _parsers(self) -> tuple[MetricParser, Backtracker]:
+        linear: dict[int, str] = {}
+        backtracking: dict[int, str] = {}
+        for index, definition in enumerate(self._job.metrics):
+            try:
+                expression = regex.check(definition["Regex"])
+            except regex.InvalidExpression as error:
+                self._warn(f"metric {definition['Name']!r} is not extracted: {error}")
+                continue
+            kind = linear if expression.engine is regex.Engine.LINEAR else backtracking
+            kind[index] = expression.text
+        late = Backtracker(backtracking, self._found_late, self._give_up, time.monotonic, self._selector)
+        return MetricParser(linear), late
+
+    def _start(self) -> None:
+        job = self._job
+        hosts_file = layout.hosts_file(job)
+        environments = {host: layout.prepare(job, host) for host in job.hosts}
+        self._record_runner()
+        self._started = time.time()
+        if job.max_runtime is not None:
+            self._runtime_ends = time.monotonic() + job.max_runtime
+        for host in job.hosts:
+            self._adopt(process.spawn(job, host, environments[host], hosts_file))
+        self._record_runner()
+        self._wake.now()
+
+    def _adopt(self, trainer: process.Trainer) -> None:
+        self._trainers[trainer.pid] = trainer
+        self._notes += [f"{trainer.host}: {note}" for note in trainer.notes]
+        if trainer.refusal:
+            self._captures[trainer.host].note(trainer.refusal)
+        self._selector.register(trainer.output, selectors.EVENT_READ, self._reader(trainer))
+
+    def _reader(self, trainer: process.Trainer) -> Callable[[], None]:
+        def read() -> None:
+            if not self._captures[trainer.host].read(trainer.output):
+                self._end_of_output(trainer)
+
+        return read
+
+    def _end_of_output(self, trainer: process.Trainer) -> None:
+        self._selector.unregister(trainer.output)
+        os.close(trainer.output)
+        trainer.output = -1
+        self._captures[trainer.host].finish()
+
+    # -- the loop
+
+    def _turn(self) -> None:
+        self._wait(self._patience())
+        self._reap()
+        self._look_for_stop()
+        self._look_at_clock()
+
+    def _wait(self, seconds: float) -> None:
+        self._hold_back()
+        for key, _ in self._selector.select(seconds):
+            key.data()
+
+    def _patience(self) -> float:
+        dues = [self._kill_at, self._runtime_ends, self._wake.due, self._backtracker.due]
+        now = time.monotonic()
+        return max(0.0, min([LOOK_INTERVAL, *(due - now for due in dues if due is not None)]))
+
+    def _hold_back(self) -> None:
+        """Let trainers wait while the backtracker has too much to do."""
+        if self._backtracker.is_full != self._paused:
+            self._paused = not self._paused
+            self._pause(self._paused)
+
+    def _pause(self, pause: bool) -> None:
+        for trainer in self._trainers.values():
+            if trainer.output >= 0 and pause:
+                self._selector.unregister(trainer.output)
+            elif trainer.output >= 0:
+                self._selector.register(trainer.output, selectors.EVENT_READ, self._reader(trainer))
+
+    def _read_signals(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            if signal.SIGTERM in os.read(self._wakeup, 4096):
+                self._leave_no_record = True
+                self._terminate("Stopped", min(SHUTDOWN_GRACE, self._job.grace))
+
+    def _look_for_stop(self) -> None:
+        if self._kill_at is None and (self._job.directory / records.STOP).exists():
+            self._terminate("Stopped", self._job.grace)
+
+    def _look_at_clock(self) -> None:
+        now = time.monotonic()
+        self._wake.if_due()
+        self._backtracker.if_due()
+        if self._runtime_ends is not None and now >= self._runtime_ends and self._kill_at is None:
+            self._terminate("MaxRuntime", self._job.grace)
+        if self._kill_at is not None and now >= self._kill_at:
+            process.kill_descendants(keep=self._backtracker.pid)
+            self._kill_at = now + 1.0
+
+    def _terminate(self, cause: str, grace: float) -> None:
+        if self._cause == "Exit" and self._first_failed is None:
+            self._cause = cause
+        self._runtime_ends = None
+        if self._kill_at is None:
+            self._kill_at = time.monotonic() + grace
+            process.signal_groups(self._trainers.keys(), signal.SIGTERM)
+
+    def _reap(self) -> None:
+        for pid, code in _ended_children():
+            trainer = self._trainers.get(pid)
+            if trainer is None:
+                continue
+            trainer.code = code
+            if code != 0 and self._kill_at is None and self._first_failed is None:
+                self._first_failed = trainer
+                if self._living():
+                    self._terminate("Exit", self._job.grace)
+
+    def _living(self) -> list[process.Trainer]:
+        return [trainer for trainer in self._trainers.values() if trainer.code is None]
+
+    def _is_over(self) -> bool:
+        """All trainers have ended; after TERM also what is left of their groups may use its grace."""
+        if self._living():
+            return False
+        return self._kill_at is None or not any(process.is_group(pid) for pid in self._trainers)
+
+    # -- the end
+
+    def _clean_up(self) -> None:
+        """Nothing of the job's process tree survives its trainers, whatever session it is in."""
+        end = time.monotonic() + REAP_SECONDS
+        while process.kill_descendants(keep=self._backtracker.pid) and time.monotonic() < end:
+            self._wait(0.02)
+            self._reap()
+
+    def _drain(self) -> None:
+        """Read what is still in the pipes, and wait for the last answers."""
+        end = time.monotonic() + REAP_SECONDS
+        while any(trainer.output >= 0 for trainer in self._trainers.values()) or not self._backtracker.is_idle:
+            self._wait(self._patience())
+            self._look_at_clock()
+            if time.monotonic() >= end and self._backtracker.is_idle:
+                break
+        self._backtracker.close()
+
+    def _record_exit(self) -> None:
+        self._points.sync()
+        now = time.time()
+        codes = {trainer.host: trainer.code for trainer in self._trainers.values()}
+        record = {
+            "cause": self._cause,
+            "codes": codes,
+            "started": self._started or now,
+            "ended": now,
+            "failure": self._failure(),
+        }
+        records.write(self._job.directory / records.EXIT, record, durable=True)
+
+    def _failure(self) -> str:
+        failed = self._first_failed
+        if failed is None or self._cause != "Exit":
+            return ""
+        return (failed.refusal or layout.failure_text(self._job, failed.host, FAILURE_LENGTH))[:FAILURE_LENGTH]
+
+    def _record_runner(self) -> None:
+        record: dict[str, Any] = records.identity(os.getpid())
+        hosts = {trainer.host: trainer.pid for trainer in self._trainers.values()}
+        record |= {"started": self._started, "hosts": hosts, "notes": self._notes}
+        records.write(self._job.directory / records.RUNNER, record)
+
+    # -- metrics
+
+    def _search(self, host: str, at: float, block: bytes) -> None:
+        self._points.add(host, at, [(hit.metric, hit.value) for hit in self._parser.feed(block)])
+        self._backtracker.offer(host, at, block)
+
+    def _found_late(self, host: str, at: float, hits: list[tuple[int, int, float]]) -> None:
+        self._points.add(host, at, [(metric, value) for _, metric, value in hits])
+
+    def _give_up(self, metric: int) -> None:
+        name = self._job.metrics[metric]["Name"]
+        self._warn(f"metric {name!r} is disabled: its expression took too long on a line of this log")
+
+    def _warn(self, text: str) -> None:
+        self._captures[self._job.hosts[0]].note(f"warning: {text}")
+
+
+def _ended_children() -> Iterator[tuple[int, int]]:
+    """Reap: (pid, exit code) of every child that has ended, adopted ones too."""
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            yield pid, os.waitstatus_to_exitcode(status)

@@ -27,6 +27,7 @@ def child_document(tuning: Mapping[str, Any], tuning_arn: str, name: str, tuned:
     document = {
         **job,
         "TrainingJobName": name,
+        "Tags": tuning.get("Tags", []),
         "TuningJobArn": tuning_arn,
         "HyperParameters": {**static, **tuned},
         "AlgorithmSpecification": algorithm,

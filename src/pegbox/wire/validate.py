@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from typing import Any
 
 from botocore.model import ListShape, MapShape, Shape, StructureShape
@@ -28,7 +27,7 @@ _PYTHON_TYPES: Mapping[str, tuple[type, ...]] = {
     "float": (int, float),
     "double": (int, float),
     "boolean": (bool,),
-    "timestamp": (int, float, str, datetime),
+    "timestamp": (int, float),
     "blob": (str, bytes),
 }
 _BITS = {"integer": 31, "long": 63}

@@ -1,0 +1,22 @@
+"""One call of an operation: who asks, and what the operation may use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from pegbox.store.base import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """The caller and the services that operations work with."""
+
+    request_id: str
+    account: str
+    region: str
+    key_id: str
+    store: Store
+    clock: Callable[[], float]  #: epoch seconds
+    seed: Callable[[], int]  #: a fresh seed for a search without RandomSeed
+    poke: Callable[[Collection[int]], None]  #: let the engine look at these resources now

@@ -1,0 +1,60 @@
+"""NextToken: opaque, and bound to the query that it continues."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pegbox.errors import ValidationException
+from pegbox.operations.call import Call
+from pegbox.store.base import Kind, Page, Query
+
+DEFAULT_SIZE = 10
+
+
+def page(request: Mapping[str, Any], query: Query, call: Call) -> tuple[Page, dict[str, str]]:
+    """The page that a List request asks for, and the answer's NextToken, if any."""
+    after = _after(request.get("NextToken"), query)
+    with call.store.reading() as tx:
+        found = tx.select(query, after, request.get("MaxResults") or DEFAULT_SIZE)
+    return found, {} if found.after is None else {"NextToken": _token(query, found.after)}
+
+
+def listing(request: Mapping[str, Any], kind: Kind, call: Call, **fixed: Any) -> Query:
+    """The query of a List request: its filters, and what the operation adds."""
+    return Query(
+        account=call.account,
+        region=call.region,
+        kind=kind,
+        name_contains=request.get("NameContains"),
+        status=request.get("StatusEquals"),
+        created_after=request.get("CreationTimeAfter"),
+        created_before=request.get("CreationTimeBefore"),
+        modified_after=request.get("LastModifiedTimeAfter"),
+        modified_before=request.get("LastModifiedTimeBefore"),
+        **fixed,
+    )
+
+
+def _token(query: Query, after: tuple[Any, int]) -> str:
+    return base64.urlsafe_b64encode(json.dumps([_mark(query), *after]).encode()).decode()
+
+
+def _after(token: str | None, query: Query) -> tuple[Any, int] | None:
+    if token is None:
+        return None
+    try:
+        mark, value, identity = json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
+        fits = mark == _mark(query) and isinstance(value, str | int | float) and isinstance(identity, int)
+    except (ValueError, TypeError):
+        fits = False
+    if not fits:
+        raise ValidationException("NextToken is not valid, or belongs to a request with other filters.")
+    return value, identity
+
+
+def _mark(query: Query) -> str:
+    return hashlib.sha256(repr(query).encode()).hexdigest()[:16]

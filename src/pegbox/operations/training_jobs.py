@@ -1,0 +1,128 @@
+"""Training jobs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+from pegbox.algorithms.base import Algorithm
+from pegbox.algorithms.registry import program_of
+from pegbox.domain import training, training_request
+from pegbox.domain.training import StopReason, TrainingJob
+from pegbox.errors import ResourceInUse, ResourceNotFound, ValidationException
+from pegbox.operations import tags, training_view
+from pegbox.operations.call import Call
+from pegbox.operations.paging import listing, page
+from pegbox.store.base import AlreadyExists, Kind, NotFound, Resource
+from pegbox.wire.registry import operation
+
+if TYPE_CHECKING:
+    from types_boto3_sagemaker.type_defs import (
+        CreateTrainingJobRequestTypeDef,
+        DescribeTrainingJobRequestTypeDef,
+        ListTrainingJobsRequestTypeDef,
+        StopTrainingJobRequestTypeDef,
+    )
+
+_SORT = {"Name": "name", "CreationTime": "created_at", "Status": "status"}
+
+
+@operation
+def create_training_job(request: CreateTrainingJobRequestTypeDef, call: Call) -> dict[str, str]:
+    """Start a training job."""
+    document = cast(dict[str, Any], request)
+    training_request.check(document)
+    labels = tags.checked(document)
+    now = call.clock()
+    job = training.created(now)
+    normal = training_request.normalise(document, metric_definitions(document))
+    row = Resource(
+        account=call.account,
+        region=call.region,
+        kind=Kind.TRAINING_JOB,
+        name=request["TrainingJobName"],
+        status=job.status,
+        created_at=now,
+        modified_at=now,
+        document={**normal, "Tags": labels},
+        state=job.dump(),
+        due_at=now,
+    )
+    try:
+        with call.store.transaction() as tx:
+            row = tx.insert(row)
+    except AlreadyExists as error:
+        raise ResourceInUse(
+            "Training job names must be unique within an AWS account and region, and a training job with this name "
+            f"already exists ({training_view.training_job_arn(replace(row, name=error.existing))})"
+        ) from None
+    call.poke([row.id])
+    return {"TrainingJobArn": training_view.training_job_arn(row)}
+
+
+@operation
+def describe_training_job(request: DescribeTrainingJobRequestTypeDef, call: Call) -> dict[str, Any]:
+    """Everything about a training job."""
+    try:
+        with call.store.reading() as tx:
+            row = tx.get(call.account, call.region, Kind.TRAINING_JOB, request["TrainingJobName"])
+    except NotFound:
+        # The model declares ResourceNotFound; the service and the waiters of its clients know this one.
+        raise ValidationException("Requested resource not found.") from None
+    return training_view.description(row)
+
+
+@operation
+def list_training_jobs(request: ListTrainingJobsRequestTypeDef, call: Call) -> dict[str, Any]:
+    """Training jobs, newest first unless asked otherwise."""
+    query = listing(
+        request,
+        Kind.TRAINING_JOB,
+        call,
+        sort_by=_SORT[request.get("SortBy") or "CreationTime"],
+        descending=_descending(cast(dict[str, Any], request)),
+    )
+    if request.get("WarmPoolStatusEquals") or request.get("TrainingPlanArnEquals"):
+        return {"TrainingJobSummaries": []}  # no job here has a warm pool or a training plan
+    found, token = page(request, query, call)
+    return {"TrainingJobSummaries": [training_view.summary(row) for row in found.resources], **token}
+
+
+@operation
+def stop_training_job(request: StopTrainingJobRequestTypeDef, call: Call) -> None:
+    """Ask a training job to stop: TERM, 120 seconds, KILL; what it saved is kept."""
+    name = request["TrainingJobName"]
+    with call.store.transaction() as tx:
+        try:
+            row = tx.get(call.account, call.region, Kind.TRAINING_JOB, name)
+        except NotFound:
+            raise ResourceNotFound(f"The training job [{name}] does not exist.") from None
+        job = TrainingJob.parse(row.state)
+        if job.status != "InProgress":
+            raise ValidationException(
+                f"The request was rejected because the training job is in status {job.status}. "
+                "Only a job that is InProgress can be stopped."
+            )
+        job = training.ask_to_stop(job, StopReason.USER, call.clock())
+        tx.save(replace(row, status=job.status, state=job.dump(), modified_at=call.clock()))
+        tx.mark_due([row.id])
+    call.poke([row.id])
+
+
+def metric_definitions(document: dict[str, Any]) -> list[dict[str, str]]:
+    """The metrics of a job: the request's own, and those that a built-in brings along."""
+    algorithm = document["AlgorithmSpecification"]
+    own = list(algorithm.get("MetricDefinitions") or [])
+    hyperparameters = document.get("HyperParameters") or document.get("StaticHyperParameters") or {}
+    meaning = program_of(algorithm["TrainingImage"], hyperparameters)
+    if not isinstance(meaning, Algorithm):
+        return own
+    names = {item["Name"] for item in own}
+    return own + [item for item in meaning.metric_definitions() if item["Name"] not in names]
+
+
+def _descending(request: dict[str, Any]) -> bool:
+    # The reference says Ascending, and also that the newest come first: without any wish, the latter.
+    if "SortOrder" not in request:
+        return "SortBy" not in request
+    return bool(request["SortOrder"] == "Descending")

@@ -1,0 +1,181 @@
+"""Hyperparameter tuning jobs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NoReturn, cast
+
+from pegbox.algorithms.base import Algorithm
+from pegbox.algorithms.base import Kind as RangeKind
+from pegbox.algorithms.registry import program_of
+from pegbox.domain import tuning, tuning_request
+from pegbox.domain.ranges import Categorical, Integer, Space
+from pegbox.domain.tuning import TuningJob
+from pegbox.errors import ResourceInUse, ResourceNotFound, ValidationException
+from pegbox.operations import tags, training_view, tuning_view
+from pegbox.operations.call import Call
+from pegbox.operations.paging import listing, page
+from pegbox.operations.training_jobs import metric_definitions
+from pegbox.store.base import AlreadyExists, Kind, NotFound, Resource, Transaction
+from pegbox.wire.registry import operation
+
+if TYPE_CHECKING:
+    from types_boto3_sagemaker.type_defs import (
+        CreateHyperParameterTuningJobRequestTypeDef,
+        DescribeHyperParameterTuningJobRequestTypeDef,
+        ListHyperParameterTuningJobsRequestTypeDef,
+        ListTrainingJobsForHyperParameterTuningJobRequestTypeDef,
+        StopHyperParameterTuningJobRequestTypeDef,
+    )
+
+_SORT = {
+    "Name": "name",
+    "CreationTime": "created_at",
+    "Status": "status",
+    "FinalObjectiveMetricValue": "objective",
+}
+
+
+@operation
+def create_hyper_parameter_tuning_job(
+    request: CreateHyperParameterTuningJobRequestTypeDef, call: Call
+) -> dict[str, str]:
+    """Start a search for the best training job."""
+    document = cast(dict[str, Any], request)
+    space = tuning_request.check(document)
+    labels = tags.checked(document)
+    metrics = metric_definitions(document["TrainingJobDefinition"])
+    _check_built_in(document, space)
+    tuning_request.check_objective(document["HyperParameterTuningJobConfig"], metrics)
+    row = _row(document | {"Tags": labels}, tuning_request.normalise(document, metrics), call)
+    try:
+        with call.store.transaction() as tx:
+            row = tx.insert(row)
+    except AlreadyExists as error:
+        raise ResourceInUse(
+            "Hyperparameter tuning job names must be unique within an AWS account and region, and a hyperparameter "
+            "tuning job with this name already exists "
+            f"({tuning_view.tuning_job_arn(replace(row, name=error.existing))})"
+        ) from None
+    call.poke([row.id])
+    return {"HyperParameterTuningJobArn": tuning_view.tuning_job_arn(row)}
+
+
+@operation
+def describe_hyper_parameter_tuning_job(
+    request: DescribeHyperParameterTuningJobRequestTypeDef, call: Call
+) -> dict[str, Any]:
+    """Everything about a tuning job, with the best training job so far."""
+    with call.store.reading() as tx:
+        row = _get(tx, request["HyperParameterTuningJobName"], call)
+        return tuning_view.description(row, tx, call.clock())
+
+
+@operation
+def list_hyper_parameter_tuning_jobs(request: ListHyperParameterTuningJobsRequestTypeDef, call: Call) -> dict[str, Any]:
+    """Tuning jobs, by name unless asked otherwise."""
+    query = listing(
+        request,
+        Kind.TUNING_JOB,
+        call,
+        sort_by=_SORT[request.get("SortBy") or "Name"],
+        descending=request.get("SortOrder") == "Descending",
+    )
+    found, token = page(request, query, call)
+    with call.store.reading() as tx:
+        tallies = tx.tally([row.id for row in found.resources])
+    summaries = [tuning_view.summary(row, tallies) for row in found.resources]
+    return {"HyperParameterTuningJobSummaries": summaries, **token}
+
+
+@operation
+def stop_hyper_parameter_tuning_job(request: StopHyperParameterTuningJobRequestTypeDef, call: Call) -> None:
+    """Stop a tuning job and all its running training jobs; results are kept."""
+    with call.store.transaction() as tx:
+        row = _get(tx, request["HyperParameterTuningJobName"], call)
+        if row.status in tuning.TERMINAL:
+            raise ValidationException(
+                f"The request was rejected because the hyperparameter tuning job is in status {row.status}. "
+                "Only a job that is InProgress can be stopped."
+            )
+        if row.status == "InProgress":
+            tx.save(replace(row, status="Stopping", modified_at=call.clock()))
+            tx.mark_due([row.id])
+    call.poke([row.id])
+
+
+@operation
+def list_training_jobs_for_hyper_parameter_tuning_job(
+    request: ListTrainingJobsForHyperParameterTuningJobRequestTypeDef, call: Call
+) -> dict[str, Any]:
+    """The training jobs of a tuning job; sorted by objective, only those that have a final value."""
+    with call.store.reading() as tx:
+        parent = _get(tx, request["HyperParameterTuningJobName"], call)
+    query = listing(
+        request,
+        Kind.TRAINING_JOB,
+        call,
+        parent_id=parent.id,
+        sort_by=_SORT[request.get("SortBy") or "Name"],
+        descending=request.get("SortOrder") == "Descending",
+    )
+    found, token = page(request, query, call)
+    goal = tuning_view.goal_of(parent)
+    summaries = [training_view.tuning_summary(row, parent.name, goal) for row in found.resources]
+    return {"TrainingJobSummaries": summaries, **token}
+
+
+def _row(request: dict[str, Any], document: dict[str, Any], call: Call) -> Resource:
+    config, now = document["HyperParameterTuningJobConfig"], call.clock()
+    limits, seed = config["ResourceLimits"], config.get("RandomSeed")
+    job = TuningJob(
+        most=limits["MaxNumberOfTrainingJobs"],
+        at_once=limits["MaxParallelTrainingJobs"],
+        seconds=limits.get("MaxRuntimeInSeconds"),
+        created=now,
+        seed=call.seed() if seed is None else seed,
+    )
+    return Resource(
+        account=call.account,
+        region=call.region,
+        kind=Kind.TUNING_JOB,
+        name=request["HyperParameterTuningJobName"],
+        status=job.status,
+        created_at=now,
+        modified_at=now,
+        document={**document, "Tags": request["Tags"]},
+        state=job.dump(),
+        due_at=now,
+    )
+
+
+def _check_built_in(document: dict[str, Any], space: Space) -> None:
+    """A built-in is known: what it cannot tune or does not emit is refused before any job runs."""
+    job = document["TrainingJobDefinition"]
+    specification = job["AlgorithmSpecification"]
+    algorithm = program_of(specification["TrainingImage"], job.get("StaticHyperParameters") or {})
+    if not isinstance(algorithm, Algorithm):
+        return
+    own = {item["Name"] for item in specification.get("MetricDefinitions") or []}
+    objective = document["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"]["MetricName"]
+    algorithm.check_objective(objective, own)
+    algorithm.check_channels([channel["ChannelName"] for channel in job.get("InputDataConfig") or []])
+    for parameter in space.parameters:
+        if isinstance(parameter, Categorical):
+            algorithm.check_tunable(parameter.name, "Categorical", parameter.values)
+        else:
+            kind: RangeKind = "Integer" if isinstance(parameter, Integer) else "Continuous"
+            algorithm.check_tunable(parameter.name, kind, [str(parameter.low), str(parameter.high)])
+
+
+def _get(tx: Transaction, name: str, call: Call) -> Resource:
+    try:
+        return tx.get(call.account, call.region, Kind.TUNING_JOB, name)
+    except NotFound:
+        _missing(name)
+
+
+def _missing(name: str) -> NoReturn:
+    raise ResourceNotFound(
+        f"Amazon SageMaker can't find a tuning job with the name {name}. Make sure that the name is correct."
+    )

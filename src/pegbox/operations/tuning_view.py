@@ -1,0 +1,73 @@
+"""A tuning job as clients see it: its document, and what is computed from its training jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pegbox.domain.tuning import TuningJob
+from pegbox.naming import arn
+from pegbox.operations.training_view import tuning_summary
+from pegbox.store.base import Resource, Tally, Transaction
+
+
+def tuning_job_arn(row: Resource) -> str:
+    """The job's ARN."""
+    return arn(row.kind, row.name, account=row.account, region=row.region)
+
+
+def goal_of(row: Resource) -> str:
+    """Maximize or Minimize."""
+    return str(row.document["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"]["Type"])
+
+
+def description(row: Resource, tx: Transaction, now: float) -> dict[str, Any]:
+    """DescribeHyperParameterTuningJob's answer."""
+    job = TuningJob.parse(row.status, row.state)
+    goal = goal_of(row)
+    best = tx.best(row.id, goal == "Maximize")
+    return {
+        **row.document,
+        **_common(row, tx.tally([row.id])[row.id]),
+        "BestTrainingJob": None if best is None else tuning_summary(best, row.name, goal),
+        "FailureReason": job.failure,
+        "ConsumedResources": {"RuntimeInSeconds": max(0, round((row.ended_at or now) - row.created_at))},
+    }
+
+
+def summary(row: Resource, tallies: Mapping[int, Sequence[Tally]]) -> dict[str, Any]:
+    """One entry of ListHyperParameterTuningJobs."""
+    config = row.document["HyperParameterTuningJobConfig"]
+    return {
+        **_common(row, tallies[row.id]),
+        "Strategy": config["Strategy"],
+        "ResourceLimits": config["ResourceLimits"],
+    }
+
+
+def _common(row: Resource, tallies: Sequence[Tally]) -> dict[str, Any]:
+    return {
+        "HyperParameterTuningJobName": row.name,
+        "HyperParameterTuningJobArn": tuning_job_arn(row),
+        "HyperParameterTuningJobStatus": row.status,
+        "CreationTime": row.created_at,
+        "LastModifiedTime": row.modified_at,
+        "HyperParameterTuningEndTime": row.ended_at,
+        "TrainingJobStatusCounters": _status_counters(tallies),
+        "ObjectiveStatusCounters": _objective_counters(tallies),
+    }
+
+
+def _status_counters(tallies: Sequence[Tally]) -> dict[str, int]:
+    counters = dict.fromkeys(("Completed", "InProgress", "RetryableError", "NonRetryableError", "Stopped"), 0)
+    for tally in tallies:
+        counters[tally.outcome or "InProgress"] += tally.count
+    return counters
+
+
+def _objective_counters(tallies: Sequence[Tally]) -> dict[str, int]:
+    counters = dict.fromkeys(("Succeeded", "Pending", "Failed"), 0)
+    for tally in tallies:
+        bucket = "Pending" if tally.outcome is None else "Succeeded" if tally.has_objective else "Failed"
+        counters[bucket] += tally.count
+    return counters

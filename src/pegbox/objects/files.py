@@ -1,0 +1,358 @@
+"""The default object store: content files and an index, under one folder.
+
+For the engine it is an ObjectStore (see base.py).  For the S3 API it has more: buckets, conditional writes, copies,
+listings with a delimiter and, as `uploads`, multipart uploads; those methods raise S3Error with the codes of S3.
+
+Bucket names are global, as on S3.  To the engine the bucket of another account is absent.
+All methods may be called from several threads, and several servers on one host may share the folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+from pegbox.errors import S3Error
+from pegbox.objects.base import Location, NoSuchObject, ObjectInfo
+from pegbox.objects.content import ContentFiles, Incoming, copy_range
+from pegbox.objects.index import Index
+from pegbox.objects.listing import list_page
+from pegbox.objects.rows import bucket_of, find_bucket, find_object, milliseconds, moment, replace_object
+from pegbox.objects.stored import NO_CONDITIONS, Bucket, Checksum, Conditions, Description, Page, StoredObject
+from pegbox.objects.uploads import Uploads, keep
+
+STEP = 1 << 20  #: bytes read or written at a time
+STALE_SECONDS = 3600.0
+DEFAULT_TYPE = "binary/octet-stream"
+_ATTEMPTS = 100
+_NAMED = "select 1 from object where content = ?1 union select 1 from part where content = ?1"
+
+
+class OpenObject:
+    """An object opened for reading: it stays whole whatever happens to the key."""
+
+    def __init__(self, info: StoredObject, fd: int) -> None:
+        self.info, self.fd = info, fd
+
+    def __enter__(self) -> OpenObject:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def read(self, offset: int, count: int) -> bytes:
+        """At most `count` bytes from `offset`."""
+        return os.pread(self.fd, count, offset)
+
+    def file(self) -> BinaryIO:
+        """The object as a file, which takes over the descriptor."""
+        fd, self.fd = self.fd, -1
+        return open(fd, "rb")
+
+    def close(self) -> None:
+        """Close it; closing twice is no error."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class FileStore:
+    """Objects in files.  `root` is made if it is missing."""
+
+    def __init__(self, root: Path, clock: Callable[[], datetime] = _utc_now) -> None:
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._content = ContentFiles(root)
+        self._index = Index(root / "index.db")
+        self._clock = clock
+        self.uploads = Uploads(self._index, self._content, clock)
+        self._sweeper = threading.Thread(target=self.sweep, name="object-sweep", daemon=True)
+        self._sweeper.start()
+
+    def close(self) -> None:
+        """Release the index."""
+        self._sweeper.join()
+        self._index.close()
+
+    # -- buckets
+
+    def create_bucket(self, account: str, name: str, region: str) -> Bucket:
+        """Make a bucket.  BucketAlreadyOwnedByYou or BucketAlreadyExists if the name is taken."""
+        bucket = Bucket(name=name, account=account, region=region, created=self._now())
+        with self._index.write() as connection:
+            row = connection.execute("select account from bucket where name = ?", (name,)).fetchone()
+            if row is not None:
+                raise _taken(name, ours=row[0] == account)
+            values = (name, account, region, milliseconds(bucket.created))
+            connection.execute("insert into bucket (name, account, region, created) values (?, ?, ?, ?)", values)
+        return bucket
+
+    def bucket(self, account: str, name: str) -> Bucket:
+        """A bucket of this account.  NoSuchBucket, AccessDenied."""
+        with self._index.read() as connection:
+            return find_bucket(connection, account, name)
+
+    def buckets(self, account: str) -> list[Bucket]:
+        """The buckets of an account, by name."""
+        query = "select name, account, region, created from bucket where account = ? order by name"
+        with self._index.read() as connection:
+            return [bucket_of(row) for row in connection.execute(query, (account,)).fetchall()]
+
+    def delete_bucket(self, account: str, name: str) -> None:
+        """Remove an empty bucket, and the uploads in progress with it.  BucketNotEmpty."""
+        with self._index.write() as connection:
+            find_bucket(connection, account, name)
+            if connection.execute("select 1 from object where bucket = ? limit 1", (name,)).fetchone():
+                message = "The bucket you tried to delete is not empty"
+                raise S3Error("BucketNotEmpty", 409, message, {"BucketName": name})
+            dropped = connection.execute(
+                "select content from part join upload on part.upload = upload.id where bucket = ?", (name,)
+            ).fetchall()
+            connection.execute("delete from upload where bucket = ?", (name,))
+            connection.execute("delete from bucket where name = ?", (name,))
+        self._remove([content for (content,) in dropped])
+
+    # -- objects
+
+    def receive(self) -> Incoming:
+        """Begin to write the content of an object or part."""
+        return self._content.receive()
+
+    def put_object(
+        self,
+        account: str,
+        bucket: str,
+        key: str,
+        incoming: Incoming,
+        *,
+        etag: str,
+        description: Description,
+        checksum: Checksum | None = None,
+        conditions: Conditions = NO_CONDITIONS,
+    ) -> StoredObject:
+        """Make a settled file the object of `key`, at once and for good."""
+        stored = StoredObject(
+            bucket=bucket,
+            key=key,
+            size=incoming.size,
+            etag=etag,
+            modified=self._now(),
+            description=description,
+            checksum=checksum,
+            part_sizes=(),
+            content=incoming.name,
+        )
+        with self._index.write() as connection:
+            find_bucket(connection, account, bucket)
+            old = replace_object(connection, stored, conditions)
+            keep(incoming)
+        self._remove([old] if old else [])
+        return stored
+
+    def copy_object(
+        self,
+        account: str,
+        source: OpenObject,
+        bucket: str,
+        key: str,
+        description: Description,
+        conditions: Conditions = NO_CONDITIONS,
+    ) -> StoredObject:
+        """Make `key` an object with the content of `source`; no byte is copied if the files can share it."""
+        with self._content.receive() as incoming:
+            self._share(source, incoming)
+            return self.put_object(
+                account,
+                bucket,
+                key,
+                incoming,
+                etag=_md5(source) if source.info.part_sizes else source.info.etag,
+                description=description,
+                checksum=_of_whole(source.info.checksum),
+                conditions=conditions,
+            )
+
+    def head_object(self, account: str, bucket: str, key: str) -> StoredObject:
+        """What is known of an object.  NoSuchKey, NoSuchBucket, AccessDenied."""
+        with self._index.read() as connection:
+            find_bucket(connection, account, bucket)
+            found = find_object(connection, bucket, key)
+        if found is None:
+            raise S3Error("NoSuchKey", 404, "The specified key does not exist.", {"Key": key})
+        return found
+
+    def open_object(self, account: str, bucket: str, key: str) -> OpenObject:
+        """Open an object.  Errors as `head_object`."""
+        for _ in range(_ATTEMPTS):
+            info = self.head_object(account, bucket, key)
+            with suppress(FileNotFoundError):  # replaced since we looked: look again
+                return OpenObject(info, self._content.open(info.content))
+        raise S3Error("InternalError", 500, "The content of the object is missing.")
+
+    def delete_objects(self, account: str, bucket: str, keys: Sequence[tuple[str, Conditions]]) -> list[S3Error | None]:
+        """Remove objects in one step; a missing one is no error.  One answer for each key."""
+        answers: list[S3Error | None] = []
+        dropped: list[str] = []
+        with self._index.write() as connection:
+            find_bucket(connection, account, bucket)
+            for key, conditions in keys:
+                answers.append(_delete(connection, bucket, key, conditions, dropped))
+        self._remove(dropped)
+        return answers
+
+    def list_objects(
+        self, account: str, bucket: str, prefix: str = "", delimiter: str = "", after: str = "", limit: int = 1000
+    ) -> Page:
+        """One page of a listing, beginning after the key or common prefix `after`."""
+        with self._index.read() as connection:
+            find_bucket(connection, account, bucket)
+            return list_page(connection, bucket, prefix, delimiter, after, limit)
+
+    # -- the engine's ObjectStore
+
+    def open(self, account: str, location: Location) -> BinaryIO:
+        """Open an object for streaming.  Raises NoSuchObject."""
+        with _absent(location):
+            return self.open_object(account, location.bucket, location.key).file()
+
+    def put(self, account: str, location: Location, source: BinaryIO) -> str:
+        """Store all of `source`; returns the ETag.  Raises NoSuchObject for a missing bucket."""
+        digest = hashlib.md5(usedforsecurity=False)
+        with _absent(location):
+            self.bucket(account, location.bucket)
+            with self._content.receive() as incoming:
+                while block := source.read(STEP):
+                    digest.update(block)
+                    incoming.write(block)
+                incoming.settle()
+                described = Description(headers={"content-type": DEFAULT_TYPE})
+                etag = digest.hexdigest()
+                self.put_object(account, location.bucket, location.key, incoming, etag=etag, description=described)
+        return etag
+
+    def list(self, account: str, prefix: Location) -> Iterator[ObjectInfo]:
+        """All objects whose key begins with the prefix's key, in UTF-8 byte order.  Raises NoSuchObject (bucket)."""
+        with _absent(prefix):
+            first = self.list_objects(account, prefix.bucket, prefix.key)
+        return self._infos(account, prefix, first)
+
+    def delete(self, account: str, location: Location) -> None:
+        """Remove an object; a missing one is no error."""
+        with suppress(NoSuchObject), _absent(location):
+            self.delete_objects(account, location.bucket, [(location.key, NO_CONDITIONS)])
+
+    def fetch(self, account: str, location: Location, into: Path) -> None:
+        """Write a private copy of an object to `into`.  Raises NoSuchObject."""
+        with _absent(location), self.open_object(account, location.bucket, location.key) as source:
+            into.parent.mkdir(parents=True, exist_ok=True)
+            with into.open("wb", buffering=0) as target:
+                copy_range(source.fd, target.fileno(), 0, source.info.size)
+
+    # -- housekeeping
+
+    def sweep(self, seconds: float = STALE_SECONDS) -> int:
+        """Remove files that no row names and that nobody has touched for `seconds`; returns how many."""
+        return sum(self._remove_unnamed(path) for path in self._content.stale(seconds) if not self._named(path.name))
+
+    def _named(self, content: str) -> bool:
+        with self._index.read() as connection:
+            return connection.execute(_NAMED, (content,)).fetchone() is not None
+
+    def _remove_unnamed(self, path: Path) -> bool:
+        with self._index.write() as connection:  # no put may name it meanwhile
+            unnamed = connection.execute(_NAMED, (path.name,)).fetchone() is None
+            if unnamed:
+                path.unlink(missing_ok=True)
+            return unnamed
+
+    def _infos(self, account: str, prefix: Location, page: Page) -> Iterator[ObjectInfo]:
+        while True:
+            yield from map(_info, page.objects)
+            if page.last is None:
+                return
+            page = self.list_objects(account, prefix.bucket, prefix.key, after=page.last)
+
+    def _share(self, source: OpenObject, incoming: Incoming) -> None:
+        try:
+            incoming.link_to(self._content.path(source.info.content))
+        except OSError:  # overwritten meanwhile, too many links, or a file system without any
+            incoming.append_range(source.fd, 0, source.info.size)
+            incoming.settle()
+
+    def _remove(self, names: Sequence[str]) -> None:
+        for name in names:
+            self._content.remove(name)
+
+    def _now(self) -> datetime:
+        return moment(milliseconds(self._clock()))
+
+
+class _absent:
+    """Turns "there is none" and "it is not yours" into NoSuchObject."""
+
+    def __init__(self, location: Location) -> None:
+        self._location = location
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if isinstance(error, S3Error) and error.code in ("NoSuchKey", "NoSuchBucket", "AccessDenied"):
+            raise NoSuchObject(f"{self._location}: {error.message}") from error
+
+
+def _info(stored: StoredObject) -> ObjectInfo:
+    return ObjectInfo(
+        key=stored.key,
+        size=stored.size,
+        etag=stored.etag,
+        modified=stored.modified,
+        content_type=stored.description.headers.get("content-type", DEFAULT_TYPE),
+        metadata=stored.description.metadata,
+    )
+
+
+def _delete(
+    connection: sqlite3.Connection, bucket: str, key: str, conditions: Conditions, dropped: list[str]
+) -> S3Error | None:
+    found = find_object(connection, bucket, key)
+    try:
+        conditions.check(found.etag if found else None)
+    except S3Error as error:
+        return error
+    if found is not None:
+        connection.execute("delete from object where bucket = ? and key = ?", (bucket, key.encode()))
+        dropped.append(found.content)
+    return None
+
+
+def _of_whole(checksum: Checksum | None) -> Checksum | None:
+    return checksum if checksum is not None and checksum.kind == "FULL_OBJECT" else None
+
+
+def _md5(source: OpenObject) -> str:
+    digest = hashlib.md5(usedforsecurity=False)
+    for offset in range(0, source.info.size, STEP):
+        digest.update(source.read(offset, STEP))
+    return digest.hexdigest()
+
+
+def _taken(name: str, ours: bool) -> S3Error:
+    if ours:
+        message = "Your previous request to create the named bucket succeeded and you already own it."
+        return S3Error("BucketAlreadyOwnedByYou", 409, message, {"BucketName": name})
+    message = (
+        "The requested bucket name is not available. The bucket namespace is shared by all users of the system. "
+        "Please select a different name and try again."
+    )
+    return S3Error("BucketAlreadyExists", 409, message, {"BucketName": name})

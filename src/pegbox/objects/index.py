@@ -1,0 +1,98 @@
+"""The index of pegbox's own object store: one small SQLite database beside the content files.
+
+It is the truth: an object exists when, and only when, a row says so.  WAL and synchronous=FULL: a committed row
+survives a power cut.  Keys are BLOBs, so that they compare by their UTF-8 bytes and prefixes become ranges.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pegbox.errors import ServiceUnavailable
+
+_SCHEMA = """
+create table if not exists bucket (
+    name text primary key, account text not null, region text not null, created integer not null
+) without rowid;
+create table if not exists object (
+    bucket text not null references bucket (name), key blob not null,
+    size integer not null, etag text not null, modified integer not null,
+    description text not null, checksum text, part_sizes text not null, content text not null,
+    primary key (bucket, key)
+) without rowid;
+create unique index if not exists object_content on object (content);
+create table if not exists upload (
+    id text primary key, bucket text not null references bucket (name), key blob not null,
+    started integer not null, description text not null, algorithm text, kind text
+) without rowid;
+create index if not exists upload_key on upload (bucket, key, id);
+create table if not exists part (
+    upload text not null references upload (id) on delete cascade, number integer not null,
+    size integer not null, etag text not null, modified integer not null, checksum text, content text not null,
+    primary key (upload, number)
+) without rowid;
+create unique index if not exists part_content on part (content);
+"""
+_BUSY_SECONDS = 10.0
+
+
+class Index:
+    """Connections to the database.  A connection serves one thread at a time and is reused by the next."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._idle: list[sqlite3.Connection] = []
+        self._guard = threading.Lock()
+        self._writing = threading.Lock()
+        with self.write() as connection:
+            for statement in _SCHEMA.split(";"):
+                connection.execute(statement)
+
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """A connection for single statements; each sees one state of the database."""
+        connection = self._take()
+        try:
+            yield connection
+        finally:
+            self._give(connection)
+
+    @contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """One transaction, committed to disk at the end.  Raises ServiceUnavailable if other servers keep it busy."""
+        with self._writing, self.read() as connection:
+            try:
+                connection.execute("begin immediate")
+            except sqlite3.OperationalError as error:
+                raise ServiceUnavailable("The index of the object store is busy. Please try again.") from error
+            try:
+                yield connection
+                connection.execute("commit")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("rollback")
+                raise
+
+    def close(self) -> None:
+        """Close all idle connections."""
+        with self._guard:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    def _take(self) -> sqlite3.Connection:
+        with self._guard:
+            if self._idle:
+                return self._idle.pop()
+        connection = sqlite3.connect(self._path, _BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        for setting in ("journal_mode=wal", "synchronous=full", "foreign_keys=on"):
+            connection.execute(f"pragma {setting}").fetchall()
+        return connection
+
+    def _give(self, connection: sqlite3.Connection) -> None:
+        with self._guard:
+            self._idle.append(connection)

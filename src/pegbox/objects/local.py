@@ -1,0 +1,115 @@
+"""Files of this host as objects: file:///path inputs and outputs."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from stat import S_ISREG
+from typing import BinaryIO
+
+from pegbox.objects.base import Location, NoSuchObject, ObjectInfo
+from pegbox.objects.content import copy_range, write_whole
+
+_STEP = 1 << 20
+
+
+class LocalStore:
+    """Regular files under one of `roots`; whatever lies elsewhere, also behind a symbolic link, is absent.
+
+    The key of a location is the absolute path.  The ETag is derived from size and time of change, except that of `put`,
+    which is the MD5.  Accounts are ignored.
+    """
+
+    def __init__(self, roots: Sequence[Path]) -> None:
+        self._roots = tuple(root.resolve() for root in roots)
+
+    def open(self, account: str, location: Location) -> BinaryIO:
+        """Open a file for streaming.  Raises NoSuchObject."""
+        path = self._inside(location)
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        except OSError as error:
+            raise NoSuchObject(f"{location}: {error.strerror}") from error
+        if not S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise NoSuchObject(f"{location} is no regular file.")
+        return open(fd, "rb")
+
+    def put(self, account: str, location: Location, source: BinaryIO) -> str:
+        """Replace the file in one step; missing folders are made.  Returns the MD5."""
+        path = self._inside(location)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        digest = hashlib.md5(usedforsecurity=False)
+
+        def fill(fd: int) -> None:
+            while block := source.read(_STEP):
+                digest.update(block)
+                rest = memoryview(block)
+                while rest:
+                    rest = rest[os.write(fd, rest) :]
+
+        write_whole(path, fill)
+        return digest.hexdigest()
+
+    def list(self, account: str, prefix: Location) -> Iterator[ObjectInfo]:
+        """All files whose path begins with the prefix's key, in UTF-8 byte order."""
+        folder = Path(prefix.key[: prefix.key.rindex("/") + 1])
+        return self._walk(folder, prefix.key)
+
+    def delete(self, account: str, location: Location) -> None:
+        """Remove a file; a missing one is no error."""
+        with suppress(NoSuchObject, FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            self._inside(location).unlink()
+
+    def fetch(self, account: str, location: Location, into: Path) -> None:
+        """Write a private copy of a file to `into`.  Raises NoSuchObject."""
+        with self.open(account, location) as source:
+            into.parent.mkdir(parents=True, exist_ok=True)
+            with into.open("wb", buffering=0) as target:
+                copy_range(source.fileno(), target.fileno(), 0, os.fstat(source.fileno()).st_size)
+
+    def _walk(self, folder: Path, prefix: str) -> Iterator[ObjectInfo]:
+        for name, entry in _in_byte_order(folder):
+            path = str(folder / entry.name)
+            if entry.is_dir(follow_symlinks=False):
+                if (path + "/").startswith(prefix) or prefix.startswith(path + "/"):
+                    yield from self._walk(folder / entry.name, prefix)
+            elif path.startswith(prefix) and not name.endswith(b".incoming"):
+                with suppress(NoSuchObject, OSError):
+                    yield self._info(path)
+
+    def _info(self, path: str) -> ObjectInfo:
+        found = self._inside(Location("file", "", path)).stat()
+        if not S_ISREG(found.st_mode):
+            raise NoSuchObject(f"{path} is no regular file.")
+        return ObjectInfo(
+            key=path,
+            size=found.st_size,
+            etag=f"{found.st_mtime_ns:x}-{found.st_size:x}",
+            modified=datetime.fromtimestamp(found.st_mtime, UTC),
+        )
+
+    def _inside(self, location: Location) -> Path:
+        """The path with all links followed.  Raises NoSuchObject if it is not under a root."""
+        try:
+            path = Path(location.key).resolve()
+        except (OSError, RuntimeError, ValueError) as error:
+            raise NoSuchObject(f"{location}: {error}") from error
+        if not any(path.is_relative_to(root) for root in self._roots):
+            allowed = ", ".join(map(str, self._roots)) or "none"
+            raise NoSuchObject(f"{location} is not in a folder that this server may use ({allowed}).")
+        return path
+
+
+def _in_byte_order(folder: Path) -> list[tuple[bytes, os.DirEntry[str]]]:
+    """The entries of a folder, each sub-folder at the place of its name with a slash behind it."""
+    try:
+        with os.scandir(folder) as entries:
+            named = [(os.fsencode(e.name) + b"/" * e.is_dir(follow_symlinks=False), e) for e in entries]
+    except OSError:
+        return []
+    return sorted(named, key=lambda pair: pair[0])

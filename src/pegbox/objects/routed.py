@@ -1,0 +1,39 @@
+"""One store in front of two: s3:// goes to one, file:// to the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from pegbox.objects.base import Location, ObjectInfo, ObjectStore
+
+
+class RoutedStore:
+    """Asks `s3` or `local`, as the scheme of the location says."""
+
+    def __init__(self, s3: ObjectStore, local: ObjectStore) -> None:
+        self._s3, self._local = s3, local
+
+    def open(self, account: str, location: Location) -> BinaryIO:
+        """Open an object for streaming.  Raises NoSuchObject."""
+        return self._of(location).open(account, location)
+
+    def put(self, account: str, location: Location, source: BinaryIO) -> str:
+        """Store all of `source`; returns the ETag.  Raises NoSuchObject for a missing bucket."""
+        return self._of(location).put(account, location, source)
+
+    def list(self, account: str, prefix: Location) -> Iterator[ObjectInfo]:
+        """All objects under a prefix.  Raises NoSuchObject (bucket)."""
+        return self._of(prefix).list(account, prefix)
+
+    def delete(self, account: str, location: Location) -> None:
+        """Remove an object; a missing one is no error."""
+        self._of(location).delete(account, location)
+
+    def fetch(self, account: str, location: Location, into: Path) -> None:
+        """Write a private copy of an object to `into`.  Raises NoSuchObject."""
+        self._of(location).fetch(account, location, into)
+
+    def _of(self, location: Location) -> ObjectStore:
+        return self._local if location.scheme == "file" else self._s3

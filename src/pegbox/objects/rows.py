@@ -1,0 +1,132 @@
+"""The rows of the index as nouns, and the few statements that several operations share."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from datetime import UTC, datetime
+
+from pegbox.errors import S3Error
+from pegbox.objects.stored import Bucket, Checksum, Conditions, Description, Part, StoredObject, Upload
+
+OBJECT = "bucket, key, size, etag, modified, description, checksum, part_sizes, content"
+UPLOAD = "id, bucket, key, started, description, algorithm, kind"
+PART = "number, size, etag, modified, checksum, content"
+
+
+def find_bucket(connection: sqlite3.Connection, account: str, name: str) -> Bucket:
+    """The bucket, if `account` owns it.  Raises S3Error NoSuchBucket or AccessDenied."""
+    row = connection.execute("select name, account, region, created from bucket where name = ?", (name,)).fetchone()
+    if row is None:
+        raise S3Error("NoSuchBucket", 404, "The specified bucket does not exist", {"BucketName": name})
+    bucket = bucket_of(row)
+    if bucket.account != account:
+        raise S3Error("AccessDenied", 403, "Access Denied", {"BucketName": name})
+    return bucket
+
+
+def find_object(connection: sqlite3.Connection, bucket: str, key: str) -> StoredObject | None:
+    """The object of this key, if there is one."""
+    query = f"select {OBJECT} from object where bucket = ? and key = ?"
+    row = connection.execute(query, (bucket, key.encode())).fetchone()
+    return object_of(row) if row else None
+
+
+def replace_object(connection: sqlite3.Connection, new: StoredObject, conditions: Conditions) -> str | None:
+    """Put `new` in place of what is there; returns the old content, to be removed after the commit."""
+    old = find_object(connection, new.bucket, new.key)
+    conditions.check(old.etag if old else None)
+    values = (
+        new.bucket,
+        new.key.encode(),
+        new.size,
+        new.etag,
+        milliseconds(new.modified),
+        dump_description(new.description),
+        dump_checksum(new.checksum),
+        json.dumps(new.part_sizes),
+        new.content,
+    )
+    connection.execute(f"insert or replace into object ({OBJECT}) values (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+    return old.content if old else None
+
+
+def milliseconds(moment: datetime) -> int:
+    """A moment as the index keeps it."""
+    return round(moment.timestamp() * 1000)
+
+
+def moment(number: int) -> datetime:
+    """The inverse of `milliseconds`."""
+    return datetime.fromtimestamp(number / 1000, UTC)
+
+
+def dump_description(description: Description) -> str:
+    """Headers and user metadata as JSON."""
+    return json.dumps([dict(description.headers), dict(description.metadata)])
+
+
+def dump_checksum(checksum: Checksum | None) -> str | None:
+    """A checksum as one word."""
+    return f"{checksum.algorithm}:{checksum.kind}:{checksum.value}" if checksum else None
+
+
+def bucket_of(row: tuple[str, str, str, int]) -> Bucket:
+    """A row of `name, account, region, created`."""
+    name, account, region, created = row
+    return Bucket(name=name, account=account, region=region, created=moment(created))
+
+
+def object_of(row: tuple[str, bytes, int, str, int, str, str | None, str, str]) -> StoredObject:
+    """A row of OBJECT."""
+    bucket, key, size, etag, modified, description, checksum, part_sizes, content = row
+    return StoredObject(
+        bucket=bucket,
+        key=key.decode(),
+        size=size,
+        etag=etag,
+        modified=moment(modified),
+        description=_description(description),
+        checksum=_checksum(checksum),
+        part_sizes=tuple(json.loads(part_sizes)),
+        content=content,
+    )
+
+
+def upload_of(row: tuple[str, str, bytes, int, str, str | None, str | None]) -> Upload:
+    """A row of UPLOAD."""
+    upload, bucket, key, started, description, algorithm, kind = row
+    return Upload(
+        id=upload,
+        bucket=bucket,
+        key=key.decode(),
+        started=moment(started),
+        description=_description(description),
+        algorithm=algorithm,
+        kind=kind,
+    )
+
+
+def part_of(row: tuple[int, int, str, int, str | None, str]) -> Part:
+    """A row of PART."""
+    number, size, etag, modified, checksum, content = row
+    return Part(
+        number=number,
+        size=size,
+        etag=etag,
+        modified=moment(modified),
+        checksum=_checksum(checksum),
+        content=content,
+    )
+
+
+def _description(text: str) -> Description:
+    headers, metadata = json.loads(text)
+    return Description(headers=headers, metadata=metadata)
+
+
+def _checksum(text: str | None) -> Checksum | None:
+    if text is None:
+        return None
+    algorithm, kind, value = text.split(":", 2)
+    return Checksum(algorithm=algorithm, kind=kind, value=value)

@@ -22,7 +22,7 @@ class Program:
 
     argv: tuple[str, ...] = ()
     module: str | None = None  #: forked from the zygote when one is up, else run with `python -m`
-    workdir: str | None = None  #: default: the instance's own directory
+    workdir: str | None = None  #: below the instance's /opt/ml unless absolute; default: its own directory
     environment: Mapping[str, str] = field(default_factory=dict)  #: of the image, below the request's own
 
 

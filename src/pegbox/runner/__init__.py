@@ -12,7 +12,8 @@ The directory of the attempt is the interface; nothing else links a runner with 
     <host>.idx     16 bytes for each read: little-endian u64 offset in the log, u64 epoch milliseconds.  The bytes from
                    that offset up to the next record's arrived then.  A record is written before its bytes
     points         one JSON line [host, metric index, value, epoch seconds] for each value; appended in whole lines
-    exit.json      cause, codes, started, ended, failure (atomic, last): its presence means that all is over
+    exit.json      cause, codes (first the host that failed first), started, ended, failure.  Atomic and last: when it
+                   is there, all is over
     runner.log     what the runner itself has to say: empty, or a traceback
 
 Trainers are started at most once in a directory.  A runner that was killed leaves runner.json and no exit.json.

@@ -36,6 +36,15 @@ def home(job: Job, host: str) -> Path:
     return job.directory / host
 
 
+def workdir(job: Job, host: str) -> Path:
+    """Where the program starts: relative paths, and those below /opt/ml, mean the instance's tree."""
+    if job.workdir is None:
+        return home(job, host)
+    path = OPT_ML / job.workdir
+    ml = home(job, host) / "ml"
+    return ml / path.relative_to(OPT_ML) if path.is_relative_to(OPT_ML) else Path(path)
+
+
 def prepare(job: Job, host: str) -> dict[str, str]:
     """Make the instance's /opt/ml (channels that are there already stay) and return its trainer's environment."""
     ml = home(job, host) / "ml"

@@ -99,10 +99,11 @@ def _settle(job: Job, host: str, hosts_file: Path, runner: int) -> list[str]:
 
 
 def _enter(job: Job, host: str) -> None:
+    workdir = layout.workdir(job, host)
     try:
-        os.chdir(job.workdir or layout.home(job, host))
+        os.chdir(workdir)
     except OSError as error:
-        raise _Refused(NOT_RUNNABLE, f"cannot use the working directory {job.workdir}: {error.strerror}") from None
+        raise _Refused(NOT_RUNNABLE, f"cannot use the working directory {workdir}: {error.strerror}") from None
 
 
 def _tell(say: int, **said: object) -> None:

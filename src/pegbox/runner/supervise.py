@@ -244,7 +244,8 @@ class Supervisor:
     def _record_exit(self) -> None:
         self._points.sync()
         now = time.time()
-        codes = {trainer.host: trainer.code for trainer in self._trainers.values()}
+        trainers = sorted(self._trainers.values(), key=lambda trainer: trainer is not self._first_failed)
+        codes = {trainer.host: trainer.code for trainer in trainers}
         record = {
             "cause": self._cause,
             "codes": codes,

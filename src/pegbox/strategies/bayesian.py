@@ -39,7 +39,7 @@ class Bayesian:
                 break
             values = self._first(study, number, layout, tried)
             if values is None:
-                model = model or _model(study, layout)
+                model = model or _model(study, layout, candidates)
                 values = _promising(model, study.seed, number, tried) if model else draw(study.seed, number, tried)
             if model is not None:
                 model.add_pending(values)
@@ -63,12 +63,16 @@ def initial_size(dimensions: int, budget: int) -> int:
     return max(_LEAST_VALUES, min(2 * dimensions, 10, budget // 4))
 
 
-def _model(study: Study, layout: Layout) -> Model | None:
+def _model(study: Study, layout: Layout, underway: Sequence[Candidate]) -> Model | None:
+    """The model of a study, which also knows what this very ask has proposed; None if there is too little to learn."""
     observations = Observations.of(study, layout)
     if layout.dimensions == 0 or np.count_nonzero(~observations.failed) < _LEAST_VALUES:
         return None
     number = next_numbers(study, 1).start
-    return Model(layout, observations, default_rng([study.seed, number, _MODEL]))
+    model = Model(layout, observations, default_rng([study.seed, number, _MODEL]))
+    for candidate in underway:
+        model.add_pending(candidate.values)
+    return model
 
 
 def _promising(model: Model, seed: int, number: int, tried: Tried) -> dict[str, str]:

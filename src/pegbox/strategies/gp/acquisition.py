@@ -39,7 +39,8 @@ def log_h(z: Array) -> Array:
     t = z[middle]
     result[middle] = -0.5 * t**2 - _LOG_2PI_HALF + log1mexp(np.log(erfcx(-t / np.sqrt(2.0)) * -t) + _LOG_HALF_PI_HALF)
     t = z[far]
-    result[far] = -0.5 * t**2 - _LOG_2PI_HALF - 2.0 * np.log(-t) + np.log1p(-3.0 / t**2 + 15.0 / t**4)
+    small = t**-2.0
+    result[far] = -0.5 * t**2 - _LOG_2PI_HALF - 2.0 * np.log(-t) + np.log1p(-3.0 * small + 15.0 * small**2)
     return result
 
 

@@ -44,13 +44,13 @@ def compress(values: Array) -> Array:
 def good_limit(values: Array) -> float:
     """The value up to which values are good: the median, or less where a few losses dwarf all the others."""
     ordered = np.sort(values)
-    count = (len(ordered) + 1) // 2
+    count = good = (len(ordered) + 1) // 2
     while count >= 2 * _LEAST_GOOD:
         whole, better = ordered[count - 1] - ordered[0], ordered[count // 2 - 1] - ordered[0]
-        if whole <= _HEAVY * better:
-            break
         count //= 2
-    return float(ordered[count - 1])
+        if whole > _HEAVY * better > 0:
+            good = count
+    return float(ordered[good - 1])
 
 
 def standardise(values: Array) -> Array:

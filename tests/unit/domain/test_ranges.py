@@ -1,0 +1,283 @@
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+
+from pegbox.domain.ranges import Categorical, Continuous, Integer, Parameter, Scaling, Space, parse_ranges
+from pegbox.errors import ValidationException
+
+settings.register_profile("unhurried", deadline=None)  # other tests may keep the machine busy
+settings.load_profile("unhurried")
+
+LARGEST = 1.7976931348623157e308
+SMALLEST = 5e-324
+finite = st.floats(allow_nan=False, allow_infinity=False)
+positive = st.floats(min_value=SMALLEST, max_value=LARGEST)
+below_one = st.floats(min_value=0, max_value=1, exclude_max=True)
+wide = st.integers(-(2**63), 2**63 - 1)
+units = st.floats(0, 1)
+
+
+def ordered(values: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, Any]]:
+    return st.tuples(values, values).map(lambda pair: (min(pair), max(pair)))
+
+
+continuous = st.one_of(
+    st.builds(lambda b: Continuous("x", *b, Scaling.LINEAR), ordered(finite)),
+    st.builds(lambda b: Continuous("x", *b, Scaling.AUTO), ordered(finite)),
+    st.builds(lambda b: Continuous("x", *b, Scaling.LOGARITHMIC), ordered(positive)),
+    st.builds(lambda b: Continuous("x", *b, Scaling.REVERSE_LOGARITHMIC), ordered(below_one)),
+)
+integers = st.one_of(
+    st.builds(lambda b: Integer("n", *b, Scaling.LINEAR), ordered(wide)),
+    st.builds(lambda b: Integer("n", *b, Scaling.AUTO), ordered(wide)),
+    st.builds(lambda b: Integer("n", *b, Scaling.LOGARITHMIC), ordered(st.integers(1, 2**63 - 1))),
+)
+choices = st.builds(
+    lambda values: Categorical("c", tuple(values)), st.lists(st.text(max_size=5), min_size=1, max_size=30, unique=True)
+)
+
+
+@given(continuous, units)
+@example(Continuous("x", -LARGEST, LARGEST, Scaling.LINEAR), 0.5)
+@example(Continuous("x", 1e308, LARGEST, Scaling.LOGARITHMIC), 1 - 2**-53)
+@example(Continuous("x", 0.1, 0.1 + 0.2, Scaling.LINEAR), 1 - 2**-53)
+@example(Continuous("x", 0.0, SMALLEST, Scaling.LINEAR), 0.3)
+@example(Continuous("x", 0.3, 1 - 2**-53, Scaling.REVERSE_LOGARITHMIC), 1 - 2**-53)
+def test_a_number_stays_in_its_bounds_after_rendering(parameter: Continuous, point: float) -> None:
+    text = parameter.decode(point)
+    assert parameter.low <= float(text) <= parameter.high
+    assert repr(float(text)) == text
+    assert 0 <= parameter.encode(text) <= 1
+
+
+@given(continuous)
+def test_both_bounds_of_a_continuous_range_survive(parameter: Continuous) -> None:
+    for bound in (parameter.low, parameter.high):
+        assert float(parameter.decode(parameter.encode(repr(bound)))) == bound
+
+
+@given(continuous, units)
+def test_a_point_comes_back_to_its_place(parameter: Continuous, point: float) -> None:
+    assume(parameter.low < parameter.high)
+    value = float(parameter.decode(point))
+    # no finer than the doubles themselves are
+    neighbours = (math.nextafter(value, -math.inf), math.nextafter(value, math.inf))
+    grain = max(abs(parameter.encode(repr(near)) - parameter.encode(repr(value))) for near in neighbours)
+    assert abs(parameter.encode(repr(value)) - point) <= 4 * grain + 1e-9
+
+
+@given(integers, units)
+def test_an_integer_stays_in_its_bounds(parameter: Integer, point: float) -> None:
+    text = parameter.decode(point)
+    assert str(int(text)) == text
+    assert parameter.low <= int(text) <= parameter.high
+
+
+@given(integers)
+def test_both_bounds_of_an_integer_range_survive(parameter: Integer) -> None:
+    for bound in (parameter.low, parameter.high):
+        assert parameter.decode(parameter.encode(str(bound))) == str(bound)
+
+
+@given(integers, st.data())
+def test_integers_of_moderate_ranges_survive(parameter: Integer, data: st.DataObject) -> None:
+    assume(parameter.high - parameter.low < 2**45)
+    number = data.draw(st.integers(parameter.low, parameter.high))
+    assert parameter.decode(parameter.encode(str(number))) == str(number)
+    assert parameter.value(parameter.index(str(number))) == str(number)
+
+
+@given(integers)
+def test_the_ends_of_the_scale_are_the_bounds(parameter: Integer) -> None:
+    assert parameter.decode(0.0) == str(parameter.low)
+    assert parameter.decode(1.0) == str(parameter.high)
+
+
+@given(choices, units)
+def test_categories_survive(parameter: Categorical, point: float) -> None:
+    value = parameter.decode(point)
+    assert value in parameter.values
+    assert parameter.decode(parameter.encode(value)) == value
+
+
+@given(st.lists(st.one_of(integers, continuous, choices), min_size=1, max_size=5), st.data())
+def test_spaces_survive(parameters: list[Parameter], data: st.DataObject) -> None:
+    named = tuple(type(p)(f"p{i}", *_fields(p)) for i, p in enumerate(parameters))
+    space = Space(named)
+    point = data.draw(st.lists(units, min_size=len(named), max_size=len(named)))
+    values = space.decode(point)
+    assert tuple(values) == space.names
+    assert all(0 <= place <= 1 for place in space.encode(values))
+    size = space.size()
+    if size is not None:
+        index = data.draw(st.integers(0, size - 1))
+        assert space.index(space.configuration(index)) == index
+
+
+def _fields(parameter: Parameter) -> tuple[Any, ...]:
+    if isinstance(parameter, Categorical):
+        return (parameter.values,)
+    return parameter.low, parameter.high, parameter.scaling
+
+
+def test_linear_integers_have_equal_cells() -> None:
+    parameter = Integer("n", 1, 3)
+    assert [parameter.decode(place) for place in (0.0, 0.33, 0.34, 0.66, 0.67, 1.0)] == ["1", "1", "2", "2", "3", "3"]
+    assert parameter.encode("2") == 0.5
+
+
+def test_logarithmic_integers_have_cells_of_the_logarithm() -> None:
+    parameter = Integer("n", 1, 100, Scaling.LOGARITHMIC)
+    low, high = math.log(0.5), math.log(100.5)
+    edge = (math.log(1.5) - low) / (high - low)
+    assert (parameter.decode(edge - 1e-9), parameter.decode(edge + 1e-9)) == ("1", "2")
+    assert parameter.encode("10") == pytest.approx((math.log(10) - low) / (high - low))
+
+
+def test_scales() -> None:
+    assert float(Continuous("x", 1e-4, 1.0, Scaling.LOGARITHMIC).decode(0.5)) == pytest.approx(1e-2)
+    assert float(Continuous("x", 0.0, 0.9999, Scaling.REVERSE_LOGARITHMIC).decode(0.5)) == pytest.approx(0.99)
+    assert Continuous("x", -1.0, 3.0, Scaling.LINEAR).decode(0.5) == "1.0"
+
+
+@pytest.mark.parametrize(
+    ("parameter", "scale"),
+    [
+        (Continuous("x", 0.01, 1.0), Scaling.LOGARITHMIC),
+        (Continuous("x", 0.02, 1.0), Scaling.LINEAR),
+        (Continuous("x", 0.0, 1000.0), Scaling.LINEAR),
+        (Continuous("x", SMALLEST, LARGEST), Scaling.LOGARITHMIC),
+        (Continuous("x", 0.01, 1.0, Scaling.LINEAR), Scaling.LINEAR),
+        (Integer("n", 1, 1000), Scaling.LOGARITHMIC),
+        (Integer("n", 1, 999), Scaling.LINEAR),
+        (Integer("n", 0, 10**6), Scaling.LINEAR),
+    ],
+)
+def test_auto_scaling(parameter: Continuous | Integer, scale: Scaling) -> None:
+    assert parameter.scale is scale
+
+
+def test_values_from_elsewhere_go_to_the_nearer_bound() -> None:
+    assert Continuous("x", 1.0, 2.0).encode("5") == 1.0
+    assert Continuous("x", 1.0, 2.0).encode("-5") == 0.0
+    assert Integer("n", 1, 4).encode("-5") == 0.125
+    with pytest.raises(ValueError):
+        Categorical("c", ("a",)).encode("b")
+    with pytest.raises(ValueError):
+        Space((Integer("n", 1, 4),)).index({"n": "5"})
+    with pytest.raises(ValueError):
+        Space((Continuous("x", 1.0, 1.0),)).index({"x": "2.0"})
+
+
+def test_size_and_order_of_a_finite_space() -> None:
+    space = Space((Categorical("c", ("b", "a")), Continuous("k", 0.5, 0.5), Integer("n", -1, 1)))
+    assert space.size() == 6
+    listed = [tuple(space.configuration(index).values()) for index in range(6)]
+    assert listed == [(c, "0.5", n) for c in "ba" for n in ("-1", "0", "1")]
+    assert Space((Continuous("x", 0.0, 1.0), *space.parameters)).size() is None
+
+
+def integer(name: str = "n", low: str = "1", high: str = "10", **more: str) -> dict[str, Any]:
+    return {"IntegerParameterRanges": [{"Name": name, "MinValue": low, "MaxValue": high, **more}]}
+
+
+def number(name: str = "x", low: str = "0.1", high: str = "1", **more: str) -> dict[str, Any]:
+    return {"ContinuousParameterRanges": [{"Name": name, "MinValue": low, "MaxValue": high, **more}]}
+
+
+def choice(*values: str, name: str = "c") -> dict[str, Any]:
+    return {"CategoricalParameterRanges": [{"Name": name, "Values": list(values)}]}
+
+
+def test_parse() -> None:
+    document = integer(ScalingType="Linear") | number(low="1e-3", ScalingType="ReverseLogarithmic", high=".5")
+    assert parse_ranges(document | choice('"sgd"', "adam"), {"other": "1"}) == Space(
+        (
+            Integer("n", 1, 10, Scaling.LINEAR),
+            Continuous("x", 0.001, 0.5, Scaling.REVERSE_LOGARITHMIC),
+            Categorical("c", ('"sgd"', "adam")),
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        integer(low="5", high="5"),
+        integer(low="-9223372036854775808", high="+9223372036854775807"),
+        integer(low="007", high="0" * 200 + "8"),
+        number(low="-0.0", high="0"),
+        number(low="-1E+308", high="1.7976931348623157e308"),
+        number(low="1e-400", high="5e-324"),
+        number(low="0", high="0.9999", ScalingType="ReverseLogarithmic"),
+        choice("only"),
+        choice(*map(str, range(30))),
+    ],
+)
+def test_what_is_accepted(document: dict[str, Any]) -> None:
+    space = parse_ranges(document, {})
+    assert space.encode(space.decode([0.5]))
+
+
+def test_minus_zero_is_zero() -> None:
+    assert parse_ranges(number(low="-0.0", high="0"), {}).decode([0.0]) == {"x": "0.0"}
+
+
+@pytest.mark.parametrize(
+    ("document", "part"),
+    [
+        (integer(low="10", high="1"), "MinValue of the hyperparameter n must not be greater than its MaxValue"),
+        (number(low="1", high="0.5"), "MinValue of the hyperparameter x must not be greater than its MaxValue"),
+        (integer(low="1e3", high="2000"), "MinValue of the integer hyperparameter n must be an integer"),
+        (integer(high="1.5"), "MaxValue of the integer hyperparameter n must be an integer"),
+        (integer(high="1_0"), "must be an integer"),
+        (integer(high="\u0661"), "must be an integer"),
+        (integer(high=" 1"), "must be an integer"),
+        (integer(high=""), "must be an integer"),
+        (integer(high="9223372036854775808"), "does not fit into 64 bits"),
+        (integer(low="-9223372036854775809"), "does not fit into 64 bits"),
+        (integer(high="9" * 256), "does not fit into 64 bits"),
+        (number(low="nan"), "MinValue of the continuous hyperparameter x must be a finite number"),
+        (number(high="inf"), "must be a finite number"),
+        (number(high="1e999"), "must be a finite number"),
+        (number(high="ten"), "must be a finite number"),
+        (number(high="0x10"), "must be a finite number"),
+        (number(high="."), "must be a finite number"),
+        (number(low="0", ScalingType="Logarithmic"), "x with ScalingType Logarithmic needs MinValue > 0"),
+        (integer(low="0", ScalingType="Logarithmic"), "n with ScalingType Logarithmic needs MinValue >= 1"),
+        (number(high="1", ScalingType="ReverseLogarithmic"), "x with ScalingType ReverseLogarithmic needs"),
+        (number(low="-0.1", high=".5", ScalingType="ReverseLogarithmic"), "x with ScalingType ReverseLogarithmic"),
+        (integer(ScalingType="ReverseLogarithmic"), "n cannot have ScalingType ReverseLogarithmic"),
+        (choice("a", "b", "a"), "c has the value 'a' more than once"),
+        (choice(), "c has no values"),
+        (choice(*map(str, range(31))), "c has 31 values; the maximum is 30"),
+        (integer(name="same") | number(name="same"), "same has more than one parameter range"),
+        (number(name="static"), "static is both in ParameterRanges and in StaticHyperParameters"),
+        (choice("a", name="_tuning_objective_metric"), "_tuning_objective_metric is set by the service"),
+        ({}, "at least one"),
+        ({"IntegerParameterRanges": [], "ContinuousParameterRanges": None}, "at least one"),
+        ({"AutoParameters": [{"Name": "eta", "ValueHint": "0.1"}]}, "AutoParameters need Autotune"),
+        (
+            {"IntegerParameterRanges": [integer(name=f"n{i}")["IntegerParameterRanges"][0] for i in range(30)]}
+            | number(),
+            "31 tunable hyperparameters over all parameter ranges; the maximum is 30",
+        ),
+    ],
+)
+def test_what_is_refused(document: dict[str, Any], part: str) -> None:
+    with pytest.raises(ValidationException) as refusal:
+        parse_ranges(document, {"static": "1"})
+    assert part in refusal.value.message
+
+
+def test_no_numerical_library_is_loaded() -> None:
+    program = "import sys, pegbox.domain.ranges; print('numpy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pegbox.strategies.gp.warp import good_limit, standardise, warp
+
+losses = st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=40)
+
+
+@given(losses)
+def test_warping_keeps_the_order(values: list[float]) -> None:
+    raw = np.array(values)
+    warped = warp(raw)
+    assert np.isfinite(warped).all()
+    assert np.all(np.diff(warped[np.argsort(raw)]) >= 0)
+
+
+@given(losses)
+def test_warped_values_are_standardised(values: list[float]) -> None:
+    warped = warp(np.array(values))
+    assert abs(warped.mean()) < 1e-6
+    assert warped.std() == pytest.approx(1) or not warped.any()
+
+
+def test_ordinary_values_are_only_standardised() -> None:
+    values = np.random.default_rng(0).random(30)
+    assert np.allclose(warp(values), standardise(values))
+
+
+@pytest.mark.parametrize("share", [0.1, 0.4, 0.6, 0.8])
+def test_huge_losses_leave_the_good_values_apart(share: float) -> None:
+    rng = np.random.default_rng(1)
+    values = rng.random(60)
+    values[: int(share * 60)] = 1e9 * rng.random(int(share * 60))
+    warped = warp(values)
+    assert np.ptp(warped[values <= 1]) > 0.5
+    assert len(np.unique(warped)) == 60
+
+
+def test_good_limit_is_the_median_of_ordinary_values() -> None:
+    assert good_limit(np.arange(11.0)) == 5.0
+
+
+def test_equal_values() -> None:
+    assert not warp(np.full(5, 0.1 + 0.2)).any()
+    assert not warp(np.zeros(3)).any()

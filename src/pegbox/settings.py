@@ -50,6 +50,8 @@ class Settings:
     slots: int = field(default_factory=_default_slots)
     #: Endpoint of an S3 store to use instead of the built-in one.
     s3_endpoint: str = ""
+    #: Folders, separated by colons, that file:// inputs and outputs may name.
+    file_roots: str = "/"
     #: Python that runs script-mode jobs; empty means the one that runs pegbox.
     python: str = ""
     #: Seconds between two looks at everything that is due.

@@ -10,12 +10,13 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
 from pegbox.engine.context import Context
+from pegbox.engine.mailbox import Mailbox
 from pegbox.engine.training import TrainingWork
 from pegbox.engine.tuning import TuningWork
 from pegbox.store.base import Kind, Resource, Stale
@@ -29,14 +30,13 @@ AGAIN_AFTER_FAULT = 5.0  #: seconds until work that met an unexpected fault is t
 class Engine:
     """Runs in threads of its own between `start` and `stop`."""
 
-    def __init__(self, context: Callable[[Engine], Context]) -> None:
-        self._context = context(self)
+    def __init__(self, context: Context, mailbox: Mailbox) -> None:
+        self._context = context
+        self._mailbox = mailbox
         self._owner = uuid.uuid4().hex
-        self._poked: set[int] = set()
         self._working: set[int] = set()
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
-        self._wake = threading.Event()
         self._stopping = threading.Event()
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="engine")
         self._threads = [
@@ -52,7 +52,7 @@ class Engine:
     def stop(self, seconds: float) -> None:
         """Take no more work and wait up to `seconds` for what is being done; what is not done is taken up again."""
         self._stopping.set()
-        self._wake.set()
+        self._mailbox.poke([])
         deadline = time.monotonic() + seconds
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
@@ -60,38 +60,20 @@ class Engine:
         with self._idle:
             self._idle.wait_for(lambda: not self._working, max(0.0, deadline - time.monotonic()))
 
-    def poke(self, identities: Collection[int]) -> None:
-        """Look at these resources now."""
-        with self._lock:
-            self._poked.update(identities)
-        self._wake.set()
-
-    def heard(self, attempt: str) -> None:
-        """A runner has news of its attempt, `<resource id>-<attempt>`."""
-        identity = attempt.partition("-")[0]
-        if identity.isdigit():
-            self.poke([int(identity)])
-
     def _tick(self) -> None:
         look = 0.0
         while not self._stopping.is_set():
-            self._wake.wait(max(0.0, look - time.monotonic()))
-            self._wake.clear()
+            self._mailbox.wait(max(0.0, look - time.monotonic()))
             try:
-                self._take(self._pokes())
+                with self._lock:
+                    working = frozenset(self._working)
+                self._take(self._mailbox.take(working))
                 if time.monotonic() >= look:
                     self._take(None)
                     look = time.monotonic() + self._context.settings.tick
             except Exception:
                 log.exception("the engine could not look for work")
                 self._stopping.wait(self._context.settings.tick)
-
-    def _pokes(self) -> Collection[int]:
-        """What was poked and is not being worked on; the rest waits until its work is done."""
-        with self._lock:
-            ready = self._poked - self._working
-            self._poked -= ready
-        return ready
 
     def _take(self, only: Collection[int] | None) -> None:
         if only is not None and not only:
@@ -123,9 +105,9 @@ class Engine:
         with self._lock:
             self._working.discard(resource.id)
             self._idle.notify_all()
-            again = resource.id in self._poked
-        if again or due_in == 0.0:
-            self.poke([resource.id])
+        self._mailbox.again(resource.id)
+        if due_in == 0.0:
+            self._mailbox.poke([resource.id])
 
     def _run(self, resource: Resource) -> float | None:
         if resource.kind is Kind.TUNING_JOB:

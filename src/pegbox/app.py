@@ -1,0 +1,180 @@
+"""The composition root: settings become a database, object stores, an executor, an engine and an ASGI application.
+
+The only module that knows all layers.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import secrets
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Mount, Route
+from starlette.types import Receive, Scope, Send
+
+from pegbox import __version__
+from pegbox.engine.context import Context
+from pegbox.engine.loop import Engine
+from pegbox.engine.mailbox import Mailbox
+from pegbox.engine.proposer import ProcessProposer
+from pegbox.engine.wake import WakeSocket
+from pegbox.executors.subprocess import SubprocessExecutor
+from pegbox.keys import KeyRing
+from pegbox.objects.base import ObjectStore
+from pegbox.objects.files import FileStore
+from pegbox.objects.local import LocalStore
+from pegbox.objects.remote import RemoteStore
+from pegbox.objects.routed import RoutedStore
+from pegbox.operations import identity, training_jobs, tuning_jobs
+from pegbox.operations.call import Call
+from pegbox.settings import Settings
+from pegbox.store.sql import SqlStore
+from pegbox.wire.gateway import Access, Gateway
+from pegbox.wire.registry import Handler, Table, collect
+from pegbox.wire.rest_s3 import S3Endpoint
+from pegbox.wire.sigv4 import Caller
+
+STOP_SECONDS = 5.0  #: how long the engine may take to finish what it is doing
+
+
+def operation_table() -> Table:
+    """Every operation that is served."""
+    return collect([identity, training_jobs, tuning_jobs])
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A composed server; `start` and `stop` frame its life."""
+
+    settings: Settings
+    store: SqlStore
+    engine: Engine
+    files: FileStore
+    wake: WakeSocket
+    context: Context
+    asgi: Starlette
+
+    def start(self) -> None:
+        """Begin to work on what is due."""
+        self.engine.start()
+
+    def stop(self) -> None:
+        """End; running training goes on."""
+        self.wake.close()
+        self.engine.stop(STOP_SECONDS)
+        self.context.proposer.close()
+        self.context.executor.close()
+        self.files.close()
+        self.store.close()
+
+
+def open_home(settings: Settings) -> None:
+    """Make the home directory, for its owner only."""
+    for folder in (settings.home, settings.home / "run"):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def open_store(settings: Settings) -> SqlStore:
+    """The database, brought to the present schema."""
+    open_home(settings)
+    store = SqlStore(settings.database)
+    database = settings.home / "pegbox.db"
+    if database.exists():
+        with suppress(OSError):
+            database.chmod(0o600)
+    return store
+
+
+def compose(settings: Settings) -> Server:
+    """Everything but threads and sockets in their places."""
+    store = open_store(settings)
+    keys = KeyRing(store.keys, settings, time.time)
+    keys.first()
+    files = FileStore(settings.home / "objects")
+    mailbox = Mailbox()
+    wake = WakeSocket(settings.home / "run", mailbox.heard)
+    context = Context(
+        settings=settings,
+        host=platform.node() or "localhost",
+        store=store,
+        executor=SubprocessExecutor(wake.path),
+        objects=_objects(settings, files),
+        proposer=ProcessProposer(settings.propose_timeout),
+        find_image=store.images.find,
+        clock=time.time,
+        poke=mailbox.poke,
+    )
+    gateway = Gateway(
+        table=operation_table(),
+        invoke=_Invoke(store, mailbox),
+        access=Access(
+            find_key=keys.find,
+            verify=settings.auth,
+            account=settings.account_id,
+            region=settings.region,
+            clock=lambda: datetime.now(UTC),
+        ),
+        s3=S3Endpoint(files),
+        max_body=settings.max_body,
+    )
+    return Server(settings, store, Engine(context, mailbox), files, wake, context, _asgi(gateway))
+
+
+@dataclass(frozen=True, slots=True)
+class _Invoke:
+    """Gives an operation its call."""
+
+    store: SqlStore
+    mailbox: Mailbox
+
+    def __call__(self, handler: Handler, arguments: dict[str, Any], caller: Caller, request_id: str) -> Any:
+        call = Call(
+            request_id=request_id,
+            account=caller.account,
+            region=caller.region,
+            key_id=caller.key_id,
+            store=self.store,
+            clock=time.time,
+            seed=lambda: secrets.randbits(31),
+            poke=self.mailbox.poke,
+        )
+        return handler(arguments, call)
+
+
+def _objects(settings: Settings, files: FileStore) -> ObjectStore:
+    s3: ObjectStore = RemoteStore(settings.s3_endpoint) if settings.s3_endpoint else files
+    return RoutedStore(s3, LocalStore([Path(root) for root in settings.file_roots.split(":") if root]))
+
+
+def _asgi(gateway: Gateway) -> Starlette:
+    return Starlette(routes=[Route("/health", _Health(gateway), methods=["GET"]), Mount("/", gateway)])
+
+
+class _Health:
+    """`GET /health`, unless it is a signed request for a bucket of that name."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        if "authorization" in request.headers or "X-Amz-Signature" in request.query_params:
+            await self._gateway(scope, receive, send)
+            return
+        answer: Mapping[str, Any] = {"status": "ok", "version": __version__, "pid": os.getpid()}
+        await JSONResponse(answer)(scope, receive, send)
+
+
+def endpoint_file(settings: Settings) -> Path:
+    """Where a running server says how it is reached."""
+    return settings.home / "run" / "server.json"

@@ -1,0 +1,80 @@
+"""pegbox image add | list | remove."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pegbox.cli.options import Home
+from pegbox.settings import load
+
+app = typer.Typer(no_args_is_help=True, help="What a training image name means on a machine without containers.")
+
+
+@app.command()
+def add(
+    name: Annotated[str, typer.Argument(help="The TrainingImage of requests, letter by letter.")],
+    command: Annotated[str | None, typer.Option(help='What it runs, for example "python train.py".')] = None,
+    workdir: Annotated[Path | None, typer.Option(help="Where it runs.  [default: the present directory]")] = None,
+    env: Annotated[list[str] | None, typer.Option(help="KEY=VALUE, added to the environment; may be repeated.")] = None,
+    python: Annotated[
+        str | None, typer.Option(help="Python for `python` in the command, and for scripts that jobs bring.")
+    ] = None,
+    home: Home = None,
+) -> None:
+    """Say what an image runs.  The program finds data, hyperparameters and the place for its model in SM_* variables.
+
+    Example:  pegbox image add my-image --command "python train.py"
+    """
+    from pegbox.app import open_store
+    from pegbox.store.base import Image
+
+    if not command and not python:
+        raise typer.BadParameter("give --command, or --python for an image that runs the scripts of its jobs")
+    image = Image(
+        name=name,
+        command=tuple(shlex.split(command or "")),
+        workdir=str((workdir or Path.cwd()).resolve()),
+        environment=dict(_pair(item) for item in env or []),
+        python=python,
+        created_at=time.time(),
+    )
+    store = open_store(load({"home": home}))
+    store.images.put(image)
+    store.close()
+
+
+@app.command("list")
+def list_images(home: Home = None) -> None:
+    """List the registered images."""
+    from pegbox.app import open_store
+
+    store = open_store(load({"home": home}))
+    for image in store.images.all():
+        runs = shlex.join(image.command) or "the job's own script"
+        typer.echo(f"{image.name}  runs  {runs}  in {image.workdir}{f'  with {image.python}' if image.python else ''}")
+    store.close()
+
+
+@app.command()
+def remove(name: Annotated[str, typer.Argument(help="The image's name.")], home: Home = None) -> None:
+    """Forget an image."""
+    from pegbox.app import open_store
+
+    store = open_store(load({"home": home}))
+    removed = store.images.remove(name)
+    store.close()
+    if not removed:
+        typer.echo(f"There is no image {name}. `pegbox image list` shows those there are.", err=True)
+        raise typer.Exit(1)
+
+
+def _pair(item: str) -> tuple[str, str]:
+    name, equals, value = item.partition("=")
+    if not equals or not name:
+        raise typer.BadParameter(f"--env {item!r} is not of the form KEY=VALUE")
+    return name, value

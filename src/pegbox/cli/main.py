@@ -1,0 +1,43 @@
+"""`pegbox`: every command, each in a module of its own."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from pegbox import __version__
+from pegbox.cli import images, keys, metrics, server
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,  # they may hold secrets
+    help="Automatic model tuning and model tracking on your own machine, behind the Amazon SageMaker API.\n\n"
+    "New here?  `pegbox demo` runs a whole tuning job on real data in seconds.",
+)
+app.command()(server.serve)
+app.command()(server.env)
+app.command()(server.migrate)
+app.add_typer(keys.app, name="keys")
+app.add_typer(images.app, name="image")
+app.add_typer(metrics.app, name="metrics")
+
+
+@app.callback(invoke_without_command=True)
+def version(show: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
+    """Handle options that stand before any command."""
+    if show:
+        typer.echo(f"pegbox {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; expected faults end with one line and exit code 1."""
+    from pegbox.settings import SettingsError
+
+    try:
+        app()
+    except SettingsError as error:
+        sys.exit(f"pegbox: {error}")

@@ -1,0 +1,58 @@
+"""pegbox serve | env | migrate."""
+
+from __future__ import annotations
+
+import shlex
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from pegbox.cli.options import Home
+from pegbox.settings import load
+
+
+class Switch(StrEnum):
+    """on or off."""
+
+    ON = "on"
+    OFF = "off"
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.  [default: 127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.  [default: 8420]")] = None,
+    home: Home = None,
+    auth: Annotated[
+        Switch | None, typer.Option(help="Whether signatures are verified; off only on loopback.  [default: on]")
+    ] = None,
+) -> None:
+    """Run the server until it is told to end (Ctrl-C or SIGTERM).  Training that is running goes on without it.
+
+    Then, in another shell:  eval "$(pegbox env)"  and every AWS client talks to it.
+    """
+    from pegbox.serving import run
+
+    run(load({"host": host, "port": port, "home": home, "auth": None if auth is None else auth is Switch.ON}))
+
+
+def env(home: Home = None) -> None:
+    """Print shell exports that point every AWS client at the server:  eval "$(pegbox env)"."""
+    from pegbox.serving import client_environment
+
+    for name, value in client_environment(load({"home": home})).items():
+        typer.echo(f"export {name}={shlex.quote(value)}")
+
+
+def migrate(home: Home = None) -> None:
+    """Bring the database to this version's schema.  `pegbox serve` does it by itself."""
+    from pegbox.app import open_home
+    from pegbox.store.sql import SqlStore
+    from pegbox.store.upgrade import HEAD, upgrade
+
+    settings = load({"home": home})
+    open_home(settings)
+    store = SqlStore(settings.database, migrate=False)
+    changed = upgrade(store.engine)
+    store.close()
+    typer.echo(f"The database is at schema {HEAD}{'' if changed else ' already'}.")

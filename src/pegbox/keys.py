@@ -1,0 +1,86 @@
+"""Access keys: made at first start, kept in the database, the first one also in a file for its owner's clients."""
+
+from __future__ import annotations
+
+import configparser
+import os
+import secrets
+import string
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pegbox.settings import Settings
+from pegbox.store.base import AccessKey
+from pegbox.store.credentials import Credentials
+from pegbox.wire.sigv4 import Key
+
+_ID_SIGNS = string.ascii_uppercase + "234567"
+
+
+def new_key(account: str, description: str, now: float) -> AccessKey:
+    """A fresh key of an account, in the form that AWS clients expect."""
+    return AccessKey(
+        id="AKIA" + "".join(secrets.choice(_ID_SIGNS) for _ in range(16)),
+        secret=secrets.token_urlsafe(30),
+        account=account,
+        description=description,
+        created_at=now,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRing:
+    """The keys of an installation, looked up for each request and remembered for a moment."""
+
+    _credentials: Credentials
+    _settings: Settings
+    _clock: Callable[[], float]
+    _known: dict[str, tuple[float, Key | None]] = field(default_factory=dict)
+
+    MOMENT = 2.0  #: seconds until a removed key stops working
+    MOST_KNOWN = 1000
+
+    @property
+    def file(self) -> Path:
+        """The first key as an AWS credentials file, readable by its owner only."""
+        return self._settings.home / "credentials"
+
+    def first(self) -> AccessKey:
+        """The key that this home's clients use; made, and written to the file, when there is none."""
+        keys = {key.id: key for key in self._credentials.all()}
+        written = self._written()
+        if written in keys:
+            return keys[written]
+        key = new_key(self._settings.account_id, "made at first start", self._clock())
+        self._credentials.add(key)
+        self._write(key)
+        return key
+
+    def find(self, identity: str) -> Key | None:
+        """The key with this id, for the verifier of signatures."""
+        now = self._clock()
+        known = self._known.get(identity)
+        if known is not None and 0 <= now - known[0] < self.MOMENT:
+            return known[1]
+        found = self._credentials.find(identity)
+        key = Key(found.id, found.secret, found.account) if found else None
+        if len(self._known) >= self.MOST_KNOWN:
+            self._known.clear()
+        self._known[identity] = (now, key)
+        return key
+
+    def _written(self) -> str | None:
+        parser = configparser.ConfigParser(interpolation=None)
+        parser.read(self.file)
+        return parser.get("default", "aws_access_key_id", fallback=None)
+
+    def _write(self, key: AccessKey) -> None:
+        text = f"[default]\naws_access_key_id = {key.id}\naws_secret_access_key = {key.secret}\n"
+        scratch = self.file.with_suffix(".new")
+        descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.replace(self.file)

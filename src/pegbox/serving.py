@@ -1,0 +1,130 @@
+"""Running the composed server: its socket, its signals, its log, and how clients find it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import structlog
+import uvicorn
+
+from pegbox.app import compose, endpoint_file, open_store
+from pegbox.keys import KeyRing
+from pegbox.observe.logging import configure
+from pegbox.settings import Settings, SettingsError
+
+BACKLOG = 512
+DRAIN_SECONDS = 3  #: how long running requests may take after SIGTERM
+KEEP_ALIVE_SECONDS = 75
+MOST_HEADER = 64 << 10  #: bytes of a request's head
+
+log = structlog.get_logger()
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGTERM or Ctrl-C."""
+    configure(settings.log_level)
+    listener = _listen(settings)
+    server = compose(settings)
+    url = _url(settings.host, listener.getsockname()[1])
+    server.start()
+    try:
+        with _announced(settings, url):
+            log.info("serving", url=url, home=str(settings.home), auth="on" if settings.auth else "off")
+            asyncio.run(_Uvicorn(server.asgi).serve(sockets=[listener]))
+    finally:
+        server.stop()
+        log.info("stopped; running training goes on")
+
+
+def client_environment(settings: Settings) -> dict[str, str]:
+    """The variables that make AWS clients talk to this home's server."""
+    import time
+
+    store = open_store(settings)
+    key = KeyRing(store.keys, settings, time.time).first()
+    store.close()
+    return {
+        "AWS_ENDPOINT_URL": _announcement(settings).get("url") or _url(settings.host, settings.port),
+        "AWS_ACCESS_KEY_ID": key.id,
+        "AWS_SECRET_ACCESS_KEY": key.secret,
+        "AWS_DEFAULT_REGION": settings.region,
+        "AWS_REGION": settings.region,
+    }
+
+
+class _Uvicorn(uvicorn.Server):
+    """uvicorn, with signals that end it gently and no log of its own."""
+
+    def __init__(self, app: object) -> None:
+        config = uvicorn.Config(
+            app,  # type: ignore[arg-type]
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            http="h11",
+            ws="none",
+            loop="asyncio",
+            server_header=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=DRAIN_SECONDS,
+            h11_max_incomplete_event_size=MOST_HEADER,
+        )
+        super().__init__(config)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """SIGTERM and SIGINT end the server; a second SIGINT ends it at once."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        yield
+
+
+def _listen(settings: Settings) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        raise SettingsError(
+            f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}; "
+            "another server may be running: give --port, or --port 0 for a free one"
+        ) from None
+    listener.set_inheritable(False)
+    return listener
+
+
+def _url(host: str, port: int) -> str:
+    reached = "127.0.0.1" if host in ("0.0.0.0", "::") else host
+    return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
+
+
+@contextlib.contextmanager
+def _announced(settings: Settings, url: str) -> Iterator[None]:
+    """Write down where the server is, so that `pegbox env` finds it, for as long as it is there."""
+    file = endpoint_file(settings)
+    scratch = file.with_suffix(".new")
+    scratch.write_text(json.dumps({"url": url, "pid": os.getpid()}))
+    scratch.replace(file)
+    try:
+        yield
+    finally:
+        if _announcement(settings).get("pid") == os.getpid():
+            file.unlink(missing_ok=True)
+
+
+def _announcement(settings: Settings) -> Mapping[str, Any]:
+    try:
+        found = json.loads(endpoint_file(settings).read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,193 @@
+"""One port for every service: who asks, for what, by which protocol; then parse, validate, call, dump or refuse.
+
+The service is told by X-Amz-Target, by a form's Version, else it is S3; the credential scope of the signature has to
+agree.  One place, `_guarded`, turns exceptions into answers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import structlog
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from pegbox.errors import AuthError, InternalFailure, MalformedRequest, PegboxError, RequestTooLarge, UnknownOperation
+from pegbox.wire import json11, query
+from pegbox.wire.registry import Handler, Table
+from pegbox.wire.rest_s3 import S3Endpoint
+from pegbox.wire.service import JSON_TARGETS, QUERY_VERSIONS, Operation, find_operation
+from pegbox.wire.sigv4 import Caller, Head, Key, Payload, scope_of, verify
+from pegbox.wire.validate import check
+
+log = structlog.get_logger()
+
+MOST_DRAINED = 64 << 20  #: bytes of an oversized body that are read so that the client hears the answer
+FORM = "application/x-www-form-urlencoded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """Who may call."""
+
+    find_key: Callable[[str], Key | None]
+    verify: bool  #: whether signatures are checked
+    account: str  #: of callers that are not checked
+    region: str  #: of callers that name none
+    clock: Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gateway:
+    """The ASGI application behind every AWS client."""
+
+    table: Table
+    invoke: Callable[[Handler, dict[str, Any], Caller, str], Any]  #: calls a handler, in a thread
+    access: Access
+    s3: S3Endpoint
+    max_body: int
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        response = await self._answer(Request(scope, receive))
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        head = _head(request)
+        request_id = str(uuid.uuid4())
+        if "x-amz-target" in request.headers:
+            return await self._guarded(self._json(request, head, request_id), _JsonRefusal(request_id))
+        if request.method == "POST" and request.headers.get("content-type", "").startswith(FORM):
+            return await self._guarded(self._query(request, head, request_id), _QueryRefusal(request_id))
+        return await self._s3(request, head)
+
+    async def _guarded(self, answer: Awaitable[Response], refuse: Callable[[PegboxError], Response]) -> Response:
+        try:
+            return await answer
+        except PegboxError as error:
+            return refuse(error)
+        except ClientDisconnect:
+            return Response(status_code=400)
+        except Exception:
+            log.exception("a request failed")
+            return refuse(InternalFailure("An internal error occurred. Please try your request again."))
+
+    async def _json(self, request: Request, head: Head, request_id: str) -> Response:
+        body = await _read(request, self.max_body)
+        prefix, _, name = request.headers["x-amz-target"].partition(".")
+        service = JSON_TARGETS.get(prefix)
+        caller = await self._caller(head, service, body)
+        operation = self._operation(service, name)
+        arguments = json11.parse(body)
+        answer = await self._run(operation, arguments, caller, request_id)
+        version = request.headers.get("content-type", "application/x-amz-json-1.1").split(";")[0]
+        return Response(json11.answer(answer, operation), 200, _headers(request_id, version))
+
+    async def _query(self, request: Request, head: Head, request_id: str) -> Response:
+        body = await _read(request, self.max_body)
+        parameters = query.form(body)
+        service = QUERY_VERSIONS.get(parameters.get("Version", ""))
+        caller = await self._caller(head, service, body)
+        operation = self._operation(service, parameters.get("Action", ""))
+        answer = await self._run(operation, query.parse(parameters), caller, request_id)
+        return Response(query.answer(answer, operation, request_id), 200, _headers(request_id, "text/xml"))
+
+    async def _s3(self, request: Request, head: Head) -> Response:
+        try:
+            caller = await self._caller(head, "s3", None)
+        except AuthError as error:
+            return self.s3.refuse(error, request)
+        return await self.s3(request, caller)
+
+    async def _run(self, operation: Operation, arguments: dict[str, Any], caller: Caller, request_id: str) -> Any:
+        check(arguments, operation.model.input_shape)
+        handler = self.table[operation.service, operation.name]
+        return await run_in_threadpool(self.invoke, handler, arguments, caller, request_id)
+
+    def _operation(self, service: str | None, name: str) -> Operation:
+        operation = find_operation(service, name) if service else None
+        if operation is None:
+            raise UnknownOperation(f"The operation {name[:128]!r} is not known.")
+        if (operation.service, operation.name) not in self.table:
+            raise UnknownOperation(f"The operation {operation.name} is not implemented by this server.")
+        return operation
+
+    async def _caller(self, head: Head, service: str | None, body: bytes | None) -> Caller:
+        if not self.access.verify:
+            return self._anyone(head, service or "")
+        body_hash = None if body is None else hashlib.sha256(body).hexdigest()
+        caller = await run_in_threadpool(verify, head, self.access.find_key, self.access.clock(), body_hash)
+        if service is not None and caller.service != service:
+            raise AuthError(
+                "InvalidSignatureException",
+                f"Credential should be scoped to correct service: '{service}', not '{caller.service}'.",
+            )
+        return caller
+
+    def _anyone(self, head: Head, service: str) -> Caller:
+        """With signatures unchecked, a key id of twelve digits names the account."""
+        scope = scope_of(head)
+        key_id = scope.key_id if scope else ""
+        return Caller(
+            key_id=key_id,
+            account=key_id if len(key_id) == 12 and key_id.isdigit() else self.access.account,
+            region=scope.region if scope else self.access.region,
+            service=service,
+            payload=Payload(),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _JsonRefusal:
+    request_id: str
+
+    def __call__(self, error: PegboxError) -> Response:
+        headers = _headers(self.request_id, "application/x-amz-json-1.1") | {"x-amzn-ErrorType": error.code}
+        return Response(json11.refusal(error), error.status, headers)
+
+
+@dataclass(frozen=True, slots=True)
+class _QueryRefusal:
+    request_id: str
+
+    def __call__(self, error: PegboxError) -> Response:
+        return Response(query.refusal(error, self.request_id), error.status, _headers(self.request_id, "text/xml"))
+
+
+def _head(request: Request) -> Head:
+    scope = request.scope
+    return Head(
+        request.method,
+        scope.get("raw_path") or scope["path"].encode(),
+        scope["query_string"],
+        [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]],
+    )
+
+
+def _headers(request_id: str, content_type: str) -> dict[str, str]:
+    return {"x-amzn-RequestId": request_id, "Content-Type": content_type}
+
+
+async def _read(request: Request, most: int) -> bytes:
+    """The body, if it is not longer than `most` bytes.  Raises RequestTooLarge, MalformedRequest."""
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in request.stream():
+        size += len(piece)
+        if size <= most:
+            pieces.append(piece)
+        elif size > MOST_DRAINED:
+            break
+    if size > most:
+        raise RequestTooLarge(f"The request body is longer than {most} bytes.")
+    length: Mapping[str, str] = request.headers
+    if length.get("content-length", str(size)) != str(size):
+        raise MalformedRequest("The request body is shorter than its Content-Length.")
+    return b"".join(pieces)

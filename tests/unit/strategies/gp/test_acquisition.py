@@ -24,9 +24,7 @@ def reference(z: float) -> float:
     return float(log_ndtr(z) + np.log(inner * width))
 
 
-@pytest.mark.parametrize(
-    "z", [5.0, 1.0, 0.0, -0.5, -0.999, -1.001, -3.0, -10.0, -37.0, -100.0, -999.0, -1001.0, -1e4]
-)
+@pytest.mark.parametrize("z", [5.0, 1.0, 0.0, -0.5, -0.999, -1.001, -3.0, -10.0, -37.0, -100.0, -999.0, -1001.0, -1e4])
 def test_log_h_against_quadrature(z: float) -> None:
     assert log_h(np.array([z]))[0] == pytest.approx(reference(z), rel=1e-9, abs=1e-9)
 

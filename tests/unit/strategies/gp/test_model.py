@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from pegbox.domain.ranges import Categorical, Integer, Space
+from pegbox.strategies.base import Trial, TrialState
+from pegbox.strategies.gp.layout import Layout
+from pegbox.strategies.gp.model import Model, crowded
+from pegbox.strategies.gp.observations import Observations
+from pegbox.strategies.tried import Tried
+from pegbox.testing.strategy_suite import MIXED, finished, study_of, trials_in
+
+SMALL = Space((Integer("n", 1, 20), Categorical("c", ("a", "b", "c"))))
+
+
+def model_of(space: Space, trials: list[Trial]) -> tuple[Model, Tried]:
+    study, layout = study_of(space, trials), Layout(space)
+    return Model(layout, Observations.of(study, layout), np.random.default_rng(0)), Tried.of(study)
+
+
+def test_a_small_space_is_listed_whole() -> None:
+    trials = [
+        finished(trial.number, trial.values, abs(int(trial.values["n"]) - 12) + (trial.values["c"] != "b"))
+        for trial in trials_in(SMALL, 25, seed=1)
+    ]
+    model, tried = model_of(SMALL, trials)
+    points = model.ranked(tried, np.random.default_rng(0))
+    listed = [model.layout.decode(point) for point in points]
+    assert len({tuple(values.values()) for values in listed}) == 60 - 25
+    assert not any(values in tried for values in listed)
+    assert abs(int(listed[0]["n"]) - 12) <= 2
+
+
+def test_a_large_space_is_searched() -> None:
+    model, tried = model_of(MIXED, trials_in(MIXED, 20, lambda number: float(number % 7)))
+    points = model.ranked(tried, np.random.default_rng(0))
+    assert points.min() >= 0
+    assert points.max() <= 1
+    assert points.shape[1] == model.layout.dimensions == 7
+
+
+def test_pending_trials_change_the_answer() -> None:
+    model, tried = model_of(MIXED, trials_in(MIXED, 20, lambda number: float(number % 7)))
+    first = model.ranked(tried, np.random.default_rng(0))[0]
+    model.add_pending(model.layout.decode(first))
+    assert not np.allclose(model.ranked(tried, np.random.default_rng(0))[0], first)
+
+
+def test_more_trials_than_the_model_holds() -> None:
+    trials = trials_in(MIXED, 1100, lambda number: float(number % 101))
+    trials[5] = replace(trials[5], state=TrialState.FAILED, objective=None)
+    model, tried = model_of(MIXED, trials)
+    assert np.isfinite(model.ranked(tried, np.random.default_rng(0))).all()
+
+
+def test_crowding() -> None:
+    layout = Layout(SMALL)
+    best = np.array([0.525, 0.5])
+    assert crowded(layout, np.tile(best, (5, 1)), best)
+    assert not crowded(layout, np.tile(best, (4, 1)), best)
+    elsewhere = np.tile(best, (5, 1))
+    elsewhere[2, 1] = 0.1
+    assert not crowded(layout, elsewhere, best)

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from pegbox.domain.ranges import Continuous, Scaling, Space
+from pegbox.strategies.base import Goal, Trial, TrialState
+from pegbox.strategies.gp.layout import Layout
+from pegbox.strategies.gp.observations import Observations
+from pegbox.testing.strategy_suite import finished, study_of
+
+SPACE = Space((Continuous("x", 0.0, 10.0, Scaling.LINEAR), Continuous("constant", 1.0, 1.0)))
+
+
+def at(number: int, state: TrialState, objective: float | None) -> Trial:
+    values = {"x": str(float(number)), "constant": "1.0"}
+    return replace(finished(number, values, objective), state=state)
+
+
+TRIALS = (
+    at(7, TrialState.STOPPED, None),
+    at(2, TrialState.FAILED, None),
+    at(1, TrialState.FINISHED, 3.0),
+    at(3, TrialState.STOPPED, 5.0),
+    at(4, TrialState.RUNNING, None),
+    at(5, TrialState.FINISHED, math.nan),
+    at(6, TrialState.FINISHED, None),
+    finished(8, {"x": "no number", "constant": "1.0"}, 1.0),
+    at(9, TrialState.FAILED, 1.0),
+)
+
+
+def test_what_counts_as_what() -> None:
+    seen = Observations.of(study_of(SPACE, TRIALS), Layout(SPACE))
+    assert np.allclose(seen.points[:, 0], [0.1, 0.2, 0.3, 0.5, 0.6, 0.9])
+    assert np.array_equal(seen.values, [3.0, math.nan, 5.0, math.nan, math.nan, math.nan], equal_nan=True)
+    assert seen.failed.tolist() == [False, True, False, True, True, True]
+    assert np.allclose(seen.pending, [[0.4]])
+
+
+def test_maximised_values_are_turned_round() -> None:
+    study = replace(study_of(SPACE, TRIALS), goal=Goal.MAXIMIZE)
+    assert Observations.of(study, Layout(SPACE)).values[0] == -3.0
+
+
+def test_failures_are_worse_than_anything_seen() -> None:
+    warped = Observations.of(study_of(SPACE, TRIALS), Layout(SPACE)).warped()
+    assert warped[0] < warped[2] < warped[1] == warped[3] == warped[4] == warped[5]
+    assert abs(warped.mean()) < 1e-12
+
+
+def test_nothing_seen_has_the_right_shape() -> None:
+    seen = Observations.of(study_of(SPACE), Layout(SPACE))
+    assert seen.points.shape == seen.pending.shape == (0, 1)

@@ -14,6 +14,9 @@ from enum import Enum
 import re2
 
 MAX_MEMORY = 8 << 20  #: bytes one expression's automaton may take
+MAX_PROGRAM = 5000  #: instructions of an automaton; its time is at worst this many for each character
+
+_UNBOUNDED_FROM = re.compile(r"(?<!\\)\{,\d+\}")
 
 
 class Engine(Enum):
@@ -44,13 +47,23 @@ def re2_options() -> re2.Options:
 
 
 def check(text: str) -> Expression:
-    """Decide who matches `text`.  Raises InvalidExpression when it does not compile or has no capture group."""
+    """Decide who matches `text`.
+
+    Raises InvalidExpression when it does not compile, has no capture group, or is so large that one line would keep a
+    processor busy for seconds.
+    """
     try:
-        groups = re2.compile(text, options=re2_options()).groups
-        engine = Engine.LINEAR
+        compiled = re2.compile(text, options=re2_options())
     except re2.error:
-        groups = _groups_of_re(text)
-        engine = Engine.BACKTRACKING
+        return _checked(text, Engine.BACKTRACKING, _groups_of_re(text))
+    if _UNBOUNDED_FROM.search(text.replace("\\\\", "")):  # RE2 reads a{,3} as these five characters
+        return _checked(text, Engine.BACKTRACKING, _groups_of_re(text))
+    if compiled.programsize > MAX_PROGRAM:
+        raise InvalidExpression(f"it is too large: repeat counts make it {compiled.programsize} steps long")
+    return _checked(text, Engine.LINEAR, compiled.groups)
+
+
+def _checked(text: str, engine: Engine, groups: int) -> Expression:
     if groups < 1:
         raise InvalidExpression("it has no capture group: put the number to extract in parentheses")
     return Expression(text, engine)

@@ -9,24 +9,22 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
+from typing import Any
 
 import re2
 
 from pegbox.regex import re2_options
+
+_place = itemgetter(0, 1)  # line and definition; sorting is stable, so matches of a line stay in order
 
 SET_MEMORY = 64 << 20  #: bytes the automaton of all definitions together may take
 
 _BOUND_TO_TEXT = re.compile(r"\\[AzCQ]|\(\?[a-zA-Z]*-[a-zA-Z]*m")  # would see the block, not the line
 
 
-class Hit(NamedTuple):
-    """One value found in a block.  Hits sort by line, then definition."""
-
-    line: int  #: where the line begins in the block
-    metric: int  #: index of the definition
-    value: float
+Hit = tuple[int, int, float]  #: where the line begins in the block, index of the definition, value
 
 
 class MetricParser:
@@ -35,31 +33,36 @@ class MetricParser:
     `expressions`: metric index -> Regex.  Raises re2.error for one that RE2 refuses.
     """
 
-    def __init__(self, expressions: dict[int, str]) -> None:
-        per_block = {index: text for index, text in expressions.items() if not _is_bound_to_text(text)}
-        self._per_block = [(index, _compile("(?m)" + text, never_nl=True)) for index, text in per_block.items()]
-        self._per_line = [
-            (index, _compile(text, never_nl=False)) for index, text in expressions.items() if index not in per_block
-        ]
-        self._gate = _gate(list(per_block.values()))
+    def __init__(self, expressions: Mapping[int, str]) -> None:
+        by_line = {index for index, text in expressions.items() if _is_bound_to_text(text)}
+        in_order = sorted(expressions.items())
+        self._by_line = [(index, _compile(text, never_nl=False)) for index, text in in_order if index in by_line]
+        in_blocks = [(index, text) for index, text in in_order if index not in by_line]
+        self._in_blocks = [(index, _compile("(?m)" + text, never_nl=True)) for index, text in in_blocks]
+        self._gate = _gate([text for _, text in in_blocks])
 
     def feed(self, block: bytes) -> list[Hit]:
         """All values in `block` (whole lines of UTF-8, each with its `\\n`): by line, definition, place in the line."""
         hits: list[Hit] = []
-        for index, expression in self._open(block):
-            hits += _hits(expression, index, block)
-        for index, expression in self._per_line:
+        for index, expression in self._candidates(block):
+            for match in expression.finditer(block):
+                start, end = match.span(1)
+                value = number(block[start:end]) if start >= 0 else None
+                if value is not None:
+                    hits.append((block.rfind(b"\n", 0, start) + 1, index, value))
+        for index, expression in self._by_line:
             hits += _hits_by_line(expression, index, block)
-        hits.sort(key=_line_and_metric)
+        hits.sort(key=_place)
         return hits
 
-    def _open(self, block: bytes) -> Sequence[tuple[int, Any]]:
+    def _candidates(self, block: bytes) -> Sequence[tuple[int, Any]]:
+        """The definitions that may match somewhere in `block`."""
         if self._gate is None:
-            return self._per_block
+            return self._in_blocks
         found = self._gate.Match(block)
         if found is None:  # not even `^`: the automaton ran out of memory
-            return self._per_block
-        return [self._per_block[number - 1] for number in sorted(found) if number > 0]
+            return self._in_blocks
+        return [self._in_blocks[number - 1] for number in found if number > 0]
 
 
 def _is_bound_to_text(text: str) -> bool:
@@ -89,13 +92,6 @@ def _gate(texts: list[str]) -> Any:
     return gate
 
 
-def _hits(expression: Any, index: int, block: bytes) -> Iterator[Hit]:
-    for match in expression.finditer(block):
-        value = number(match.group(1))
-        if value is not None:
-            yield Hit(block.rfind(b"\n", 0, match.start()) + 1, index, value)
-
-
 def _hits_by_line(expression: Any, index: int, block: bytes) -> Iterator[Hit]:
     start = 0
     while start < len(block):
@@ -103,12 +99,8 @@ def _hits_by_line(expression: Any, index: int, block: bytes) -> Iterator[Hit]:
         for match in expression.finditer(block[start:end]):
             value = number(match.group(1))
             if value is not None:
-                yield Hit(start, index, value)
+                yield start, index, value
         start = end + 1
-
-
-def _line_and_metric(hit: Hit) -> tuple[int, int]:
-    return hit[:2]
 
 
 def number(text: bytes | None) -> float | None:

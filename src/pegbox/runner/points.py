@@ -52,8 +52,10 @@ class Points:
 
     def add(self, host: str, at: float, values: Iterable[tuple[int, float]]) -> None:
         """Append (metric index, value) pairs read at epoch seconds `at`."""
-        moment = round(at, 3)
-        lines = "".join(json.dumps([host, metric, value, moment]) + "\n" for metric, value in values)
+        begin, end = f"[{json.dumps(host)}, ", f", {at:.3f}]\n"
+        lines = "".join(
+            [f"{begin}{metric}, {value!r}{end}" for metric, value in values]
+        )  # json.dumps takes 6 times as long
         if lines:
             records.append(self._fd, lines.encode())
             self._wake.soon()

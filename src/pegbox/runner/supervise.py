@@ -270,7 +270,7 @@ class Supervisor:
     # -- metrics
 
     def _search(self, host: str, at: float, block: bytes) -> None:
-        self._points.add(host, at, [(hit.metric, hit.value) for hit in self._parser.feed(block)])
+        self._points.add(host, at, [(metric, value) for _, metric, value in self._parser.feed(block)])
         self._backtracker.offer(host, at, block)
 
     def _found_late(self, host: str, at: float, hits: list[tuple[int, int, float]]) -> None:

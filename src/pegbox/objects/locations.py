@@ -13,11 +13,11 @@ _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 
 
 def parse(uri: str) -> Location:
-    """Read s3://bucket/key, https://bucket.s3.region.amazonaws.com/key, https://s3.region.amazonaws.com/bucket/key
-    or file:///path.
+    """Read the location of an object or prefix.  Raises ValueError.
 
-    Keys of s3:// are literal; those of https:// are percent-decoded.  Raises ValueError.
-    """  # noqa: D205
+    s3://bucket/key, https://bucket.s3.region.amazonaws.com/key, https://s3.region.amazonaws.com/bucket/key and
+    file:///path.  Keys of s3:// are literal; those of https:// are percent-decoded.
+    """
     if uri.startswith("s3://"):
         bucket, _, key = uri.removeprefix("s3://").partition("/")
         return _location(uri, bucket, key)

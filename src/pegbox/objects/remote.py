@@ -88,9 +88,10 @@ class RemoteStore:
             s3={"addressing_style": "path"} if self._endpoint else {},
             retries={"mode": "standard", "max_attempts": 5},
         )
-        return boto3.session.Session().client(
+        client: S3Client = boto3.session.Session().client(
             "s3", endpoint_url=self._endpoint, region_name=self._region, config=config
         )
+        return client
 
 
 class _StaysOpen:

@@ -1,0 +1,106 @@
+"""One request to the S3 API, taken apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import ParamSpec, TypeVar
+from urllib.parse import unquote_to_bytes
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
+from starlette.requests import Request
+
+from pegbox.errors import S3Error
+from pegbox.objects.files import FileStore
+from pegbox.wire.sigv4 import Caller, query_pairs
+
+LONGEST_KEY = 1024  #: bytes of UTF-8
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What the path names: the service ("", ""), a bucket (name, "") or an object."""
+
+    bucket: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"/{self.bucket}/{self.key}" if self.key else f"/{self.bucket}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A request, who makes it and what it is about."""
+
+    store: FileStore
+    request: Request
+    caller: Caller
+    target: Target
+    query: Mapping[str, str]
+
+    @property
+    def account(self) -> str:
+        """The account that calls."""
+        return self.caller.account
+
+    @property
+    def bucket(self) -> str:
+        """The bucket of the path."""
+        return self.target.bucket
+
+    @property
+    def key(self) -> str:
+        """The key of the path."""
+        return self.target.key
+
+    @property
+    def headers(self) -> Headers:
+        """The headers of the request."""
+        return self.request.headers
+
+    def number(self, name: str, default: int, most: int) -> int:
+        """A whole number of the query, cut to `most`.  Raises S3Error InvalidArgument."""
+        text = self.query.get(name)
+        if text is None or text == "":
+            return default
+        if not text.isascii() or not text.isdigit() or len(text) > 10 or int(text) > 2**31 - 1:
+            raise invalid_argument(name, text, f"Argument {name} must be an integer between 0 and 2147483647")
+        return min(int(text), most)
+
+
+async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Do blocking work beside the event loop."""
+    return await run_in_threadpool(work, *args, **kwargs)
+
+
+def target_of(request: Request) -> Target:
+    """The bucket and key of a path.  Raises S3Error InvalidURI, KeyTooLongError."""
+    raw: bytes = request.scope.get("raw_path") or request.scope["path"].encode()
+    bucket, _, key = unquote_to_bytes(raw.removeprefix(b"/")).partition(b"/")
+    if len(key) > LONGEST_KEY:
+        extra = {"Size": str(len(key)), "MaxSizeAllowed": str(LONGEST_KEY)}
+        raise S3Error("KeyTooLongError", 400, "Your key is too long", extra)
+    try:
+        return Target(bucket=bucket.decode(), key=key.decode())
+    except UnicodeDecodeError:
+        raise S3Error("InvalidURI", 400, "Couldn't parse the specified URI.") from None
+
+
+def query_of(request: Request) -> dict[str, str]:
+    """The parameters of the query; of a repeated one the first counts.  Raises S3Error InvalidArgument."""
+    found: dict[str, str] = {}
+    for name, value in query_pairs(request.scope["query_string"]):
+        try:
+            found.setdefault(name.decode(), value.decode())
+        except UnicodeDecodeError:
+            raise S3Error("InvalidArgument", 400, "The query string is not UTF-8") from None
+    return found
+
+
+def invalid_argument(name: str, value: str, message: str) -> S3Error:
+    """An argument has a value that it must not have."""
+    return S3Error("InvalidArgument", 400, message, {"ArgumentName": name, "ArgumentValue": value})

@@ -1,0 +1,154 @@
+"""The additional checksums of the S3 API: compute, compare, combine.
+
+crc32, sha1 and sha256 come from the standard library.  crc32c and crc64nvme are computed here byte by byte, which is
+slow: they are verified up to VERIFIED_BYTES and taken on trust above.  Checksums of whole objects uploaded in parts
+are combined from those of the parts without reading the data again (the method of zlib's crc32_combine).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import zlib
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Protocol
+
+from pegbox.errors import S3Error
+from pegbox.objects.stored import Checksum
+
+LENGTHS = {"crc32": 4, "crc32c": 4, "crc64nvme": 8, "sha1": 20, "sha256": 32}  #: bytes
+VERIFIED_BYTES = 1 << 20
+
+_POLYNOMIALS = {"crc32": 0xEDB88320, "crc32c": 0x82F63B78, "crc64nvme": 0x9A6C9329AC4BC9B5}  # reflected
+
+
+class Sum(Protocol):
+    """A checksum in the making."""
+
+    def update(self, data: bytes | memoryview, /) -> None:
+        """Take in more data."""
+        ...
+
+    def digest(self) -> bytes | None:
+        """The checksum; None if there was too much data to compute it."""
+        ...
+
+
+def new_sum(algorithm: str) -> Sum:
+    """A checksum of nothing yet."""
+    if algorithm in ("sha1", "sha256"):
+        return hashlib.new(algorithm, usedforsecurity=False)
+    return _Crc32() if algorithm == "crc32" else _SlowCrc(algorithm)
+
+
+def field_name(algorithm: str) -> str:
+    """The name of the XML element: ChecksumCRC32C."""
+    return f"Checksum{algorithm.upper()}"
+
+
+def check_value(algorithm: str, value: str) -> str:
+    """The value, if it can be one of the algorithm.  Raises S3Error InvalidRequest."""
+    try:
+        raw = base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        raw = b""
+    if len(raw) != LENGTHS[algorithm]:
+        raise S3Error("InvalidRequest", 400, f"Value for x-amz-checksum-{algorithm} header is invalid.")
+    return value
+
+
+def settle(algorithm: str, computed: Sum, claimed: str | None) -> Checksum | None:
+    """The checksum to keep.  Raises S3Error BadDigest if the claim is wrong."""
+    digest = computed.digest()
+    if digest is None:
+        return Checksum(algorithm=algorithm, value=claimed) if claimed else None
+    value = base64.b64encode(digest).decode()
+    if claimed is not None and claimed != value:
+        message = f"The {algorithm.upper()} you specified did not match the calculated checksum."
+        raise S3Error("BadDigest", 400, message)
+    return Checksum(algorithm=algorithm, value=value)
+
+
+def composite(algorithm: str, values: Sequence[str]) -> Checksum:
+    """The checksum of the checksums of the parts.  crc32c and crc64nvme of 10,000 parts fit VERIFIED_BYTES."""
+    total = new_sum(algorithm)
+    total.update(b"".join(base64.b64decode(value) for value in values))
+    value = base64.b64encode(total.digest() or b"").decode()
+    return Checksum(algorithm=algorithm, value=f"{value}-{len(values)}", kind="COMPOSITE")
+
+
+def full(algorithm: str, parts: Sequence[tuple[str, int]]) -> Checksum:
+    """The CRC of the whole from pairs of a part's CRC and its size."""
+    length = LENGTHS[algorithm]
+    total = 0
+    for value, size in parts:
+        shift = _shift(_POLYNOMIALS[algorithm], 8 * length, size)
+        part = int.from_bytes(base64.b64decode(value), "big")
+        total = _multiply(shift, total, _POLYNOMIALS[algorithm], 8 * length) ^ part
+    return Checksum(algorithm=algorithm, value=base64.b64encode(total.to_bytes(length, "big")).decode())
+
+
+class _Crc32:
+    def __init__(self) -> None:
+        self._value = 0
+
+    def update(self, data: bytes | memoryview, /) -> None:
+        self._value = zlib.crc32(data, self._value)
+
+    def digest(self) -> bytes:
+        return self._value.to_bytes(4, "big")
+
+
+class _SlowCrc:
+    def __init__(self, algorithm: str) -> None:
+        self._length = LENGTHS[algorithm]
+        self._ones = (1 << 8 * self._length) - 1
+        self._table = _table(_POLYNOMIALS[algorithm])
+        self._value, self._size = self._ones, 0
+
+    def update(self, data: bytes | memoryview, /) -> None:
+        self._size += len(data)
+        if self._size > VERIFIED_BYTES:
+            return
+        value, table = self._value, self._table
+        for byte in data:
+            value = table[(value ^ byte) & 0xFF] ^ (value >> 8)
+        self._value = value
+
+    def digest(self) -> bytes | None:
+        if self._size > VERIFIED_BYTES:
+            return None
+        return (self._value ^ self._ones).to_bytes(self._length, "big")
+
+
+@lru_cache(maxsize=4)
+def _table(polynomial: int) -> tuple[int, ...]:
+    entries = []
+    for value in range(256):
+        for _ in range(8):
+            value = (value >> 1) ^ polynomial if value & 1 else value >> 1
+        entries.append(value)
+    return tuple(entries)
+
+
+@lru_cache(maxsize=64)
+def _shift(polynomial: int, width: int, count: int) -> int:
+    """x to the power 8 * count, modulo the polynomial; the highest bit stands for x^0."""
+    result, power = 1 << width - 1, 1 << width - 9
+    while count:
+        if count & 1:
+            result = _multiply(result, power, polynomial, width)
+        power = _multiply(power, power, polynomial, width)
+        count >>= 1
+    return result
+
+
+def _multiply(first: int, second: int, polynomial: int, width: int) -> int:
+    product = 0
+    for bit in range(width - 1, -1, -1):
+        if first >> bit & 1:
+            product ^= second
+        second = (second >> 1) ^ polynomial if second & 1 else second >> 1
+    return product

@@ -1,0 +1,113 @@
+"""The S3 endpoint: which operation a request means, and one place that turns errors into answers."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from pegbox.errors import PegboxError, S3Error
+from pegbox.objects.files import FileStore
+from pegbox.wire.rest_s3 import buckets, copies, listings, multipart, objects
+from pegbox.wire.rest_s3.call import Call, invalid_argument, query_of, target_of
+from pegbox.wire.rest_s3.refusals import SUBRESOURCES, check_demands, error_response, not_implemented
+from pegbox.wire.sigv4 import Caller
+
+Operation = Callable[[Call], Awaitable[Response]]
+
+log = logging.getLogger(__name__)
+
+#: method, what the path names, sub-resources of the query -> operation; what is not here is not served
+ROUTES: Mapping[tuple[str, str, frozenset[str]], Operation] = {
+    ("GET", "service", frozenset()): buckets.list_buckets,
+    ("PUT", "bucket", frozenset()): buckets.create_bucket,
+    ("HEAD", "bucket", frozenset()): buckets.head_bucket,
+    ("DELETE", "bucket", frozenset()): buckets.delete_bucket,
+    ("GET", "bucket", frozenset({"location"})): buckets.get_bucket_location,
+    ("GET", "bucket", frozenset()): listings.list_objects,
+    ("GET", "bucket", frozenset({"list-type"})): listings.list_objects_v2,
+    ("GET", "bucket", frozenset({"uploads"})): multipart.list_multipart_uploads,
+    ("POST", "bucket", frozenset({"delete"})): objects.delete_objects,
+    ("PUT", "object", frozenset()): objects.put_object,
+    ("COPY", "object", frozenset()): copies.copy_object,
+    ("GET", "object", frozenset()): objects.get_object,
+    ("GET", "object", frozenset({"partNumber"})): objects.get_object,
+    ("HEAD", "object", frozenset()): objects.head_object,
+    ("HEAD", "object", frozenset({"partNumber"})): objects.head_object,
+    ("DELETE", "object", frozenset()): objects.delete_object,
+    ("POST", "object", frozenset({"uploads"})): multipart.create_multipart_upload,
+    ("PUT", "object", frozenset({"uploadId", "partNumber"})): multipart.upload_part,
+    ("POST", "object", frozenset({"uploadId"})): multipart.complete_multipart_upload,
+    ("DELETE", "object", frozenset({"uploadId"})): multipart.abort_multipart_upload,
+    ("GET", "object", frozenset({"uploadId"})): multipart.list_parts,
+}
+
+
+class S3Endpoint:
+    """Answers S3 requests of verified callers from a FileStore."""
+
+    def __init__(self, store: FileStore) -> None:
+        self._store = store
+
+    async def __call__(self, request: Request, caller: Caller) -> Response:
+        """Answer one request.  Never raises for what a client sends."""
+        request_id = _new_id()
+        try:
+            response = await self._answer(request, caller)
+        except PegboxError as error:
+            return _refusal(error, request, request_id)
+        except ClientDisconnect:
+            return Response(None, 400)
+        except Exception:
+            log.exception("an S3 request failed")
+            failure = S3Error("InternalError", 500, "We encountered an internal error. Please try again.")
+            return _refusal(failure, request, request_id)
+        response.headers["x-amz-request-id"] = request_id
+        return response
+
+    def refuse(self, error: PegboxError, request: Request) -> Response:
+        """The answer of S3 to a request that did not get as far as here."""
+        return _refusal(error, request, _new_id())
+
+    async def _answer(self, request: Request, caller: Caller) -> Response:
+        call = Call(
+            store=self._store,
+            request=request,
+            caller=caller,
+            target=target_of(request),
+            query=query_of(request),
+        )
+        operation = _route(call)
+        check_demands(call.headers)
+        await buckets.check_owner(call)
+        return await operation(call)
+
+
+def _route(call: Call) -> Operation:
+    method = call.request.method
+    place = "object" if call.key else "bucket" if call.bucket else "service"
+    wanted = frozenset(SUBRESOURCES & call.query.keys())
+    if "versionId" in wanted and place == "object":
+        if call.query["versionId"] != "null":
+            raise invalid_argument("versionId", call.query["versionId"], "Invalid version id specified")
+        wanted -= {"versionId"}
+    if method == "PUT" and place == "object" and not wanted and "x-amz-copy-source" in call.headers:
+        method = "COPY"
+    elif method == "COPY":
+        raise not_implemented(method)
+    operation = ROUTES.get((method, place, wanted))
+    if operation is None:
+        raise not_implemented(f"{method} ?{'&'.join(sorted(wanted))}" if wanted else method)
+    return operation
+
+
+def _refusal(error: PegboxError, request: Request, request_id: str) -> Response:
+    resource = (request.scope.get("raw_path") or request.scope["path"].encode()).decode("latin-1")
+    return error_response(error, request_id, resource, head=request.method == "HEAD")
+
+
+def _new_id() -> str:
+    return secrets.token_hex(8).upper()

@@ -1,0 +1,289 @@
+"""Multipart uploads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element
+
+from starlette.responses import Response, StreamingResponse
+
+from pegbox.errors import PegboxError, S3Error
+from pegbox.objects.content import Incoming
+from pegbox.objects.stored import Checksum, Part, StoredObject, Upload
+from pegbox.objects.uploads import invalid_part, multipart_etag, select_parts
+from pegbox.wire.rest_s3 import checksums, xml
+from pegbox.wire.rest_s3.body import receive, receive_document
+from pegbox.wire.rest_s3.buckets import xml_response
+from pegbox.wire.rest_s3.call import Call, in_thread, invalid_argument
+from pegbox.wire.rest_s3.conditions import unquoted, write_conditions
+from pegbox.wire.rest_s3.copies import copy_part, part_result
+from pegbox.wire.rest_s3.describing import checksum_headers, description_of, quoted
+from pegbox.wire.rest_s3.listings import encoder
+from pegbox.wire.rest_s3.refusals import as_s3, not_implemented
+
+LARGEST_NUMBER = 10_000
+PATIENCE = 5.0  #: seconds after which, and between which, a client that waits for Complete gets a sign of life
+
+
+async def create_multipart_upload(call: Call) -> Response:
+    """CreateMultipartUpload."""
+    algorithm, kind = _checksum_plan(call)
+    description = description_of(call.headers)
+    create = call.store.uploads.create
+    upload = await in_thread(create, call.account, call.bucket, call.key, description, algorithm, kind)
+    headers = {"x-amz-checksum-algorithm": algorithm.upper(), "x-amz-checksum-type": kind} if algorithm else {}
+    values = {"Bucket": call.bucket, "Key": call.key, "UploadId": upload.id}
+    return xml_response(
+        xml.document("InitiateMultipartUploadResult", xml.leaves(values)),
+        {name: value for name, value in headers.items() if value},
+    )
+
+
+async def upload_part(call: Call) -> Response:
+    """UploadPart and UploadPartCopy."""
+    number = call.number("partNumber", 0, LARGEST_NUMBER + 1)
+    if not 1 <= number <= LARGEST_NUMBER:
+        message = f"Part number must be an integer between 1 and {LARGEST_NUMBER}, inclusive"
+        raise invalid_argument("partNumber", call.query["partNumber"], message)
+    upload = await _upload(call)
+    if "x-amz-copy-source" in call.headers:
+        return xml_response(part_result(await in_thread(copy_part, call, upload, number)))
+
+    def store(incoming: Incoming, etag: str, checksum: Checksum | None) -> Part:
+        _check_algorithm(upload, checksum)
+        return call.store.uploads.put_part(call.account, upload, number, incoming, etag, checksum)
+
+    part = await receive(call, upload.algorithm, store)
+    headers = checksum_headers(part.checksum)
+    headers.pop("x-amz-checksum-type", None)
+    return Response(None, 200, {"etag": quoted(part.etag), **headers})
+
+
+async def complete_multipart_upload(call: Call) -> Response:
+    """CompleteMultipartUpload.  A long one answers at once and sends blanks until it knows more, as S3 does."""
+    wanted = _wanted(xml.parse(await receive_document(call), "CompleteMultipartUpload"))
+    work = asyncio.ensure_future(_complete(call, wanted))
+    await asyncio.wait([work], timeout=PATIENCE)
+    if work.done():
+        return xml_response(work.result())
+    return StreamingResponse(_signs_of_life(work), media_type="application/xml")
+
+
+async def abort_multipart_upload(call: Call) -> Response:
+    """AbortMultipartUpload."""
+    upload = await _upload(call)
+    await in_thread(call.store.uploads.abort, call.account, upload)
+    return Response(None, 204)
+
+
+async def list_parts(call: Call) -> Response:
+    """ListParts."""
+    limit, after = call.number("max-parts", 1000, 1000), call.number("part-number-marker", 0, LARGEST_NUMBER)
+    upload = await _upload(call)
+    found = await in_thread(call.store.uploads.parts, upload, after, limit + 1)
+    page, more = found[:limit], len(found) > limit
+    head: dict[str, object] = {
+        "Bucket": call.bucket,
+        "Key": encoder(call)(call.key),
+        "UploadId": upload.id,
+        "PartNumberMarker": after,
+        "NextPartNumberMarker": page[-1].number if page else 0,
+        "MaxParts": limit,
+        "IsTruncated": more and limit > 0,
+        "StorageClass": "STANDARD",
+        "ChecksumAlgorithm": upload.algorithm.upper() if upload.algorithm else None,
+        "ChecksumType": upload.kind,
+    }
+    people = (_person(call, "Initiator"), _person(call, "Owner"))
+    return xml_response(xml.document("ListPartsResult", xml.leaves(head), *people, *map(_part, page)))
+
+
+async def list_multipart_uploads(call: Call) -> Response:
+    """ListMultipartUploads, without a delimiter."""
+    if call.query.get("delimiter"):
+        raise not_implemented("delimiter")
+    limit, encode = call.number("max-uploads", 1000, 1000), encoder(call)
+    prefix, key, marker = (call.query.get(name, "") for name in ("prefix", "key-marker", "upload-id-marker"))
+    after = (
+        key,
+        marker or "~" if key else "",
+    )  # "~" is behind every id: without one, all uploads of the key are passed
+    found = await in_thread(call.store.uploads.in_progress, call.account, call.bucket, prefix, after, limit + 1)
+    page, more = found[:limit], len(found) > limit > 0
+    head: dict[str, object] = {
+        "Bucket": call.bucket,
+        "KeyMarker": encode(key),
+        "UploadIdMarker": marker,
+        "NextKeyMarker": encode(page[-1].key) if more else None,
+        "NextUploadIdMarker": page[-1].id if more else None,
+        "Prefix": encode(prefix),
+        "EncodingType": call.query.get("encoding-type") or None,
+        "MaxUploads": limit,
+        "IsTruncated": more,
+    }
+    uploads = (
+        xml.branch(
+            "Upload",
+            xml.leaves({"Key": encode(upload.key), "UploadId": upload.id}),
+            _person(call, "Initiator"),
+            _person(call, "Owner"),
+            xml.leaves({"StorageClass": "STANDARD", "Initiated": xml.timestamp(upload.started)}),
+        )
+        for upload in page
+    )
+    return xml_response(xml.document("ListMultipartUploadsResult", xml.leaves(head), *uploads))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """A part as CompleteMultipartUpload names it."""
+
+    number: int
+    etag: str
+    checksum: str | None
+
+
+def _wanted(request: Element) -> list[_Wanted]:
+    found = [_wanted_part(part) for part in xml.children(request, "Part")]
+    if not 1 <= len(found) <= LARGEST_NUMBER:
+        raise xml.malformed()
+    return found
+
+
+def _wanted_part(part: Element) -> _Wanted:
+    number, etag = (xml.text_of(part, "PartNumber") or "").strip(), xml.text_of(part, "ETag")
+    if not number.isascii() or not number.isdigit() or len(number) > 5 or etag is None:
+        raise xml.malformed()
+    values = (xml.text_of(part, checksums.field_name(name)) for name in checksums.LENGTHS)
+    return _Wanted(number=int(number), etag=unquoted(etag), checksum=next(filter(None, values), None))
+
+
+async def _complete(call: Call, wanted: Sequence[_Wanted]) -> str:
+    stored = await in_thread(_finish, call, wanted)
+    values: dict[str, object] = {
+        "Location": str(call.request.url.replace(query="")),
+        "Bucket": call.bucket,
+        "Key": call.key,
+        "ETag": quoted(stored.etag),
+    }
+    if stored.checksum is not None:
+        values[checksums.field_name(stored.checksum.algorithm)] = stored.checksum.value
+        values["ChecksumType"] = stored.checksum.kind
+    return xml.document("CompleteMultipartUploadResult", xml.leaves(values))
+
+
+async def _signs_of_life(work: asyncio.Future[str]) -> AsyncIterator[str]:
+    yield xml.DECLARATION
+    while not work.done():
+        yield " "
+        await asyncio.wait([work], timeout=PATIENCE)
+    try:
+        yield work.result().removeprefix(xml.DECLARATION)
+    except PegboxError as error:
+        told = as_s3(error)
+        yield xml.error_document(told.code, told.message, told.extra).removeprefix(xml.DECLARATION)
+
+
+def _finish(call: Call, wanted: Sequence[_Wanted]) -> StoredObject:
+    pairs = [(part.number, part.etag) for part in wanted]
+    uploads = call.store.uploads
+    try:
+        upload = uploads.get(call.account, call.bucket, call.key, call.query["uploadId"])
+    except S3Error as error:
+        if error.code == "NoSuchUpload" and (done := _done_before(call, pairs)) is not None:
+            return done
+        raise
+    parts = select_parts(uploads.parts(upload), pairs)
+    for part, named in zip(parts, wanted, strict=True):
+        if named.checksum is not None and part.checksum is not None and named.checksum != part.checksum.value:
+            raise invalid_part(part.number)
+    _check_size(call, parts)
+    checksum = _checksum_of(upload, parts)
+    _check_whole(call, checksum)
+    return uploads.complete(call.account, upload, pairs, checksum, write_conditions(call.headers))
+
+
+def _done_before(call: Call, pairs: Sequence[tuple[int, str]]) -> StoredObject | None:
+    """The object, if this very Complete has succeeded before and only its answer was lost."""
+    try:
+        etag = multipart_etag([etag for _, etag in pairs])
+        found = call.store.head_object(call.account, call.bucket, call.key)
+    except (S3Error, ValueError):
+        return None
+    return found if found.etag == etag else None
+
+
+def _checksum_plan(call: Call) -> tuple[str | None, str | None]:
+    """The algorithm and kind of the upload's checksums.  Raises S3Error InvalidRequest."""
+    name = call.headers.get("x-amz-checksum-algorithm", "").lower()
+    kind = call.headers.get("x-amz-checksum-type", "").upper()
+    if not name:
+        if kind:
+            raise S3Error("InvalidRequest", 400, "The x-amz-checksum-type header needs x-amz-checksum-algorithm.")
+        return None, None
+    if name not in checksums.LENGTHS:
+        raise S3Error("InvalidRequest", 400, "Checksum algorithm provided is unsupported.")
+    kind = kind or ("FULL_OBJECT" if name == "crc64nvme" else "COMPOSITE")
+    impossible = {("crc64nvme", "COMPOSITE"), ("sha1", "FULL_OBJECT"), ("sha256", "FULL_OBJECT")}
+    if kind not in ("FULL_OBJECT", "COMPOSITE") or (name, kind) in impossible:
+        message = f"The {kind} checksum type cannot be used with the {name} checksum algorithm."
+        raise S3Error("InvalidRequest", 400, message)
+    return name, kind
+
+
+def _checksum_of(upload: Upload, parts: Sequence[Part]) -> Checksum | None:
+    """The checksum of the object to be; None if one of its parts has none of the upload's algorithm."""
+    found = [part.checksum for part in parts if part.checksum and part.checksum.algorithm == upload.algorithm]
+    if upload.algorithm is None or len(found) < len(parts):
+        return None
+    if upload.kind == "COMPOSITE":
+        return checksums.composite(upload.algorithm, [checksum.value for checksum in found])
+    sized = [(checksum.value, part.size) for checksum, part in zip(found, parts, strict=True)]
+    return checksums.full(upload.algorithm, sized)
+
+
+def _check_algorithm(upload: Upload, checksum: Checksum | None) -> None:
+    if upload.algorithm and checksum and checksum.algorithm != upload.algorithm:
+        message = (
+            f"Checksum Type mismatch occurred, expected checksum Type: {upload.algorithm}, "
+            f"actual checksum Type: {checksum.algorithm}"
+        )
+        raise S3Error("InvalidRequest", 400, message)
+
+
+def _check_size(call: Call, parts: Sequence[Part]) -> None:
+    stated = call.headers.get("x-amz-mp-object-size")
+    if stated is not None and stated != str(sum(part.size for part in parts)):
+        raise S3Error("InvalidRequest", 400, "The provided x-amz-mp-object-size is not the size of the object.")
+
+
+def _check_whole(call: Call, checksum: Checksum | None) -> None:
+    """Compare x-amz-checksum-* of the request with that of the whole.  Raises S3Error BadDigest."""
+    if checksum is None:
+        return
+    stated = call.headers.get(f"x-amz-checksum-{checksum.algorithm}")
+    if stated is not None and stated.partition("-")[0] != checksum.value.partition("-")[0]:
+        message = f"The {checksum.algorithm} you specified did not match the calculated checksum."
+        raise S3Error("BadDigest", 400, message)
+
+
+async def _upload(call: Call) -> Upload:
+    return await in_thread(call.store.uploads.get, call.account, call.bucket, call.key, call.query["uploadId"])
+
+
+def _part(part: Part) -> str:
+    values: dict[str, object] = {
+        "PartNumber": part.number,
+        "LastModified": xml.timestamp(part.modified),
+        "ETag": quoted(part.etag),
+        "Size": part.size,
+    }
+    if part.checksum is not None:
+        values[checksums.field_name(part.checksum.algorithm)] = part.checksum.value
+    return xml.branch("Part", xml.leaves(values))
+
+
+def _person(call: Call, name: str) -> str:
+    return xml.branch(name, xml.leaves({"ID": call.account, "DisplayName": call.account}))

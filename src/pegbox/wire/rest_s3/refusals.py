@@ -1,0 +1,124 @@
+"""What is said when the answer is no: error bodies, the codes of S3 for bad signatures, what is not served."""
+
+from __future__ import annotations
+
+from starlette.datastructures import Headers
+from starlette.responses import Response
+
+from pegbox.errors import AuthError, PegboxError, S3Error
+from pegbox.wire.rest_s3 import xml
+from pegbox.wire.sigv4 import ClockSkew
+
+#: every sub-resource of the S3 API; those that no route names are refused
+SUBRESOURCES = frozenset(
+    {
+        "abac",
+        "accelerate",
+        "acl",
+        "analytics",
+        "annotation",
+        "annotations",
+        "append",
+        "attributes",
+        "cors",
+        "delete",
+        "encryption",
+        "encryptionConfiguration",
+        "intelligent-tiering",
+        "inventory",
+        "legal-hold",
+        "lifecycle",
+        "list-type",
+        "location",
+        "logging",
+        "metadataAnnotationTable",
+        "metadataConfiguration",
+        "metadataInventoryTable",
+        "metadataJournalTable",
+        "metadataTable",
+        "metrics",
+        "notification",
+        "object-lock",
+        "ownershipControls",
+        "partNumber",
+        "policy",
+        "policyStatus",
+        "publicAccessBlock",
+        "renameObject",
+        "replication",
+        "requestPayment",
+        "restore",
+        "retention",
+        "select",
+        "session",
+        "tagging",
+        "torrent",
+        "uploadId",
+        "uploads",
+        "versionId",
+        "versioning",
+        "versions",
+        "website",
+    }
+)
+
+#: headers that ask for what the store does not do, and the values that ask for nothing
+_DEMANDS: dict[str, frozenset[str]] = {
+    "x-amz-acl": frozenset({"private", "bucket-owner-full-control", "bucket-owner-read"}),
+    "x-amz-storage-class": frozenset({"STANDARD"}),
+    "x-amz-object-lock-mode": frozenset(),
+    "x-amz-object-lock-retain-until-date": frozenset(),
+    "x-amz-object-lock-legal-hold": frozenset({"OFF"}),
+    "x-amz-bucket-object-lock-enabled": frozenset({"false", "False"}),
+    "x-amz-tagging": frozenset({""}),
+    "x-amz-website-redirect-location": frozenset(),
+    "x-amz-write-offset-bytes": frozenset(),
+    "x-amz-rename-source": frozenset(),
+}
+_DEMANDING_PREFIXES = ("x-amz-server-side-encryption", "x-amz-copy-source-server-side-encryption", "x-amz-grant-")
+
+_AUTH_CODES = {
+    "MissingAuthenticationTokenException": ("AccessDenied", 403),
+    "AccessDeniedException": ("AccessDenied", 403),
+    "UnrecognizedClientException": ("InvalidAccessKeyId", 403),
+    "InvalidSignatureException": ("SignatureDoesNotMatch", 403),
+    "IncompleteSignatureException": ("AuthorizationHeaderMalformed", 400),
+}
+
+
+def error_response(error: PegboxError, request_id: str, resource: str, head: bool) -> Response:
+    """An error as S3 words it; without a body to a HEAD."""
+    told = as_s3(error)
+    headers = {"x-amz-request-id": request_id}
+    if told.status == 304 or head:
+        return Response(None, told.status, headers)
+    extra = {**told.extra, "Resource": resource, "RequestId": request_id}
+    body = xml.error_document(told.code, told.message, extra)
+    return Response(body, told.status, headers, media_type="application/xml")
+
+
+def as_s3(error: PegboxError) -> S3Error:
+    """Any error of ours as one of S3's."""
+    if isinstance(error, S3Error):
+        return error
+    if isinstance(error, ClockSkew):
+        message = "The difference between the request time and the current time is too large."
+        return S3Error("RequestTimeTooSkewed", 403, message, {"Details": error.message})
+    if isinstance(error, AuthError):
+        code, status = _AUTH_CODES.get(error.code, ("AccessDenied", 403))
+        return S3Error(code, status, error.message)
+    return S3Error(error.code, error.status, error.message)
+
+
+def check_demands(headers: Headers) -> None:
+    """Refuse what would otherwise be lost in silence: ACLs, tags, encryption, locks, storage classes."""
+    for name, value in headers.items():
+        harmless = _DEMANDS.get(name)
+        if name.startswith(_DEMANDING_PREFIXES) or (harmless is not None and value not in harmless):
+            raise not_implemented(name)
+
+
+def not_implemented(what: str) -> S3Error:
+    """This server does not do that."""
+    message = f"A header, query or method you provided implies functionality that is not implemented: {what}"
+    return S3Error("NotImplemented", 501, message, {"Header": what})

@@ -58,10 +58,11 @@ class SqlStore:
             .order_by(rows.c.lease_owner.is_(None), rows.c.due_at)  # orphans first, or they wait behind fresh work
             .limit(limit)
         )
-        locked = picked.with_for_update(skip_locked=True)
+        # A common table expression: inside IN (...), PostgreSQL may run the selection again and exceed the limit.
+        locked = picked.with_for_update(skip_locked=True).cte("picked")
         taking = (
             update(rows)
-            .where(rows.c.id.in_(locked.scalar_subquery()), free)
+            .where(rows.c.id.in_(select(locked.c.id)), free)
             # Due again when the lease ends; whoever marks it due meanwhile is seen by release().
             .values(lease_owner=owner, lease_until=now + lease, due_at=now + lease, epoch=rows.c.epoch + 1)
             .returning(rows)

@@ -19,6 +19,9 @@ QUERY_VERSIONS: Mapping[str, str] = {"2011-06-15": "sts"}
 #: Enumerations that grow with every new instance family: any well-formed name is accepted.
 OPEN_ENUMS: Mapping[str, str] = {"TrainingInstanceType": r"ml\.[a-z0-9-]+\.[a-z0-9-]+|local|local_gpu"}
 
+#: Wherever the service takes an S3 URI, a file of this host will do.
+S3_URI, FILE_URI = "(https|s3)://", "file:///.*"
+
 
 @dataclass(frozen=True, slots=True)
 class Operation:
@@ -62,7 +65,10 @@ def enum_of(shape: Shape) -> list[str]:
 
 def pattern_of(shape: Shape) -> str | None:
     """The pattern that a string must match as a whole."""
-    return OPEN_ENUMS.get(shape.name) or shape.metadata.get("pattern")
+    pattern = OPEN_ENUMS.get(shape.name) or shape.metadata.get("pattern")
+    if pattern and pattern.startswith(S3_URI):
+        return f"{pattern}|{FILE_URI}"
+    return pattern
 
 
 @lru_cache(maxsize=1024)

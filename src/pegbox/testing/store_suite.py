@@ -1,0 +1,245 @@
+"""What every Store must do; subclass with a fixture `store` that gives an empty one."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pegbox.store.base import AlreadyExists, Fenced, Kind, MetricPoint, NotFound, Query, Resource, Stale, Store
+
+ACCOUNT, REGION, HOST = "123456789012", "eu-north-1", "here"
+
+
+def a_job(name: str, **changes: Any) -> Resource:
+    """A training job that waits for a slot."""
+    given: dict[str, Any] = {
+        "account": ACCOUNT,
+        "region": REGION,
+        "kind": Kind.TRAINING_JOB,
+        "name": name,
+        "status": "InProgress",
+        "created_at": 1000.25,
+        "modified_at": 1000.25,
+        "document": {"Name": name, "Ö": [1, None]},
+        "state": {"phase": "Waiting"},
+        "due_at": 0.0,
+    }
+    return Resource(**{**given, **changes})
+
+
+class StoreSuite:
+    """Inherit; the tests use nothing but the interface."""
+
+    @pytest.fixture
+    def store(self) -> Store:
+        """An empty store."""
+        raise NotImplementedError
+
+    def test_what_was_inserted_is_found(self, store: Store) -> None:
+        """By name in any case, and by id; whole."""
+        row = insert(store, a_job("Ab"))
+        with store.reading() as tx:
+            assert tx.get(ACCOUNT, REGION, Kind.TRAINING_JOB, "aB") == tx.by_id(row.id)
+            assert tx.by_id(row.id) == replace(row, version=0)
+
+    def test_names_are_unique_without_regard_to_case(self, store: Store) -> None:
+        """And only within an account, a region and a kind."""
+        insert(store, a_job("Ab"))
+        with pytest.raises(AlreadyExists) as caught:
+            insert(store, a_job("aB"))
+        assert caught.value.existing == "Ab"
+        insert(store, a_job("ab", account="000000000000"))
+        insert(store, a_job("ab", region="us-east-1"))
+        insert(store, a_job("ab", kind=Kind.TUNING_JOB))
+
+    def test_other_accounts_see_nothing(self, store: Store) -> None:
+        """Not by name, not in lists."""
+        insert(store, a_job("ab"))
+        with store.reading() as tx:
+            with pytest.raises(NotFound):
+                tx.get("000000000000", REGION, Kind.TRAINING_JOB, "ab")
+            query = Query(account="000000000000", region=REGION, kind=Kind.TRAINING_JOB)
+            assert tx.select(query, None, 10).resources == []
+
+    def test_a_rolled_back_transaction_leaves_nothing(self, store: Store) -> None:
+        """All or nothing."""
+        with pytest.raises(ZeroDivisionError), store.transaction() as tx:
+            tx.insert(a_job("ab"))
+            _ = 1 / 0
+        with store.reading() as tx, pytest.raises(NotFound):
+            tx.get(ACCOUNT, REGION, Kind.TRAINING_JOB, "ab")
+
+    def test_a_stale_change_is_refused(self, store: Store) -> None:
+        """Whoever read an older version writes nothing."""
+        row = insert(store, a_job("ab"))
+        with store.transaction() as tx:
+            tx.save(replace(row, status="Stopping"))
+        with pytest.raises(Stale), store.transaction() as tx:
+            tx.save(replace(row, status="Failed"))
+        with store.reading() as tx:
+            assert tx.by_id(row.id).status == "Stopping"
+
+    def test_due_work_is_claimed_once(self, store: Store) -> None:
+        """Until it is released and due again."""
+        row = insert(store, a_job("ab"))
+        (claimed,) = store.claim("one", HOST, 60, 10)
+        assert claimed.id == row.id
+        assert store.claim("two", HOST, 60, 10) == []
+        assert store.claim("two", HOST, 60, 10, [row.id]) == []
+        store.release(claimed, 1000)
+        assert store.claim("two", HOST, 60, 10) == []
+        assert [again.id for again in store.claim("two", HOST, 60, 10, [row.id])] == [row.id]
+
+    def test_work_that_became_due_under_a_lease_is_not_forgotten(self, store: Store) -> None:
+        """A stop request that arrives while a server works on the job must be seen."""
+        row = insert(store, a_job("ab"))
+        (claimed,) = store.claim("one", HOST, 60, 10)
+        with store.transaction() as tx:
+            tx.mark_due([row.id])
+        store.release(claimed, 1000)
+        assert len(store.claim("one", HOST, 60, 10)) == 1
+
+    def test_a_lost_lease_is_fenced(self, store: Store) -> None:
+        """A server that slept past its lease writes nothing, and its release does nothing."""
+        insert(store, a_job("ab"))
+        (asleep,) = store.claim("one", HOST, 0.0, 10)
+        (taken,) = store.claim("two", HOST, 60, 10, [asleep.id])
+        with pytest.raises(Fenced), store.transaction() as tx:
+            tx.save(replace(asleep, status="Failed"), leased=True)
+        store.release(asleep, 0)
+        assert store.claim("three", HOST, 60, 10) == []
+        with store.transaction() as tx:
+            tx.save(replace(taken, status="Stopping"), leased=True)
+
+    def test_orphans_come_first(self, store: Store) -> None:
+        """Work whose server died does not wait behind fresh work."""
+        insert(store, a_job("orphan", due_at=5.0))
+        assert len(store.claim("dead", HOST, 0.0, 1)) == 1
+        insert(store, a_job("fresh", due_at=1.0))
+        (first,) = store.claim("one", HOST, 60, 1, [1, 2, 3, 4, 5])
+        assert first.name == "orphan"
+
+    def test_work_on_another_host_is_left_alone(self, store: Store) -> None:
+        """Its files are there."""
+        row = insert(store, a_job("ab"))
+        with store.transaction() as tx:
+            assert tx.reserve(row.id, "there", 1)
+        assert store.claim("one", HOST, 60, 10) == []
+        assert len(store.claim("one", "there", 60, 10)) == 1
+
+    def test_concurrent_claims_share_the_work(self, store: Store) -> None:
+        """Every row to exactly one."""
+        with store.transaction() as tx:
+            ids = {tx.insert(a_job(f"job-{number}")).id for number in range(40)}
+        taken: list[int] = []
+
+        def take(owner: str) -> None:
+            while rows := store.claim(owner, HOST, 60, 3):
+                taken.extend(row.id for row in rows)
+
+        threads = [threading.Thread(target=take, args=(f"server-{number}",)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(taken) == sorted(ids)
+
+    def test_slots_are_given_in_order_of_age(self, store: Store) -> None:
+        """No more than there are, the oldest first, back when a job ends."""
+        rows = [insert(store, a_job(f"job-{number}")) for number in range(3)]
+        with store.transaction() as tx:
+            assert not tx.reserve(rows[2].id, HOST, 2)
+            assert tx.reserve(rows[1].id, HOST, 2)
+            assert tx.reserve(rows[0].id, HOST, 2)
+            assert not tx.reserve(rows[2].id, HOST, 2)
+            assert list(tx.waiting(10)) == [rows[2].id]
+            first = tx.by_id(rows[0].id)
+            tx.save(replace(first, host=None, ended_at=5.0))
+            assert tx.reserve(rows[2].id, HOST, 2)
+
+    def test_points_are_kept_once_and_in_order(self, store: Store) -> None:
+        """A repeated import changes nothing."""
+        row = insert(store, a_job("ab"))
+        points = [
+            MetricPoint(attempt=1, offset=offset, host="algo-1", metric=metric, value=value, at=100.0 + offset)
+            for offset, metric, value in ((0, "loss", 0.5), (40, "loss", 1e300), (80, "auc", 0.25))
+        ]
+        for _ in range(2):
+            with store.transaction() as tx:
+                tx.add_points(row.id, points)
+        with store.reading() as tx:
+            assert tx.curves([row.id], "loss") == {row.id: [0.5, 1e300]}
+
+    def test_children_are_counted_and_ranked(self, store: Store) -> None:
+        """Without reading their documents."""
+        parent = insert(store, a_job("parent", kind=Kind.TUNING_JOB))
+        for number, objective in ((1, 0.5), (2, 0.9), (3, 0.9), (4, None)):
+            changes = {"outcome": "Completed", "status": "Completed"} if objective is not None else {}
+            insert(store, a_job(f"c{number}", parent_id=parent.id, number=number, objective=objective, **changes))
+        with store.reading() as tx:
+            assert [row.number for row in tx.children(parent.id)] == [1, 2, 3, 4]
+            assert sum(tally.count for tally in tx.tally([parent.id])[parent.id]) == 4
+            best, worst = tx.best(parent.id, True), tx.best(parent.id, False)
+            assert best is not None
+            assert worst is not None
+            assert (best.name, worst.name) == ("c2", "c1")
+
+    @pytest.mark.parametrize("sort_by", ["name", "created_at", "status", "objective"])
+    @pytest.mark.parametrize("descending", [False, True])
+    def test_pages_lose_and_repeat_nothing_while_rows_are_inserted(
+        self, store: Store, sort_by: str, descending: bool
+    ) -> None:
+        """Keyset paging, ties included."""
+        for number in range(10):
+            insert(store, a_job(f"m{number}", created_at=float(number // 3), objective=float(number % 4)))
+        query = Query(account=ACCOUNT, region=REGION, kind=Kind.TRAINING_JOB, sort_by=sort_by, descending=descending)
+        names: list[str] = []
+        after = None
+        for turn in range(20):
+            with store.reading() as tx:
+                page = tx.select(query, after, 3)
+            names += [row.name for row in page.resources]
+            after = page.after
+            if after is None:
+                break
+            insert(store, a_job(f"new{turn}", created_at=float(turn), objective=0.5 * turn))
+        old = [name for name in names if name.startswith("m")]
+        assert sorted(old) == [f"m{number}" for number in range(10)]
+        assert len(set(names)) == len(names)
+
+    def test_filters(self, store: Store) -> None:
+        """Names by part and without regard to case, with no wildcards; times beyond their bounds."""
+        insert(store, a_job("Alpha-1", created_at=1.0))
+        insert(store, a_job("beta-1", created_at=2.0, status="Failed"))
+        assert names(store, name_contains="PHA") == ["Alpha-1"]
+        assert names(store, name_contains="%") == []
+        assert names(store, name_contains="_") == []
+        assert names(store, status="Failed") == ["beta-1"]
+        assert names(store, created_after=1.0) == ["beta-1"]
+        assert names(store, created_before=2.0) == ["Alpha-1"]
+
+    def test_a_deleted_resource_is_gone_with_its_points(self, store: Store) -> None:
+        """And its name is free."""
+        row = insert(store, a_job("ab"))
+        with store.transaction() as tx:
+            tx.add_points(row.id, [MetricPoint(attempt=1, offset=0, host="algo-1", metric="m", value=1.0, at=1.0)])
+        with store.transaction() as tx:
+            tx.delete(row.id)
+        again = insert(store, a_job("ab"))
+        assert again.id != row.id
+
+
+def insert(store: Store, row: Resource) -> Resource:
+    """Insert in a transaction of its own."""
+    with store.transaction() as tx:
+        return tx.insert(row)
+
+
+def names(store: Store, **filters: Any) -> list[str]:
+    """The names that a query finds."""
+    query = Query(account=ACCOUNT, region=REGION, kind=Kind.TRAINING_JOB, **filters)
+    with store.reading() as tx:
+        return [row.name for row in tx.select(query, None, 100).resources]

@@ -1,0 +1,55 @@
+"""Servers and databases for all tests."""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from postgres import Cluster, find_binaries
+from running import RunningServer
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster]:
+    """A private PostgreSQL cluster, if its binaries are installed."""
+    binaries = find_binaries()
+    if binaries is None:
+        pytest.skip("PostgreSQL's initdb is not installed")
+    cluster = Cluster(binaries)
+    yield cluster
+    cluster.close()
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path_factory.mktemp('database') / 'pegbox.db'}"
+    cluster: Cluster = request.getfixturevalue("postgres")
+    return cluster.database(f"pegbox_{uuid.uuid4().hex[:8]}")
+
+
+@pytest.fixture(scope="session")
+def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., RunningServer]]:
+    """Start servers in homes of their own; all end with the tests."""
+    servers: list[RunningServer] = []
+
+    def start(*arguments: str, **options: dict[str, str]) -> RunningServer:
+        servers.append(RunningServer(tmp_path_factory.mktemp("server") / "home", *arguments, **options))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.kill()
+
+
+@pytest.fixture(scope="session")
+def server(start_server: Callable[..., RunningServer]) -> RunningServer:
+    """One server for all tests that leave it as it is."""
+    return start_server()

@@ -1,0 +1,54 @@
+"""A PostgreSQL cluster for tests: made by initdb, on a unix socket, gone afterwards."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+
+def find_binaries() -> Path | None:
+    """The newest directory with initdb and pg_ctl."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    if found:
+        return found[-1].parent
+    initdb = shutil.which("initdb")
+    return Path(initdb).parent if initdb else None
+
+
+class Cluster:
+    """A running cluster; `database` makes an empty database and gives its SQLAlchemy URL."""
+
+    def __init__(self, binaries: Path) -> None:
+        self._binaries = binaries
+        self._root = Path(tempfile.mkdtemp(prefix="pegbox-pg-"))
+        self._as = []
+        if os.geteuid() == 0:  # the server refuses to run as root
+            self._root.chmod(0o755)
+            shutil.chown(self._root, "nobody")
+            self._as = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
+        data = self._root / "data"
+        self._run("initdb", "-D", str(data), "-A", "trust", "-U", "pegbox", "--no-sync", "-E", "UTF8", "--locale=C")
+        options = (
+            f"-c listen_addresses='' -c unix_socket_directories='{self._root}' -c fsync=off -c max_connections=200"
+        )
+        self._run("pg_ctl", "-D", str(data), "-w", "-o", options, "-l", str(self._root / "log"), "start")
+
+    def database(self, name: str) -> str:
+        self._run("createdb", "-h", str(self._root), "-U", "pegbox", name)
+        return f"postgresql+psycopg://pegbox@/{name}?host={self._root}"
+
+    def close(self) -> None:
+        self._run("pg_ctl", "-D", str(self._root / "data"), "-m", "immediate", "stop")
+        shutil.rmtree(self._root, ignore_errors=True)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        subprocess.run(
+            [*self._as, str(self._binaries / program), *arguments],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
+            cwd=self._root,
+        )

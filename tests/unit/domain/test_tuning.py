@@ -1,0 +1,98 @@
+"""What a tuning job does next: one table of situations."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pegbox.domain.training import Outcome
+from pegbox.domain.tuning import ALL_FAILED, Child, Finish, Instruction, Propose, StopChildren, TuningJob, Wait, decide
+
+NOON = 1_000_000.0
+
+
+def a_tuning_job(**changes: Any) -> TuningJob:
+    return replace(TuningJob(most=20, at_once=3, seconds=None, created=NOON, seed=7), **changes)
+
+
+def done(number: int, objective: float = 0.5) -> Child:
+    return Child(number=number, outcome=Outcome.COMPLETED, objective=objective)
+
+
+def failed(number: int, outcome: Outcome = Outcome.NON_RETRYABLE) -> Child:
+    return Child(number=number, outcome=outcome)
+
+
+def running(number: int, *, stopping: bool = False) -> Child:
+    return Child(number=number, outcome=None, stopping=stopping)
+
+
+@pytest.mark.parametrize(
+    ("job", "children", "instruction"),
+    [
+        (a_tuning_job(), [], Propose(3)),
+        (a_tuning_job(most=2), [], Propose(2)),
+        (a_tuning_job(), [done(1), running(2), running(3)], Propose(1)),
+        (a_tuning_job(), [running(1), running(2), running(3)], Wait(None)),
+        (a_tuning_job(most=3), [done(1), done(2), running(3)], Wait(None)),
+        (a_tuning_job(most=2), [done(1), done(2)], Finish("Completed")),
+        (a_tuning_job(most=2), [done(1), failed(2)], Finish("Completed")),
+        (a_tuning_job(most=2), [failed(1), failed(2)], Finish("Failed", ALL_FAILED)),
+        (a_tuning_job(most=2), [failed(1), failed(2, Outcome.RETRYABLE)], Finish("Failed", ALL_FAILED)),
+        (a_tuning_job(exhausted=True), [done(1), running(2)], Wait(None)),
+        (a_tuning_job(exhausted=True), [done(1), done(2)], Finish("Completed")),
+        (a_tuning_job(exhausted=True), [], Finish("Completed")),
+        (a_tuning_job(status="Stopping"), [done(1), running(2), running(3)], StopChildren((2, 3))),
+        (a_tuning_job(status="Stopping"), [done(1), running(2, stopping=True)], Wait(None)),
+        (a_tuning_job(status="Stopping"), [], Finish("Stopped")),
+        (a_tuning_job(seconds=120, created=NOON - 100), [running(1)] * 3, Wait(20.0)),
+        (a_tuning_job(seconds=120, created=NOON - 120), [done(1), running(2)], StopChildren((2,))),
+        (a_tuning_job(seconds=120, created=NOON - 121), [done(1)], Finish("Completed")),
+        (a_tuning_job(), [failed(number) for number in range(1, 11)], Finish("Failed", ALL_FAILED)),
+        (a_tuning_job(), [*(failed(number) for number in range(1, 11)), running(11)], StopChildren((11,))),
+        (a_tuning_job(), [failed(number) for number in range(1, 10)], Propose(3)),
+        (a_tuning_job(), [done(1), *(failed(number) for number in range(2, 12))], Propose(3)),
+    ],
+)
+def test_what_comes_next(job: TuningJob, children: list[Child], instruction: Instruction) -> None:
+    assert decide(job, children, NOON) == instruction
+
+
+@given(
+    most=st.integers(1, 30),
+    at_once=st.integers(1, 30),
+    ends=st.lists(st.sampled_from([*Outcome]), min_size=40, max_size=40),
+    order=st.randoms(use_true_random=False),
+    stop_after=st.none() | st.integers(0, 30),
+)
+def test_whatever_happens_the_limits_hold_and_the_job_ends(
+    most: int, at_once: int, ends: list[Outcome], order: Any, stop_after: int | None
+) -> None:
+    job = a_tuning_job(most=most, at_once=min(at_once, most))
+    children: list[Child] = []
+    for step in range(500):
+        if step == stop_after:
+            job = replace(job, status="Stopping")
+        match decide(job, children, NOON):
+            case Propose(count=count):
+                assert count > 0
+                children += [running(len(children) + place) for place in range(1, count + 1)]
+            case StopChildren(numbers=numbers):
+                children = [replace(child, stopping=child.stopping or child.number in numbers) for child in children]
+            case Wait():
+                active = [child for child in children if child.active]
+                assert active, "it would wait for ever"
+                chosen = order.choice(active)
+                outcome = Outcome.STOPPED if chosen.stopping else ends[chosen.number]
+                children[chosen.number - 1] = replace(chosen, outcome=outcome)
+            case Finish(status=status):
+                assert not any(child.active for child in children)
+                assert (status == "Stopped") == (job.status == "Stopping")
+                return
+        assert len(children) <= most
+        assert sum(child.active for child in children) <= at_once
+    raise AssertionError("the job does not end")

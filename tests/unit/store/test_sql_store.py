@@ -1,0 +1,97 @@
+"""The SQL store on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, inspect
+
+from pegbox.store import schema
+from pegbox.store.base import AccessKey, Image
+from pegbox.store.sql import SqlStore
+from pegbox.store.upgrade import HEAD, SchemaTooNew, upgrade
+from pegbox.testing.store_suite import StoreSuite
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'pegbox.db'}"
+    return str(request.getfixturevalue("postgres").database(f"t{uuid.uuid4().hex[:12]}"))
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[SqlStore]:
+    store = SqlStore(url)
+    yield store
+    store.close()
+
+
+class TestSqlStore(StoreSuite):
+    """All of the contract."""
+
+    @pytest.fixture
+    def store(self, url: str) -> Iterator[SqlStore]:  # type: ignore[override]
+        store = SqlStore(url)
+        yield store
+        store.close()
+
+
+def test_the_migrations_make_the_tables_that_the_code_knows(url: str) -> None:
+    store = SqlStore(url)
+    found = inspect(store.engine)
+    for table in schema.metadata.sorted_tables:
+        columns = {column["name"]: column for column in found.get_columns(table.name)}
+        assert set(columns) == {column.name for column in table.columns}
+        for column in table.columns:
+            assert columns[column.name]["nullable"] == (column.nullable and not column.primary_key), column
+        indexes = {index["name"] for index in found.get_indexes(table.name)}
+        assert {index.name for index in table.indexes} <= indexes
+    store.close()
+
+
+def test_the_newest_migration_is_the_head() -> None:
+    versions = Path(schema.__file__).parent / "migrations" / "versions"
+    newest = max(path.name for path in versions.glob("v*.py"))
+    assert newest.startswith(f"v{HEAD}_")
+
+
+def test_an_upgrade_is_made_once(url: str) -> None:
+    store = SqlStore(url, migrate=False)
+    assert upgrade(store.engine)
+    assert not upgrade(store.engine)
+    store.close()
+
+
+def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'new.db'}"
+    SqlStore(url).close()
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    engine.dispose()
+    with pytest.raises(SchemaTooNew):
+        SqlStore(url)
+
+
+def test_keys_are_kept_and_their_secrets_not_shown(store: SqlStore) -> None:
+    key = AccessKey(id="AKIA1", secret="very-secret", account="123456789012", created_at=1.0)
+    store.keys.add(key)
+    assert store.keys.find("AKIA1") == key
+    assert "very-secret" not in repr(key)
+    assert store.keys.remove("AKIA1")
+    assert not store.keys.remove("AKIA1")
+    assert store.keys.find("AKIA1") is None
+
+
+def test_images_are_replaced_by_name(store: SqlStore) -> None:
+    image = Image(name="mine", command=("python", "a b.py"), environment={"K": "V"}, created_at=1.0)
+    store.images.put(image)
+    store.images.put(image)
+    assert list(store.images.all()) == [image]
+    assert store.images.find("mine") == image
+    assert store.images.remove("mine")
+    assert store.images.find("mine") is None

@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pegbox
@@ -27,11 +27,14 @@ class SubprocessExecutor:
 
     `wake`: unix datagram socket that runners send their attempt's id to when there is something to observe.
     `isolate`: try to give each instance its own /etc/hosts and /opt/ml.  `zygote`: fork runners from a warm process.
+    `search`: further directories in which modules of trainers are looked for.
     """
 
-    def __init__(self, wake: Path | None = None, *, isolate: bool = True, zygote: bool = True) -> None:
-        self._wake, self._isolate = wake, isolate
-        self._zygote = Zygote() if zygote else None
+    def __init__(
+        self, wake: Path | None = None, *, isolate: bool = True, zygote: bool = True, search: Sequence[Path] = ()
+    ) -> None:
+        self._wake, self._isolate, self._search = wake, isolate, search
+        self._zygote = Zygote(search) if zygote else None
         self._children: set[int] = set()
         self._lock = threading.Lock()
 
@@ -86,7 +89,7 @@ class SubprocessExecutor:
             pid = self._zygote.fork(attempt.directory, attempt.program.module)
             if pid is not None:
                 return pid
-        pid = launch("pegbox.runner", str(attempt.directory.resolve()))
+        pid = launch("pegbox.runner", str(attempt.directory.resolve()), search=self._search)
         with self._lock:
             self._children.add(pid)
         return pid
@@ -99,7 +102,8 @@ class SubprocessExecutor:
 class Zygote:
     """The warm process that forks runners (`python -m pegbox.runner.zygote`), started when first needed."""
 
-    def __init__(self) -> None:
+    def __init__(self, search: Sequence[Path] = ()) -> None:
+        self._search = search
         self._lock = threading.Lock()
         self._channel: socket.socket | None = None
         self._pid = 0
@@ -147,7 +151,7 @@ class Zygote:
     def _begin(self) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
-            self._pid = launch("pegbox.runner.zygote", stdin=theirs.fileno())
+            self._pid = launch("pegbox.runner.zygote", stdin=theirs.fileno(), search=self._search)
         ours.settimeout(ZYGOTE_PATIENCE)
         self._channel = ours
 
@@ -169,10 +173,10 @@ def inherited(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def launch(module: str, *arguments: str, stdin: int | None = None) -> int:
+def launch(module: str, *arguments: str, stdin: int | None = None, search: Sequence[Path] = ()) -> int:
     """Start `python -m module` in its own session, with stdin and nothing else of ours.  Returns its pid."""
-    source = str(Path(pegbox.__file__).resolve().parent.parent)
-    environment = inherited(os.environ) | {"PYTHONPATH": source, "OPENBLAS_NUM_THREADS": "1"}
+    path = os.pathsep.join(map(str, [Path(pegbox.__file__).resolve().parent.parent, *search]))
+    environment = inherited(os.environ) | {"PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"}
     first = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0) if stdin is None else (os.POSIX_SPAWN_DUP2, stdin, 0)
     argv = [sys.executable, "-P", "-m", module, *arguments]
     return os.posix_spawn(sys.executable, argv, environment, file_actions=[first], setsid=True)

@@ -104,10 +104,8 @@ def test_blocks_give_what_lines_give(pieces: list[bytes], cuts: list[int], chose
 @pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_each_expression_finds_something_somewhere(expression: str) -> None:
     data = b"a=1;\nb=2\n7\n [3] \n\\A5\n1=\na 4\n\xc3\xa96\n42\na1\n"
-    if "\\n(" in expression:
-        pytest.skip("a line has no line break")
     assert naive({0: expression}, data) == [hit[1:] for hit in MetricParser({0: expression}).feed(data)]
-    assert naive({0: expression}, data)
+    assert naive({0: expression}, data) or expression == r"a\n(\d)"  # a line has no line break
 
 
 def test_hits_name_their_line() -> None:

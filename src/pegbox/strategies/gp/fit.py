@@ -5,7 +5,7 @@ All variables are logarithms: d lengthscales, the signal variance, the noise var
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.random import Generator
@@ -36,6 +36,14 @@ class Kernel:
     def of(cls, theta: Array) -> Kernel:
         """From the vector of logarithms (d + 2,)."""
         return cls(np.exp(theta[:-2]), float(np.exp(theta[-2])), float(np.exp(theta[-1])))
+
+    def rougher(self, longest: float) -> Kernel:
+        """The same with no lengthscale above `longest`.
+
+        A maximum a posteriori is too sure of itself: a coordinate that seems not to matter gets an endless
+        lengthscale, and the search never looks along it again.  A doubting kernel, now and then, does.
+        """
+        return replace(self, lengthscales=np.minimum(self.lengthscales, longest))
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ _FAILURES = 3  #: from so many failed trials on, the chance of success is modell
 _RECENT, _NEAR = 5, 0.02  #: so many last trials, so near to the best one: time to look elsewhere
 _WIDTH = 3.0  #: confidence bound of exploring asks, in standard deviations
 _INCUMBENTS = 5
+_ROUGH_EVERY = 2  #: every so many ended trials, the kernel must not be smoother than its prior
 
 
 class Model:
@@ -38,6 +39,8 @@ class Model:
         self._crowded = crowded(layout, observations.points[-_RECENT:], self._points[np.argmin(self._values)])
         features = layout.features(self._points)
         self._kernel = fit(features, layout.group, self._values, self._prior, rng)
+        if len(observations.values) % _ROUGH_EVERY == 0:
+            self._kernel = self._kernel.rougher(np.exp(self._prior.mode(layout.dimensions)[0]))
         self._success: Posterior | None = None
         if np.count_nonzero(self._failed) >= _FAILURES:
             self._success = self._fit_success(features, rng)

@@ -51,14 +51,10 @@ class Observations:
         """(n,) values of mean 0 and deviation 1; failures are as bad as the worst seen and half the range more."""
         failed = self.failed
         values = np.empty(len(self.values))
-        values[~failed] = warp(self.values[~failed])
+        values[~failed] = warp(self.values[~failed], self.points[~failed])
         seen = values[~failed]
         values[failed] = seen.max() + 0.5 * np.ptp(seen)
         return standardise(values) if failed.any() else values
-
-    def keep(self, rows: Mask | Array) -> Observations:
-        """Some of the ended trials, and all pending ones."""
-        return Observations(points=self.points[rows], values=self.values[rows], pending=self.pending)
 
 
 def _value(trial: Trial) -> float | None:

@@ -8,16 +8,34 @@ from __future__ import annotations
 
 import numpy as np
 
-from pegbox.strategies.gp.arrays import Array
+from pegbox.strategies.gp.arrays import Array, Indices
 
 _LEAST_GOOD = 4  #: never call fewer values than this the good ones
 _HEAVY = 100.0  #: good values whose range is this many times that of their better half are not all good
+_APART = 0.1  #: trials nearer to a better one than this, on every coordinate, are no evidence of the spread
 _FAR = 3.0  #: from so many spreads above the good values on, only the order counts
 
 
-def warp(values: Array) -> Array:
-    """Finite values (n,), to be minimised -> warped values (n,) of mean 0 and deviation 1 (0 if all are equal)."""
-    return standardise(compress(rescale(values)))
+def warp(values: Array, points: Array) -> Array:
+    """Finite values (n,) at points (n, d), to be minimised -> warped values (n,) of mean 0 and deviation 1.
+
+    All are 0 if the values are equal.
+    """
+    scaled = rescale(values)
+    return standardise(compress(scaled, scaled[spread_out(points, scaled)]))
+
+
+def spread_out(points: Array, values: Array) -> Indices:
+    """The best trials that keep their distance from better ones.
+
+    Without this, a search that closes in on an optimum would make the differences between its last trials the
+    measure of everything, and all other values outliers.
+    """
+    kept: list[int] = []
+    for row in np.argsort(values, kind="stable"):
+        if not kept or np.abs(points[kept] - points[row]).max(axis=1).min() >= _APART:
+            kept.append(int(row))
+    return np.array(kept, dtype=np.intp)
 
 
 def rescale(values: Array) -> Array:
@@ -26,18 +44,20 @@ def rescale(values: Array) -> Array:
     return np.asarray(values / largest) if largest > np.finfo(float).tiny else np.zeros_like(values)
 
 
-def compress(values: Array) -> Array:
-    """Move the values beyond `_FAR` spreads above the good ones to one more spread, evenly by rank."""
-    limit = good_limit(values)
-    spread = float(np.sqrt(np.mean((values[values <= limit] - limit) ** 2)))
+def compress(values: Array, reference: Array) -> Array:
+    """Move values beyond `_FAR` spreads above the good ones to one more spread, evenly by rank.
+
+    What is good, and how far it spreads, is read off the reference values (k,).
+    """
+    limit = good_limit(reference)
+    spread = float(np.sqrt(np.mean((reference[reference <= limit] - limit) ** 2)))
     edge = limit + _FAR * spread
     far = values > edge
-    if not far.any():
+    if spread == 0 or len(reference) < _LEAST_GOOD or not far.any():
         return values
     compressed = values.copy()
     _, rank = np.unique(values[far], return_inverse=True)
-    step = spread if spread > 0 else 1.0
-    compressed[far] = edge + step * (rank + 1) / (rank.max() + 1)
+    compressed[far] = edge + spread * (rank + 1) / (rank.max() + 1)
     return compressed
 
 

@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pegbox.strategies.gp.warp import good_limit, standardise, warp
+from pegbox.strategies.gp.arrays import Array
+from pegbox.strategies.gp.warp import good_limit, spread_out, standardise
+from pegbox.strategies.gp.warp import warp as warp_at
+
+
+def warp(values: Array) -> Array:
+    """At points far from each other."""
+    return warp_at(values, np.arange(len(values), dtype=float)[:, None])
+
 
 losses = st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=40)
 
@@ -47,3 +55,15 @@ def test_good_limit_is_the_median_of_ordinary_values() -> None:
 def test_equal_values() -> None:
     assert not warp(np.full(5, 0.1 + 0.2)).any()
     assert not warp(np.zeros(3)).any()
+
+
+def test_closing_in_does_not_make_outliers_of_the_others() -> None:
+    rng = np.random.default_rng(2)
+    points, values = rng.random((40, 2)), rng.random(40)
+    points[20:], values[20:] = 0.5 + 1e-4 * rng.random((20, 2)), -0.1 - 1e-9 * rng.random(20)
+    assert np.allclose(warp_at(values, points), standardise(values))
+
+
+def test_spread_out_keeps_the_best_of_a_cluster() -> None:
+    points = np.array([[0.5, 0.5], [0.51, 0.5], [0.9, 0.5], [0.5, 0.45]])
+    assert sorted(spread_out(points, np.array([2.0, 1.0, 5.0, 3.0]))) == [1, 2]

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 USER_ERROR = 1  #: exit code: hyperparameters or data are wrong, and the failure text says which
 ALGORITHM_ERROR = 255  #: exit code: the trainer itself failed
@@ -95,6 +95,13 @@ def run(train: Callable[[Container], None]) -> int:
         traceback.print_exc()
         return _fail(container.output_dir, f"{type(error).__name__}: {error}", ALGORITHM_ERROR)
     return 0
+
+
+def leave(code: int) -> NoReturn:
+    """End the process without tearing the interpreter down: quicker, and safe while native threads still run."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _fail(output_dir: Path, text: str, code: int) -> int:

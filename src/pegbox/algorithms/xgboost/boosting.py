@@ -81,7 +81,7 @@ def boost(
 def _new(
     settings: Settings, matrices: list[xgboost.DMatrix], nthread: int, checkpoints: Checkpoints | None
 ) -> xgboost.Booster:
-    native = [name for name in settings.eval_metrics if name not in metrics.CUSTOM]
+    native = list(settings.native_metrics)
     parameters = {"nthread": nthread, **settings.booster, **({"eval_metric": native} if native else {})}
-    resumed = distributed.from_leader(checkpoints.latest()) if checkpoints is not None else None
+    resumed = distributed.from_leader(checkpoints.latest()) if checkpoints is not None else b""
     return xgboost.Booster(parameters, cache=matrices, model_file=bytearray(resumed) if resumed else None)

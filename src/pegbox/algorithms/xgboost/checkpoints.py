@@ -25,8 +25,8 @@ class Checkpoints:
         self._directory = directory
         self._saved_at = time.monotonic()
 
-    def latest(self) -> bytes | None:
-        """The newest model that can be read."""
+    def latest(self) -> bytes:
+        """The newest model that can be read; empty when there is none."""
         for path in reversed(self._files()):
             content = path.read_bytes()
             try:
@@ -34,7 +34,7 @@ class Checkpoints:
             except xgboost.core.XGBoostError:
                 continue  # cut off while it was copied
             return content
-        return None
+        return b""
 
     def save(self, booster: xgboost.Booster, iteration: int) -> None:
         """Write the model after round `iteration`, unless the last checkpoint is quite new."""

@@ -101,9 +101,13 @@ class Leader(Meeting):
         time.sleep(0.001)  # worker_args() sleeps 0.1 s when it comes before the tracker's thread
         port = int(self._tracker.worker_args()["dmlc_tracker_port"])
         self._tell({"port": port})
-        with _communicator(self._container, self._address, port):
-            yield
-        self._tracker.wait_for()
+        try:
+            with _communicator(self._container, self._address, port):
+                yield
+            self._tracker.wait_for()
+        except BaseException:
+            del self._tracker.handle  # freeing it would wait for instances that are gone
+            raise
 
     def _gather(self) -> None:
         deadline = time.monotonic() + PATIENCE
@@ -208,7 +212,7 @@ def total(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     """Element-wise sum over all instances that train together."""
     if not collective.is_distributed():
         return sums
-    return np.asarray(collective.allreduce(np.ascontiguousarray(sums), collective.Op.SUM))
+    return np.asarray(collective.allreduce(sums.ravel(), collective.Op.SUM)).reshape(sums.shape)
 
 
 def anywhere(flag: bool) -> bool:
@@ -216,11 +220,11 @@ def anywhere(flag: bool) -> bool:
     return bool(total(np.array([float(flag)]))[0])
 
 
-def from_leader(content: bytes | None) -> bytes | None:
+def from_leader(content: bytes) -> bytes:
     """What the leader passes, on all instances."""
     if not collective.is_distributed():
         return content
-    received: bytes | None = collective.broadcast(content, 0)
+    received: bytes = collective.broadcast(content, 0)
     return received
 
 

@@ -30,7 +30,7 @@ class Evaluation:
         self._datasets = list(datasets)
         wanted = settings.eval_metrics
         self._custom = [name for name in wanted if name in metrics.CUSTOM]
-        self._renamed = {} if "@" in "".join(wanted) else {"tweedie-nloglik": "tweedie-nloglik"}
+        self._tweedie = "tweedie-nloglik" in wanted  # XGBoost prints it with its argument
 
     def __call__(self, booster: xgboost.Booster, iteration: int) -> list[Score]:
         """All scores after a round: of each dataset in turn, in the order in which the job lists its metrics."""
@@ -49,8 +49,9 @@ class Evaluation:
         for word in text.split("\t")[1:]:
             label, _, value = word.rpartition(":")
             dataset, _, metric = label.partition("-")
-            base = metric.partition("@")[0]
-            yield Score(dataset=dataset, metric=self._renamed.get(base, metric), value=float(value))
+            if self._tweedie and metric.startswith("tweedie-nloglik@"):
+                metric = "tweedie-nloglik"
+            yield Score(dataset=dataset, metric=metric, value=float(value))
 
     def _computed(self, booster: xgboost.Booster, matrix: xgboost.DMatrix, dataset: str) -> Iterator[Score]:
         predictions, labels = booster.predict(matrix), matrix.get_label()

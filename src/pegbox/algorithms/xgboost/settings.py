@@ -87,6 +87,13 @@ class Settings:
     num_cv_round: int
     notices: tuple[str, ...] = ()  #: what the user should know, for the log
 
+    @property
+    def native_metrics(self) -> dict[str, str]:
+        """Those of the metrics that XGBoost computes: its name for each -> the name under which it is asked for."""
+        power = self.booster.get("tweedie_variance_power", 1.5)
+        names = {"tweedie-nloglik": f"tweedie-nloglik@{power}"}
+        return {names.get(metric, metric): metric for metric in self.eval_metrics if metric not in metrics.CUSTOM}
+
 
 def parse(hyperparameters: Mapping[str, str]) -> Settings:
     """Check and convert the hyperparameters of a job.  Raises UserError naming the hyperparameter and the reason."""

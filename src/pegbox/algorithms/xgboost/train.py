@@ -1,7 +1,8 @@
 """The trainer: reads the job, reads the data, trains, leaves the model.
 
 Run as `python -m pegbox.algorithms.xgboost.train`, or call `main()` in a child of a process that has imported this
-module: the import does all the expensive work, and neither trains nor starts a thread.
+module: the import does all the expensive work, and neither trains nor starts a thread.  The child should end by
+`os._exit`: after a failure of another instance, XGBoost's communicator does not survive an orderly exit.
 """
 
 from __future__ import annotations
@@ -153,4 +154,4 @@ def _print_warning(message: Warning | str, *_: object, **__: object) -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    containers.leave(main())

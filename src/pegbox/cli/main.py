@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pegbox import __version__
-from pegbox.cli import images, keys, metrics, server
+from pegbox.cli import demo, images, keys, metrics, server
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -17,6 +17,7 @@ app = typer.Typer(
     help="Automatic model tuning and model tracking on your own machine, behind the Amazon SageMaker API.\n\n"
     "New here?  `pegbox demo` runs a whole tuning job on real data in seconds.",
 )
+app.command()(demo.demo)
 app.command()(server.serve)
 app.command()(server.env)
 app.command()(server.migrate)

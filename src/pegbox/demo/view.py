@@ -1,0 +1,153 @@
+"""What the demo shows while it runs: a live view on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+PLOT_ROWS = 7
+ENDED = ("Completed", "Failed", "Stopped")
+Job = Mapping[str, Any]  #: a HyperParameterTrainingJobSummary
+
+
+class View(Protocol):
+    """Shows the state of a tuning job again and again."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_: object) -> None: ...
+    def show(self, tuning: Mapping[str, Any], jobs: Sequence[Job]) -> None:
+        """Show DescribeHyperParameterTuningJob's answer and all summaries, in launch order."""
+        ...
+
+
+def view_for(console: Console) -> View:
+    """The view that fits the place where it is seen."""
+    return LiveView(console) if console.is_terminal else PlainView(console)
+
+
+def objective(job: Job) -> float | None:
+    """The final objective value of a training job."""
+    final = job.get("FinalHyperParameterTuningJobObjectiveMetric")
+    return None if final is None else float(final["Value"])
+
+
+class PlainView:
+    """A line for each training job that ends."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._told: set[str] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def show(self, tuning: Mapping[str, Any], jobs: Sequence[Job]) -> None:
+        """Print what is new."""
+        for job in jobs:
+            name, status = job["TrainingJobName"], job["TrainingJobStatus"]
+            if status in ENDED and name not in self._told:
+                self._told.add(name)
+                value = objective(job)
+                shown = job.get("FailureReason", "") if value is None else f"{value:.6g}"
+                self._console.print(f"{len(self._told):3d}  {name}  {status}  {shown}", markup=False, highlight=False)
+
+
+class LiveView:
+    """Counts, the best so far, a progress bar and a plot of the objective, redrawn in place."""
+
+    def __init__(self, console: Console) -> None:
+        self._progress = Progress(
+            TextColumn("training jobs"), BarColumn(bar_width=None), MofNCompleteColumn(), TimeElapsedColumn()
+        )
+        self._task = self._progress.add_task("jobs", total=None)
+        self._live = Live(console=console, refresh_per_second=8, get_renderable=self._draw)
+        self._tuning: Mapping[str, Any] = {}
+        self._jobs: Sequence[Job] = ()
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def show(self, tuning: Mapping[str, Any], jobs: Sequence[Job]) -> None:
+        """Take over the new state; the next refresh draws it."""
+        self._tuning, self._jobs = tuning, jobs
+        most = tuning["HyperParameterTuningJobConfig"]["ResourceLimits"]["MaxNumberOfTrainingJobs"]
+        done = sum(job["TrainingJobStatus"] in ENDED for job in jobs)
+        self._progress.update(self._task, total=most, completed=done)
+
+    def _draw(self) -> RenderableType:
+        if not self._tuning:
+            return Text("starting …")
+        parts: list[RenderableType] = [self._progress, _counts(self._tuning)]
+        values = [objective(job) for job in self._jobs]
+        if any(value is not None for value in values):
+            parts += [Text(), plot(values), Text(), _best(self._tuning)]
+        name = self._tuning["HyperParameterTuningJobName"]
+        return Panel(Group(*parts), title=f"tuning job {name}", border_style="cyan")
+
+
+def plot(values: Sequence[float | None], rows: int = PLOT_ROWS) -> RenderableType:
+    """One column a training job: its objective value as a dot, the best so far as a line."""
+    seen = [value for value in values if value is not None]
+    low, high = _range(seen)
+    grid = [[" "] * len(values) for _ in range(rows)]
+
+    def row(value: float) -> int:
+        place = (min(max(value, low), high) - low) / (high - low or 1.0)
+        return rows - 1 - round(place * (rows - 1))
+
+    best: float | None = None
+    for column, value in enumerate(values):
+        if value is not None:
+            best = value if best is None else max(best, value)
+        if best is not None:
+            grid[row(best)][column] = "─"
+        if value is not None:
+            grid[row(value)][column] = "●"
+    lines = Text()
+    for number, cells in enumerate(grid):
+        label = f"{high:9.5g}" if number == 0 else f"{low:9.5g}" if number == rows - 1 else " " * 9
+        lines.append(f"{label} ┤ ", style="dim")
+        lines.append("  ".join(cells) + "\n", style="green")
+    lines.append(" " * 10 + "└" + "─" * (3 * len(values)), style="dim")
+    return lines
+
+
+def _range(values: Sequence[float]) -> tuple[float, float]:
+    """What the plot spans: the better three quarters, so that one bad job does not flatten the rest."""
+    ordered = sorted(values)
+    return ordered[len(ordered) // 4], ordered[-1]
+
+
+def _counts(tuning: Mapping[str, Any]) -> Text:
+    counters = tuning["TrainingJobStatusCounters"]
+    failed = counters["NonRetryableError"] + counters["RetryableError"]
+    return Text(
+        f"{counters['InProgress']} running   {counters['Completed']} completed   "
+        f"{failed} failed   {counters['Stopped']} stopped",
+        style="dim",
+    )
+
+
+def _best(tuning: Mapping[str, Any]) -> RenderableType:
+    best = tuning.get("BestTrainingJob")
+    if best is None:
+        return Text("no result yet", style="dim")
+    table = Table.grid(padding=(0, 2))
+    table.add_row("best so far", Text(best["TrainingJobName"], style="bold"), f"{objective(best):.6g}")
+    for name, value in sorted(best["TunedHyperParameters"].items()):
+        table.add_row("", name, value)
+    return table

@@ -400,8 +400,9 @@ def _path(raw: bytes) -> str:
             del kept[-1:]
         elif part and part != b".":
             kept.append(part)
+    first = b"/" if not raw or raw.startswith(b"/") else b""
     tail = b"/" if kept and raw.endswith(b"/") else b""
-    return quote(b"/" + b"/".join(kept) + tail, safe="/~")
+    return quote(first + b"/".join(kept) + tail, safe="/~")
 
 
 def _canonical_query(query_string: bytes) -> str:

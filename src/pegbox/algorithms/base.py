@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from pegbox.errors import ValidationException
@@ -94,7 +94,6 @@ class Algorithm:
     optional_channels: tuple[str, ...] = ()
     content_types: tuple[str, ...] = ()  #: the first is the default
     distributed: bool = False  #: whether it trains on several instances
-    environment: Mapping[str, str] = field(default_factory=dict)  #: of the image, below the request's own
 
     def metric_definitions(self) -> list[dict[str, str]]:
         """The `MetricDefinitions` that the built-in brings along: `[{"Name": ..., "Regex": ...}]`."""

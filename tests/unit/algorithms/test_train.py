@@ -395,6 +395,7 @@ def test_children_of_a_process_that_imported_the_trainer(new_job: NewJob) -> Non
     done = subprocess.run(
         [sys.executable, "-c", FORKING_PARENT],
         input=json.dumps([job.environment() for job in (*jobs, wrong)]),
+        env={name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")},
         capture_output=True,
         text=True,
         timeout=30,

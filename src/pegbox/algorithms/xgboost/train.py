@@ -14,6 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
+from pegbox.algorithms.xgboost.library import xgboost  # first: it decides how many threads numpy starts
+
+# isort: split
 from pegbox.algorithms import container as containers
 from pegbox.algorithms.container import Container, UserError
 from pegbox.algorithms.xgboost.boosting import Outcome, boost
@@ -21,7 +24,6 @@ from pegbox.algorithms.xgboost.checkpoints import Checkpoints
 from pegbox.algorithms.xgboost.cross_validation import cross_validate
 from pegbox.algorithms.xgboost.data import Dataset, joined, matrix, read
 from pegbox.algorithms.xgboost.distributed import Report, meeting
-from pegbox.algorithms.xgboost.library import xgboost
 from pegbox.algorithms.xgboost.settings import Settings, parse
 
 MODEL = "xgboost-model"

@@ -10,21 +10,23 @@ from hypothesis import strategies as st
 from pegbox.algorithms.xgboost import metrics
 from pegbox.algorithms.xgboost.custom_metrics import OF_CONFUSION, OF_MOMENTS, classes_of, confusion, moments
 
-BINARY = (np.array([1, 1, 1, 1, 1, 0, 0, 0, 0, 0], np.float32), np.ones(10, np.int64), 2)
-MULTI = (np.array([0, 0, 1, 1, 1, 1, 1, 2, 2, 2], np.float32), np.ones(10, np.int64), 3)
+# true and predicted classes: 2 true positives, 1 false negative, 2 false positives, 3 true negatives
+BINARY = (np.array([1, 1, 1, 0, 0, 0, 0, 0], np.float32), np.array([1, 1, 0, 1, 1, 0, 0, 0]), 2)
+# confusion [[2, 1, 0], [0, 1, 1], [0, 1, 0]]
+MULTI = (np.array([0, 0, 0, 1, 1, 2], np.float32), np.array([0, 0, 1, 1, 2, 1]), 3)
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("accuracy", 0.5),
-        ("balanced_accuracy", 0.5),
-        ("f1", 1 / 3),
-        ("f1_binary", 2 / 3),
-        ("precision", 0.5),
-        ("recall", 1.0),
-        ("precision_macro", 0.25),
-        ("recall_micro", 0.5),
+        ("accuracy", 5 / 8),
+        ("balanced_accuracy", 19 / 30),
+        ("f1", 13 / 21),
+        ("f1_binary", 4 / 7),
+        ("precision", 1 / 2),
+        ("recall", 2 / 3),
+        ("precision_macro", 5 / 8),
+        ("recall_micro", 5 / 8),
     ],
 )
 def test_two_classes(name: str, value: float) -> None:
@@ -34,14 +36,14 @@ def test_two_classes(name: str, value: float) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("accuracy", 0.5),
-        ("balanced_accuracy", 1 / 3),
-        ("f1", 2 / 9),
-        ("f1_macro", 2 / 9),
-        ("precision_macro", 1 / 6),
-        ("precision_micro", 0.5),
-        ("recall_macro", 1 / 3),
-        ("recall_micro", 0.5),
+        ("accuracy", 1 / 2),
+        ("balanced_accuracy", 7 / 18),
+        ("f1", 2 / 5),
+        ("f1_macro", 2 / 5),
+        ("precision_macro", 4 / 9),
+        ("precision_micro", 1 / 2),
+        ("recall_macro", 7 / 18),
+        ("recall_micro", 1 / 2),
     ],
 )
 def test_three_classes(name: str, value: float) -> None:

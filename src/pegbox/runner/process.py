@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import fcntl
 import json
@@ -167,7 +166,6 @@ def call_main(module: str, environment: Mapping[str, str]) -> NoReturn:
         print(code, file=sys.stderr)
         code = 1
     with contextlib.suppress(BaseException):
-        atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()
     os._exit(int(code or 0) & 0xFF)

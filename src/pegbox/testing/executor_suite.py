@@ -176,6 +176,9 @@ class ExecutorSuite:
         seen, points = self.run(executor, an_attempt(directory, f"for i in range({count}): print(f'loss={{i}};')"))
         assert seen.phase is Phase.EXITED
         assert values(points) == list(range(count))
+        late = Watch(executor, directory)
+        late.until_over()
+        assert values(late.points) == list(range(count))
 
     def test_starting_again_starts_nothing(self, executor: Executor, directory: Path) -> None:
         attempt = an_attempt(directory, "import time; print('loss=1;'); time.sleep(0.3)")

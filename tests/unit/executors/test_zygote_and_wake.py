@@ -120,7 +120,7 @@ def test_the_runner_has_no_tie_to_the_server(executor: SubprocessExecutor, direc
         executor.start(
             an_attempt(directory, "import os; print(os.listdir('/proc/self/fd')); import time; time.sleep(99)")
         )
-        wait_for(lambda: b"]" in log_of(directory))
+        wait_for(lambda: log_of(directory).endswith(b"\n"))
     runner = json.loads((directory / "runner.json").read_text())["pid"]
     open_files = [os.readlink(entry) for entry in Path(f"/proc/{runner}/fd").iterdir()]
     allowed = ("/dev/null", str(directory), "pipe:", "anon_inode:")
@@ -144,6 +144,15 @@ def test_two_runners_in_one_directory_start_one_trainer(directory: Path) -> None
     assert watch.until_over().phase is Phase.EXITED
     assert values(watch.points) == [1.0]
     assert (directory / "runner.log").read_bytes() == b""
+
+
+def test_a_lost_attempt_is_not_run_again(directory: Path) -> None:
+    directory.mkdir()
+    files.write_attempt(an_attempt(directory, "print('loss=1;')"), inherited={}, wake=None, isolate=False)
+    files.write(directory / "runner.json", {"started": None})
+    assert os.waitstatus_to_exitcode(os.waitpid(launch("pegbox.runner", str(directory)), 0)[1]) == 0
+    assert log_of(directory) == b""
+    assert not (directory / "exit.json").exists()
 
 
 def test_a_reused_pid_is_not_the_runner(executor: SubprocessExecutor, directory: Path) -> None:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 
 from pegbox.domain.ranges import Categorical, Continuous, Integer, Scaling, Space
-from pegbox.strategies.base import Goal, Strategy, Study, Trial, TrialState
+from pegbox.strategies.base import Goal, Strategy, Trial, TrialState
 from pegbox.strategies.bayesian import Bayesian, initial_size
 from pegbox.strategies.random import Random
 from pegbox.testing.strategy_suite import SINGLE, StrategySuite, finished, study_of, trials_in
@@ -109,14 +108,17 @@ def test_a_batch_knows_of_itself() -> None:
     assert np.median(distances[~np.eye(6, dtype=bool)]) > 0.05
 
 
-def test_failing_regions_are_left() -> None:
+@pytest.mark.parametrize(("edge", "lowest", "most_failed"), [(0.25, 0.002, 10), (0.5, 0.045, 27)])
+def test_failing_regions_are_left(edge: float, lowest: float, most_failed: int) -> None:
+    """With the optimum inside the good region, and on its border (0.04, where every other step must fail)."""
+
     def fails(values: Mapping[str, str]) -> float | None:
-        return None if float(values["x"]) < 0.5 else bowl(values)
+        return None if float(values["x"]) < edge else bowl(values)
 
     for seed in range(3):
         trials = search(Bayesian(), SQUARE, fails, 40, seed)
-        assert sum(trial.state is TrialState.FAILED for trial in trials[10:]) <= 10
-        assert best(trials) < 0.045  # 0.04 at the edge of the failing half
+        assert sum(trial.state is TrialState.FAILED for trial in trials) <= most_failed
+        assert best(trials) < lowest
 
 
 def test_a_stopped_trial_teaches_its_last_value() -> None:
@@ -148,20 +150,26 @@ def test_a_single_parameter_close_to_convergence() -> None:
     assert len({trial.values["x"] for trial in trials}) == 30
 
 
-def mixed_study(count: int) -> Study:
-    rng = np.random.default_rng(3)
-    return study_of(TEN, trials_in(TEN, count, lambda number: float(rng.normal())), most=1000)
-
-
 def test_an_ask_is_quick() -> None:
-    study = mixed_study(200)
-    Bayesian().ask(study, 1, ANY)
-    spent = []
-    for seed in range(3):
-        begun = time.process_time()
-        Bayesian().ask(replace(study, seed=seed), 1, ANY)
-        spent.append(time.process_time() - begun)
-    assert min(spent) < 0.4  # about 0.05 with one BLAS thread on an idle machine
+    program = """
+import time, numpy as np
+from pegbox.strategies.registry import STRATEGIES
+from pegbox.testing.strategy_suite import MIXED, study_of, trials_in
+study = study_of(MIXED, trials_in(MIXED, 200, lambda number: float(np.sin(number))), most=750)
+spent = []
+for _ in range(3):
+    begun = time.process_time()
+    STRATEGIES["Bayesian"]().ask(study, 1, np.random.default_rng(0))
+    spent.append(time.process_time() - begun)
+print(min(spent))
+"""
+    assert float(run_with_one_thread(program)) < 0.4  # about 0.07 on an idle machine
+
+
+def run_with_one_thread(program: str) -> str:
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=True)
+    return done.stdout
 
 
 def test_no_thread_is_started_when_blas_is_told_so() -> None:
@@ -172,9 +180,7 @@ from pegbox.testing.strategy_suite import MIXED, study_of, trials_in
 STRATEGIES["Bayesian"]().ask(study_of(MIXED, trials_in(MIXED, 40)), 2, np.random.default_rng(0))
 print(threading.active_count(), len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else 1)
 """
-    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=True)
-    assert done.stdout.split() == ["1", "1"]
+    assert run_with_one_thread(program).split() == ["1", "1"]
 
 
 def test_the_registry_loads_no_numerical_library() -> None:

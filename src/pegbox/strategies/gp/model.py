@@ -32,18 +32,21 @@ class Model:
     def __init__(self, layout: Layout, observations: Observations, rng: Generator, prior: Prior | None = None) -> None:
         self.layout = layout
         self._prior = prior or Prior()
-        values = observations.warped()
+        self._success: Posterior | None = None
+        seen, self._pending, self._barren = observations, observations.pending, observations.pending[:0]
+        if np.count_nonzero(observations.failed) >= _FAILURES:
+            self._success = self._fit_success(observations, rng)
+            # an imputed value would put a cliff beside optima at the edge; there is only nothing more to learn there
+            self._barren = observations.points[observations.failed][-_MOST_POINTS:]
+            seen = observations.successes()
+        values = seen.warped()
         rows = subset(values, _MOST_POINTS, rng)
-        self._points, self._values, self._failed = observations.points[rows], values[rows], observations.failed[rows]
-        self._pending = observations.pending
+        self._points, self._values, self._failed = seen.points[rows], values[rows], seen.failed[rows]
         self._crowded = crowded(layout, observations.points[-_RECENT:], self._points[np.argmin(self._values)])
         features = layout.features(self._points)
         self._kernel = fit(features, layout.group, self._values, self._prior, rng)
         if len(observations.values) % _ROUGH_EVERY == 0:
             self._kernel = self._kernel.rougher(np.exp(self._prior.mode(layout.dimensions)[0]))
-        self._success: Posterior | None = None
-        if np.count_nonzero(self._failed) >= _FAILURES:
-            self._success = self._fit_success(features, rng)
 
     def add_pending(self, values: Mapping[str, str]) -> None:
         """Note a configuration that is about to run."""
@@ -51,7 +54,8 @@ class Model:
 
     def posterior(self) -> Posterior:
         """The belief about the objective, with everything that runs taken into account."""
-        features, pending = self.layout.features(self._points), self.layout.features(self._pending)
+        features = self.layout.features(self._points)
+        pending = self.layout.features(np.concatenate([self._barren, self._pending]))
         return Posterior(self._kernel, self.layout.group, features, self._values, pending)
 
     def ranked(self, tried: Tried, rng: Generator) -> Array:
@@ -71,9 +75,10 @@ class Model:
         best = float(posterior.predict(self.layout.features(seen)).mean.min())
         return ExpectedImprovement(posterior, best, self._success)
 
-    def _fit_success(self, features: Array, rng: Generator) -> Posterior:
-        """A process over +1 for success, -1 for failure, shifted to a prior mean of the smoothed share of successes."""
-        labels = np.where(self._failed, -1.0, 1.0)
+    def _fit_success(self, observations: Observations, rng: Generator) -> Posterior:
+        """A process over +1 for success and -1 for failure, on the trials with the highest numbers."""
+        points, failed = observations.points[-_MOST_POINTS:], observations.failed[-_MOST_POINTS:]
+        features, labels = self.layout.features(points), np.where(failed, -1.0, 1.0)
         kernel = fit(features, self.layout.group, standardise(labels), self._prior, rng)
         none = np.empty((0, features.shape[1]))
         return Posterior(kernel, self.layout.group, features, labels, none)

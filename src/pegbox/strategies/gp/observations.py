@@ -47,6 +47,11 @@ class Observations:
         """(n,) which trials failed."""
         return np.isnan(self.values)
 
+    def successes(self) -> Observations:
+        """The same without the failed trials."""
+        rows = ~self.failed
+        return Observations(points=self.points[rows], values=self.values[rows], pending=self.pending)
+
     def warped(self) -> Array:
         """(n,) values of mean 0 and deviation 1; failures are as bad as the worst seen and half the range more."""
         failed = self.failed

@@ -61,7 +61,7 @@ def test_closing_in_does_not_make_outliers_of_the_others() -> None:
     rng = np.random.default_rng(2)
     points, values = rng.random((40, 2)), rng.random(40)
     points[20:], values[20:] = 0.5 + 1e-4 * rng.random((20, 2)), -0.1 - 1e-9 * rng.random(20)
-    assert np.allclose(warp_at(values, points), standardise(values))
+    assert np.corrcoef(warp_at(values, points)[:20], values[:20])[0, 1] > 0.95
 
 
 def test_spread_out_keeps_the_best_of_a_cluster() -> None:

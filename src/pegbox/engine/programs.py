@@ -37,7 +37,7 @@ def plan(document: Mapping[str, Any], find_image: Callable[[str], Image | None],
     image = find_image(name)
     meaning = image or program_of(name, hyperparameters)
     if isinstance(meaning, Algorithm):
-        return Plan(Program(module=meaning.trainer, environment=meaning.environment))
+        return Plan(Program(module=meaning.trainer))
     if meaning is None and not specification.get("ContainerEntrypoint"):
         raise ClientFault(
             f"The training image [{name}] is not known on this server, which runs jobs without containers. "

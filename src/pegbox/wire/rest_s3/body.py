@@ -10,7 +10,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from pegbox.errors import S3Error
@@ -153,11 +153,16 @@ async def receive(call: Call, algorithm: str | None, store: Callable[[Incoming, 
         return await in_thread(last)
 
 
-async def receive_document(call: Call) -> bytes:
-    """The body of a request that carries XML; empty if there is none.  Raises S3Error, AuthError."""
+async def receive_document(call: Call, *, about_itself: bool = True) -> bytes:
+    """The body of a request that carries XML; empty if there is none.  Raises S3Error, AuthError.
+
+    `about_itself` says whether a checksum in the headers is that of the document.
+    """
     if call.headers.get("content-length", "") == "0" or not _has_body(call):
         return b""
     announced = announcement(call)
+    if not about_itself and not announced.in_trailer:
+        announced = replace(announced, algorithm=None, checksum=None)
     if announced.length > xml.LONGEST_DOCUMENT:
         raise S3Error("MaxMessageLengthExceeded", 400, "Your request was too large.")
     receiver = Receiver(call, announced, None, None)

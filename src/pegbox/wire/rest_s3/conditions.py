@@ -99,7 +99,7 @@ def _failed(condition: str) -> S3Error:
 
 
 def _not_modified(found: StoredObject) -> S3Error:
-    return S3Error("NotModified", 304, "Not Modified", {"ETag": found.etag})
+    return S3Error("NotModified", 304, "Not Modified", {"ETag": f'"{found.etag}"'})
 
 
 def _unsatisfiable(text: str | None, size: int) -> S3Error:

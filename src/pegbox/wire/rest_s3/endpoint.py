@@ -106,7 +106,10 @@ def _route(call: Call) -> Operation:
 
 def _refusal(error: PegboxError, request: Request, request_id: str) -> Response:
     resource = (request.scope.get("raw_path") or request.scope["path"].encode()).decode("latin-1")
-    return error_response(error, request_id, resource, head=request.method == "HEAD")
+    response = error_response(error, request_id, resource, head=request.method == "HEAD")
+    if "expect" in request.headers:  # the body may not have been asked for: nobody knows what comes next
+        response.headers["connection"] = "close"
+    return response
 
 
 def _new_id() -> str:

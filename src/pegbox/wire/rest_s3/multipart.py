@@ -63,7 +63,7 @@ async def upload_part(call: Call) -> Response:
 
 async def complete_multipart_upload(call: Call) -> Response:
     """CompleteMultipartUpload.  A long one answers at once and sends blanks until it knows more, as S3 does."""
-    wanted = _wanted(xml.parse(await receive_document(call), "CompleteMultipartUpload"))
+    wanted = _wanted(xml.parse(await receive_document(call, about_itself=False), "CompleteMultipartUpload"))
     work = asyncio.ensure_future(_complete(call, wanted))
     await asyncio.wait([work], timeout=PATIENCE)
     if work.done():

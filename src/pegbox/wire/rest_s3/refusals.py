@@ -50,6 +50,7 @@ SUBRESOURCES = frozenset(
         "restore",
         "retention",
         "select",
+        "select-type",
         "session",
         "tagging",
         "torrent",
@@ -91,7 +92,9 @@ def error_response(error: PegboxError, request_id: str, resource: str, head: boo
     told = as_s3(error)
     headers = {"x-amz-request-id": request_id}
     if told.status == 304 or head:
-        return Response(None, told.status, headers)
+        return Response(
+            None, told.status, headers | {name: told.extra[name] for name in ("ETag",) if name in told.extra}
+        )
     extra = {**told.extra, "Resource": resource, "RequestId": request_id}
     body = xml.error_document(told.code, told.message, extra)
     return Response(body, told.status, headers, media_type="application/xml")

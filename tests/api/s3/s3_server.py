@@ -1,0 +1,70 @@
+"""A server with nothing but the S3 endpoint behind verified signatures.  `python s3_server.py <root>` runs one."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import uvicorn
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from pegbox.errors import AuthError
+from pegbox.objects.files import FileStore
+from pegbox.wire.rest_s3 import S3Endpoint
+from pegbox.wire.sigv4 import Head, Key, verify
+
+KEYS = {
+    "AKIDFIRST": Key("AKIDFIRST", "first-secret", "111111111111"),
+    "AKIDOTHER": Key("AKIDOTHER", "other-secret", "222222222222"),
+}
+
+
+def app(store: FileStore) -> ASGIApp:
+    endpoint = S3Endpoint(store)
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+        head = Head(request.method, scope["raw_path"], scope["query_string"], headers)
+        try:
+            caller = verify(head, KEYS.get, datetime.now(UTC))
+        except AuthError as error:
+            response = endpoint.refuse(error, request)
+        else:
+            response = await endpoint(request, caller)
+        await response(scope, receive, send)
+
+    return answer
+
+
+def configuration(store: FileStore) -> uvicorn.Config:
+    return uvicorn.Config(app(store), log_level="warning", lifespan="off", access_log=False)
+
+
+@contextmanager
+def running(root: Path) -> Iterator[str]:
+    """The address of a server in a thread."""
+    store = FileStore(root)
+    server = uvicorn.Server(configuration(store))
+    listener = socket.create_server(("127.0.0.1", 0))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
+        store.close()
+
+
+if __name__ == "__main__":
+    listener = socket.create_server(("127.0.0.1", 0))
+    print(listener.getsockname()[1], flush=True)
+    uvicorn.Server(configuration(FileStore(Path(sys.argv[1])))).run(sockets=[listener])

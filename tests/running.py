@@ -39,9 +39,10 @@ class RunningServer:
         self.home = home
         self.log = home.with_name(home.name + ".log")
         self._arguments = arguments
+        self.environment = dict(environment or {})
         self._environment = {
             name: value for name, value in os.environ.items() if not name.startswith(("PEGBOX_", "AWS_"))
-        } | dict(environment or {})
+        } | self.environment
         self.start()
 
     def start(self) -> None:

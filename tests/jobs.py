@@ -1,0 +1,170 @@
+"""Requests as users write them, and what happens to the jobs they start."""
+
+from __future__ import annotations
+
+import io
+import re
+import tarfile
+import textwrap
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+from running import RunningServer, wait_for
+from typer.testing import CliRunner
+
+from pegbox.cli.main import app
+
+ROLE = "arn:aws:iam::000000000000:role/tuning"
+XGBOOST = "811284229777.dkr.ecr.us-east-1.amazonaws.com/xgboost:latest"
+LOSS = {"Name": "loss", "Regex": r"loss=(\S+);"}
+
+
+def new_name(stem: str = "job") -> str:
+    """A job name that nobody has used."""
+    return f"{stem}-{uuid.uuid4().hex[:8]}"
+
+
+def training_request(name: str, image: str, output: str, **changes: Any) -> dict[str, Any]:
+    """The smallest CreateTrainingJob; `changes` replace whole members."""
+    return {
+        "TrainingJobName": name,
+        "AlgorithmSpecification": {"TrainingImage": image, "TrainingInputMode": "File"},
+        "RoleArn": ROLE,
+        "OutputDataConfig": {"S3OutputPath": output},
+        "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
+        "StoppingCondition": {"MaxRuntimeInSeconds": 600},
+        **changes,
+    }
+
+
+def tuning_request(name: str, image: str, output: str, jobs: int = 2, at_once: int = 2) -> dict[str, Any]:
+    """A search with an own image that prints `loss=...;`; tests change what they are about."""
+    return {
+        "HyperParameterTuningJobName": name,
+        "HyperParameterTuningJobConfig": {
+            "Strategy": "Random",
+            "HyperParameterTuningJobObjective": {"Type": "Minimize", "MetricName": "loss"},
+            "ResourceLimits": {"MaxNumberOfTrainingJobs": jobs, "MaxParallelTrainingJobs": at_once},
+            "ParameterRanges": {"ContinuousParameterRanges": [{"Name": "x", "MinValue": "0", "MaxValue": "1"}]},
+        },
+        "TrainingJobDefinition": {
+            "AlgorithmSpecification": {
+                "TrainingImage": image,
+                "TrainingInputMode": "File",
+                "MetricDefinitions": [dict(LOSS)],
+            },
+            "RoleArn": ROLE,
+            "OutputDataConfig": {"S3OutputPath": output},
+            "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
+            "StoppingCondition": {"MaxRuntimeInSeconds": 600},
+        },
+    }
+
+
+def channel(name: str, uri: str, **source: Any) -> dict[str, Any]:
+    """An input channel; `source` changes its S3DataSource."""
+    return {
+        "ChannelName": name,
+        "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": uri, **source}},
+    }
+
+
+def pegbox(server: RunningServer, *arguments: str) -> str:
+    """Run a command of the command line on the server's home; returns what it prints."""
+    result = CliRunner().invoke(
+        app, [*arguments, "--home", str(server.home)], env=dict(server.environment), catch_exceptions=False
+    )
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def register(server: RunningServer, folder: Path, source: str, *options: str) -> str:
+    """Register an image that runs this Python program; returns the image's name."""
+    name = new_name("image")
+    program = folder / f"{name}.py"
+    program.write_text(textwrap.dedent(source))
+    pegbox(server, "image", "add", name, "--command", f"python {program}", "--workdir", str(folder), *options)
+    return name
+
+
+def training_ended(sagemaker: Any, name: str, seconds: float = 60.0) -> dict[str, Any]:
+    """DescribeTrainingJob of a job that has ended."""
+
+    def look() -> dict[str, Any] | None:
+        found: dict[str, Any] = sagemaker.describe_training_job(TrainingJobName=name)
+        return found if found["TrainingJobStatus"] in ("Completed", "Failed", "Stopped") else None
+
+    return wait_for(f"the end of {name}", look, seconds)
+
+
+def tuning_ended(sagemaker: Any, name: str, seconds: float = 120.0) -> dict[str, Any]:
+    """DescribeHyperParameterTuningJob of a job that has ended."""
+
+    def look() -> dict[str, Any] | None:
+        found: dict[str, Any] = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
+        return found if found["HyperParameterTuningJobStatus"] in ("Completed", "Failed", "Stopped") else None
+
+    return wait_for(f"the end of {name}", look, seconds)
+
+
+def in_training(sagemaker: Any, name: str) -> dict[str, Any]:
+    """DescribeTrainingJob of a job whose program runs."""
+
+    def look() -> dict[str, Any] | None:
+        found: dict[str, Any] = sagemaker.describe_training_job(TrainingJobName=name)
+        return found if found["SecondaryStatus"] == "Training" and "TrainingStartTime" in found else None
+
+    return wait_for(f"training of {name}", look)
+
+
+def children(sagemaker: Any, tuning_job: str, **query: Any) -> list[dict[str, Any]]:
+    """All training jobs of a tuning job."""
+    pages = sagemaker.get_paginator("list_training_jobs_for_hyper_parameter_tuning_job").paginate(
+        HyperParameterTuningJobName=tuning_job, **query
+    )
+    return [job for page in pages for job in page["TrainingJobSummaries"]]
+
+
+def refusal(call: Any, *arguments: Any, **request: Any) -> tuple[str, str]:
+    """Code and message of the error in which a call ends."""
+    try:
+        answer = call(*arguments, **request)
+    except ClientError as error:
+        return error.response["Error"]["Code"], error.response["Error"]["Message"]
+    raise AssertionError(f"not refused: {answer}")
+
+
+def fetch(s3: Any, uri: str) -> bytes:
+    """The bytes of an object."""
+    bucket, key = uri.removeprefix("s3://").split("/", 1)
+    body: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    return body
+
+
+def archive(s3: Any, uri: str) -> dict[str, bytes]:
+    """Name -> bytes of the files in a tar.gz."""
+    with tarfile.open(fileobj=io.BytesIO(fetch(s3, uri))) as found:
+        members = [member for member in found.getmembers() if member.isfile()]
+        return {member.name: (found.extractfile(member) or io.BytesIO()).read() for member in members}
+
+
+def keys(s3: Any, uri: str) -> list[str]:
+    """All keys under a prefix, relative to it."""
+    bucket, prefix = uri.removeprefix("s3://").split("/", 1)
+    found = s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
+    return [item["Key"].removeprefix(prefix) for item in found]
+
+
+def put(s3: Any, uri: str, files: Mapping[str, bytes | str]) -> None:
+    """Store objects below a prefix."""
+    bucket, prefix = uri.removeprefix("s3://").split("/", 1)
+    for name, content in files.items():
+        s3.put_object(Bucket=bucket, Key=prefix + name, Body=content)
+
+
+def snake(name: str) -> str:
+    """CreateTrainingJob -> create_training_job."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()

@@ -7,6 +7,7 @@
 Sources: IAM user guide, "Create a signed AWS API request"; S3 API reference, "Authenticating Requests (AWS Signature
 Version 4)" and "Signature Calculations for the Authorization Header: Transferring Payload in Multiple Chunks".
 S3 encodes the path once and does not normalise it; every other service normalises it and encodes it twice.
+boto3 presigns S3 URLs of the older regions by version 2 unless told otherwise; those are left to sigv2.
 """
 
 from __future__ import annotations
@@ -14,13 +15,45 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from urllib.parse import quote, unquote_to_bytes
 
 from pegbox.errors import AuthError
+from pegbox.wire import sigv2
+from pegbox.wire.signed import (
+    Caller,
+    ChunkSeed,
+    ClockSkew,
+    Head,
+    Key,
+    Payload,
+    PresignExpired,
+    Scope,
+    incomplete,
+    mismatch,
+    query_pairs,
+    unrecognized,
+    wire_bytes,
+)
+
+__all__ = [
+    "Caller",
+    "ChunkChain",
+    "ChunkSeed",
+    "ClockSkew",
+    "Head",
+    "Key",
+    "Payload",
+    "PresignExpired",
+    "Scope",
+    "derive_key",
+    "query_pairs",
+    "scope_of",
+    "verify",
+]
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 UNSIGNED = "UNSIGNED-PAYLOAD"
@@ -33,86 +66,6 @@ LONGEST_PRESIGN = 7 * 24 * 3600  #: seconds
 _STAMP = "%Y%m%dT%H%M%SZ"
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 _MAY_BE_UNSIGNED = frozenset({"x-amz-security-token", "x-amz-user-agent"})
-
-
-class ClockSkew(AuthError):
-    """The time of signing is too far from the server's clock."""
-
-
-class PresignExpired(AuthError):
-    """The presigned URL has outlived its X-Amz-Expires."""
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """An access key and the account that it belongs to."""
-
-    id: str
-    secret: str = field(repr=False)
-    account: str
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """A request without its body, as it was on the wire."""
-
-    method: str
-    raw_path: bytes  #: percent-encoded, without the query
-    query_string: bytes
-    headers: Sequence[tuple[str, str]] = field(repr=False)  #: lower-case names, values as Latin-1, in order
-
-    def all(self, name: str) -> list[str]:
-        """Every value of one header."""
-        return [value for key, value in self.headers if key == name]
-
-    def one(self, name: str) -> str | None:
-        """The value of a header that may be given once; AuthError if it is repeated."""
-        values = self.all(name)
-        if len(values) > 1:
-            raise _incomplete(f"The header {name!r} must not be repeated.")
-        return values[0] if values else None
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """The credential scope: which key, for which day, region and service."""
-
-    key_id: str
-    date: str  #: yyyymmdd
-    region: str
-    service: str
-
-    def __str__(self) -> str:
-        return f"{self.date}/{self.region}/{self.service}/aws4_request"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChunkSeed:
-    """What the signatures of the chunks of one body follow from."""
-
-    signing_key: bytes = field(repr=False)
-    timestamp: str
-    scope: str
-    signature: str  #: of the request's head: the first link of the chain
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Payload:
-    """How the signature binds the body.  With neither field set the body is not bound (UNSIGNED-PAYLOAD)."""
-
-    sha256: str | None = None  #: the body must have this hash, in lower-case hex
-    chunks: ChunkSeed | None = None  #: the body is aws-chunked and each chunk is signed
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
-    """Who calls, proven by a signature."""
-
-    key_id: str
-    account: str
-    region: str
-    service: str
-    payload: Payload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,13 +95,15 @@ class ChunkChain:
         text = f"{kind}\n{self._seed.timestamp}\n{self._seed.scope}\n{self._previous}\n{rest}"
         expected = _hmac(self._seed.signing_key, text).hex()
         if not hmac.compare_digest(expected.encode(), signature.encode("utf-8", "replace")):
-            raise _mismatch()
+            raise mismatch()
         self._previous = expected
 
 
 def scope_of(head: Head) -> Scope | None:
     """The scope that the request claims, unchecked; None if it is unsigned or unreadable.  Never raises."""
     try:
+        if sigv2.is_presigned(head):
+            return sigv2.scope_of(head)
         presigned = _presign_parameters(head)
         text = presigned.get("X-Amz-Credential") or _authorization(head).get("Credential", "")
         return _credential(text)
@@ -163,10 +118,12 @@ def verify(head: Head, find_key: Callable[[str], Key | None], now: datetime, bod
     been read already (services other than S3), else the body counts as empty unless x-amz-content-sha256 says more.
     Raises AuthError, whatever the request looks like.
     """
+    if sigv2.is_presigned(head):
+        return sigv2.verify(head, find_key, now)
     claim = _claim(head)
     key = find_key(claim.scope.key_id)
     if key is None:
-        raise AuthError("UnrecognizedClientException", "The security token included in the request is invalid.")
+        raise unrecognized()
     _check_time(claim, now)
     _check_signed_headers(claim, head)
     payload_hash = _payload_hash(claim, head, body_hash)
@@ -174,7 +131,7 @@ def verify(head: Head, find_key: Callable[[str], Key | None], now: datetime, bod
     request = hashlib.sha256(_canonical_request(claim, head, payload_hash)).hexdigest()
     expected = _hmac(signing_key, f"{ALGORITHM}\n{claim.timestamp}\n{claim.scope}\n{request}").hex()
     if not hmac.compare_digest(expected, claim.signature):
-        raise _mismatch()
+        raise mismatch()
     return Caller(
         key_id=key.id,
         account=key.account,
@@ -182,12 +139,6 @@ def verify(head: Head, find_key: Callable[[str], Key | None], now: datetime, bod
         service=claim.scope.service,
         payload=_payload(claim, payload_hash, signing_key),
     )
-
-
-def query_pairs(query_string: bytes) -> list[tuple[bytes, bytes]]:
-    """The decoded names and values of a query string, in order; `+` is a space."""
-    pairs = (part.partition(b"=") for part in query_string.replace(b"+", b"%20").split(b"&") if part)
-    return [(unquote_to_bytes(name), unquote_to_bytes(value)) for name, _, value in pairs]
 
 
 def derive_key(secret: str, scope: Scope) -> bytes:
@@ -205,7 +156,7 @@ def _claim(head: Head) -> _Claim:
     presigned = _presign_parameters(head)
     has_header = bool(head.all("authorization"))
     if presigned and has_header:
-        raise _incomplete("Only one auth mechanism is allowed: an Authorization header or X-Amz- query parameters.")
+        raise incomplete("Only one auth mechanism is allowed: an Authorization header or X-Amz- query parameters.")
     if not presigned and not has_header:
         raise AuthError("MissingAuthenticationTokenException", "Missing Authentication Token")
     return _presigned_claim(presigned) if presigned else _header_claim(head)
@@ -224,10 +175,10 @@ def _header_claim(head: Head) -> _Claim:
 
 def _presigned_claim(parameters: Mapping[str, str]) -> _Claim:
     if _required(parameters, "X-Amz-Algorithm") != ALGORITHM:
-        raise _incomplete(f"X-Amz-Algorithm only supports {ALGORITHM!r}.")
+        raise incomplete(f"X-Amz-Algorithm only supports {ALGORITHM!r}.")
     expires = _required(parameters, "X-Amz-Expires")
     if not re.fullmatch(r"[0-9]{1,6}", expires) or not 1 <= int(expires) <= LONGEST_PRESIGN:
-        raise _incomplete(f"X-Amz-Expires must be a number between 1 and {LONGEST_PRESIGN}.")
+        raise incomplete(f"X-Amz-Expires must be a number between 1 and {LONGEST_PRESIGN}.")
     return _Claim(
         scope=_credential(_required(parameters, "X-Amz-Credential")),
         signed_headers=tuple(_required(parameters, "X-Amz-SignedHeaders").split(";")),
@@ -245,7 +196,7 @@ def _presign_parameters(head: Head) -> dict[str, str]:
         if not name.startswith("X-Amz-"):
             continue
         if name in found:
-            raise _incomplete(f"The query parameter {name!r} must not be repeated.")
+            raise incomplete(f"The query parameter {name!r} must not be repeated.")
         found[name] = value.decode("utf-8", "replace")
     return found if "X-Amz-Signature" in found or "X-Amz-Credential" in found else {}
 
@@ -253,12 +204,12 @@ def _presign_parameters(head: Head) -> dict[str, str]:
 def _authorization(head: Head) -> dict[str, str]:
     algorithm, _, rest = (head.one("authorization") or "").partition(" ")
     if algorithm != ALGORITHM:
-        raise _incomplete(f"The authorization mechanism is not supported. Please use {ALGORITHM}.")
+        raise incomplete(f"The authorization mechanism is not supported. Please use {ALGORITHM}.")
     fields: dict[str, str] = {}
     for part in rest.split(","):
         name, _, value = part.strip(" ").partition("=")
         if name in fields:
-            raise _incomplete(f"Authorization header has {name!r} twice.")
+            raise incomplete(f"Authorization header has {name!r} twice.")
         fields[name] = value
     return fields
 
@@ -266,20 +217,20 @@ def _authorization(head: Head) -> dict[str, str]:
 def _credential(text: str) -> Scope:
     parts = text.rsplit("/", 4)
     if len(parts) != 5 or parts[4] != "aws4_request" or not re.fullmatch(r"[0-9]{8}", parts[1]) or not all(parts):
-        raise _incomplete("Credential must have exactly 5 elements: key/yyyymmdd/region/service/aws4_request.")
+        raise incomplete("Credential must have exactly 5 elements: key/yyyymmdd/region/service/aws4_request.")
     return Scope(*parts[:4])
 
 
 def _required(fields: Mapping[str, str], name: str) -> str:
     value = fields.get(name)
     if not value:
-        raise _incomplete(f"Authorization requires {name!r}.")
+        raise incomplete(f"Authorization requires {name!r}.")
     return value
 
 
 def _hex64(text: str) -> str:
     if not _HEX64.fullmatch(text):
-        raise _incomplete("Signature must be 64 lower-case hexadecimal digits.")
+        raise incomplete("Signature must be 64 lower-case hexadecimal digits.")
     return text
 
 
@@ -291,7 +242,7 @@ def _header_date(head: Head) -> str:
         date = parsedate_to_datetime(head.one("date") or "")
         return (date if date.tzinfo else date.replace(tzinfo=UTC)).astimezone(UTC).strftime(_STAMP)
     except (ValueError, TypeError, OverflowError, IndexError):
-        raise _incomplete("Authorization requires an 'X-Amz-Date' or a 'Date' header.") from None
+        raise incomplete("Authorization requires an 'X-Amz-Date' or a 'Date' header.") from None
 
 
 # -- checks
@@ -318,23 +269,23 @@ def _check_time(claim: _Claim, now: datetime) -> None:
 
 def _signing_time(claim: _Claim) -> datetime:
     if not re.fullmatch(r"[0-9]{8}T[0-9]{6}Z", claim.timestamp):
-        raise _incomplete("The date must be in ISO 8601 basic form, for instance 20130524T000000Z.")
+        raise incomplete("The date must be in ISO 8601 basic form, for instance 20130524T000000Z.")
     if claim.timestamp[:8] != claim.scope.date:
-        raise _incomplete("The date of the credential is not the date of the request.")
+        raise incomplete("The date of the credential is not the date of the request.")
     try:
         return datetime.strptime(claim.timestamp, _STAMP).replace(tzinfo=UTC)
     except ValueError:
-        raise _incomplete("The date of the request is no date.") from None
+        raise incomplete("The date of the request is no date.") from None
 
 
 def _check_signed_headers(claim: _Claim, head: Head) -> None:
     present, signed = {name for name, _ in head.headers}, set(claim.signed_headers)
     if "host" not in signed:
-        raise _incomplete("'Host' must be a signed header.")
+        raise incomplete("'Host' must be a signed header.")
     if missing := sorted(signed - present):
         raise AuthError("InvalidSignatureException", f"Signed headers are missing: {', '.join(missing)}")
     if len(signed) != len(claim.signed_headers):
-        raise _incomplete("SignedHeaders must not repeat a name.")
+        raise incomplete("SignedHeaders must not repeat a name.")
     loose = {name for name in present - signed if name.startswith("x-amz-")} - _MAY_BE_UNSIGNED
     if loose:
         raise AuthError(
@@ -348,10 +299,10 @@ def _payload_hash(claim: _Claim, head: Head, body_hash: str | None) -> str:
     declared = head.one("x-amz-content-sha256")
     if claim.scope.service == "s3":
         if declared is None and claim.expires is None:
-            raise _incomplete("Missing required header for this request: x-amz-content-sha256")
+            raise incomplete("Missing required header for this request: x-amz-content-sha256")
         declared = UNSIGNED if declared is None else declared
         if not _HEX64.fullmatch(declared) and declared not in {UNSIGNED, UNSIGNED_CHUNKS, *SIGNED_CHUNKS}:
-            raise _incomplete("x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-… or a valid sha256 value.")
+            raise incomplete("x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-… or a valid sha256 value.")
         return declared
     actual = body_hash or EMPTY_SHA256
     if declared is not None and (body_hash is not None or not _HEX64.fullmatch(declared)) and declared != actual:
@@ -376,14 +327,14 @@ def _payload(claim: _Claim, payload_hash: str, signing_key: bytes) -> Payload:
 
 def _canonical_request(claim: _Claim, head: Head, payload_hash: str) -> bytes:
     values = {name: b",".join(_squeezed(v) for v in head.all(name)) for name in claim.signed_headers}
-    headers = b"".join(_wire_bytes(name) + b":" + value + b"\n" for name, value in values.items())
+    headers = b"".join(wire_bytes(name) + b":" + value + b"\n" for name, value in values.items())
     path = _s3_path(head.raw_path) if claim.scope.service == "s3" else _path(head.raw_path)
     lines = (
-        _wire_bytes(head.method),
+        wire_bytes(head.method),
         path.encode(),
         _canonical_query(head.query_string).encode(),
         headers,
-        _wire_bytes(";".join(claim.signed_headers)),
+        wire_bytes(";".join(claim.signed_headers)),
         payload_hash.encode(),
     )
     return b"\n".join(lines)
@@ -412,27 +363,8 @@ def _canonical_query(query_string: bytes) -> str:
 
 
 def _squeezed(value: str) -> bytes:
-    return re.sub(rb"[ \t]+", b" ", _wire_bytes(value).strip(b" \t"))
-
-
-def _wire_bytes(text: str) -> bytes:
-    try:
-        return text.encode("latin-1")
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "surrogatepass")
+    return re.sub(rb"[ \t]+", b" ", wire_bytes(value).strip(b" \t"))
 
 
 def _hmac(key: bytes, text: str) -> bytes:
     return hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256")
-
-
-def _incomplete(message: str) -> AuthError:
-    return AuthError("IncompleteSignatureException", message)
-
-
-def _mismatch() -> AuthError:
-    return AuthError(
-        "InvalidSignatureException",
-        "The request signature we calculated does not match the signature you provided. "
-        "Check your AWS Secret Access Key and signing method.",
-    )

@@ -47,12 +47,19 @@ def configuration(store: FileStore) -> uvicorn.Config:
     return uvicorn.Config(app(store), log_level="warning", lifespan="off", access_log=False)
 
 
+def listening() -> socket.socket:
+    """A free port whose connections send small answers at once."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
+
+
 @contextmanager
 def running(root: Path) -> Iterator[str]:
     """The address of a server in a thread."""
     store = FileStore(root)
     server = uvicorn.Server(configuration(store))
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = listening()
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:
@@ -65,6 +72,6 @@ def running(root: Path) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = listening()
     print(listener.getsockname()[1], flush=True)
     uvicorn.Server(configuration(FileStore(Path(sys.argv[1])))).run(sockets=[listener])

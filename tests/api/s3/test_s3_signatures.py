@@ -63,6 +63,43 @@ def test_presigned_urls(s3: Any, url: str, bucket: str) -> None:
     assert read(s3, bucket, at["Key"]) == b"hello"
 
 
+def test_urls_presigned_as_boto3_does_by_default(
+    s3: Any, url: str, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    default = boto3.client(
+        "s3",
+        endpoint_url=url,
+        region_name="us-east-1",
+        aws_access_key_id=FIRST,
+        aws_secret_access_key=KEYS[FIRST].secret,
+    )
+    at = {"Bucket": bucket, "Key": "a b/é+.txt"}
+    put = default.generate_presigned_url("put_object", {**at, "ContentType": "text/csv", "Metadata": {"a": "b"}})
+    assert "AWSAccessKeyId=" in put
+    with urlopen(Request(put, method="PUT", data=b"hello", headers={"Content-Type": "text/csv"})) as response:
+        assert response.status == 200
+    found = s3.head_object(**at)
+    assert (found["ContentType"], found["Metadata"]) == ("text/csv", {"a": "b"})
+    get = default.generate_presigned_url("get_object", {**at, "ResponseContentType": "text/x, y"})
+    assert visit(get) == (200, b"hello")
+    assert visit(default.generate_presigned_url("list_objects_v2", {"Bucket": bucket}))[0] == 200
+    for other in (
+        get.replace("a%20b", "other"),
+        get.replace("text%2Fx", "text%2Fy"),
+        get.replace("Expires=1", "Expires=2"),
+        get.replace("Signature=", "Signature=A"),
+        get + "&acl",
+        get + "&x-amz-acl=private",
+        get + "&Expires=9999999999",
+    ):
+        assert other != get
+        assert visit(other)[0] in (400, 403)
+    assert visit(get, "DELETE")[0] == 403
+    assert visit(get.replace(FIRST, "AKIDNOBODY"))[0] == 403
+    monkeypatch.setattr("botocore.auth.time.time", lambda: 1_000_000_000)
+    assert b"Request has expired" in visit(default.generate_presigned_url("get_object", at))[1]
+
+
 def test_expired_urls(s3: Any, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     earlier = datetime.now(UTC).replace(tzinfo=None) - timedelta(seconds=30)
     monkeypatch.setattr("botocore.auth.get_current_datetime", lambda: earlier)

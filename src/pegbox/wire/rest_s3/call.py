@@ -16,6 +16,7 @@ from pegbox.objects.files import FileStore
 from pegbox.wire.sigv4 import Caller, query_pairs
 
 LONGEST_KEY = 1024  #: bytes of UTF-8
+_HEADER_PREFIX = "x-amz-"
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -41,6 +42,7 @@ class Call:
     caller: Caller
     target: Target
     query: Mapping[str, str]
+    headers: Headers  #: of the request, and those that a presigned URL carries in its query
 
     @property
     def account(self) -> str:
@@ -56,11 +58,6 @@ class Call:
     def key(self) -> str:
         """The key of the path."""
         return self.target.key
-
-    @property
-    def headers(self) -> Headers:
-        """The headers of the request."""
-        return self.request.headers
 
     def number(self, name: str, default: int, most: int) -> int:
         """A whole number of the query, cut to `most`.  Raises S3Error InvalidArgument."""
@@ -99,6 +96,25 @@ def query_of(request: Request) -> dict[str, str]:
         except UnicodeDecodeError:
             raise S3Error("InvalidArgument", 400, "The query string is not UTF-8") from None
     return found
+
+
+def headers_of(request: Request, query: Mapping[str, str]) -> Headers:
+    """The headers, and the parameters of the query that stand for some.
+
+    Checksums there are left out: a presigned URL knows nothing of the body yet, though some SDKs pretend it does.
+    """
+    stand_ins = {
+        name: value
+        for name, value in query.items()
+        if name.startswith(_HEADER_PREFIX) or name in ("content-type", "content-md5")
+        if name not in request.headers and "checksum" not in name and _is_header(value)
+    }
+    raw = [(name.encode("latin-1", "replace"), value.encode("latin-1")) for name, value in stand_ins.items()]
+    return Headers(raw=[*request.headers.raw, *raw])
+
+
+def _is_header(value: str) -> bool:
+    return all(" " <= letter <= "\xff" and letter != "\x7f" for letter in value)
 
 
 def invalid_argument(name: str, value: str, message: str) -> S3Error:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from pegbox.errors import PegboxError, S3Error
 from pegbox.objects.files import FileStore
 from pegbox.wire.rest_s3 import buckets, copies, listings, multipart, objects
-from pegbox.wire.rest_s3.call import Call, invalid_argument, query_of, target_of
+from pegbox.wire.rest_s3.call import Call, headers_of, invalid_argument, query_of, target_of
 from pegbox.wire.rest_s3.refusals import SUBRESOURCES, check_demands, error_response, not_implemented
 from pegbox.wire.sigv4 import Caller
 
@@ -73,12 +73,14 @@ class S3Endpoint:
         return _refusal(error, request, _new_id())
 
     async def _answer(self, request: Request, caller: Caller) -> Response:
+        query = query_of(request)
         call = Call(
             store=self._store,
             request=request,
             caller=caller,
             target=target_of(request),
-            query=query_of(request),
+            query=query,
+            headers=headers_of(request, query),
         )
         operation = _route(call)
         check_demands(call.headers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import re
+import json
 import tarfile
 import textwrap
 import uuid
@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from botocore import xform_name
 from botocore.exceptions import ClientError
-from running import RunningServer, wait_for
 from typer.testing import CliRunner
 
 from pegbox.cli.main import app
+from running import RunningServer, wait_for
 
 ROLE = "arn:aws:iam::000000000000:role/tuning"
 XGBOOST = "811284229777.dkr.ecr.us-east-1.amazonaws.com/xgboost:latest"
@@ -137,6 +138,21 @@ def refusal(call: Any, *arguments: Any, **request: Any) -> tuple[str, str]:
     raise AssertionError(f"not refused: {answer}")
 
 
+def refusal_of(client: Any, operation: str, body: object) -> tuple[str, str]:
+    """Code and message of the error that a body gets which the client itself would not send; it is signed as usual."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+
+    def replace(params: dict[str, Any], **_: object) -> None:
+        params["body"] = content
+
+    event = f"before-call.{client.meta.service_model.service_id.hyphenize()}.{operation}"
+    client.meta.events.register_last(event, replace, unique_id="body")
+    try:
+        return refusal(getattr(client, xform_name(operation)))
+    finally:
+        client.meta.events.unregister(event, unique_id="body")
+
+
 def fetch(s3: Any, uri: str) -> bytes:
     """The bytes of an object."""
     bucket, key = uri.removeprefix("s3://").split("/", 1)
@@ -163,8 +179,3 @@ def put(s3: Any, uri: str, files: Mapping[str, bytes | str]) -> None:
     bucket, prefix = uri.removeprefix("s3://").split("/", 1)
     for name, content in files.items():
         s3.put_object(Bucket=bucket, Key=prefix + name, Body=content)
-
-
-def snake(name: str) -> str:
-    """CreateTrainingJob -> create_training_job."""
-    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()

@@ -6,14 +6,15 @@ import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
+
 from guide import LOG_LINE, METRIC_DEFINITIONS, TUNING_JOB_CONFIG, training_job_definition
 from jobs import ROLE, XGBOOST, archive, children, new_name, put, training_ended, training_request, tuning_ended
-from running import RunningServer, wait_for
-
 from pegbox import data
+from running import RunningServer, wait_for
 
 STATUS_COUNTERS = {"Completed", "InProgress", "RetryableError", "NonRetryableError", "Stopped"}
 OBJECTIVE_COUNTERS = {"Succeeded", "Pending", "Failed"}
@@ -178,7 +179,7 @@ def test_the_transitions_of_a_training_job_are_a_seamless_history(sagemaker: Any
     assert all(step["StatusMessage"] for step in steps)
     assert steps[-1]["Status"] == job["SecondaryStatus"]
     assert steps[-1]["StatusMessage"] == "Training job completed"
-    assert all(step["EndTime"] == after["StartTime"] for step, after in zip(steps, steps[1:], strict=False))
+    assert all(step["EndTime"] == after["StartTime"] for step, after in pairwise(steps))
     assert all(step["StartTime"] <= step["EndTime"] for step in steps)
 
 

@@ -26,7 +26,9 @@ ALLOWED: dict[str, set[str]] = {
     "executors": {"executors", "runner.records"},
     "runner": {"runner"},
     "algorithms": {"algorithms"},
-    "operations": {"operations", "domain", "store.base", "algorithms", "wire.registry", "objects.base"},
+    "operations": {
+        "operations", "domain", "store.base", "algorithms", "wire.registry", "objects.base", "objects.locations",
+    },
     "engine": {
         "engine", "domain", "strategies", "store.base", "executors.base", "objects.base", "objects.locations",
         "algorithms", "settings",

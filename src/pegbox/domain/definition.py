@@ -6,8 +6,8 @@ What pegbox cannot do yet is refused here, never ignored.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
+from posixpath import normpath
 from typing import Any, NoReturn
 
 from pegbox.domain.metrics import check_definitions
@@ -17,8 +17,7 @@ MOST_HYPERPARAMETERS = 100
 MOST_RUNTIME = 28 * 24 * 3600  #: seconds, MaxRuntimeInSeconds of a training job
 DEFAULT_RUNTIME = 24 * 3600
 CHECKPOINTS = "/opt/ml/checkpoints"
-
-_URI = re.compile(r"(s3://[^/]+(/.*)?|https://[^/]+(/.*)?|file:///.*)", re.DOTALL)
+_SOURCE_LATER = ("InstanceGroupNames", "ModelAccessConfig", "HubAccessConfig")
 
 
 def refuse(message: str) -> NoReturn:
@@ -30,12 +29,10 @@ def check(document: Mapping[str, Any]) -> None:
     """Raise ValidationException for whatever the shapes alone cannot refuse."""
     _check_algorithm(document["AlgorithmSpecification"])
     _check_channels(document.get("InputDataConfig") or [], document["AlgorithmSpecification"]["TrainingInputMode"])
-    _check_uri(document["OutputDataConfig"]["S3OutputPath"], "S3OutputPath")
     _check_stopping(document)
     if document.get("EnableNetworkIsolation"):
         refuse("EnableNetworkIsolation is not supported yet: a job on this server can reach the network.")
     if checkpoints := document.get("CheckpointConfig"):
-        _check_uri(checkpoints["S3Uri"], "CheckpointConfig.S3Uri")
         _check_local_path(checkpoints.get("LocalPath", CHECKPOINTS))
 
 
@@ -100,6 +97,10 @@ def _check_channels(channels: Sequence[Mapping[str, Any]], mode: str) -> None:
 
 def _check_channel(channel: Mapping[str, Any], mode: str) -> None:
     name, sources = channel["ChannelName"], {key for key, value in channel["DataSource"].items() if value}
+    if name in (".", ".."):
+        refuse(f"The ChannelName [{name}] can't be the name of a folder.")
+    if channel.get("ShuffleConfig"):
+        refuse(f"The channel [{name}] has a ShuffleConfig, which is not supported yet: leave it out.")
     if len(sources) != 1:
         refuse(f"The channel [{name}] needs exactly one data source; it has {len(sources)}.")
     if sources != {"S3DataSource"}:
@@ -108,7 +109,9 @@ def _check_channel(channel: Mapping[str, Any], mode: str) -> None:
             "use an S3DataSource with an s3:// or file:// URI."
         )
     source = channel["DataSource"]["S3DataSource"]
-    _check_uri(source["S3Uri"], f"S3Uri of channel [{name}]")
+    for unknown in _SOURCE_LATER:
+        if source.get(unknown):
+            refuse(f"The channel [{name}] has {unknown}, which is not supported yet: leave it out.")
     if mode == "Pipe":
         refuse(f"The channel [{name}] has input mode Pipe, which is not supported yet: use File or FastFile.")
     if source["S3DataType"] not in ("S3Prefix", "ManifestFile"):
@@ -135,11 +138,6 @@ def _check_stopping(document: Mapping[str, Any]) -> None:
         refuse("MaxWaitTimeInSeconds is for managed spot training: set EnableManagedSpotTraining or leave it out.")
 
 
-def _check_uri(uri: str, what: str) -> None:
-    if not _URI.fullmatch(uri):
-        refuse(f"The {what} [{uri}] isn't an s3://bucket/key, https:// or file:/// URI.")
-
-
 def _check_local_path(path: str) -> None:
-    if not path.startswith("/opt/ml/") or ".." in path.split("/"):
+    if not normpath(path).startswith("/opt/ml/") or ".." in path.split("/"):
         refuse(f"CheckpointConfig.LocalPath [{path}] must lie below /opt/ml.")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -68,6 +69,10 @@ def fetch(objects: ObjectStore, account: str, found: Sequence[Input], into: Path
             raise ClientFault(
                 f"Data download failed: [{item.location}] is both a file and a folder in the channel."
             ) from None
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            raise ClientFault(f"Data download failed: [{item.location}] is too long for the name of a file.") from None
 
 
 def below(objects: ObjectStore, account: str, prefix: Location) -> Iterator[Input]:

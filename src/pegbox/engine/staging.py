@@ -69,7 +69,10 @@ def _check_output(objects: ObjectStore, account: str, path: str) -> None:
 
 
 def _unpack(objects: ObjectStore, account: str, source: str, into: Path) -> None:
-    location = parse(source)
+    try:
+        location = parse(source)
+    except ValueError as error:
+        raise ClientFault(f"The source code can't be found: {error}.") from None
     shutil.rmtree(into, ignore_errors=True)
     into.mkdir(parents=True)
     try:

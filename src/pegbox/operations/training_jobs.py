@@ -10,7 +10,7 @@ from pegbox.algorithms.registry import program_of
 from pegbox.domain import training, training_request
 from pegbox.domain.training import StopReason, TrainingJob
 from pegbox.errors import ResourceInUse, ResourceNotFound, ValidationException
-from pegbox.operations import tags, training_view
+from pegbox.operations import locations, tags, training_view
 from pegbox.operations.call import Call
 from pegbox.operations.paging import listing, page
 from pegbox.store.base import AlreadyExists, Kind, NotFound, Resource
@@ -32,6 +32,7 @@ def create_training_job(request: CreateTrainingJobRequestTypeDef, call: Call) ->
     """Start a training job."""
     document = cast(dict[str, Any], request)
     training_request.check(document)
+    locations.check(document)
     labels = tags.checked(document)
     now = call.clock()
     job = training.created(now)

@@ -12,7 +12,7 @@ from pegbox.domain import tuning, tuning_request
 from pegbox.domain.ranges import Categorical, Integer, Space
 from pegbox.domain.tuning import TuningJob
 from pegbox.errors import ResourceInUse, ResourceNotFound, ValidationException
-from pegbox.operations import tags, training_view, tuning_view
+from pegbox.operations import locations, tags, training_view, tuning_view
 from pegbox.operations.call import Call
 from pegbox.operations.paging import listing, page
 from pegbox.operations.training_jobs import metric_definitions
@@ -43,6 +43,7 @@ def create_hyper_parameter_tuning_job(
     """Start a search for the best training job."""
     document = cast(dict[str, Any], request)
     space = tuning_request.check(document)
+    locations.check(document["TrainingJobDefinition"])
     labels = tags.checked(document)
     metrics = metric_definitions(document["TrainingJobDefinition"])
     _check_built_in(document, space)

@@ -410,3 +410,23 @@ def test_nonsense_in_one_place_is_an_auth_error(place: str, text: str) -> None:
     for head in (Head("GET", b"/", b"", headers), url):
         with pytest.raises(AuthError):
             verify(head, find_key, now())
+
+
+# -- URLs presigned by version 2
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(["AWSAccessKeyId", "Signature", "Expires", "x-amz-é"]), st.text(max_size=30))
+def test_nonsense_of_version_2_is_an_auth_error(place: str, text: str) -> None:
+    fields = {"AWSAccessKeyId": KEY.id, "Signature": "AAAA", "Expires": "9999999999"} | {place: text}
+    query = "&".join(f"{name}={quote(value, errors='replace')}" for name, value in fields.items()).encode()
+    head = Head("GET", b"/bucket/key", query, [("host", "h"), ("x-amz-é", text)])
+    scope_of(head)
+    with pytest.raises(AuthError):
+        verify(head, find_key, now())
+
+
+def test_the_scope_of_version_2_is_s3() -> None:
+    scope = scope_of(Head("GET", b"/b/k", b"AWSAccessKeyId=A&Signature=B&Expires=1", []))
+    assert scope is not None
+    assert (scope.key_id, scope.service) == ("A", "s3")

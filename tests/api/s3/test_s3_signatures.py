@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import zlib
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -19,7 +20,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 from s3_client import FIRST, Answer, Raw, client, code, read
-from s3_server import KEYS
+from s3_server import KEYS, running
 
 from pegbox.wire.sigv4 import Scope, derive_key
 
@@ -236,3 +237,18 @@ def test_parts_may_be_framed(s3: Any, url: str, bucket: str) -> None:
     kind = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
     assert framed(url, bucket, kind, b"").send().status == 200
     assert read(s3, bucket, "k") == b""
+
+
+def test_without_checks_the_framing_is_still_undone(tmp_path: Path) -> None:
+    with running(tmp_path, checks=False) as url:
+        s3 = client(url, "AKIDNOBODY")
+        s3.create_bucket(Bucket="bucket")
+        for kind in KINDS:
+            request = framed(url, "bucket", kind)
+            assert request.send().status == 200
+            assert read(s3, "bucket", "k") == BODY
+            request.body = request.body[:-10]
+            assert told(request.send()) == (400, "IncompleteBody")
+        anonymous = Raw(url, "GET", "/bucket/k")
+        anonymous.sign = dict  # type: ignore[method-assign]
+        assert anonymous.send().body == BODY

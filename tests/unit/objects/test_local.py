@@ -1,0 +1,82 @@
+"""What a file:// location may not do."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+import pytest
+
+from pegbox.objects.base import Location, NoSuchObject
+from pegbox.objects.local import LocalStore
+
+
+def at(path: Path) -> Location:
+    return Location("file", "", str(path))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "root").mkdir()
+    (tmp_path / "secret").write_text("secret")
+    return tmp_path / "root"
+
+
+@pytest.fixture
+def store(root: Path) -> LocalStore:
+    return LocalStore([root])
+
+
+def test_nothing_outside_of_the_roots_is_there(store: LocalStore, root: Path, tmp_path: Path) -> None:
+    (root / "link").symlink_to(tmp_path / "secret")
+    (root / "folder").symlink_to(tmp_path)
+    for path in (tmp_path / "secret", root / ".." / "secret", root / "link", root / "folder" / "secret"):
+        with pytest.raises(NoSuchObject):
+            store.open("", at(path))
+        with pytest.raises(NoSuchObject):
+            store.fetch("", at(path), tmp_path / "out")
+        with pytest.raises(NoSuchObject):
+            store.put("", at(path), io.BytesIO(b"changed"))
+        store.delete("", at(path))
+    assert (tmp_path / "secret").read_text() == "secret"
+    assert list(store.list("", at(root / "f"))) == []
+    assert list(store.list("", at(root / "l"))) == []
+    assert list(store.list("", at(tmp_path / "secret"))) == []
+
+
+def test_links_inside_the_roots_are_followed(store: LocalStore, root: Path) -> None:
+    (root / "file").write_bytes(b"x")
+    (root / "link").symlink_to(root / "file")
+    with store.open("", at(root / "link")) as body:
+        assert body.read() == b"x"
+    assert [info.key for info in store.list("", at(root / "l"))] == [str(root / "link")]
+
+
+def test_only_regular_files_are_objects(store: LocalStore, root: Path) -> None:
+    (root / "folder").mkdir()
+    os.mkfifo(root / "pipe")
+    for name in ("folder", "pipe", "file/below"):
+        with pytest.raises(NoSuchObject):
+            store.open("", at(root / name))
+    assert list(store.list("", at(root / "p"))) == []
+
+
+def test_a_failed_put_leaves_the_old_file(store: LocalStore, root: Path) -> None:
+    class Broken(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            raise OSError("the line is cut")
+
+    (root / "file").write_bytes(b"old")
+    with pytest.raises(OSError, match="the line is cut"):
+        store.put("", at(root / "file"), Broken())
+    assert [path.name for path in root.iterdir()] == ["file"]
+    assert (root / "file").read_bytes() == b"old"
+
+
+def test_order_is_that_of_whole_paths(store: LocalStore, root: Path) -> None:
+    for name in ("a/b", "a.txt", "a-b", "a/c/d", "a0"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"")
+    found = [info.key.removeprefix(f"{root}/") for info in store.list("", at(root / "a"))]
+    assert found == sorted(found, key=str.encode) == ["a-b", "a.txt", "a/b", "a/c/d", "a0"]

@@ -6,6 +6,7 @@ Paths are written as the service writes them: members in lower camel case, list 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -92,7 +93,9 @@ def _structure(value: Mapping[str, Any], shape: StructureShape, path: str) -> It
 
 def _scalar(value: Any, shape: Shape, path: str) -> Iterator[str]:
     kind = shape.type_name
-    if kind in _BITS and not -(1 << _BITS[kind]) <= value < 1 << _BITS[kind]:
+    if isinstance(value, float) and not math.isfinite(value):
+        yield _violation(value, shape, path, "Member must be a finite number")
+    elif kind in _BITS and not -(1 << _BITS[kind]) <= value < 1 << _BITS[kind]:
         yield _violation(value, shape, path, f"Member must be a {_BITS[kind] + 1}-bit number")
     elif kind in ("integer", "long", "float", "double"):
         yield from _bounds(value, value, shape, path, "value")

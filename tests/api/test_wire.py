@@ -1,0 +1,144 @@
+"""Bodies that no client sends, operations that are not served, and what every answer carries."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from typing import Any
+
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from jobs import new_name, refusal, refusal_of, training_request
+from running import RunningServer
+
+
+@pytest.fixture(scope="module")
+def unchecked(server: RunningServer) -> Any:
+    return server.client("sagemaker", config=Config(parameter_validation=False))
+
+
+BODIES = {
+    "no JSON": b"{",
+    "not UTF-8": b'{"NameContains": "\xff"}',
+    "a list": b"[]",
+    "a string": b'"ListTrainingJobs"',
+    "NaN": b'{"MaxResults": NaN}',
+    "infinity": b'{"CreationTimeAfter": Infinity}',
+    "a deep list": b'{"NameContains": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    "a deep object": b'{"a":' * 50_000 + b"1" + b"}" * 50_000,
+    "a number of a million digits": b'{"MaxResults": ' + b"9" * 1_000_000 + b"}",
+}
+
+
+@pytest.mark.parametrize("case", BODIES)
+def test_a_body_that_is_no_request_is_refused(unchecked: Any, case: str) -> None:
+    code, _ = refusal_of(unchecked, "ListTrainingJobs", BODIES[case])
+    assert code == "SerializationException"
+
+
+def test_deep_but_parseable_nesting_is_only_a_wrong_type(unchecked: Any) -> None:
+    body = b'{"NameContains": ' + b"[" * 500 + b"]" * 500 + b"}"
+    code, message = refusal_of(unchecked, "ListTrainingJobs", body)
+    assert code == "ValidationException"
+    assert "Member must be of type string" in message
+    assert len(message) < 2000
+
+
+def test_a_body_of_twenty_megabytes_is_refused_and_the_client_hears_it(unchecked: Any) -> None:
+    body = json.dumps({"NameContains": "a" * (20 << 20)})
+    with pytest.raises(ClientError) as caught:
+        unchecked.list_training_jobs(NameContains="a" * (20 << 20))
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 413
+    code, message = refusal_of(unchecked, "ListTrainingJobs", body.encode())
+    assert code == "RequestEntityTooLargeException"
+    assert str(4 << 20) in message
+    assert unchecked.list_training_jobs(MaxResults=1)["ResponseMetadata"]["HTTPStatusCode"] == 200
+
+
+def test_huge_values_are_not_echoed_whole(unchecked: Any) -> None:
+    code, message = refusal(unchecked.list_training_jobs, NameContains="a" * 1_000_000)
+    assert code == "ValidationException"
+    assert len(message) < 1000
+
+
+def test_numbers_beyond_their_type_are_refused(unchecked: Any) -> None:
+    for value in (2**31, -(2**70), 1.5, True, "10"):
+        code, message = refusal_of(unchecked, "ListTrainingJobs", {"MaxResults": value})
+        assert code == "ValidationException" and "maxResults" in message
+    code, message = refusal_of(unchecked, "ListTrainingJobs", b'{"CreationTimeAfter": 1e400}')
+    assert code == "ValidationException" and "creationTimeAfter" in message
+
+
+def test_an_operation_of_the_model_that_is_not_served_says_so(sagemaker: Any) -> None:
+    with pytest.raises(ClientError) as caught:
+        sagemaker.list_notebook_instance_lifecycle_configs()
+    assert caught.value.response["Error"] == {
+        "Code": "UnknownOperationException",
+        "Message": "The operation ListNotebookInstanceLifecycleConfigs is not implemented by this server.",
+    }
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 404
+
+
+@pytest.mark.parametrize(
+    "target", ["SageMaker.MakeCoffee", "SageMaker.", "SageMaker", "Coffee.ListTrainingJobs", "SageMaker.__class__"]
+)
+def test_an_unknown_operation_is_told_from_one_that_is_not_served(unchecked: Any, target: str) -> None:
+    def replace(params: dict[str, Any], **_: object) -> None:
+        params["headers"]["X-Amz-Target"] = target
+
+    event = "before-call.sagemaker.ListTrainingJobs"
+    unchecked.meta.events.register_last(event, replace, unique_id="target")
+    try:
+        code, message = refusal(unchecked.list_training_jobs)
+    finally:
+        unchecked.meta.events.unregister(event, unique_id="target")
+    assert code == "UnknownOperationException"
+    assert "not known" in message
+
+
+def test_sts_says_who_calls(server: RunningServer) -> None:
+    sts = server.client("sts")
+    found = sts.get_caller_identity()
+    assert found["Account"] == "000000000000"
+    assert found["Arn"] == "arn:aws:sts::000000000000:assumed-role/pegbox/session"
+    assert found["UserId"] == server.credentials()["aws_access_key_id"]
+    code, message = refusal(sts.get_session_token)
+    assert code == "UnknownOperationException" and "GetSessionToken" in message
+
+
+def test_every_answer_carries_a_request_id(sagemaker: Any, server: RunningServer) -> None:
+    good = sagemaker.list_training_jobs(MaxResults=1)["ResponseMetadata"]
+    with pytest.raises(ClientError) as caught:
+        sagemaker.describe_training_job(TrainingJobName="nobody")
+    bad = caught.value.response["ResponseMetadata"]
+    sts = server.client("sts").get_caller_identity()["ResponseMetadata"]
+    identities = [answer["RequestId"] for answer in (good, bad, sts)]
+    assert all(len(identity) == 36 for identity in identities)
+    assert len(set(identities)) == 3
+    assert bad["HTTPHeaders"]["x-amzn-errortype"] == "ValidationException"
+
+
+def test_an_operation_without_output_answers_with_an_empty_body(sagemaker: Any, here: str) -> None:
+    name = new_name()
+    sagemaker.create_training_job(**training_request(name, "any", here))
+    lengths: list[str] = []
+    event = "after-call.sagemaker.StopTrainingJob"
+    sagemaker.meta.events.register(
+        event, lambda http_response, **_: lengths.append(http_response.headers["content-length"]), unique_id="length"
+    )
+    refused = None
+    try:
+        sagemaker.stop_training_job(TrainingJobName=name)
+    except ClientError as error:  # it has failed already: nobody knows the image
+        refused = error.response["Error"]["Code"]
+    finally:
+        sagemaker.meta.events.unregister(event, unique_id="length")
+    assert lengths == ["0"] or refused == "ValidationException"
+
+
+def test_health_needs_no_signature(server: RunningServer) -> None:
+    with urllib.request.urlopen(f"{server.url}/health", timeout=10) as answer:
+        found = json.load(answer)
+    assert found["status"] == "ok" and found["pid"] == server.process.pid

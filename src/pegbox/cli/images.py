@@ -19,7 +19,7 @@ app = typer.Typer(no_args_is_help=True, help="What a training image name means o
 def add(
     name: Annotated[str, typer.Argument(help="The TrainingImage of requests, letter by letter.")],
     command: Annotated[str | None, typer.Option(help='What it runs, for example "python train.py".')] = None,
-    workdir: Annotated[Path | None, typer.Option(help="Where it runs.  [default: the present directory]")] = None,
+    workdir: Annotated[Path | None, typer.Option(help="Where it runs.", show_default="the present directory")] = None,
     env: Annotated[list[str] | None, typer.Option(help="KEY=VALUE, added to the environment; may be repeated.")] = None,
     python: Annotated[
         str | None, typer.Option(help="Python for `python` in the command, and for scripts that jobs bring.")

@@ -15,7 +15,9 @@ app = typer.Typer(no_args_is_help=True, help="Access keys: who may call, and for
 
 @app.command()
 def add(
-    account: Annotated[str | None, typer.Option(help="Account of twelve digits.  [default: account_id]")] = None,
+    account: Annotated[
+        str | None, typer.Option(help="Account of twelve digits.", show_default="the setting account_id")
+    ] = None,
     description: Annotated[str, typer.Option(help="Whose key it is, for `pegbox keys list`.")] = "",
     home: Home = None,
 ) -> None:

@@ -9,5 +9,5 @@ import typer
 
 Home = Annotated[
     Path | None,
-    typer.Option(help="Directory with all state.  [env: PEGBOX_HOME; default: the user's data directory]"),
+    typer.Option(help="Directory with all state.", show_default="PEGBOX_HOME, or the user's data directory"),
 ]

@@ -20,11 +20,13 @@ class Switch(StrEnum):
 
 
 def serve(
-    host: Annotated[str | None, typer.Option(help="Address to listen on.  [default: 127.0.0.1]")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.  [default: 8420]")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port to listen on; 0 takes a free one.", show_default="8420")
+    ] = None,
     home: Home = None,
     auth: Annotated[
-        Switch | None, typer.Option(help="Whether signatures are verified; off only on loopback.  [default: on]")
+        Switch | None, typer.Option(help="Whether signatures are verified; off only on loopback.", show_default="on")
     ] = None,
 ) -> None:
     """Run the server until it is told to end (Ctrl-C or SIGTERM).  Training that is running goes on without it.

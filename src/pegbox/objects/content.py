@@ -11,6 +11,7 @@ import errno
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from uuid import uuid4
@@ -116,8 +117,9 @@ class ContentFiles:
         for folder in folders:
             with os.scandir(folder) as entries:
                 for entry in entries:
-                    if entry.stat(follow_symlinks=False).st_ctime < limit:
-                        yield Path(entry.path)
+                    with suppress(FileNotFoundError):  # settled or removed meanwhile
+                        if entry.stat(follow_symlinks=False).st_ctime < limit:
+                            yield Path(entry.path)
 
 
 def copy_range(source: int, target: int, offset: int, count: int) -> None:

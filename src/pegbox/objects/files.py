@@ -10,6 +10,7 @@ All methods may be called from several threads, and several servers on one host 
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import sqlite3
 import threading
@@ -20,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from pegbox.errors import S3Error
+from pegbox.errors import PegboxError, S3Error
 from pegbox.objects.base import Location, NoSuchObject, ObjectInfo
 from pegbox.objects.content import ContentFiles, Incoming, copy_range
 from pegbox.objects.index import Index
@@ -34,6 +35,8 @@ STALE_SECONDS = 3600.0
 DEFAULT_TYPE = "binary/octet-stream"
 _ATTEMPTS = 100
 _NAMED = "select 1 from object where content = ?1 union select 1 from part where content = ?1"
+
+log = logging.getLogger(__name__)
 
 
 class OpenObject:
@@ -77,7 +80,7 @@ class FileStore:
         self._index = Index(root / "index.db")
         self._clock = clock
         self.uploads = Uploads(self._index, self._content, clock)
-        self._sweeper = threading.Thread(target=self.sweep, name="object-sweep", daemon=True)
+        self._sweeper = threading.Thread(target=self._first_sweep, name="object-sweep", daemon=True)
         self._sweeper.start()
 
     def close(self) -> None:
@@ -264,6 +267,12 @@ class FileStore:
     def sweep(self, seconds: float = STALE_SECONDS) -> int:
         """Remove files that no row names and that nobody has touched for `seconds`; returns how many."""
         return sum(self._remove_unnamed(path) for path in self._content.stale(seconds) if not self._named(path.name))
+
+    def _first_sweep(self) -> None:
+        try:
+            self.sweep()
+        except (PegboxError, OSError, sqlite3.Error):
+            log.exception("sweeping the object store failed")
 
     def _named(self, content: str) -> bool:
         with self._index.read() as connection:

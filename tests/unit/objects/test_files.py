@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from pegbox.errors import S3Error
 from pegbox.objects.base import Location, NoSuchObject
+from pegbox.objects.content import ContentFiles
 from pegbox.objects.files import FileStore
 from pegbox.objects.listing import successor
 from pegbox.objects.stored import Conditions, Description
@@ -117,6 +118,17 @@ def test_a_sweep_takes_only_what_nobody_names(store: FileStore, tmp_path: Path) 
     assert not stray.exists()
     assert not half.exists()
     assert len(contents(tmp_path)) == 2
+
+
+def test_a_sweep_does_not_mind_files_that_go_away(store: FileStore, tmp_path: Path) -> None:
+    strays = [tmp_path / "objects" / "incoming" / f"{number:032x}" for number in range(3)]
+    for stray in strays:
+        stray.write_bytes(b"")
+    found = ContentFiles(tmp_path / "objects").stale(-1)
+    assert next(found) in strays
+    for stray in strays:
+        stray.unlink()
+    assert list(found) == []
 
 
 def test_a_file_that_was_swept_is_not_named(store: FileStore) -> None:

@@ -99,7 +99,7 @@ def _manifest(objects: ObjectStore, account: str, location: Location) -> Iterato
             entries = json.loads(file.read(MOST_MANIFEST))
         base, names = entries[0]["prefix"], entries[1:]
         prefix = parse(base)
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise ClientFault(
             f"Data download failed: the manifest [{location}] is not of the form "
             '[{"prefix": "s3://..."}, "key", ...].'

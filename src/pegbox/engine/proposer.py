@@ -173,6 +173,16 @@ def answer(question: Question) -> Answer:
         return Answer(fault=traceback.format_exc(limit=20))
 
 
+def prepare(strategy: str) -> None:
+    """Import what later questions need, while the first training jobs run."""
+    import importlib
+
+    from pegbox.strategies.registry import LATER
+
+    for module in LATER.get(strategy, ()):
+        importlib.import_module(module)
+
+
 def main() -> None:
     """The worker: read questions, write answers, end with the pipe."""
     os.nice(2)  # the API answers first
@@ -185,6 +195,7 @@ def main() -> None:
             return
         if isinstance(question, Question):
             _send(sink, answer(question))
+            prepare(question.strategy)
 
 
 if __name__ == "__main__":

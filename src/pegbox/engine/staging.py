@@ -47,7 +47,8 @@ def stage(objects: ObjectStore, account: str, document: Mapping[str, Any], sourc
 def checkpoint_path(directory: Path, host: str, config: Mapping[str, Any]) -> Path:
     """Where an instance keeps its checkpoints: CheckpointConfig.LocalPath in its own /opt/ml."""
     below = config.get("LocalPath", CHECKPOINTS).removeprefix("/opt/ml").strip("/")
-    return tree(directory, host) / below
+    path: Path = tree(directory, host) / below
+    return path
 
 
 def restore(objects: ObjectStore, account: str, location: Location, into: Path) -> None:

@@ -58,6 +58,8 @@ class TrainingWork:
         context = self._context
         job = replace(self._job, home=str(context.settings.home))
         job = training.enter(job, "Starting", Phase.STAGING, context.clock())
+        if self._resource.document.get("InputDataConfig"):
+            job = training.enter(job, "Downloading", Phase.STAGING, context.clock())
         with context.store.transaction() as tx:
             if not tx.reserve(self._resource.id, context.host, context.settings.slots):
                 return False
@@ -69,8 +71,6 @@ class TrainingWork:
         document, directory = self._resource.document, self._directory()
         try:
             todo = plan(document, self._context.find_image, self._context.settings.python)
-            if document.get("InputDataConfig"):
-                self._enter("Downloading", Phase.STAGING)
             staging.stage(self._context.objects, self._resource.account, document, todo.source, directory)
         except ClientFault as fault:
             self._end(training.fail(self._job, fault.reason, self._context.clock()))

@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import structlog
 
+from pegbox.algorithms.base import Algorithm
+from pegbox.algorithms.registry import program_of
 from pegbox.domain import training, tuning
 from pegbox.domain.children import child_document, child_name
 from pegbox.domain.ranges import parse_ranges
@@ -52,6 +54,8 @@ class TuningWork:
     def _propose(self, children: Sequence[Resource], count: int) -> bool:
         """Launch what the strategy proposes; False when it wants to see a result first."""
         strategy = self._resource.document["HyperParameterTuningJobConfig"]["Strategy"]
+        if not children:
+            self._context.executor.prepare(self._trainer())
         answer = self._context.proposer.ask(Question(strategy, self._study(children), count))
         if answer.fault:
             log.warning("the strategy failed", job=self._resource.name, strategy=strategy, fault=answer.fault)
@@ -99,6 +103,12 @@ class TuningWork:
                 due_at=now,
             )
         )
+
+    def _trainer(self) -> str | None:
+        """The module of the built-in algorithm that the training jobs will run, if they do."""
+        job = self._resource.document["TrainingJobDefinition"]
+        meaning = program_of(job["AlgorithmSpecification"]["TrainingImage"], job["StaticHyperParameters"])
+        return meaning.trainer if isinstance(meaning, Algorithm) else None
 
     def _stop(self, identities: Sequence[int]) -> None:
         for identity in identities:

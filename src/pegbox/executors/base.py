@@ -99,6 +99,10 @@ class Observation:
 class Executor(Protocol):
     """Runs attempts somewhere."""
 
+    def prepare(self, module: str | None) -> None:
+        """Attempts of a program with this module will follow soon: get ready.  Returns at once; only a hint."""
+        ...
+
     def start(self, attempt: Attempt) -> None:
         """Start the attempt, or adopt it when it is already running or has ended.  Idempotent by `attempt.id`."""
         ...

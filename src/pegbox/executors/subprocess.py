@@ -38,6 +38,11 @@ class SubprocessExecutor:
         self._children: set[int] = set()
         self._lock = threading.Lock()
 
+    def prepare(self, module: str | None) -> None:
+        """Start the zygote and import the trainer's module in it, in the background."""
+        if self._zygote is not None:
+            threading.Thread(target=self._zygote.warm, args=(module,), name="zygote", daemon=True).start()
+
     def start(self, attempt: Attempt) -> None:
         """Start the attempt, or adopt it when it is running, has ended, or was lost: trainers start at most once."""
         directory = attempt.directory
@@ -113,9 +118,16 @@ class Zygote:
         """Its pid, 0 while there is none."""
         return self._pid if self._channel else 0
 
+    def warm(self, preload: str | None) -> None:
+        """Import a module; what goes wrong will be told when it is needed."""
+        self._request(None, preload)
+
     def fork(self, directory: Path, preload: str | None) -> int | None:
         """The pid of a new runner for `directory` that has `preload` imported.  None: start one without a zygote."""
-        request = json.dumps({"directory": str(directory.resolve()), "preload": preload}).encode() + b"\n"
+        return self._request(str(directory.resolve()), preload)
+
+    def _request(self, directory: str | None, preload: str | None) -> int | None:
+        request = json.dumps({"directory": directory, "preload": preload}).encode() + b"\n"
         with self._lock:
             for _ in range(2):
                 try:
@@ -177,6 +189,7 @@ def launch(module: str, *arguments: str, stdin: int | None = None, search: Seque
     """Start `python -m module` in its own session, with stdin and nothing else of ours.  Returns its pid."""
     path = os.pathsep.join(map(str, [Path(pegbox.__file__).resolve().parent.parent, *search]))
     environment = inherited(os.environ) | {"PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"}
+    environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # more jobs than cores: a thread that spins starves others
     first = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0) if stdin is None else (os.POSIX_SPAWN_DUP2, stdin, 0)
     argv = [sys.executable, "-P", "-m", module, *arguments]
     return os.posix_spawn(sys.executable, argv, environment, file_actions=[first], setsid=True)

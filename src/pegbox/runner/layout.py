@@ -86,7 +86,7 @@ def resources(job: Job, host: str) -> dict[str, Any]:
 def environment(job: Job, toolkit_variables: Mapping[str, str]) -> dict[str, str]:
     """All variables of the trainer, weakest first: inherited, image, ours, the request's."""
     threads = str(cpus(job))
-    found = {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads}
+    found = {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads, "OMP_WAIT_POLICY": "PASSIVE"}
     found |= job.inherited
     found |= job.image_environment
     found |= {

@@ -38,6 +38,8 @@ def _answer(request: dict[str, str | None]) -> dict[str, object]:
             gc.freeze()
     except Exception as error:
         return {"error": f"{type(error).__name__}: {error}"}
+    if request["directory"] is None:
+        return {"pid": 0}
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # runners need no reaping
     pid = os.fork()
     if pid == 0:

@@ -67,7 +67,7 @@ class SqlStore:
             .values(lease_owner=owner, lease_until=now + lease, due_at=now + lease, epoch=rows.c.epoch + 1)
             .returning(rows)
         )
-        if not self._anything(picked):
+        if only is None and not self._anything(picked):
             return []
         with self.transaction() as tx:
             return [to_resource(row) for row in tx.connection.execute(taking)]

@@ -6,6 +6,7 @@ Snoek, Larochelle and Adams 2012, "Practical Bayesian Optimization of Machine Le
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.random import Generator, default_rng
@@ -13,10 +14,12 @@ from numpy.random import Generator, default_rng
 from pegbox.strategies.base import Candidate, Exhausted, Study
 from pegbox.strategies.design import latin_hypercube
 from pegbox.strategies.gp.layout import Layout
-from pegbox.strategies.gp.model import Model
 from pegbox.strategies.gp.observations import Observations
 from pegbox.strategies.random import draw, next_numbers
 from pegbox.strategies.tried import Tried
+
+if TYPE_CHECKING:
+    from pegbox.strategies.gp.model import Model
 
 _LEAST_VALUES = 3  #: finished trials below which a model is only a guess
 _MODEL = 1  #: stream of random numbers for the model, beside that of the draws
@@ -65,6 +68,8 @@ def initial_size(dimensions: int, budget: int) -> int:
 
 def _model(study: Study, layout: Layout, underway: Sequence[Candidate]) -> Model | None:
     """The model of a study, which also knows what this very ask has proposed; None if there is too little to learn."""
+    from pegbox.strategies.gp.model import Model  # SciPy takes longer to import than the first trials to propose
+
     observations = Observations.of(study, layout)
     if layout.dimensions == 0 or np.count_nonzero(~observations.failed) < _LEAST_VALUES:
         return None

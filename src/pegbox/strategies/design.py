@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.random import default_rng
-from scipy.spatial.distance import pdist
 
 from pegbox.strategies.gp.arrays import Array
 
@@ -19,7 +18,15 @@ def latin_hypercube(size: int, dimensions: int, seed: int) -> Array:
     """
     rng = default_rng([seed, 0])
     designs = [_draw(size, dimensions, rng) for _ in range(_TRIES)]
-    return max(designs, key=lambda points: float(pdist(points).min()) if size > 1 and dimensions else 0.0)
+    return max(designs, key=lambda points: _closest(points))
+
+
+def _closest(points: Array) -> float:
+    """The smallest distance between two points."""
+    if points.size == 0 or len(points) == 1:
+        return 0.0
+    squares = ((points[:, None, :] - points[None, :, :]) ** 2).sum(axis=2)
+    return float(squares[np.triu_indices(len(points), 1)].min() ** 0.5)
 
 
 def _draw(size: int, dimensions: int, rng: np.random.Generator) -> Array:

@@ -25,5 +25,8 @@ def _bayesian() -> Strategy:
     return Bayesian()
 
 
+#: Strategy name -> modules that it imports only once there are results to learn from.
+LATER: Mapping[str, tuple[str, ...]] = MappingProxyType({"Bayesian": ("pegbox.strategies.gp.model",)})
+
 #: Strategy name -> how to make it.
 STRATEGIES: Mapping[str, Callable[[], Strategy]] = MappingProxyType({"Random": _random, "Bayesian": _bayesian})

@@ -64,7 +64,9 @@ class Gateway:
         request_id = str(uuid.uuid4())
         if "x-amz-target" in request.headers:
             return await self._guarded(self._json(request, head, request_id), _JsonRefusal(request_id))
-        if request.method == "POST" and request.headers.get("content-type", "").startswith(FORM):
+        scope = scope_of(head)
+        is_form = request.method == "POST" and request.headers.get("content-type", "").startswith(FORM)
+        if is_form and (scope is None or scope.service != "s3"):
             return await self._guarded(self._query(request, head, request_id), _QueryRefusal(request_id))
         return await self._s3(request, head)
 

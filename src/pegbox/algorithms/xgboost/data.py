@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -28,6 +30,20 @@ class Dataset:
     def rows(self) -> int:
         """How many rows there are."""
         return 0 if self.table is None else len(self.table.labels)
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of all rows; the same for the same data."""
+        digest = hashlib.blake2b(self.name.encode(), digest_size=16)
+        if self.table is not None:
+            features: Any = self.table.features
+            parts = (
+                (features.data, features.indices, features.indptr) if scipy.sparse.issparse(features) else (features,)
+            )
+            for part in (*parts, self.table.labels, self.table.weights, self.table.queries):
+                digest.update(b"-" if part is None else np.ascontiguousarray(part).tobytes())
+                digest.update(repr(None if part is None else part.shape).encode())
+        return digest.hexdigest()
 
     @property
     def columns(self) -> int:
@@ -144,11 +160,17 @@ def _stacked(
     return scipy.sparse.vstack(parts, format="csr")
 
 
-def matrix(dataset: Dataset, columns: int, nthread: int) -> xgboost.DMatrix:
-    """The booster's matrix with `columns` columns.  A dataset without rows makes an empty one."""
+def matrix(dataset: Dataset, columns: int, nthread: int, copies: int = 1) -> xgboost.DMatrix:
+    """The booster's matrix with `columns` columns, every row counting `copies` times.
+
+    A dataset without rows makes an empty one.
+    """
     if dataset.table is None:
         return xgboost.DMatrix(np.empty((0, columns), np.float32), label=np.empty(0, np.float32), nthread=nthread)
     table = dataset.table
     if scipy.sparse.issparse(table.features) and table.features.shape[1] < columns:
         table.features.resize((dataset.rows, columns))
-    return xgboost.DMatrix(table.features, label=table.labels, weight=table.weights, qid=table.queries, nthread=nthread)
+    weights = table.weights
+    if copies > 1:
+        weights = (np.ones(dataset.rows, np.float32) if weights is None else weights) * np.float32(copies)
+    return xgboost.DMatrix(table.features, label=table.labels, weight=weights, qid=table.queries, nthread=nthread)

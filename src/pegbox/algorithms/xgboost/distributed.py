@@ -5,6 +5,10 @@ connects, greets, reads its own data, and reports what it has; the leader compar
 sum, starts the tracker of XGBoost's collective and tells its port.  The connections stay open until training begins, so
 an instance that fails to read its data takes all others down with its reason, instead of leaving them waiting.
 
+Instances that all hold the same data (FullyReplicated) would compute the same sums, each its own.  Where rows are not
+sampled, n copies of every row are one row of n times the weight: then the leader trains on its copy with these weights,
+and the model is the same without the n-fold work.
+
 Nothing is shared but the network: instances may be processes of one machine or machines of one network.
 """
 
@@ -13,7 +17,7 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -40,6 +44,8 @@ class Report:
     validation_rows: int = 0
     validation_columns: int = 0
     sparse: bool = False  #: widths of libsvm data may differ
+    fingerprint: str = ""  #: digest of the data; empty when equal data may not be trained on once for all
+    copies: int = 1  #: of all together: how many instances hold the very same data
 
 
 class Meeting:
@@ -197,7 +203,13 @@ def combine(reports: Mapping[str, Report]) -> Report:
             {host: report.validation_columns for host, report in reports.items()}, "validation", sparse
         ),
         sparse=sparse,
+        copies=_copies([report.fingerprint for report in reports.values()]),
     )
+
+
+def _copies(fingerprints: Sequence[str]) -> int:
+    same = len(set(fingerprints)) == 1 and fingerprints[0] != ""
+    return len(fingerprints) if same else 1
 
 
 def _width(columns: Mapping[str, int], channel: str, sparse: bool) -> int:

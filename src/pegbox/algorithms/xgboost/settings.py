@@ -88,6 +88,15 @@ class Settings:
     notices: tuple[str, ...] = ()  #: what the user should know, for the log
 
     @property
+    def weighs_like_copies(self) -> bool:
+        """Whether a row of weight n trains the same model as n copies of it: no rows are sampled, none are compared."""
+        return (
+            self.booster.get("booster", "gbtree") != "gblinear"
+            and float(self.booster.get("subsample", 1)) == 1
+            and not self.objective.startswith(("rank:", "survival:"))
+        )
+
+    @property
     def native_metrics(self) -> dict[str, str]:
         """Those of the metrics that XGBoost computes: its name for each -> the name under which it is asked for."""
         power = self.booster.get("tweedie_variance_power", 1.5)

@@ -11,6 +11,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from types import FrameType
 
@@ -27,6 +28,7 @@ from pegbox.algorithms.xgboost.distributed import Report, meeting
 from pegbox.algorithms.xgboost.settings import Settings, parse
 
 MODEL = "xgboost-model"
+CELLS_PER_THREAD = 250_000  #: rows times columns that keep one thread busy
 
 
 def main() -> int:
@@ -47,17 +49,20 @@ def train(container: Container) -> None:
         raise UserError("Hyperparameter _kfold: cross validation runs on one instance, set InstanceCount to 1")
     with meeting(container) as instances:
         datasets = _read(container, settings)
-        together = instances.agree(_report(datasets))
+        together = instances.agree(_report(datasets, settings, len(container.hosts)))
         columns = _columns(together, validated="validation" in container.channels)
-        nthread = settings.booster.get("nthread", container.share_of_cpus)
+        if together.copies > 1 and not container.leads:
+            say(f"{container.current_host} holds the same data as {container.hosts[0]}, which trains for all")
+            return
+        nthread = settings.booster.get("nthread") or _threads(container, datasets[0])
         try:
             if settings.kfold is not None:
                 _cross_validate(container, settings, datasets, columns, nthread)
                 return
-            with instances.training():
+            with nullcontext() if together.copies > 1 else instances.training():
                 outcome = boost(
                     settings,
-                    [(matrix(dataset, columns, nthread), dataset.name) for dataset in datasets],
+                    [(matrix(dataset, columns, nthread, together.copies), dataset.name) for dataset in datasets],
                     nthread=nthread,
                     say=say,
                     terminated=terminated,
@@ -76,7 +81,13 @@ def _read(container: Container, settings: Settings) -> list[Dataset]:
     return [read(container.channels[name], settings) for name in names]
 
 
-def _report(datasets: list[Dataset]) -> Report:
+def _threads(container: Container, train: Dataset) -> int:
+    """As many as there is work for: threads that wait for each other at every node cost more than they bring."""
+    return max(1, min(container.share_of_cpus, train.rows * train.columns // CELLS_PER_THREAD))
+
+
+def _report(datasets: list[Dataset], settings: Settings, instances: int) -> Report:
+    comparable = instances > 1 and settings.weighs_like_copies and settings.kfold is None
     train, validation = datasets[0], datasets[1] if len(datasets) > 1 else Dataset(name="validation", table=None)
     return Report(
         train_rows=train.rows,
@@ -84,6 +95,7 @@ def _report(datasets: list[Dataset]) -> Report:
         validation_rows=validation.rows,
         validation_columns=validation.columns,
         sparse=train.sparse or validation.sparse,
+        fingerprint=train.fingerprint + validation.fingerprint if comparable else "",
     )
 
 

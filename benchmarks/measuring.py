@@ -1,0 +1,112 @@
+"""What the benchmarks share: a server in its own process, memory of processes, a description of the machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+PATIENCE = 30.0
+
+
+class Server:
+    """`pegbox serve` on a free port; constructed when it has answered."""
+
+    def __init__(self, home: Path, environment: dict[str, str] | None = None) -> None:
+        self.home = home
+        home.mkdir(parents=True, exist_ok=True)
+        plain = {name: value for name, value in os.environ.items() if not name.startswith(("PEGBOX_", "AWS_"))}
+        with (home.parent / "server.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "pegbox", "serve", "--port", "0", "--home", str(home)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=plain | (environment or {}),
+            )
+        self.pid = self._process.pid
+        self.url = self._reached()
+        self.port = int(self.url.rsplit(":", 1)[1])
+
+    def stop(self) -> None:
+        """End it."""
+        self._process.terminate()
+        self._process.wait(30)
+
+    def credentials(self) -> dict[str, str]:
+        """Its first access key, as boto3 takes it."""
+        lines = (self.home / "credentials").read_text().splitlines()
+        return dict(line.split(" = ") for line in lines if " = " in line)
+
+    def client(self, service: str) -> Any:
+        """A boto3 client."""
+        import boto3
+
+        return boto3.client(service, endpoint_url=self.url, region_name="us-east-1", **self.credentials())
+
+    def _reached(self) -> str:
+        import http.client
+
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            try:
+                found = json.loads((self.home / "run" / "server.json").read_text())
+                if found["pid"] != self.pid:
+                    raise ValueError
+                connection = http.client.HTTPConnection("127.0.0.1", int(found["url"].rsplit(":", 1)[1]), timeout=5)
+                connection.request("GET", "/health")
+                if connection.getresponse().status == 200:
+                    return str(found["url"])
+            except (OSError, ValueError):
+                time.sleep(0.005)
+        raise TimeoutError("the server did not start")
+
+
+def processes_below(pid: int) -> list[int]:
+    """A process and all that came from it."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            except (OSError, IndexError):
+                continue
+            children.setdefault(parent, []).append(int(entry.name))
+    found, todo = [], [pid]
+    while todo:
+        found.append(todo.pop())
+        todo += children.get(found[-1], [])
+    return found
+
+
+def proportional_set_size(pid: int) -> int:
+    """Bytes of memory, shared pages counted in parts."""
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def describe_machine() -> dict[str, Any]:
+    """What the figures were taken on."""
+    import importlib.metadata
+
+    model = "unknown"
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            model = line.split(":", 1)[1].strip()
+            break
+    names = ("pegbox", "xgboost-cpu", "boto3", "numpy", "scipy")
+    return {
+        "cpu": model,
+        "cores": os.cpu_count(),
+        "load": os.getloadavg()[0],
+        "python": platform.python_version(),
+        "versions": {name: importlib.metadata.version(name) for name in names},
+        "when": time.strftime("%Y-%m-%d", time.gmtime()),
+    }

@@ -14,9 +14,11 @@ import xgboost
 from pegbox import data
 from pegbox.algorithms.container import UserError
 from pegbox.algorithms.xgboost.distributed import PORT, Report, combine
+from pegbox.algorithms.xgboost.settings import parse
 
 if TYPE_CHECKING:
     from conftest import Files, Job
+    from numpy.typing import NDArray
 
 NewJob = Callable[..., "Job"]
 BINARY = {"num_round": 5, "objective": "binary:logistic", "max_depth": 3}
@@ -146,3 +148,46 @@ def test_libsvm_shards_may_differ_in_width() -> None:
     assert combine({"algo-1": together, "algo-2": wide}).train_columns == 9
     with pytest.raises(UserError, match="algo-1 has 3, algo-2 has 9"):
         combine({"algo-1": Report(train_rows=1, train_columns=3), "algo-2": Report(train_rows=1, train_columns=9)})
+
+
+def predictions(job: Job) -> NDArray[np.float32]:
+    table = np.loadtxt(data.files()["validation"], delimiter=",", dtype=np.float32)
+    model = xgboost.Booster(model_file=bytearray(job.model().read_bytes()))
+    return np.asarray(model.predict(xgboost.DMatrix(table[:, 1:])))
+
+
+def backwards(files: Files) -> Files:
+    return {name: b"\n".join(reversed(content.splitlines())) + b"\n" for name, content in files.items()}
+
+
+def test_equal_data_everywhere_is_trained_on_once_with_the_same_result(new_job: NewJob) -> None:
+    hyperparameters = {**BINARY, "num_round": 20, "min_child_weight": 4, "alpha": 1, "eval_metric": METRICS}
+    once = new_job(2).lay_out(hyperparameters, CSV)
+    together = new_job(2).lay_out(
+        hyperparameters, {name: {1: files, 2: backwards(files)} for name, files in CSV.items()}
+    )
+    twice = new_job().lay_out(
+        hyperparameters,
+        {
+            "train": {"a.csv": CSV["train"]["train.csv"], "b.csv": CSV["train"]["train.csv"]},
+            "validation": CSV["validation"],
+        },
+    )
+    results = [job.run() for job in (once, together, twice)]
+    assert [(result.code, result.failure) for result in results] == [(0, "")] * 3
+    assert predictions(once) == pytest.approx(predictions(twice), abs=1e-5)
+    assert predictions(once) == pytest.approx(predictions(together), abs=1e-5)
+
+
+@pytest.mark.parametrize("changes", [{"subsample": 0.5}, {"booster": "gblinear"}, {"objective": "rank:pairwise"}])
+def test_where_copies_and_weights_differ_all_instances_train(changes: dict[str, object]) -> None:
+    assert parse({name: str(value) for name, value in BINARY.items()}).weighs_like_copies
+    given = {name: str(value) for name, value in {**BINARY, **changes}.items()}
+    assert not parse(given).weighs_like_copies
+
+
+def test_data_is_equal_only_if_all_of_it_is() -> None:
+    reports = {f"algo-{number}": Report(train_rows=2, train_columns=3, fingerprint="f") for number in (1, 2)}
+    assert combine(reports).copies == 2
+    assert combine({**reports, "algo-3": Report(train_rows=2, train_columns=3, fingerprint="g")}).copies == 1
+    assert combine({**reports, "algo-3": Report(train_rows=2, train_columns=3)}).copies == 1

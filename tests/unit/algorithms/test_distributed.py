@@ -104,19 +104,21 @@ def test_term_stops_all_instances_after_the_same_round(new_job: NewJob) -> None:
     hyperparameters = {**ENDLESS, "save_model_on_termination": "true"}
     job = new_job(2).lay_out(hyperparameters, {channel: shards(channel, 2) for channel in CSV})
     leader, follower = (job.start(host) for host in job.names)
-    first_round_of_group(leader)
+    first = first_round_of_group(leader)
     follower.send_signal(signal.SIGTERM)
     leader.send_signal(signal.SIGTERM)
     result = job.wait("algo-1")
     assert (result.code, job.wait("algo-2").code) == (0, 0)
     rounds = xgboost.Booster(model_file=bytearray(job.model().read_bytes())).num_boosted_rounds()
-    assert rounds == int(result.rounds()[-1].split("]")[0][1:]) + 1
+    assert rounds == int([first, *result.rounds()][-1].split("]")[0][1:]) + 1
 
 
-def first_round_of_group(leader: object) -> None:
+def first_round_of_group(leader: object) -> str:
+    """The line of the first round, which is then no longer among the result's."""
     stdout = leader.stdout  # type: ignore[attr-defined]
     while not (line := stdout.readline()).startswith("[0]\t"):
         assert line
+    return str(line)
 
 
 def test_strangers_at_the_meeting_are_sent_away(new_job: NewJob) -> None:

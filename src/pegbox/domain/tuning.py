@@ -116,10 +116,11 @@ def _ending(job: TuningJob, children: Sequence[Child], now: float) -> Finish | N
 
 
 def _hopeless(job: TuningJob, children: Sequence[Child]) -> bool:
+    """Nothing but failures so far, and enough of them; jobs that were stopped without a result count neither way."""
     ended = [child for child in children if not child.active]
-    return len(ended) >= min(EARLY_FAILURES, job.most) and all(
-        child.outcome is Outcome.NON_RETRYABLE for child in ended
-    )
+    failed = sum(child.outcome is Outcome.NON_RETRYABLE for child in ended)
+    stopped = sum(child.outcome is Outcome.STOPPED and child.objective is None for child in ended)
+    return failed >= min(EARLY_FAILURES, job.most) and failed + stopped == len(ended)
 
 
 def _runtime_left(job: TuningJob, now: float) -> float | None:

@@ -28,6 +28,7 @@ from pegbox.engine.loop import Engine
 from pegbox.engine.mailbox import Mailbox
 from pegbox.engine.proposer import ProcessProposer
 from pegbox.engine.wake import WakeSocket
+from pegbox.errors import ServiceUnavailable
 from pegbox.executors.subprocess import SubprocessExecutor
 from pegbox.keys import KeyRing
 from pegbox.objects.base import ObjectStore
@@ -38,6 +39,7 @@ from pegbox.objects.routed import RoutedStore
 from pegbox.operations import identity, training_jobs, tuning_jobs
 from pegbox.operations.call import Call
 from pegbox.settings import Settings
+from pegbox.store.base import Unavailable
 from pegbox.store.sql import SqlStore
 from pegbox.wire.gateway import Access, Gateway
 from pegbox.wire.registry import Handler, Table, collect
@@ -148,7 +150,10 @@ class _Invoke:
             seed=lambda: secrets.randbits(31),
             poke=self.mailbox.poke,
         )
-        return handler(arguments, call)
+        try:
+            return handler(arguments, call)
+        except Unavailable as error:
+            raise ServiceUnavailable(f"The database does not answer. Please try again. ({error})") from error
 
 
 def _objects(settings: Settings, files: FileStore) -> ObjectStore:

@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import structlog
 
@@ -19,12 +20,13 @@ from pegbox.engine.context import Context
 from pegbox.engine.mailbox import Mailbox
 from pegbox.engine.training import TrainingWork
 from pegbox.engine.tuning import TuningWork
-from pegbox.store.base import Kind, Resource, Stale
+from pegbox.store.base import Kind, Resource, Stale, Unavailable
 
 log = structlog.get_logger()
 
 WORKERS = 8
-AGAIN_AFTER_FAULT = 5.0  #: seconds until work that met an unexpected fault is tried again
+TICKS_AFTER_FAULT = 5  #: ticks until work that met a fault is tried again
+MOST_FAULTS = 10  #: unexpected faults in a row that end a job: it would never end otherwise
 
 
 class Engine:
@@ -35,6 +37,8 @@ class Engine:
         self._mailbox = mailbox
         self._owner = uuid.uuid4().hex
         self._working: set[int] = set()
+        self._faults: dict[int, int] = {}
+        self._pause = TICKS_AFTER_FAULT * context.settings.tick
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
         self._stopping = threading.Event()
@@ -93,11 +97,15 @@ class Engine:
         try:
             if not self._stopping.is_set():
                 due_in = self._run(resource)
+            self._faults.pop(resource.id, None)
         except Stale:
             log.debug("the row changed meanwhile", job=resource.name)
-        except Exception:
+        except Unavailable as error:
+            log.warning("the database does not answer", job=resource.name, error=str(error))
+            due_in = self._pause
+        except Exception as error:
             log.exception("unexpected fault", job=resource.name)
-            due_in = AGAIN_AFTER_FAULT
+            due_in = self._after_fault(resource, error)
         try:
             self._context.store.release(resource, due_in)
         except Exception:
@@ -110,9 +118,26 @@ class Engine:
             self._mailbox.poke([resource.id])
 
     def _run(self, resource: Resource) -> float | None:
-        if resource.kind is Kind.TUNING_JOB:
-            return TuningWork(self._context, resource).run()
-        return TrainingWork(self._context, resource).run()
+        return self._work_on(resource).run()
+
+    def _work_on(self, resource: Resource) -> TuningWork | TrainingWork:
+        work = TuningWork if resource.kind is Kind.TUNING_JOB else TrainingWork
+        return work(self._context, resource)
+
+    def _after_fault(self, resource: Resource, error: Exception) -> float | None:
+        """Try again some times; then the job fails, rather than being tried for ever."""
+        self._faults[resource.id] = self._faults.get(resource.id, 0) + 1
+        if self._faults[resource.id] < MOST_FAULTS:
+            return self._pause
+        try:
+            with self._context.store.reading() as tx:
+                fresh = replace(tx.by_id(resource.id), epoch=resource.epoch)
+            self._work_on(fresh).give_up(f"InternalServerError: {type(error).__name__}: {error}")
+            self._faults.pop(resource.id, None)
+        except Exception:
+            log.exception("the job could not be failed", job=resource.name)
+            return self._pause
+        return None
 
     def _renew(self) -> None:
         settings = self._context.settings

@@ -54,6 +54,12 @@ class TrainingWork:
                 case training.EndUnstarted():
                     self._end_unstarted()
 
+    def give_up(self, reason: str) -> None:
+        """Fail the job for a fault of the server's own."""
+        if self._job.phase is not Phase.ENDED:
+            self._context.executor.stop(self._directory())
+            self._end(training.fail(self._job, reason, self._context.clock(), retryable=True))
+
     def _reserve(self) -> bool:
         context = self._context
         job = replace(self._job, home=str(context.settings.home))

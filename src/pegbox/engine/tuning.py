@@ -51,6 +51,11 @@ class TuningWork:
                     return LOOK if seconds is None else min(LOOK, max(0.0, seconds))
         return None
 
+    def give_up(self, reason: str) -> None:
+        """Fail the job for a fault of the server's own; its training jobs end by themselves."""
+        if self._job.status not in tuning.TERMINAL:
+            self._transact(replace(self._job, status="Failed", failure=reason[: training.MOST_REASON]))
+
     def _propose(self, children: Sequence[Resource], count: int) -> bool:
         """Launch what the strategy proposes; False when it wants to see a result first."""
         strategy = self._resource.document["HyperParameterTuningJobConfig"]["Strategy"]

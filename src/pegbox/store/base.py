@@ -36,6 +36,10 @@ class NotFound(Exception):
     """No such resource in this account and region."""
 
 
+class Unavailable(Exception):
+    """The database does not answer, is full or stays locked: nothing was changed, try again later."""
+
+
 class Stale(Exception):
     """Somebody changed the resource since it was read."""
 

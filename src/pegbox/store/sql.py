@@ -8,10 +8,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, and_, case, create_engine, event, or_, select, update
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from pegbox.store import schema
-from pegbox.store.base import Resource
+from pegbox.store.base import Resource, Unavailable
 from pegbox.store.credentials import Credentials
 from pegbox.store.images import Images
 from pegbox.store.rows import to_resource
@@ -34,13 +35,17 @@ class SqlStore:
     @contextmanager
     def transaction(self) -> Iterator[SqlTransaction]:
         """Read and write."""
-        with self.engine.connect().execution_options(pegbox_write=True) as connection, connection.begin():
+        with (
+            _trouble_told(),
+            self.engine.connect().execution_options(pegbox_write=True) as connection,
+            connection.begin(),
+        ):
             yield SqlTransaction(connection)
 
     @contextmanager
     def reading(self) -> Iterator[SqlTransaction]:
         """Read only."""
-        with self.engine.connect() as connection, connection.begin():
+        with _trouble_told(), self.engine.connect() as connection, connection.begin():
             yield SqlTransaction(connection)
 
     def claim(
@@ -74,7 +79,7 @@ class SqlStore:
 
     def _anything(self, picked: Any) -> bool:
         # A look that needs no write lock: an idle server leaves the database alone.
-        with self.engine.connect() as connection:
+        with _trouble_told(), self.engine.connect() as connection:
             return connection.execute(picked.limit(1)).first() is not None
 
     def renew(self, owner: str, lease: float, identities: Collection[int]) -> None:
@@ -103,6 +108,14 @@ class SqlStore:
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+
+
+@contextmanager
+def _trouble_told() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        raise Unavailable(str(error.orig)) from error
 
 
 def _engine(url: str) -> Engine:

@@ -1,0 +1,48 @@
+"""Faults of the server's own surroundings end one job with a reason, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from running import RunningServer, wait_for
+
+
+def a_training_job(name: str, output: Path) -> dict[str, Any]:
+    return {
+        "TrainingJobName": name,
+        "AlgorithmSpecification": {
+            "TrainingImage": "any",
+            "TrainingInputMode": "File",
+            "ContainerEntrypoint": ["sh", "-c", "echo done"],
+        },
+        "RoleArn": "arn:aws:iam::123456789012:role/pegbox",
+        "OutputDataConfig": {"S3OutputPath": f"file://{output}"},
+        "ResourceConfig": {"InstanceCount": 1, "InstanceType": "local", "VolumeSizeInGB": 1},
+        "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+    }
+
+
+def ended(sagemaker: Any, name: str) -> Any:
+    def look() -> Any:
+        job = sagemaker.describe_training_job(TrainingJobName=name)
+        return job if job["TrainingJobStatus"] in ("Completed", "Failed", "Stopped") else None
+
+    return wait_for(f"the end of {name}", look)
+
+
+def test_a_job_that_the_server_cannot_start_fails_in_the_end(
+    start_server: Callable[..., RunningServer], tmp_path: Path
+) -> None:
+    server = start_server(environment={"PEGBOX_TICK": "0.05"})
+    sagemaker = server.client("sagemaker")
+    in_the_way = server.home / "attempts"
+    in_the_way.write_text("a file where a folder belongs")
+    sagemaker.create_training_job(**a_training_job("hindered", tmp_path))
+    job = ended(sagemaker, "hindered")
+    assert job["TrainingJobStatus"] == "Failed"
+    assert job["FailureReason"].startswith("InternalServerError: ")
+    in_the_way.unlink()
+    sagemaker.create_training_job(**a_training_job("free", tmp_path))
+    assert ended(sagemaker, "free")["TrainingJobStatus"] == "Completed"

@@ -1,0 +1,201 @@
+"""The server dies or ends while jobs run; another takes over, and nothing is started twice or lost."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs import (
+    archive,
+    children,
+    in_training,
+    new_name,
+    register,
+    training_ended,
+    training_request,
+    tuning_ended,
+    tuning_request,
+)
+from running import RunningServer, wait_for
+
+#: says that it starts, waits for the test's word, and ends
+PATIENT = """
+    import os, pathlib, time
+    with open("started", "a") as file:
+        file.write(f"{os.environ['TRAINING_JOB_NAME']} {os.getpid()}\\n")
+    print("loss=1;", flush=True)
+    while not pathlib.Path("go").exists():
+        time.sleep(0.02)
+    print("loss=0.5;", flush=True)
+    pathlib.Path(os.environ["SM_MODEL_DIR"], "pid").write_text(str(os.getpid()))
+"""
+
+
+@pytest.fixture
+def own(start_server: Callable[..., RunningServer], database_url: str) -> RunningServer:
+    """A server of the test's own, on each kind of database."""
+    environment = {} if database_url.startswith("sqlite") else {"PEGBOX_DATABASE_URL": database_url}
+    server = start_server(environment=environment | {"PEGBOX_LEASE": "2", "PEGBOX_STOP_GRACE": "1"})
+    s3 = server.client("s3")
+    if not [bucket for bucket in s3.list_buckets()["Buckets"] if bucket["Name"] == "kept"]:
+        s3.create_bucket(Bucket="kept")
+    return server
+
+
+def _started(folder: Path) -> list[list[str]]:
+    file = folder / "started"
+    return [line.split() for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def _output(server: RunningServer) -> str:
+    return f"s3://kept/{server.home.parent.name}"
+
+
+def _is_alive(pid: str) -> bool:
+    return os.path.exists(f"/proc/{pid}")
+
+
+def test_training_survives_the_death_of_the_server(own: RunningServer, tmp_path: Path) -> None:
+    name = new_name()
+    program = register(own, tmp_path, PATIENT)
+    own.client("sagemaker").create_training_job(**training_request(name, program, _output(own)))
+    ((_, pid),) = wait_for("the program", lambda: _started(tmp_path))
+    own.kill()
+    assert _is_alive(pid)
+    own.start()
+    sagemaker = own.client("sagemaker")
+    assert in_training(sagemaker, name)["TrainingJobStatus"] == "InProgress"
+    (tmp_path / "go").touch()
+    job = training_ended(sagemaker, name)
+    assert job["TrainingJobStatus"] == "Completed"
+    assert archive(own.client("s3"), job["ModelArtifacts"]["S3ModelArtifacts"]) == {"pid": pid.encode()}
+    assert _started(tmp_path) == [[name, pid]]
+    assert not _is_alive(pid)
+
+
+def test_training_that_ends_without_a_server_is_picked_up(own: RunningServer, tmp_path: Path) -> None:
+    name = new_name()
+    request = training_request(name, register(own, tmp_path, PATIENT), _output(own))
+    request["AlgorithmSpecification"]["MetricDefinitions"] = [{"Name": "loss", "Regex": r"loss=(\S+);"}]
+    own.client("sagemaker").create_training_job(**request)
+    ((_, pid),) = wait_for("the program", lambda: _started(tmp_path))
+    own.kill()
+    (tmp_path / "go").touch()
+    wait_for("the program's end", lambda: not _is_alive(pid))
+    own.start()
+    job = training_ended(own.client("sagemaker"), name)
+    assert job["TrainingJobStatus"] == "Completed"
+    assert [(item["MetricName"], item["Value"]) for item in job["FinalMetricDataList"]] == [("loss", 0.5)]
+    assert archive(own.client("s3"), job["ModelArtifacts"]["S3ModelArtifacts"]) == {"pid": pid.encode()}
+    assert len(_started(tmp_path)) == 1
+
+
+def test_a_search_ends_with_exactly_the_asked_number_of_jobs(own: RunningServer, tmp_path: Path) -> None:
+    program = """
+        import os, time
+        with open("started", "a") as file:
+            file.write(f"{os.environ['TRAINING_JOB_NAME']} {os.getpid()}\\n")
+        time.sleep(0.1)
+        print(f"loss={os.environ['SM_HP_X']};")
+    """
+    request = tuning_request(new_name(), register(own, tmp_path, program), _output(own), jobs=12, at_once=3)
+    name = request["HyperParameterTuningJobName"]
+    own.client("sagemaker").create_hyper_parameter_tuning_job(**request)
+    for launched in (2, 5, 8):
+        wait_for(f"{launched} programs", lambda launched=launched: len(_started(tmp_path)) >= launched)
+        own.kill()
+        own.start()
+    sagemaker = own.client("sagemaker")
+    final = tuning_ended(sagemaker, name)
+    assert final["HyperParameterTuningJobStatus"] == "Completed"
+    assert sum(final["TrainingJobStatusCounters"].values()) == 12
+    assert final["ObjectiveStatusCounters"] == {"Succeeded": 12, "Pending": 0, "Failed": 0}
+    names = [job["TrainingJobName"] for job in children(sagemaker, name)]
+    assert [job.split("-")[-2] for job in names] == [f"{number:03}" for number in range(1, 13)]
+    assert Counter(job for job, _ in _started(tmp_path)) == Counter(names)
+
+
+def test_term_ends_the_server_while_training_goes_on(own: RunningServer, tmp_path: Path) -> None:
+    name = new_name()
+    program = register(own, tmp_path, PATIENT)
+    own.client("sagemaker").create_training_job(**training_request(name, program, _output(own)))
+    ((_, pid),) = wait_for("the program", lambda: _started(tmp_path))
+    asked = time.monotonic()
+    assert own.stop() == 0
+    assert time.monotonic() - asked < 10
+    assert not (own.home / "run" / "server.json").exists()
+    assert _is_alive(pid)
+    own.start()
+    (tmp_path / "go").touch()
+    job = training_ended(own.client("sagemaker"), name)
+    assert job["TrainingJobStatus"] == "Completed"
+    assert len(_started(tmp_path)) == 1
+
+
+def test_a_stop_that_the_server_did_not_live_to_carry_out_is_carried_out(own: RunningServer, tmp_path: Path) -> None:
+    name = new_name()
+    program = register(own, tmp_path, PATIENT)
+    sagemaker = own.client("sagemaker")
+    sagemaker.create_training_job(**training_request(name, program, _output(own)))
+    ((_, pid),) = wait_for("the program", lambda: _started(tmp_path))
+    sagemaker.stop_training_job(TrainingJobName=name)
+    own.kill()
+    own.start()
+    assert training_ended(own.client("sagemaker"), name)["TrainingJobStatus"] == "Stopped"
+    assert not _is_alive(pid)
+
+
+def test_processes_that_are_gone_are_told_as_the_systems_fault(own: RunningServer, tmp_path: Path) -> None:
+    name = new_name()
+    program = register(own, tmp_path, PATIENT)
+    own.client("sagemaker").create_training_job(**training_request(name, program, _output(own)))
+    ((_, pid),) = wait_for("the program", lambda: _started(tmp_path))
+    own.kill()
+    runner = _parent(pid)
+    os.kill(int(runner), 9)
+    wait_for("the end of the program", lambda: not _is_alive(pid))
+    own.start()
+    job = training_ended(own.client("sagemaker"), name)
+    assert job["TrainingJobStatus"] == "Failed"
+    assert job["FailureReason"].startswith("InternalServerError: ")
+    assert len(_started(tmp_path)) == 1
+
+
+def test_a_lost_job_with_a_retry_strategy_is_started_once_more(own: RunningServer, tmp_path: Path) -> None:
+    name = new_name()
+    request = training_request(
+        name, register(own, tmp_path, PATIENT), _output(own), RetryStrategy={"MaximumRetryAttempts": 1}
+    )
+    sagemaker = own.client("sagemaker")
+    sagemaker.create_training_job(**request)
+    ((_, pid),) = wait_for("the program", lambda: _started(tmp_path))
+    os.kill(int(_parent(pid)), 9)
+    wait_for("the second try", lambda: len(_started(tmp_path)) == 2)
+    (tmp_path / "go").touch()
+    job = training_ended(sagemaker, name)
+    assert job["TrainingJobStatus"] == "Completed"
+    assert "Restarting" in [step["Status"] for step in job["SecondaryStatusTransitions"]]
+    assert job["SecondaryStatusTransitions"][-1]["Status"] == job["SecondaryStatus"] == "Completed"
+
+
+def _parent(pid: str) -> str:
+    """The runner that watches over a program."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]
+
+
+def test_what_was_asked_before_the_death_is_there_after_it(own: RunningServer, tmp_path: Path) -> None:
+    sagemaker: Any = own.client("sagemaker")
+    names = [new_name() for _ in range(5)]
+    program = register(own, tmp_path, "print()")
+    for name in names:
+        sagemaker.create_training_job(**training_request(name, program, _output(own)))
+    own.kill()
+    own.start()
+    sagemaker = own.client("sagemaker")
+    assert {training_ended(sagemaker, name)["TrainingJobStatus"] for name in names} == {"Completed"}

@@ -1,6 +1,6 @@
 """Draw docs/images/demo.svg: the live view of `pegbox demo`, from a real run of the demo's tuning job.
 
-    .venv/bin/python docs/images/demo_picture.py
+.venv/bin/python docs/images/demo_picture.py
 """
 
 from __future__ import annotations

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
+import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +39,22 @@ PATIENT = """
 
 
 @pytest.fixture
-def own(start_server: Callable[..., RunningServer], database_url: str) -> RunningServer:
-    """A server of the test's own, on each kind of database."""
-    environment = {} if database_url.startswith("sqlite") else {"PEGBOX_DATABASE_URL": database_url}
-    server = start_server(environment=environment | {"PEGBOX_LEASE": "2", "PEGBOX_STOP_GRACE": "1"})
-    s3 = server.client("s3")
-    if not [bucket for bucket in s3.list_buckets()["Buckets"] if bucket["Name"] == "kept"]:
-        s3.create_bucket(Bucket="kept")
-    return server
+def own(start_server: Callable[..., RunningServer], request: pytest.FixtureRequest) -> Iterator[RunningServer]:
+    """A server of the test's own, which takes over quickly what another has held."""
+    environment = {"PEGBOX_TICK": "0.3", "PEGBOX_LEASE": "1", "PEGBOX_STOP_GRACE": "1"}
+    if getattr(request, "param", None) == "postgresql":
+        cluster = request.getfixturevalue("postgres")
+        environment["PEGBOX_DATABASE_URL"] = cluster.database(f"restart_{uuid.uuid4().hex[:8]}")
+    server = start_server(environment=environment)
+    server.client("s3").create_bucket(Bucket="kept")
+    yield server
+    server.kill()
+
+
+OUTPUT = "s3://kept/out"
+
+
+both_databases = pytest.mark.parametrize("own", ["sqlite", "postgresql"], indirect=True)
 
 
 def _started(folder: Path) -> list[list[str]]:
@@ -53,18 +62,15 @@ def _started(folder: Path) -> list[list[str]]:
     return [line.split() for line in file.read_text().splitlines()] if file.exists() else []
 
 
-def _output(server: RunningServer) -> str:
-    return f"s3://kept/{server.home.parent.name}"
-
-
 def _is_alive(pid: str) -> bool:
     return os.path.exists(f"/proc/{pid}")
 
 
+@both_databases
 def test_training_survives_the_death_of_the_server(own: RunningServer, tmp_path: Path) -> None:
     name = new_name()
     program = register(own, tmp_path, PATIENT)
-    own.client("sagemaker").create_training_job(**training_request(name, program, _output(own)))
+    own.client("sagemaker").create_training_job(**training_request(name, program, OUTPUT))
     ((_, pid),) = wait_for("the program", lambda: _started(tmp_path))
     own.kill()
     assert _is_alive(pid)
@@ -81,7 +87,7 @@ def test_training_survives_the_death_of_the_server(own: RunningServer, tmp_path:
 
 def test_training_that_ends_without_a_server_is_picked_up(own: RunningServer, tmp_path: Path) -> None:
     name = new_name()
-    request = training_request(name, register(own, tmp_path, PATIENT), _output(own))
+    request = training_request(name, register(own, tmp_path, PATIENT), OUTPUT)
     request["AlgorithmSpecification"]["MetricDefinitions"] = [{"Name": "loss", "Regex": r"loss=(\S+);"}]
     own.client("sagemaker").create_training_job(**request)
     ((_, pid),) = wait_for("the program", lambda: _started(tmp_path))
@@ -96,6 +102,7 @@ def test_training_that_ends_without_a_server_is_picked_up(own: RunningServer, tm
     assert len(_started(tmp_path)) == 1
 
 
+@both_databases
 def test_a_search_ends_with_exactly_the_asked_number_of_jobs(own: RunningServer, tmp_path: Path) -> None:
     program = """
         import os, time
@@ -104,7 +111,7 @@ def test_a_search_ends_with_exactly_the_asked_number_of_jobs(own: RunningServer,
         time.sleep(0.1)
         print(f"loss={os.environ['SM_HP_X']};")
     """
-    request = tuning_request(new_name(), register(own, tmp_path, program), _output(own), jobs=12, at_once=3)
+    request = tuning_request(new_name(), register(own, tmp_path, program), OUTPUT, jobs=12, at_once=3)
     name = request["HyperParameterTuningJobName"]
     own.client("sagemaker").create_hyper_parameter_tuning_job(**request)
     for launched in (2, 5, 8):
@@ -124,7 +131,7 @@ def test_a_search_ends_with_exactly_the_asked_number_of_jobs(own: RunningServer,
 def test_term_ends_the_server_while_training_goes_on(own: RunningServer, tmp_path: Path) -> None:
     name = new_name()
     program = register(own, tmp_path, PATIENT)
-    own.client("sagemaker").create_training_job(**training_request(name, program, _output(own)))
+    own.client("sagemaker").create_training_job(**training_request(name, program, OUTPUT))
     ((_, pid),) = wait_for("the program", lambda: _started(tmp_path))
     asked = time.monotonic()
     assert own.stop() == 0
@@ -142,7 +149,7 @@ def test_a_stop_that_the_server_did_not_live_to_carry_out_is_carried_out(own: Ru
     name = new_name()
     program = register(own, tmp_path, PATIENT)
     sagemaker = own.client("sagemaker")
-    sagemaker.create_training_job(**training_request(name, program, _output(own)))
+    sagemaker.create_training_job(**training_request(name, program, OUTPUT))
     ((_, pid),) = wait_for("the program", lambda: _started(tmp_path))
     sagemaker.stop_training_job(TrainingJobName=name)
     own.kill()
@@ -151,10 +158,11 @@ def test_a_stop_that_the_server_did_not_live_to_carry_out_is_carried_out(own: Ru
     assert not _is_alive(pid)
 
 
+@both_databases
 def test_processes_that_are_gone_are_told_as_the_systems_fault(own: RunningServer, tmp_path: Path) -> None:
     name = new_name()
     program = register(own, tmp_path, PATIENT)
-    own.client("sagemaker").create_training_job(**training_request(name, program, _output(own)))
+    own.client("sagemaker").create_training_job(**training_request(name, program, OUTPUT))
     ((_, pid),) = wait_for("the program", lambda: _started(tmp_path))
     own.kill()
     runner = _parent(pid)
@@ -170,7 +178,7 @@ def test_processes_that_are_gone_are_told_as_the_systems_fault(own: RunningServe
 def test_a_lost_job_with_a_retry_strategy_is_started_once_more(own: RunningServer, tmp_path: Path) -> None:
     name = new_name()
     request = training_request(
-        name, register(own, tmp_path, PATIENT), _output(own), RetryStrategy={"MaximumRetryAttempts": 1}
+        name, register(own, tmp_path, PATIENT), OUTPUT, RetryStrategy={"MaximumRetryAttempts": 1}
     )
     sagemaker = own.client("sagemaker")
     sagemaker.create_training_job(**request)
@@ -194,7 +202,7 @@ def test_what_was_asked_before_the_death_is_there_after_it(own: RunningServer, t
     names = [new_name() for _ in range(5)]
     program = register(own, tmp_path, "print()")
     for name in names:
-        sagemaker.create_training_job(**training_request(name, program, _output(own)))
+        sagemaker.create_training_job(**training_request(name, program, OUTPUT))
     own.kill()
     own.start()
     sagemaker = own.client("sagemaker")

@@ -37,7 +37,7 @@ def add(
         raise typer.BadParameter("give --command, or --python for an image that runs the scripts of its jobs")
     image = Image(
         name=name,
-        command=tuple(shlex.split(command or "")),
+        command=_words(command or ""),
         workdir=str((workdir or Path.cwd()).resolve()),
         environment=dict(_pair(item) for item in env or []),
         python=python,
@@ -71,6 +71,13 @@ def remove(name: Annotated[str, typer.Argument(help="The image's name.")], home:
     if not removed:
         typer.echo(f"There is no image {name}. `pegbox image list` shows those there are.", err=True)
         raise typer.Exit(1)
+
+
+def _words(command: str) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(command))
+    except ValueError as error:
+        raise typer.BadParameter(f"--command {command!r} can't be read as a command line: {error}") from None
 
 
 def _pair(item: str) -> tuple[str, str]:

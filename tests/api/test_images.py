@@ -1,0 +1,136 @@
+"""The command line beside a running server: images, keys, `pegbox env`, `pegbox migrate`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from jobs import archive, new_name, pegbox, training_ended, training_request
+from running import RunningServer
+
+
+def shell(server: RunningServer, command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command line as a user does; `pegbox` is on the path."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PEGBOX_", "AWS_"))}
+    return subprocess.run(
+        ["bash", "-c", command],
+        cwd=folder,
+        env=kept | {"PATH": path, "PEGBOX_HOME": str(server.home)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_an_image_is_the_command_in_the_folder_where_it_was_added(
+    server: RunningServer, sagemaker: Any, s3: Any, here: str, tmp_path: Path
+) -> None:
+    (tmp_path / "train.py").write_text(
+        "import os, pathlib, sys\n"
+        "pathlib.Path(os.environ['SM_MODEL_DIR'], 'said').write_text(' '.join([os.environ['GREETING'], *sys.argv[1:]]))"
+    )
+    name = f"123456789012.dkr.ecr.us-east-1.amazonaws.com/{new_name('mine')}:latest"
+    done = shell(
+        server, f"pegbox image add {name} --command \"python train.py --fast 'a b'\" --env GREETING=hi", tmp_path
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    job = new_name()
+    sagemaker.create_training_job(**training_request(job, name, here))
+    found = training_ended(sagemaker, job)
+    assert archive(s3, found["ModelArtifacts"]["S3ModelArtifacts"]) == {"said": b"hi --fast a b"}
+    assert f"{name}  runs  python train.py --fast 'a b'  in {tmp_path}" in pegbox(server, "image", "list")
+
+
+def test_an_added_image_replaces_the_former_and_a_removed_one_is_unknown(
+    server: RunningServer, sagemaker: Any, here: str, image: Callable[..., str]
+) -> None:
+    name = image("raise SystemExit('first')")
+    pegbox(server, "image", "add", name, "--command", "echo second")
+    job = new_name()
+    sagemaker.create_training_job(**training_request(job, name, here))
+    assert training_ended(sagemaker, job)["TrainingJobStatus"] == "Completed"
+    pegbox(server, "image", "remove", name)
+    job = new_name()
+    sagemaker.create_training_job(**training_request(job, name, here))
+    assert "is not known on this server" in training_ended(sagemaker, job)["FailureReason"]
+
+
+def test_an_image_may_take_the_name_of_a_built_in(start_server: Callable[..., RunningServer], tmp_path: Path) -> None:
+    own = start_server()
+    own.client("s3").create_bucket(Bucket="own")
+    pegbox(own, "image", "add", "xgboost", "--command", "true")
+    sagemaker = own.client("sagemaker")
+    sagemaker.create_training_job(**training_request("mine", "xgboost", "s3://own/out"))
+    assert training_ended(sagemaker, "mine")["TrainingJobStatus"] == "Completed"
+
+
+WRONG = {
+    "pegbox image add x": (2, "give --command, or --python"),
+    "pegbox image add x --command 'a' --env B": (2, "is not of the form KEY=VALUE"),
+    'pegbox image add x --command "a \'b"': (2, "No closing quotation"),
+    "pegbox image remove nobody": (1, "There is no image nobody"),
+    "pegbox keys remove nobody": (1, "There is no access key nobody"),
+    "pegbox keys add --account 12": (1, "is not twelve digits"),
+    "PEGBOX_SLOTS=0 pegbox serve": (1, "slots: 0 leaves no room"),
+    "PEGBOX_SLOTS=many pegbox env": (1, "PEGBOX_SLOTS: 'many' is not usable; expected int"),
+    "pegbox serve --auth off --host 0.0.0.0": (1, "auth off is for loopback only"),
+}
+
+
+@pytest.mark.parametrize("command", WRONG)
+def test_a_wrong_command_line_ends_with_one_clear_line(server: RunningServer, tmp_path: Path, command: str) -> None:
+    code, expected = WRONG[command]
+    done = shell(server, command, tmp_path)
+    assert done.returncode == code
+    assert expected in " ".join(done.stderr.replace("│", " ").split())
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_that_is_taken_is_told(server: RunningServer, tmp_path: Path) -> None:
+    port = server.url.rsplit(":", 1)[1]
+    done = shell(server, f"pegbox serve --port {port}", tmp_path)
+    assert done.returncode == 1
+    assert f"cannot listen on 127.0.0.1:{port}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_pegbox_env_points_every_client_at_the_server(
+    server: RunningServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = shell(server, 'eval "$(pegbox env)" && env | grep ^AWS_', tmp_path)
+    found = dict(line.split("=", 1) for line in done.stdout.splitlines())
+    assert found == {
+        "AWS_ENDPOINT_URL": server.url,
+        "AWS_ACCESS_KEY_ID": server.credentials()["aws_access_key_id"],
+        "AWS_SECRET_ACCESS_KEY": server.credentials()["aws_secret_access_key"],
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_REGION": "us-east-1",
+    }
+    for name, value in found.items():
+        monkeypatch.setenv(name, value)
+    session = boto3.Session()
+    assert session.client("sts").get_caller_identity()["Account"] == "000000000000"
+    session.client("sagemaker").list_training_jobs()
+    assert session.client("s3").list_buckets()["Buckets"] is not None
+
+
+def test_migrate_may_run_beside_the_server_and_before_it(server: RunningServer, tmp_path: Path) -> None:
+    assert "already" in pegbox(server, "migrate")
+    fresh = tmp_path / "fresh"
+    done = shell(server, f"pegbox migrate --home {fresh} && pegbox migrate --home {fresh}", tmp_path)
+    first, second = done.stdout.splitlines()
+    assert first == second.removesuffix(" already.") + "."
+    assert fresh.stat().st_mode & 0o077 == 0
+
+
+def test_the_home_is_for_its_owner_only(server: RunningServer) -> None:
+    for path in (server.home, server.home / "credentials", server.home / "pegbox.db", server.home / "run"):
+        assert path.stat().st_mode & 0o077 == 0, path

@@ -1,4 +1,4 @@
-"""The search that all peers run: XGBoost on the demo's data, 100 rounds, four hyperparameters, AUC on validation data."""
+"""The search that all peers run: XGBoost on the demo's data, 100 rounds, four hyperparameters, validation AUC."""
 
 from __future__ import annotations
 

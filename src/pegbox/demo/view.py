@@ -70,9 +70,9 @@ class LiveView:
             TextColumn("training jobs"), BarColumn(bar_width=None), MofNCompleteColumn(), TimeElapsedColumn()
         )
         self._task = self._progress.add_task("jobs", total=None)
-        self._live = Live(console=console, refresh_per_second=8, get_renderable=self._draw)
         self._tuning: Mapping[str, Any] = {}
         self._jobs: Sequence[Job] = ()
+        self._live = Live(console=console, refresh_per_second=8, get_renderable=self._draw)
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -94,15 +94,17 @@ class LiveView:
         parts: list[RenderableType] = [self._progress, _counts(self._tuning)]
         values = [objective(job) for job in self._jobs]
         if any(value is not None for value in values):
-            parts += [Text(), plot(values), Text(), _best(self._tuning)]
+            goal = self._tuning["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"]["Type"]
+            parts += [Text(), plot(values, maximize=goal == "Maximize"), Text(), _best(self._tuning)]
         name = self._tuning["HyperParameterTuningJobName"]
         return Panel(Group(*parts), title=f"tuning job {name}", border_style="cyan")
 
 
-def plot(values: Sequence[float | None], rows: int = PLOT_ROWS) -> RenderableType:
+def plot(values: Sequence[float | None], *, maximize: bool, rows: int = PLOT_ROWS) -> RenderableType:
     """One column a training job: its objective value as a dot, the best so far as a line."""
     seen = [value for value in values if value is not None]
-    low, high = _range(seen)
+    low, high = _range(seen, maximize)
+    better = max if maximize else min
     grid = [[" "] * len(values) for _ in range(rows)]
 
     def row(value: float) -> int:
@@ -112,7 +114,7 @@ def plot(values: Sequence[float | None], rows: int = PLOT_ROWS) -> RenderableTyp
     best: float | None = None
     for column, value in enumerate(values):
         if value is not None:
-            best = value if best is None else max(best, value)
+            best = value if best is None else better(best, value)
         if best is not None:
             grid[row(best)][column] = "─"
         if value is not None:
@@ -126,10 +128,10 @@ def plot(values: Sequence[float | None], rows: int = PLOT_ROWS) -> RenderableTyp
     return lines
 
 
-def _range(values: Sequence[float]) -> tuple[float, float]:
+def _range(values: Sequence[float], maximize: bool) -> tuple[float, float]:
     """What the plot spans: the better three quarters, so that one bad job does not flatten the rest."""
-    ordered = sorted(values)
-    return ordered[len(ordered) // 4], ordered[-1]
+    ordered, worse = sorted(values), len(values) // 4
+    return (ordered[worse], ordered[-1]) if maximize else (ordered[0], ordered[-1 - worse])
 
 
 def _counts(tuning: Mapping[str, Any]) -> Text:

@@ -24,6 +24,7 @@ from pegbox.store.base import MetricPoint, Resource, Transaction
 log = structlog.get_logger()
 
 WAITING_LOOK = 5.0  #: seconds until a job without a slot looks again by itself; a freed slot wakes it at once
+MANY_POINTS = 1000  #: so many new points at once are a page of more
 CLIENT_CODES = (126, 127)  #: exit codes for a program that cannot be executed
 
 
@@ -85,7 +86,7 @@ class TrainingWork:
         self._enter("Training", Phase.RUNNING)
 
     def _watch(self, stop: bool) -> bool:
-        """Import what is new; True when the processes have ended or are lost."""
+        """Import what is new; True when there is more to do at once: more points, or an end to deal with."""
         context, directory = self._context, self._directory()
         if stop:
             context.executor.stop(directory)
@@ -100,7 +101,7 @@ class TrainingWork:
         if job != self._job:
             self._import(job, seen)
         self._keep_checkpoints()
-        return False
+        return len(seen.points) >= MANY_POINTS
 
     def _imported(self, seen: Observation) -> TrainingJob:
         """The job with the new points and the start of training."""

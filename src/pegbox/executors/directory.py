@@ -129,11 +129,8 @@ def phase(directory: Path) -> tuple[Phase, dict[str, Any] | None]:
 
 
 def kill_orphans(directory: Path) -> None:
-    """Kill what a lost runner's trainers left: every process that carries the attempt's id in its environment."""
-    attempt = read(directory / "attempt.json")
-    if attempt is None:
-        return
-    mark = f"\0PEGBOX_ATTEMPT={attempt['id']}\0".encode()
+    """Kill what a lost runner's trainers left: every process that carries the attempt's path in its environment."""
+    mark = f"\0PEGBOX_ATTEMPT={directory.resolve()}\0".encode()
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             if mark in b"\0" + (entry / "environ").read_bytes():

@@ -23,7 +23,7 @@ _TOOLKIT_HYPERPARAMETERS = ("sagemaker_", "_tuning_objective_metric")  # not the
 
 def addresses(job: Job) -> dict[str, str]:
     """Host -> its own loopback address.  Two jobs meet in one address once in 65,000 pairs, and then only by port."""
-    seed = int.from_bytes(hashlib.sha256(job.id.encode()).digest()[:4], "big")
+    seed = int.from_bytes(hashlib.sha256(str(job.directory).encode()).digest()[:4], "big")
     found = {}
     for number, host in enumerate(job.hosts):
         third, fourth = divmod(number, 250)
@@ -95,11 +95,11 @@ def environment(job: Job, toolkit_variables: Mapping[str, str]) -> dict[str, str
         "AWS_REGION": job.region,
         "AWS_DEFAULT_REGION": job.region,
         "PYTHONUNBUFFERED": "1",
-        "PEGBOX_ATTEMPT": job.id,
         "PEGBOX_HOST_ADDRESSES": json.dumps(addresses(job)),
     }
     found |= toolkit_variables
     found |= job.environment
+    found["PEGBOX_ATTEMPT"] = str(job.directory)  # the id is unique in one installation only, the path on this machine
     return {name: value for name, value in found.items() if _is_variable(name, value)}
 
 

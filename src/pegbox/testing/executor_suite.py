@@ -309,6 +309,24 @@ time.sleep(99)
         executor.start(attempt)
         assert watch.look().phase is Phase.LOST
 
+    def test_a_lost_attempt_takes_no_namesake_with_it(self, executor: Executor, directory: Path) -> None:
+        namesake = directory.with_name(directory.name + "-of-another-home")
+        for place in (directory, namesake):
+            executor.start(
+                an_attempt(place, "import os, time; print(f'loss={os.getpid()};'); time.sleep(99)", id="1-1")
+            )
+        pids = []
+        for place in (directory, namesake):
+            watch = Watch(executor, place)
+            watch.until(lambda _, watch=watch: len(watch.points) == 1)  # type: ignore[misc]
+            pids.append(int(values(watch.points)[0]))
+        os.kill(json.loads((directory / "runner.json").read_text())["pid"], signal.SIGKILL)
+        assert Watch(executor, directory).until_over().phase is Phase.LOST
+        wait_for(lambda: not is_running(pids[0]))
+        assert is_running(pids[1])
+        executor.stop(namesake)
+        assert Watch(executor, namesake).until_over().phase is Phase.EXITED
+
     def test_no_grandchild_survives(self, executor: Executor, directory: Path) -> None:
         seen, points = self.run(executor, an_attempt(directory, _LEAVE_A_GRANDCHILD))
         assert seen.exit is not None

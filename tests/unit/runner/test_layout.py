@@ -42,7 +42,7 @@ def test_hosts_are_sorted_as_text_and_have_addresses_of_their_own(tmp_path: Path
     assert list(found)[:2] == ["algo-1", "algo-2"]
     assert len(set(found.values())) == 300
     assert all(ipaddress.ip_address(address).is_loopback for address in found.values())
-    assert not set(found.values()) & set(layout.addresses(a_job(tmp_path, id="job-2")).values())
+    assert not set(found.values()) & set(layout.addresses(a_job(tmp_path / "another")).values())
     assert layout.resources(job, "algo-2")["hosts"][:3] == ["algo-1", "algo-10", "algo-100"]
 
 

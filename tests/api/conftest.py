@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,10 @@ from running import RunningServer
 
 
 @pytest.fixture(scope="session")
-def sagemaker(server: RunningServer) -> Any:
-    return server.client("sagemaker")
+def sagemaker(server: RunningServer) -> Iterator[Any]:
+    """A client; when all is over, nothing that it asked may have met a fault of the server."""
+    yield server.client("sagemaker")
+    assert "level=error" not in server.log.read_text()
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -200,6 +201,10 @@ TUNING: dict[str, tuple[Change, str]] = {
     "built-in without data": (
         _built_in_then(lambda r: _job(r).pop("InputDataConfig")),
         "needs the input data channel [train]",
+    ),
+    "a metric with the objective's other name": (
+        lambda r: _algorithm(r, MetricDefinitions=[LOSS, LOSS | {"Name": "ObjectiveMetric"}]),
+        "The metric name [ObjectiveMetric] stands for the objective itself",
     ),
     "expression without group": (lambda r: _algorithm(r, MetricDefinitions=[_REGEX]), "[loss]"),
     "broken expression": (
@@ -487,3 +492,29 @@ def test_what_does_not_exist_is_told_as_the_service_tells_it(sagemaker: Any) -> 
         code, message = refusal(call, HyperParameterTuningJobName="nobody")
         assert code == "ResourceNotFound"
         assert "can't find a tuning job with the name nobody" in message
+
+
+def test_there_is_a_limit_to_the_instances_of_a_job(sagemaker: Any, here: str) -> None:
+    request = training_request(new_name(), "any", here)
+    request["ResourceConfig"]["InstanceCount"] = 1_000_000
+    code, message = refusal(sagemaker.create_training_job, **request)
+    assert code == "ResourceLimitExceeded"
+    assert "at most 100 instances" in message
+    request = tuning_request(new_name(), "any", here)
+    _job(request)["ResourceConfig"]["InstanceCount"] = 101
+    assert refusal(sagemaker.create_hyper_parameter_tuning_job, **request)[0] == "ResourceLimitExceeded"
+
+
+def test_of_requests_with_one_name_at_the_same_time_one_wins(server: RunningServer, here: str) -> None:
+    clients = [server.client("sagemaker") for _ in range(8)]
+    request = training_request(new_name(), "any", here)
+
+    def create(client: Any) -> str:
+        try:
+            client.create_training_job(**request)
+        except client.exceptions.ResourceInUse:
+            return "taken"
+        return "created"
+
+    with ThreadPoolExecutor(len(clients)) as pool:
+        assert sorted(pool.map(create, clients)) == ["created"] + ["taken"] * 7

@@ -427,3 +427,12 @@ def test_entrypoint_and_arguments_replace_the_images_own(
     entry = {"ContainerEntrypoint": ["/bin/sh", "-c"], "ContainerArguments": ["echo shell > $SM_MODEL_DIR/said"]}
     job = run("", AlgorithmSpecification=algorithm | entry)
     assert archive(s3, job["ModelArtifacts"]["S3ModelArtifacts"]) == {"said": b"shell\n"}
+
+
+def test_an_entrypoint_takes_the_place_of_a_built_in(run: Callable[..., dict[str, Any]], s3: Any) -> None:
+    algorithm = {"TrainingInputMode": "File", "TrainingImage": "xgboost"}
+    entry = {"ContainerEntrypoint": ["/bin/sh", "-c", "echo own > $SM_MODEL_DIR/said"]}
+    job = run("", AlgorithmSpecification=algorithm | entry)
+    assert archive(s3, job["ModelArtifacts"]["S3ModelArtifacts"]) == {"said": b"own\n"}
+    job = run("", AlgorithmSpecification=algorithm | {"ContainerArguments": ["--fast"]})
+    assert job["FailureReason"].startswith("ClientError: The training image [xgboost] has no command here")

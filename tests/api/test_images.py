@@ -23,7 +23,7 @@ def shell(server: RunningServer, command: str, folder: Path) -> subprocess.Compl
     return subprocess.run(
         ["bash", "-c", command],
         cwd=folder,
-        env=kept | {"PATH": path, "PEGBOX_HOME": str(server.home)},
+        env=kept | {"PATH": path, "PEGBOX_HOME": str(server.home)} | server.environment,
         capture_output=True,
         text=True,
         timeout=60,

@@ -79,6 +79,14 @@ def test_describe_gives_back_everything_that_was_asked(
     assert not {"TuningJobArn", "FailureReason", "ExperimentConfig", "WarmPoolStatus"} & set(job)
 
 
+def test_a_volume_size_is_there_for_clients_that_read_it(sagemaker: Any, here: str) -> None:
+    resources = {"InstanceType": "local", "InstanceCount": 1}
+    request = training_request(new_name(), "any", here, ResourceConfig=resources)
+    sagemaker.create_training_job(**request)
+    job = sagemaker.describe_training_job(TrainingJobName=request["TrainingJobName"])
+    assert job["ResourceConfig"] == resources | {"VolumeSizeInGB": 1}
+
+
 def test_a_running_job_tells_where_it_stands(sagemaker: Any, image: Callable[..., str], here: str) -> None:
     name = new_name()
     sagemaker.create_training_job(**training_request(name, image("import time; time.sleep(600)"), here))

@@ -142,3 +142,14 @@ def test_health_needs_no_signature(server: RunningServer) -> None:
     with urllib.request.urlopen(f"{server.url}/health", timeout=10) as answer:
         found = json.load(answer)
     assert found["status"] == "ok" and found["pid"] == server.process.pid
+
+
+def test_the_answer_is_json_whatever_the_request_calls_itself(server: RunningServer) -> None:
+    client = server.client("sagemaker")
+
+    def change(params: dict[str, Any], **_: object) -> None:
+        params["headers"]["Content-Type"] = "text/html"
+
+    client.meta.events.register_last("before-call.sagemaker.ListTrainingJobs", change)
+    headers = client.list_training_jobs()["ResponseMetadata"]["HTTPHeaders"]
+    assert headers["content-type"] == "application/x-amz-json-1.1"

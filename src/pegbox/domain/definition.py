@@ -11,11 +11,12 @@ from posixpath import normpath
 from typing import Any, NoReturn
 
 from pegbox.domain.metrics import check_definitions
-from pegbox.errors import ValidationException
+from pegbox.errors import ResourceLimitExceeded, ValidationException
 
 MOST_HYPERPARAMETERS = 100
 MOST_RUNTIME = 28 * 24 * 3600  #: seconds, MaxRuntimeInSeconds of a training job
 DEFAULT_RUNTIME = 24 * 3600
+MOST_INSTANCES = 100  #: each is a process of this machine
 CHECKPOINTS = "/opt/ml/checkpoints"
 _SOURCE_LATER = ("InstanceGroupNames", "ModelAccessConfig", "HubAccessConfig")
 
@@ -37,7 +38,7 @@ def check(document: Mapping[str, Any]) -> None:
 
 
 def check_resources(document: Mapping[str, Any]) -> None:
-    """Raise ValidationException unless the resources name a type and a number of instances."""
+    """Raise ValidationException unless a type and a number of instances are given, ResourceLimitExceeded for too many."""
     if document.get("InstanceGroups"):
         refuse(
             "ResourceConfig.InstanceGroups (heterogeneous clusters) is not supported yet: "
@@ -50,14 +51,21 @@ def check_resources(document: Mapping[str, Any]) -> None:
             refuse(f"ResourceConfig.{unknown} is not supported: leave it out.")
     if not document.get("InstanceType"):
         refuse("ResourceConfig needs an InstanceType, for example ml.m5.large or local.")
-    if document.get("InstanceCount", 0) < 1:
+    count = document.get("InstanceCount", 0)
+    if count < 1:
         refuse("ResourceConfig.InstanceCount must be at least 1.")
+    if count > MOST_INSTANCES:
+        raise ResourceLimitExceeded(
+            f"A training job can have at most {MOST_INSTANCES} instances on this server; the request has {count}."
+        )
 
 
 def normalise(document: Mapping[str, Any]) -> dict[str, Any]:
     """The document with the defaults that Describe reports."""
     condition = {"MaxRuntimeInSeconds": DEFAULT_RUNTIME, **(document.get("StoppingCondition") or {})}
     normal = {**document, "StoppingCondition": condition}
+    if resources := document.get("ResourceConfig"):
+        normal["ResourceConfig"] = {"VolumeSizeInGB": 1, **resources}
     if channels := document.get("InputDataConfig"):
         normal["InputDataConfig"] = [_channel(channel) for channel in channels]
     for flag in ("EnableNetworkIsolation", "EnableInterContainerTrafficEncryption", "EnableManagedSpotTraining"):

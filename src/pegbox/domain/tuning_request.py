@@ -39,6 +39,7 @@ def check(request: Mapping[str, Any]) -> Space:
     _check_count(space, job.get("StaticHyperParameters") or {})
     if not config.get("HyperParameterTuningJobObjective"):
         refuse("HyperParameterTuningJobConfig needs a HyperParameterTuningJobObjective.")
+    _check_alias(job)
     _check_strategy(config)
     _check_limits(config)
     return space
@@ -102,6 +103,12 @@ def _check_single(job: Mapping[str, Any]) -> None:
                 f"{name} belongs to TrainingJobDefinitions: "
                 "in the single form give it in HyperParameterTuningJobConfig."
             )
+
+
+def _check_alias(job: Mapping[str, Any]) -> None:
+    for definition in job["AlgorithmSpecification"].get("MetricDefinitions") or []:
+        if definition["Name"] == OBJECTIVE_ALIAS:
+            refuse(f"The metric name [{OBJECTIVE_ALIAS}] stands for the objective itself: choose another one.")
 
 
 def _check_count(space: Space, static: Mapping[str, str]) -> None:

@@ -35,16 +35,21 @@ def plan(document: Mapping[str, Any], find_image: Callable[[str], Image | None],
     specification = document["AlgorithmSpecification"]
     name, hyperparameters = specification["TrainingImage"], document.get("HyperParameters") or {}
     image = find_image(name)
+    if specification.get("ContainerEntrypoint") or (image and image.command):
+        return Plan(_command(specification, image, python))
     meaning = image or program_of(name, hyperparameters)
-    if isinstance(meaning, Algorithm):
-        return Plan(Program(module=meaning.trainer))
-    if meaning is None and not specification.get("ContainerEntrypoint"):
+    if meaning is None:
         raise ClientFault(
             f"The training image [{name}] is not known on this server, which runs jobs without containers. "
             f'Register what it runs: pegbox image add {name} --command "python train.py"'
         )
-    if specification.get("ContainerEntrypoint") or (image and image.command):
-        return Plan(_command(specification, image, python))
+    if specification.get("ContainerArguments"):
+        raise ClientFault(
+            f"The training image [{name}] has no command here that could take ContainerArguments: "
+            "give a ContainerEntrypoint as well, or hyperparameters instead."
+        )
+    if isinstance(meaning, Algorithm):
+        return Plan(Program(module=meaning.trainer))
     return _script(name, hyperparameters, (image and image.python) or python or sys.executable, image)
 
 

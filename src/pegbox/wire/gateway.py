@@ -30,6 +30,7 @@ from pegbox.wire.validate import check
 log = structlog.get_logger()
 
 MOST_DRAINED = 64 << 20  #: bytes of an oversized body that are read so that the client hears the answer
+JSON_TYPES = ("application/x-amz-json-1.1", "application/x-amz-json-1.0")
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -89,7 +90,8 @@ class Gateway:
         operation = self._operation(service, name)
         arguments = json11.parse(body)
         answer = await self._run(operation, arguments, caller, request_id)
-        version = request.headers.get("content-type", "application/x-amz-json-1.1").split(";")[0]
+        asked = request.headers.get("content-type")
+        version = asked if asked in JSON_TYPES else JSON_TYPES[0]
         return Response(json11.answer(answer, operation), 200, _headers(request_id, version))
 
     async def _query(self, request: Request, head: Head, request_id: str) -> Response:
@@ -151,7 +153,7 @@ class _JsonRefusal:
     request_id: str
 
     def __call__(self, error: PegboxError) -> Response:
-        headers = _headers(self.request_id, "application/x-amz-json-1.1") | {"x-amzn-ErrorType": error.code}
+        headers = _headers(self.request_id, JSON_TYPES[0]) | {"x-amzn-ErrorType": error.code}
         return Response(json11.refusal(error), error.status, headers)
 
 

@@ -70,14 +70,15 @@ class Server:
         """Begin to work on what is due."""
         self.engine.start()
 
-    def stop(self) -> None:
-        """End; running training goes on."""
+    def stop(self) -> bool:
+        """End; running training goes on.  False when a thread is still busy, with a long download for example."""
         self.wake.close()
-        self.engine.stop(STOP_SECONDS)
         self.context.proposer.close()
+        idle = self.engine.stop(STOP_SECONDS)
         self.context.executor.close()
         self.files.close()
         self.store.close()
+        return idle
 
 
 def open_home(settings: Settings) -> None:

@@ -39,8 +39,10 @@ def run(settings: Settings) -> None:
             log.info("serving", url=url, home=str(settings.home), auth="on" if settings.auth else "off")
             asyncio.run(_Uvicorn(server.asgi).serve(sockets=[listener]))
     finally:
-        server.stop()
+        idle = server.stop()
         log.info("stopped; running training goes on")
+        if not idle:
+            os._exit(0)  # the interpreter would wait for a thread whose work the next start does again
 
 
 def client_environment(settings: Settings) -> dict[str, str]:

@@ -18,6 +18,7 @@ import structlog
 
 from pegbox.engine.context import Context
 from pegbox.engine.mailbox import Mailbox
+from pegbox.engine.proposer import Closing
 from pegbox.engine.training import TrainingWork
 from pegbox.engine.tuning import TuningWork
 from pegbox.store.base import Kind, Resource, Stale, Unavailable
@@ -53,8 +54,11 @@ class Engine:
         for thread in self._threads:
             thread.start()
 
-    def stop(self, seconds: float) -> None:
-        """Take no more work and wait up to `seconds` for what is being done; what is not done is taken up again."""
+    def stop(self, seconds: float) -> bool:
+        """Take no more work and wait up to `seconds` for what is being done; False if something still is.
+
+        Whatever is not done is taken up again by the next start.
+        """
         self._stopping.set()
         self._mailbox.poke([])
         deadline = time.monotonic() + seconds
@@ -62,7 +66,7 @@ class Engine:
             thread.join(max(0.0, deadline - time.monotonic()))
         self._pool.shutdown(wait=False, cancel_futures=True)
         with self._idle:
-            self._idle.wait_for(lambda: not self._working, max(0.0, deadline - time.monotonic()))
+            return self._idle.wait_for(lambda: not self._working, max(0.0, deadline - time.monotonic()))
 
     def _tick(self) -> None:
         look = 0.0
@@ -98,6 +102,8 @@ class Engine:
             if not self._stopping.is_set():
                 due_in = self._run(resource)
             self._faults.pop(resource.id, None)
+        except Closing:
+            pass  # the next start asks again
         except Stale:
             log.debug("the row changed meanwhile", job=resource.name)
         except Unavailable as error:

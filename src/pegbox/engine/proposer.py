@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO, Protocol, cast
 
 from pegbox.strategies.base import Candidate, Study
@@ -43,15 +43,15 @@ class Answer:
     fault: str | None = None  #: traceback of a strategy that failed
 
 
-class NoAnswer(Exception):
-    """The worker did not answer in time, or died."""
+class Closing(Exception):
+    """The proposer was closed: the question will be asked again by the next server."""
 
 
 class Proposer(Protocol):
     """Answers questions."""
 
     def ask(self, question: Question) -> Answer:
-        """Ask; never raises for a strategy's own faults."""
+        """Ask; never raises for a strategy's own faults.  Raises Closing."""
         ...
 
     def close(self) -> None:
@@ -66,38 +66,56 @@ class ProcessProposer:
         self._timeout = timeout
         self._worker: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
+        self._closed = False
 
     def ask(self, question: Question) -> Answer:
-        """Ask the strategy, or random search when it fails or takes more than `timeout` seconds."""
+        """Ask the strategy, or random search when it fails or takes more than `timeout` seconds.
+
+        Raises Closing when the proposer was closed before there was an answer.
+        """
         with self._lock:
+            answer = self._answer(question)
+            if answer.fault is None or question.strategy == FALLBACK:
+                return answer
+            second = self._answer(replace(question, strategy=FALLBACK))
+            return replace(second, fault="\n".join(filter(None, (answer.fault, second.fault))))
+
+    def _answer(self, question: Question) -> Answer:
+        for _ in range(2):  # a worker that was killed from outside is replaced once
+            if self._closed:
+                raise Closing
             try:
-                answer = self._exchange(question)
-                if answer.fault is None:
-                    return answer
-                fault = answer.fault
-            except NoAnswer as error:
-                fault = str(error)
-            if question.strategy == FALLBACK:
-                return Answer(fault=fault)
-            try:
-                second = self._exchange(Question(FALLBACK, question.study, question.count))
-            except NoAnswer as error:
-                return Answer(fault=f"{fault}\n{error}")
-            return Answer(second.candidates, second.exhausted, fault)
+                questions, answers = self._pipes()
+                _send(questions, question)
+                return _receive_within(answers, self._timeout)
+            except TimeoutError as error:
+                self._end()
+                return Answer(fault=f"the {question.strategy} strategy gave no answer: {error}")
+            except (OSError, EOFError):
+                self._end()
+        if self._closed:
+            raise Closing
+        return Answer(fault=f"the process of the {question.strategy} strategy died twice")
+
+    @property
+    def pid(self) -> int:
+        """Of the worker; 0 while there is none."""
+        worker = self._worker
+        return 0 if worker is None else worker.pid
+
+    def restart(self) -> None:
+        """End the worker; the next question starts another."""
+        with self._lock:
+            self._end()
 
     def close(self) -> None:
-        """End the worker."""
+        """End the worker, also in the middle of a question, which then has no answer."""
+        self._closed = True
+        worker = self._worker
+        if worker is not None:
+            worker.kill()
         with self._lock:
             self._end()
-
-    def _exchange(self, question: Question) -> Answer:
-        try:
-            questions, answers = self._pipes()
-            _send(questions, question)
-            return _receive_within(answers, self._timeout)
-        except (OSError, EOFError, TimeoutError) as error:
-            self._end()
-            raise NoAnswer(f"the {question.strategy} strategy gave no answer: {error!r}") from None
 
     def _pipes(self) -> tuple[BinaryIO, BinaryIO]:
         if self._worker is None or self._worker.poll() is not None:

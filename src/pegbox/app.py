@@ -149,6 +149,7 @@ class _Invoke:
             store=self.store,
             clock=time.time,
             seed=lambda: secrets.randbits(31),
+            find_image=self.store.images.find,
             poke=self.mailbox.poke,
         )
         try:

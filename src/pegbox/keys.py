@@ -83,4 +83,6 @@ class KeyRing:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
+        if self.file.exists():  # its key is of another database: the secret is nowhere else
+            self.file.replace(self.file.with_suffix(".before"))
         scratch.replace(self.file)

@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 import pytest
 
-from jobs import archive, new_name, pegbox, training_ended, training_request
+from jobs import archive, new_name, pegbox, training_ended, training_request, tuning_ended, tuning_request
 from running import RunningServer
 
 
@@ -69,7 +69,23 @@ def test_an_image_may_take_the_name_of_a_built_in(start_server: Callable[..., Ru
     pegbox(own, "image", "add", "xgboost", "--command", "true")
     sagemaker = own.client("sagemaker")
     sagemaker.create_training_job(**training_request("mine", "xgboost", "s3://own/out"))
-    assert training_ended(sagemaker, "mine")["TrainingJobStatus"] == "Completed"
+    job = training_ended(sagemaker, "mine")
+    assert job["TrainingJobStatus"] == "Completed"
+    assert "MetricDefinitions" not in job["AlgorithmSpecification"]
+    sagemaker.create_hyper_parameter_tuning_job(**tuning_request("own", "xgboost", "s3://own/out"))
+    assert tuning_ended(sagemaker, "own")["HyperParameterTuningJobStatus"] == "Completed"
+
+
+def test_credentials_outlive_a_command_that_looks_into_another_database(
+    start_server: Callable[..., RunningServer], tmp_path: Path
+) -> None:
+    server = start_server()
+    before = (server.home / "credentials").read_text()
+    done = shell(server, f"PEGBOX_DATABASE_URL=sqlite:///{tmp_path}/other.db pegbox env", tmp_path)
+    assert done.returncode == 0
+    assert (server.home / "credentials").read_text() != before
+    assert (server.home / "credentials.before").read_text() == before
+    assert (server.home / "credentials.before").stat().st_mode & 0o077 == 0
 
 
 WRONG = {

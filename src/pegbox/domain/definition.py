@@ -38,7 +38,7 @@ def check(document: Mapping[str, Any]) -> None:
 
 
 def check_resources(document: Mapping[str, Any]) -> None:
-    """Raise ValidationException unless a type and a number of instances are given, ResourceLimitExceeded for too many."""
+    """Raise ValidationException unless type and number of instances are given, ResourceLimitExceeded for too many."""
     if document.get("InstanceGroups"):
         refuse(
             "ResourceConfig.InstanceGroups (heterogeneous clusters) is not supported yet: "

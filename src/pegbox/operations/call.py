@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from pegbox.store.base import Store
+from pegbox.store.base import Image, Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,4 +19,5 @@ class Call:
     store: Store
     clock: Callable[[], float]  #: epoch seconds
     seed: Callable[[], int]  #: a fresh seed for a search without RandomSeed
+    find_image: Callable[[str], Image | None]  #: what a registered image runs
     poke: Callable[[Collection[int]], None]  #: let the engine look at these resources now

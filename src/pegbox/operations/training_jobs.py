@@ -36,7 +36,7 @@ def create_training_job(request: CreateTrainingJobRequestTypeDef, call: Call) ->
     labels = tags.checked(document)
     now = call.clock()
     job = training.created(now)
-    normal = training_request.normalise(document, metric_definitions(document))
+    normal = training_request.normalise(document, metric_definitions(document, call))
     row = Resource(
         account=call.account,
         region=call.region,
@@ -110,16 +110,22 @@ def stop_training_job(request: StopTrainingJobRequestTypeDef, call: Call) -> Non
     call.poke([row.id])
 
 
-def metric_definitions(document: dict[str, Any]) -> list[dict[str, str]]:
-    """The metrics of a job: the request's own, and those that a built-in brings along."""
-    algorithm = document["AlgorithmSpecification"]
-    own = list(algorithm.get("MetricDefinitions") or [])
+def built_in(document: dict[str, Any], call: Call) -> Algorithm | None:
+    """The built-in algorithm that a job runs, unless somebody has registered the image's name for something else."""
+    image = document["AlgorithmSpecification"]["TrainingImage"]
     hyperparameters = document.get("HyperParameters") or document.get("StaticHyperParameters") or {}
-    meaning = program_of(algorithm["TrainingImage"], hyperparameters)
-    if not isinstance(meaning, Algorithm):
+    meaning = program_of(image, hyperparameters)
+    return meaning if isinstance(meaning, Algorithm) and call.find_image(image) is None else None
+
+
+def metric_definitions(document: dict[str, Any], call: Call) -> list[dict[str, str]]:
+    """The metrics of a job: the request's own, and those that a built-in brings along."""
+    own = list(document["AlgorithmSpecification"].get("MetricDefinitions") or [])
+    algorithm = built_in(document, call)
+    if algorithm is None:
         return own
     names = {item["Name"] for item in own}
-    return own + [item for item in meaning.metric_definitions() if item["Name"] not in names]
+    return own + [item for item in algorithm.metric_definitions() if item["Name"] not in names]
 
 
 def _descending(request: dict[str, Any]) -> bool:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from pegbox.algorithms.base import Algorithm
 from pegbox.algorithms.base import Kind as RangeKind
-from pegbox.algorithms.registry import program_of
 from pegbox.domain import tuning, tuning_request
 from pegbox.domain.ranges import Categorical, Integer, Space
 from pegbox.domain.tuning import TuningJob
@@ -15,7 +13,7 @@ from pegbox.errors import ResourceInUse, ResourceNotFound, ValidationException
 from pegbox.operations import locations, tags, training_view, tuning_view
 from pegbox.operations.call import Call
 from pegbox.operations.paging import listing, page
-from pegbox.operations.training_jobs import metric_definitions
+from pegbox.operations.training_jobs import built_in, metric_definitions
 from pegbox.store.base import AlreadyExists, Kind, NotFound, Resource, Transaction
 from pegbox.wire.registry import operation
 
@@ -45,8 +43,8 @@ def create_hyper_parameter_tuning_job(
     space = tuning_request.check(document)
     locations.check(document["TrainingJobDefinition"])
     labels = tags.checked(document)
-    metrics = metric_definitions(document["TrainingJobDefinition"])
-    _check_built_in(document, space)
+    metrics = metric_definitions(document["TrainingJobDefinition"], call)
+    _check_built_in(document, space, call)
     tuning_request.check_objective(document["HyperParameterTuningJobConfig"], metrics)
     row = _row(document | {"Tags": labels}, tuning_request.normalise(document, metrics), call)
     try:
@@ -150,14 +148,13 @@ def _row(request: dict[str, Any], document: dict[str, Any], call: Call) -> Resou
     )
 
 
-def _check_built_in(document: dict[str, Any], space: Space) -> None:
+def _check_built_in(document: dict[str, Any], space: Space, call: Call) -> None:
     """A built-in is known: what it cannot tune or does not emit is refused before any job runs."""
     job = document["TrainingJobDefinition"]
-    specification = job["AlgorithmSpecification"]
-    algorithm = program_of(specification["TrainingImage"], job.get("StaticHyperParameters") or {})
-    if not isinstance(algorithm, Algorithm):
+    algorithm = built_in(job, call)
+    if algorithm is None:
         return
-    own = {item["Name"] for item in specification.get("MetricDefinitions") or []}
+    own = {item["Name"] for item in job["AlgorithmSpecification"].get("MetricDefinitions") or []}
     objective = document["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"]["MetricName"]
     algorithm.check_objective(objective, own)
     algorithm.check_channels([channel["ChannelName"] for channel in job.get("InputDataConfig") or []])

@@ -73,7 +73,11 @@ def run_peer(environment: Path, script: str) -> float:
     variables = {**os.environ, "DEMO_DATA": str(Path(data.__file__).parent), "PYTHONPATH": str(folder)}
     began = time.perf_counter()
     done = subprocess.run(
-        [environment / "bin" / "python", folder / script], env=variables, capture_output=True, text=True
+        [environment / "bin" / "python", folder / script],
+        env=variables,
+        cwd=tempfile.mkdtemp(),  # some leave files where they run
+        capture_output=True,
+        text=True,
     )
     seconds = time.perf_counter() - began
     if done.returncode != 0:

@@ -30,6 +30,7 @@ def tree(directory: Path, host: str) -> Path:
 
 def stage(objects: ObjectStore, account: str, document: Mapping[str, Any], source: str | None, directory: Path) -> None:
     """Lay out the directory of an attempt.  Raises ClientFault when the request's data cannot be had."""
+    directory.mkdir(parents=True, exist_ok=True)
     _check_output(objects, account, document["OutputDataConfig"]["S3OutputPath"])
     names = hosts(document)
     for channel in document.get("InputDataConfig") or []:

@@ -74,16 +74,19 @@ class TrainingWork:
         return True
 
     def _stage(self) -> None:
-        """Bring the inputs and start the attempt."""
+        """Bring the inputs.  Nothing is started before this is written down: what runs keeps its files as they are."""
         document, directory = self._resource.document, self._directory()
         try:
-            todo = plan(document, self._context.find_image, self._context.settings.python)
+            todo = self._plan()
             staging.stage(self._context.objects, self._resource.account, document, todo.source, directory)
         except ClientFault as fault:
             self._end(training.fail(self._job, fault.reason, self._context.clock()))
             return
-        self._context.executor.start(self._attempt(todo))
         self._enter("Training", Phase.RUNNING)
+
+    def _plan(self) -> Plan:
+        context = self._context
+        return plan(self._resource.document, context.find_image, context.settings.python)
 
     def _watch(self, stop: bool) -> bool:
         """Import what is new; True when there is more to do at once: more points, or an end to deal with."""
@@ -91,6 +94,8 @@ class TrainingWork:
         if stop:
             context.executor.stop(directory)
         seen = context.executor.observe(directory, self._job.cursor)
+        if seen.phase is Seen.STARTING:
+            return self._start()
         job = self._imported(seen)
         if seen.phase is Seen.LOST:
             self._lost(job)
@@ -102,6 +107,15 @@ class TrainingWork:
             self._import(job, seen)
         self._keep_checkpoints()
         return len(seen.points) >= MANY_POINTS
+
+    def _start(self) -> bool:
+        """Start the attempt, or find that it is about to run; True when it cannot be started."""
+        try:
+            self._context.executor.start(self._attempt(self._plan()))
+        except ClientFault as fault:
+            self._end(training.fail(self._job, fault.reason, self._context.clock()))
+            return True
+        return False
 
     def _imported(self, seen: Observation) -> TrainingJob:
         """The job with the new points and the start of training."""
@@ -159,11 +173,8 @@ class TrainingWork:
             self._end(training.complete(self._job, context.clock()))
 
     def _end_unstarted(self) -> None:
-        """End a job that was stopped before Training; its attempt may have been started by a server that crashed."""
-        if self._job.phase is Phase.STAGING and (self._directory() / "attempt.json").exists():
-            self._transact(replace(self._job, phase=Phase.RUNNING))
-        else:
-            self._end(training.complete(self._job, self._context.clock()))
+        """End a job that was stopped before Training."""
+        self._end(training.complete(self._job, self._context.clock()))
 
     def _lost(self, job: TrainingJob) -> None:
         """The runner is gone without a word: try again if the request allows, else fail for an internal reason."""

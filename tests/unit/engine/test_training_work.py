@@ -1,0 +1,214 @@
+"""Steps of a training job done again after a crash, with a real store and real processes."""
+
+from __future__ import annotations
+
+import io
+import sys
+import tarfile
+import time
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pegbox.domain import training, training_request
+from pegbox.domain.training import Phase, TrainingJob
+from pegbox.engine.context import Context, attempt_directory
+from pegbox.engine.proposer import ProcessProposer
+from pegbox.engine.training import TrainingWork
+from pegbox.executors.subprocess import SubprocessExecutor
+from pegbox.objects.local import LocalStore
+from pegbox.settings import Settings
+from pegbox.store.base import Kind, Resource
+from pegbox.store.sql import SqlStore
+
+HOST = "here"
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Iterator[Context]:
+    store = SqlStore(f"sqlite:///{tmp_path / 'pegbox.db'}")
+    executor = SubprocessExecutor(zygote=False)
+    poked: list[Collection[int]] = []
+    yield Context(
+        settings=Settings(home=tmp_path / "home", slots=2, stop_grace=1.0),
+        host=HOST,
+        store=store,
+        executor=executor,
+        objects=LocalStore([tmp_path]),
+        proposer=ProcessProposer(10),
+        find_image=store.images.find,
+        clock=time.time,
+        poke=poked.append,
+    )
+    executor.close()
+    store.close()
+
+
+def script_mode(tmp_path: Path, source: str) -> dict[str, Any]:
+    """The document of a job that runs this script."""
+    archive = tmp_path / "sourcedir.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        member = tarfile.TarInfo("train.py")
+        member.size = len(source.encode())
+        tar.addfile(member, io.BytesIO(source.encode()))
+    request = {
+        "TrainingJobName": "job",
+        "AlgorithmSpecification": {"TrainingImage": "pytorch-training:2.0", "TrainingInputMode": "File"},
+        "HyperParameters": {"sagemaker_program": "train.py", "sagemaker_submit_directory": f"file://{archive}"},
+        "RoleArn": "arn:aws:iam::123456789012:role/pegbox",
+        "OutputDataConfig": {"S3OutputPath": f"file://{tmp_path}/output"},
+        "ResourceConfig": {"InstanceCount": 1, "InstanceType": "local", "VolumeSizeInGB": 1},
+        "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+    }
+    return training_request.normalise(request, [])
+
+
+def insert(context: Context, document: dict[str, Any]) -> Resource:
+    job = training.created(1.0)
+    row = Resource(
+        account="123456789012",
+        region="us-east-1",
+        kind=Kind.TRAINING_JOB,
+        name="job",
+        status=job.status,
+        created_at=1.0,
+        modified_at=1.0,
+        document=document,
+        state=job.dump(),
+        due_at=0.0,
+    )
+    with context.store.transaction() as tx:
+        return tx.insert(row)
+
+
+def run(context: Context, identity: int) -> TrainingJob:
+    """One turn of the engine; the job as it is then."""
+    (row,) = context.store.claim("me", HOST, 60, 1, [identity])
+    due_in = TrainingWork(context, row).run()
+    context.store.release(row, due_in)
+    return read(context, identity)
+
+
+def read(context: Context, identity: int) -> TrainingJob:
+    with context.store.reading() as tx:
+        return TrainingJob.parse(tx.by_id(identity).state)
+
+
+def run_until_ended(context: Context, identity: int) -> TrainingJob:
+    deadline = time.monotonic() + 30
+    while (job := run(context, identity)).phase is not Phase.ENDED:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return job
+
+
+def forget(context: Context, identity: int, **changes: Any) -> None:
+    """What a crash does: the process had gone on, the database had not."""
+    with context.store.transaction() as tx:
+        row = tx.by_id(identity)
+        tx.save(replace(row, state=replace(TrainingJob.parse(row.state), **changes).dump()))
+
+
+def test_a_program_that_was_started_just_before_a_crash_is_not_started_again(context: Context, tmp_path: Path) -> None:
+    gate, starts = tmp_path / "gate", tmp_path / "starts"
+    source = (
+        "import pathlib, time\n"
+        f"open({str(starts)!r}, 'a').write('x')\n"
+        "pathlib.Path('mine').write_text('kept')\n"
+        f"while not pathlib.Path({str(gate)!r}).exists(): time.sleep(0.01)\n"
+        "print(pathlib.Path('mine').read_text())\n"
+    )
+    row = insert(context, script_mode(tmp_path, source))
+    assert run(context, row.id).phase is Phase.RUNNING
+    deadline = time.monotonic() + 30
+    while not starts.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    forget(context, row.id, started=None, cursor=0)
+    assert run(context, row.id).phase is Phase.RUNNING
+    gate.touch()
+    job = run_until_ended(context, row.id)
+    assert (job.status, job.failure) == ("Completed", None)
+    assert starts.read_text() == "x"
+    directory = attempt_directory(str(context.settings.home), row.id, 1)
+    assert (directory / "algo-1.log").read_bytes() == b"kept\n"
+
+
+def test_nothing_starts_before_it_is_written_down(context: Context, tmp_path: Path) -> None:
+    row = insert(context, script_mode(tmp_path, "pass"))
+
+    class Crash(BaseException):
+        """Stands for kill -9."""
+
+    with pytest.raises(Crash):
+        run(replace(context, executor=_Dying(context.executor, Crash)), row.id)
+    job = read(context, row.id)
+    assert (job.phase, job.secondary) == (Phase.RUNNING, "Training")
+    with context.store.reading() as tx:
+        context.store.release(tx.by_id(row.id), 0)
+    assert run_until_ended(context, row.id).status == "Completed"
+
+
+def test_outputs_are_stored_again_when_the_server_died_over_them(context: Context, tmp_path: Path) -> None:
+    source = "import os; open(os.environ['SM_MODEL_DIR'] + '/model', 'w').write('weights')"
+    row = insert(context, script_mode(tmp_path, source))
+    kept = context.settings.home.with_name("kept")
+
+    class Crash(BaseException):
+        """Stands for kill -9."""
+
+    context_that_dies = replace(context, objects=_Dying(context.objects, Crash))
+    with pytest.raises(Crash):
+        run_until_ended(context_that_dies, row.id)
+    assert read(context, row.id).phase is Phase.PACKING
+    with context.store.reading() as tx:
+        context.store.release(tx.by_id(row.id), 0)
+    job = run_until_ended(context, row.id)
+    assert job.status == "Completed"
+    with tarfile.open(tmp_path / "output" / "job" / "output" / "model.tar.gz") as archive:
+        archive.extractall(kept, filter="data")
+    assert (kept / "model").read_text() == "weights"
+
+
+class _Dying:
+    """A server that dies when it is about to store an object or to start an attempt."""
+
+    def __init__(self, inner: Any, death: type[BaseException]) -> None:
+        self._inner, self._death = inner, death
+
+    def put(self, *_: object) -> str:
+        raise self._death
+
+    def start(self, *_: object) -> None:
+        raise self._death
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+@pytest.mark.parametrize(("attempts", "status", "starts"), [(0, "Failed", 1), (1, "Failed", 2)])
+def test_a_lost_runner_is_replaced_as_often_as_the_request_allows(
+    context: Context, tmp_path: Path, attempts: int, status: str, starts: int
+) -> None:
+    mark = tmp_path / "starts"
+    source = f"import os; open({str(mark)!r}, 'a').write('x'); os.kill(os.getppid(), 9); import time; time.sleep(60)"
+    document = script_mode(tmp_path, source)
+    if attempts:
+        document["RetryStrategy"] = {"MaximumRetryAttempts": attempts}
+    row = insert(context, document)
+    job = run_until_ended(context, row.id)
+    assert (job.status, job.outcome) == (status, training.Outcome.RETRYABLE)
+    assert job.failure is not None
+    assert job.failure.startswith("InternalServerError")
+    assert mark.read_text() == "x" * starts
+    assert ["Restarting" in entry["Status"] for entry in job.transitions].count(True) == attempts
+
+
+def test_python_is_the_servers_own(context: Context, tmp_path: Path) -> None:
+    row = insert(context, script_mode(tmp_path, "import sys; print(sys.executable)"))
+    assert run_until_ended(context, row.id).status == "Completed"
+    directory = attempt_directory(str(context.settings.home), row.id, 1)
+    assert (directory / "algo-1.log").read_text().strip() == sys.executable

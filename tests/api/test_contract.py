@@ -268,7 +268,7 @@ FAILURES = {
         "AlgorithmError: no data left, exit code: 3",
     ),
     "with last words": ("print('giving up', file=sys.stderr); sys.exit(2)", "AlgorithmError: giving up, exit code: 2"),
-    "by a signal": ("os.kill(os.getpid(), 9)", "AlgorithmError: , exit code: -9"),
+    "by a signal": ("os.kill(os.getpid(), 9)", "AlgorithmError: ended by signal SIGKILL, exit code: 137"),
     "with a long failure file": (
         "pathlib.Path(os.environ['SM_OUTPUT_DIR'], 'failure').write_text('é' * 5000); sys.exit(255)",
         f"AlgorithmError: {'é' * 900}, exit code: 255",

@@ -129,5 +129,5 @@ def _runtime_left(job: TuningJob, now: float) -> float | None:
 
 def _completed(children: Sequence[Child]) -> Finish:
     failed = any(child.outcome in (Outcome.RETRYABLE, Outcome.NON_RETRYABLE) for child in children)
-    succeeded = any(child.outcome in (Outcome.COMPLETED, Outcome.STOPPED) for child in children)
+    succeeded = any(child.outcome is Outcome.COMPLETED or child.objective is not None for child in children)
     return Finish("Failed", ALL_FAILED) if failed and not succeeded else Finish("Completed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -281,7 +282,17 @@ def _input_data_config(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]
 
 
 def _failure_reason(ended: Exit) -> str:
+    """`AlgorithmError: <what the program said>, exit code: N`; as containers do, N is 128 and more for a signal."""
     code = next(code for code in ended.codes.values() if code)
     if code in CLIENT_CODES and ended.failure.startswith("ClientError"):
         return ended.failure
-    return f"AlgorithmError: {ended.failure[:900]}, exit code: {code}"
+    said = ended.failure or (f"ended by signal {_signal_name(-code)}" if code < 0 else "the program said nothing")
+    head, tail = "AlgorithmError: ", f", exit code: {code if code > 0 else 128 - code}"
+    return f"{head}{said[: training.MOST_REASON - len(head) - len(tail)]}{tail}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)

@@ -48,7 +48,8 @@ def _after(token: str | None, query: Query) -> tuple[Any, int] | None:
         return None
     try:
         mark, value, identity = json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
-        fits = mark == _mark(query) and isinstance(value, str | int | float) and isinstance(identity, int)
+        kind: Any = str if query.sort_by in ("name", "status") else int | float
+        fits = mark == _mark(query) and isinstance(value, kind) and isinstance(identity, int)
     except (ValueError, TypeError):
         fits = False
     if not fits:

@@ -17,8 +17,9 @@ from pegbox.algorithms.xgboost.distributed import PORT, Report, combine
 from pegbox.algorithms.xgboost.settings import parse
 
 if TYPE_CHECKING:
-    from conftest import Files, Job
     from numpy.typing import NDArray
+
+    from conftest import Files, Job
 
 NewJob = Callable[..., "Job"]
 BINARY = {"num_round": 5, "objective": "binary:logistic", "max_depth": 3}

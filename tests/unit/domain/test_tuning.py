@@ -27,6 +27,10 @@ def failed(number: int, outcome: Outcome = Outcome.NON_RETRYABLE) -> Child:
     return Child(number=number, outcome=outcome)
 
 
+def stopped(number: int, objective: float | None = None) -> Child:
+    return Child(number=number, outcome=Outcome.STOPPED, objective=objective)
+
+
 def running(number: int, *, stopping: bool = False) -> Child:
     return Child(number=number, outcome=None, stopping=stopping)
 
@@ -43,6 +47,9 @@ def running(number: int, *, stopping: bool = False) -> Child:
         (a_tuning_job(most=2), [done(1), failed(2)], Finish("Completed")),
         (a_tuning_job(most=2), [failed(1), failed(2)], Finish("Failed", ALL_FAILED)),
         (a_tuning_job(most=2), [failed(1), failed(2, Outcome.RETRYABLE)], Finish("Failed", ALL_FAILED)),
+        (a_tuning_job(most=2), [failed(1), stopped(2)], Finish("Failed", ALL_FAILED)),
+        (a_tuning_job(most=2), [failed(1), stopped(2, 0.5)], Finish("Completed")),
+        (a_tuning_job(most=1), [stopped(1)], Finish("Completed")),
         (a_tuning_job(exhausted=True), [done(1), running(2)], Wait(None)),
         (a_tuning_job(exhausted=True), [done(1), done(2)], Finish("Completed")),
         (a_tuning_job(exhausted=True), [], Finish("Completed")),

@@ -212,3 +212,25 @@ def test_python_is_the_servers_own(context: Context, tmp_path: Path) -> None:
     assert run_until_ended(context, row.id).status == "Completed"
     directory = attempt_directory(str(context.settings.home), row.id, 1)
     assert (directory / "algo-1.log").read_text().strip() == sys.executable
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("import os; os.kill(os.getpid(), 9)", "AlgorithmError: ended by signal SIGKILL, exit code: 137"),
+        ("import os; os._exit(3)", "AlgorithmError: the program said nothing, exit code: 3"),
+        ("import sys; sys.exit('no such thing')", "AlgorithmError: no such thing, exit code: 1"),
+    ],
+)
+def test_a_failure_says_what_the_program_said(context: Context, tmp_path: Path, source: str, reason: str) -> None:
+    row = insert(context, script_mode(tmp_path, source))
+    assert run_until_ended(context, row.id).failure == reason
+
+
+def test_a_long_failure_fits_the_api(context: Context, tmp_path: Path) -> None:
+    source = "import os, sys; open(os.environ['SM_OUTPUT_DIR'] + '/failure', 'w').write('x' * 5000); sys.exit(2)"
+    row = insert(context, script_mode(tmp_path, source))
+    failure = run_until_ended(context, row.id).failure
+    assert failure is not None
+    assert len(failure) == 1024
+    assert failure.endswith("xx, exit code: 2")

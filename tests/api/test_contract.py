@@ -271,7 +271,7 @@ FAILURES = {
     "by a signal": ("os.kill(os.getpid(), 9)", "AlgorithmError: ended by signal SIGKILL, exit code: 137"),
     "with a long failure file": (
         "pathlib.Path(os.environ['SM_OUTPUT_DIR'], 'failure').write_text('é' * 5000); sys.exit(255)",
-        f"AlgorithmError: {'é' * 900}, exit code: 255",
+        f"AlgorithmError: {'é' * 992}, exit code: 255",
     ),
 }
 

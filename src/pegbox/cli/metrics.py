@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from types import FrameType
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -17,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pegbox import regex
+from pegbox.runner.compat import CPU_SECONDS
 from pegbox.runner.lines import LINE_LIMIT, valid
 from pegbox.runner.parse import MetricParser, number
 
@@ -120,7 +123,13 @@ def search(findings: list[Finding], lines: list[list[bytes]]) -> list[int]:
     parser = MetricParser(linear)
     unmatched = []
     for place, parts in enumerate(lines, start=1):
-        hits = [hit for part in parts for hit in (*parser.feed(part + b"\n"), *_backtrack(backtracking, part))]
+        hits = [hit for part in parts for hit in parser.feed(part + b"\n")]
+        for index, expression in list(backtracking.items()):
+            try:
+                hits += [(0, index, value) for part in parts for value in _backtrack(expression, part)]
+            except TimeoutError:
+                findings[index].problem = f"given up: it took more than {CPU_SECONDS:g} s of CPU on line {place}"
+                del backtracking[index]
         for _, index, value in hits:
             findings[index].values.append(value)
             findings[index].line = findings[index].line or place
@@ -135,13 +144,23 @@ def _compiled(expression: str) -> re.Pattern[str]:
         return re.compile(expression)
 
 
-def _backtrack(expressions: Mapping[int, re.Pattern[str]], line: bytes) -> Iterator[tuple[int, int, float]]:
-    """Here the user waits for their own expression, and can interrupt it."""
-    for index, expression in expressions.items():
-        for match in expression.finditer(line.decode()):
-            value = number((match.group(1) or "").encode())
-            if value is not None:
-                yield 0, index, value
+def _backtrack(expression: re.Pattern[str], line: bytes) -> list[float]:
+    """All values in a line.  Raises TimeoutError after as much time as a job would give the expression.
+
+    A match looks for signals now and then, so a timer of the kernel can end it.
+    """
+    previous = signal.signal(signal.SIGVTALRM, _too_long)
+    signal.setitimer(signal.ITIMER_VIRTUAL, CPU_SECONDS)
+    try:
+        found = [number((match.group(1) or "").encode()) for match in expression.finditer(line.decode())]
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, previous)
+    return [value for value in found if value is not None]
+
+
+def _too_long(number: int, frame: FrameType | None) -> NoReturn:
+    raise TimeoutError
 
 
 def _print_table(console: Console, findings: list[Finding]) -> None:

@@ -105,3 +105,11 @@ def test_a_file_without_definitions_is_refused(tmp_path: Path, definitions: Any,
     result = run(tmp_path, definitions, "")
     assert result.exit_code == 2
     assert reason in result.output
+
+
+def test_an_expression_that_never_ends_is_given_up(tmp_path: Path) -> None:
+    evil = {"Name": "evil", "Regex": "(?=a)(a+)+$"}
+    result = run(tmp_path, [evil, {"Name": "loss", "Regex": "loss=(.*)"}], "loss=1\n" + "a" * 40 + "!\nloss=2\n")
+    assert result.exit_code == 1
+    assert "evil: given up: it took more than 1 s of CPU on line 2" in result.output
+    assert rows(result)["loss"][0] == "2"

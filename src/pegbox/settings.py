@@ -6,16 +6,18 @@ A setting `name` comes from, in this order: the command line, the environment va
 
 from __future__ import annotations
 
+import ipaddress
+import math
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 
-LOOPBACK = ("127.", "::1", "localhost")
+LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
 class SettingsError(Exception):
@@ -77,30 +79,41 @@ class Settings:
     @property
     def loopback(self) -> bool:
         """Whether only this machine can reach the server."""
-        return self.host.startswith(LOOPBACK)
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
 
 
 def load(given: Mapping[str, Any] | None = None, environment: Mapping[str, str] | None = None) -> Settings:
     """The settings from command line (`given`; None values are absent), environment and file.  Raises SettingsError."""
     environment = os.environ if environment is None else environment
     values = {name: value for name, value in (given or {}).items() if value is not None}
+    sources = {name: f"--{name.replace('_', '-')}" for name in values}
     for item in fields(Settings):
         variable = f"PEGBOX_{item.name.upper()}"
         if item.name not in values and environment.get(variable, "") != "":
             values[item.name] = _convert(item.name, environment[variable], variable)
+            sources[item.name] = variable
     home = Path(values.get("home", Settings().home)).expanduser().resolve()
     for name, value in _file(home / "pegbox.toml").items():
-        values.setdefault(name, value)
+        if name not in values:
+            values[name], sources[name] = value, f"{home / 'pegbox.toml'}: {name}"
     values["home"] = home
-    return _checked(Settings(**values))
+    settings = Settings(**values)
+    for name, fault in _faults(settings):
+        raise SettingsError(f"{fault} (from {sources[name]})" if name in sources else fault)
+    return settings
 
 
 def _file(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        document = tomllib.loads(path.read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise SettingsError(f"{path}: {error}") from None
     known = {item.name for item in fields(Settings)} - {"home"}
     unknown = sorted(set(document) - known)
@@ -110,13 +123,19 @@ def _file(path: Path) -> dict[str, Any]:
 
 
 def _convert(name: str, value: Any, source: str) -> Any:
-    default = getattr(Settings(), name)
+    """A text of the environment or a value of the file, as the type that the setting has."""
+    kind = type(getattr(Settings(), name))
     try:
-        if isinstance(default, bool):
+        if kind is bool:
             return _switch(value)
-        return type(default)(value) if not isinstance(default, Path) else Path(str(value))
+        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+            raise TypeError(value)
+        if kind is int and isinstance(value, float):
+            raise TypeError(value)
+        return kind(str(value))
     except (TypeError, ValueError):
-        raise SettingsError(f"{source}: {value!r} is not usable; expected {type(default).__name__}") from None
+        expected = "on or off" if kind is bool else kind.__name__
+        raise SettingsError(f"{source}: {value!r} is not usable; expected {expected}") from None
 
 
 def _switch(value: Any) -> bool:
@@ -128,13 +147,24 @@ def _switch(value: Any) -> bool:
     return text in ("on", "true", "1", "yes")
 
 
-def _checked(settings: Settings) -> Settings:
+def _faults(settings: Settings) -> Iterator[tuple[str, str]]:
+    """(setting, message) for every value that nothing can run with."""
     if not settings.auth and not settings.loopback:
-        raise SettingsError(f"auth off is for loopback only, and host is {settings.host}: use --auth on")
-    if not (len(settings.account_id) == 12 and settings.account_id.isdigit()):
-        raise SettingsError(f"account_id: {settings.account_id!r} is not twelve digits")
+        yield "auth", f"auth off is for loopback only, and host is {settings.host}: use --auth on"
+    if not 0 <= settings.port <= 65535:
+        yield "port", f"port: {settings.port} is no port; give 0 to 65535"
+    if not (len(settings.account_id) == 12 and settings.account_id.isascii() and settings.account_id.isdigit()):
+        yield "account_id", f"account_id: {settings.account_id!r} is not twelve digits"
+    if settings.log_level.lower() not in LOG_LEVELS:
+        yield "log_level", f"log_level: {settings.log_level!r} is none of {', '.join(LOG_LEVELS)}"
     if settings.slots < 1:
-        raise SettingsError(f"slots: {settings.slots} leaves no room for any job; give at least 1")
-    if settings.tick <= 0 or settings.lease <= settings.tick:
-        raise SettingsError("tick must be positive and shorter than lease")
-    return settings
+        yield "slots", f"slots: {settings.slots} leaves no room for any job; give at least 1"
+    if settings.max_body < 1:
+        yield "max_body", f"max_body: {settings.max_body} leaves no room for any request"
+    for name in ("tick", "lease", "propose_timeout", "checkpoint_interval"):
+        if not 0 < getattr(settings, name) < math.inf:
+            yield name, f"{name}: {getattr(settings, name)} is not a positive number of seconds"
+    if not 0 <= settings.stop_grace < math.inf:
+        yield "stop_grace", f"stop_grace: {settings.stop_grace} is not a number of seconds"
+    if settings.lease <= settings.tick:
+        yield "lease", f"lease: {settings.lease} must be longer than tick, which is {settings.tick}"

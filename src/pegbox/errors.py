@@ -14,7 +14,8 @@
     ├── InternalFailure                  our fault (HTTP 500)
     └── S3Error                          the S3 error codes, each with its own status
 
-Codes and statuses: spec section 0.2.  The message is what the client reads; it says what to do next.
+Codes and statuses: SageMaker API reference, "Common Errors" and the errors of each operation.  The message is what the
+client reads; it says what to do next.
 """
 
 from __future__ import annotations

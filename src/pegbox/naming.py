@@ -1,4 +1,7 @@
-"""ARNs and names (spec of the API: names are unique per account and region, without regard to case)."""
+"""ARNs and names.
+
+A name is unique per account and region, without regard to case (API reference, CreateHyperParameterTuningJob).
+"""
 
 from __future__ import annotations
 

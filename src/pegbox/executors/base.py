@@ -27,7 +27,10 @@ class Program:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One try at one training job: everything that the runner must know (spec section 3)."""
+    """One try at one training job: everything that the runner must know.
+
+    What a training program sees of it: SageMaker developer guide, "How Amazon SageMaker Provides Training Information".
+    """
 
     id: str  #: unique and stable: job id and attempt number
     directory: Path  #: the attempt's own directory; channels are already staged in it

@@ -112,6 +112,7 @@ class Zygote:
         self._lock = threading.Lock()
         self._channel: socket.socket | None = None
         self._pid = 0
+        self._is_closed = False
 
     @property
     def pid(self) -> int:
@@ -130,6 +131,8 @@ class Zygote:
         request = json.dumps({"directory": directory, "preload": preload}).encode() + b"\n"
         with self._lock:
             for _ in range(2):
+                if self._is_closed:
+                    break
                 try:
                     return self._ask(request).get("pid")
                 except TimeoutError:
@@ -143,7 +146,7 @@ class Zygote:
         if self._channel is None:
             self._begin()
         channel = self._channel
-        if channel is None:
+        if channel is None or self._is_closed:  # looked at after _begin() has set the channel, see close()
             raise ConnectionError("closed")
         channel.sendall(request)
         answer = b""
@@ -156,7 +159,11 @@ class Zygote:
         return found
 
     def close(self) -> None:
-        """End the process; the next fork() would start another."""
+        """End the process, for good.  A request that is under way fails at once, however silent the process is."""
+        self._is_closed = True
+        if (channel := self._channel) is not None:
+            with contextlib.suppress(OSError):  # the request has closed it meanwhile
+                channel.shutdown(socket.SHUT_RDWR)
         with self._lock:
             self._end()
 

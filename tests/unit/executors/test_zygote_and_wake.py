@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,6 +90,34 @@ def test_closing_ends_the_zygote_and_no_attempt(executor: SubprocessExecutor, di
     assert executor.observe(directory, 0).phase is Phase.RUNNING
     executor.stop(directory)
     Watch(executor, directory).until_over()
+
+
+def test_closing_does_not_wait_for_a_zygote_that_hangs(executor: SubprocessExecutor, tmp_path: Path) -> None:
+    executor.start(an_attempt(tmp_path / "1", "print('loss=1;')"))
+    Watch(executor, tmp_path / "1").until_over()
+    zygote = executor._zygote
+    assert zygote is not None
+    hanging = zygote.pid
+    os.kill(hanging, signal.SIGSTOP)
+    start = threading.Thread(target=executor.start, args=(an_attempt(tmp_path / "2", "print('loss=2;')"),))
+    start.start()
+    wait_for(zygote._lock.locked)
+    began = time.monotonic()
+    executor.close()
+    start.join(10)
+    assert time.monotonic() - began < 5
+    assert not start.is_alive()
+    assert not is_running(hanging)
+    assert Watch(executor, tmp_path / "2").until_over().phase is Phase.EXITED  # started without a zygote
+
+
+def test_no_zygote_is_begun_after_closing(executor: SubprocessExecutor, directory: Path) -> None:
+    executor.close()
+    zygote = executor._zygote
+    assert zygote is not None
+    zygote.warm(None)
+    assert zygote.fork(directory, None) is None
+    assert zygote.pid == 0
 
 
 def test_a_killed_server_leaves_its_attempts_and_no_zygote(executor: SubprocessExecutor, directory: Path) -> None:
@@ -231,7 +260,8 @@ def test_the_index_gives_each_byte_its_time(executor: SubprocessExecutor, direct
 def test_points_are_on_disk_within_a_tenth_of_a_second(executor: SubprocessExecutor, directory: Path) -> None:
     script = "import time\nfor _ in range(20): print(f'loss={time.time()};'); time.sleep(0.02)"
     executor.start(an_attempt(directory, script))
-    watch, delays = Watch(executor, directory), []
+    watch = Watch(executor, directory)
+    delays: list[float] = []
 
     def new(seen: object) -> bool:
         delays.extend(time.time() - point.value for point in watch.points[len(delays) :])

@@ -9,13 +9,15 @@ import os
 import platform
 import secrets
 import time
-from collections.abc import Mapping
+import uuid
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import structlog
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -44,8 +46,11 @@ from pegbox.store.sql import SqlStore
 from pegbox.wire.gateway import Access, Gateway
 from pegbox.wire.registry import Handler, Table, collect
 from pegbox.wire.rest_s3 import S3Endpoint
-from pegbox.wire.sigv4 import Caller
+from pegbox.wire.sigv4 import Caller, Key
 
+log = structlog.get_logger()
+
+UNAVAILABLE = "The database does not answer. Please try your request again."
 STOP_SECONDS = 5.0  #: how long the engine may take to finish what it is doing
 
 
@@ -108,7 +113,7 @@ def compose(settings: Settings) -> Server:
     wake = WakeSocket(settings.home / "run", mailbox.heard)
     context = Context(
         settings=settings,
-        host=platform.node() or "localhost",
+        host=_identity(settings.home),
         store=store,
         executor=SubprocessExecutor(wake.path),
         objects=_objects(settings, files),
@@ -121,7 +126,7 @@ def compose(settings: Settings) -> Server:
         table=operation_table(),
         invoke=_Invoke(store, mailbox),
         access=Access(
-            find_key=keys.find,
+            find_key=_Answering(keys.find),
             verify=settings.auth,
             account=settings.account_id,
             region=settings.region,
@@ -131,6 +136,31 @@ def compose(settings: Settings) -> Server:
         max_body=settings.max_body,
     )
     return Server(settings, store, Engine(context, mailbox), files, wake, context, _asgi(gateway))
+
+
+def _identity(home: Path) -> str:
+    """The name under which this home holds slots: its attempts can be reached through it alone, whatever the host."""
+    file = home / "run" / "identity"
+    if not file.exists():
+        scratch = file.with_suffix(f".{os.getpid()}")
+        scratch.write_text(f"{platform.node() or 'localhost'}-{uuid.uuid4().hex[:12]}")
+        with suppress(FileExistsError):
+            os.link(scratch, file)
+        scratch.unlink()
+    return file.read_text()
+
+
+@dataclass(frozen=True, slots=True)
+class _Answering:
+    """Looks keys up; trouble with the database is no fault of the request's."""
+
+    find: Callable[[str], Key | None]
+
+    def __call__(self, identity: str) -> Key | None:
+        try:
+            return self.find(identity)
+        except Unavailable as error:
+            raise ServiceUnavailable(UNAVAILABLE) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +185,8 @@ class _Invoke:
         try:
             return handler(arguments, call)
         except Unavailable as error:
-            raise ServiceUnavailable(f"The database does not answer. Please try again. ({error})") from error
+            log.warning("the database does not answer", error=str(error))
+            raise ServiceUnavailable(UNAVAILABLE) from error
 
 
 def _objects(settings: Settings, files: FileStore) -> ObjectStore:

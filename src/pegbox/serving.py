@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import socket
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -20,6 +21,7 @@ from pegbox.observe.logging import configure
 from pegbox.settings import Settings, SettingsError
 
 BACKLOG = 512
+STOP_SECONDS = 6.0  #: how long what is not a request may take after that, whatever it waits for
 DRAIN_SECONDS = 3  #: how long running requests may take after SIGTERM
 KEEP_ALIVE_SECONDS = 75
 MOST_HEADER = 64 << 10  #: bytes of a request's head
@@ -29,6 +31,7 @@ log = structlog.get_logger()
 
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or Ctrl-C."""
+    os.umask(0o077)  # the database beside its journal, objects and logs are for their owner
     configure(settings.log_level)
     listener = _listen(settings)
     server = compose(settings)
@@ -39,10 +42,18 @@ def run(settings: Settings) -> None:
             log.info("serving", url=url, home=str(settings.home), auth="on" if settings.auth else "off")
             asyncio.run(_Uvicorn(server.asgi).serve(sockets=[listener]))
     finally:
+        _end_within(STOP_SECONDS)
         idle = server.stop()
         log.info("stopped; running training goes on")
         if not idle:
             os._exit(0)  # the interpreter would wait for a thread whose work the next start does again
+
+
+def _end_within(seconds: float) -> None:
+    """Leave in time, whatever a thread waits for: a lock, a full disk, a dead database.  The next start takes it up."""
+    watchdog = threading.Timer(seconds, os._exit, (0,))
+    watchdog.daemon = True
+    watchdog.start()
 
 
 def client_environment(settings: Settings) -> dict[str, str]:

@@ -86,7 +86,9 @@ class TrainingJob:
     started: float | None = None  #: TrainingStartTime
     ended: float | None = None  #: TrainingEndTime
     finished: float | None = None  #: when the job reached its terminal status
-    failure: str | None = None
+    used: float = 0.0  #: seconds of training in earlier attempts, which count towards MaxRuntimeInSeconds
+    failure: str | None = None  #: why it will fail, also before it has
+    broken: bool = False  #: whether the system is to blame for the failure
     outcome: Outcome | None = None
     tuned: Mapping[str, str] | None = None  #: TunedHyperParameters, of a tuning job's child
     objective: str | None = None  #: name of the tuning job's objective metric
@@ -148,9 +150,12 @@ def fail(job: TrainingJob, reason: str, now: float, *, retryable: bool = False) 
 
 
 def retry(job: TrainingJob, now: float) -> TrainingJob:
-    """The job, about to be started again from the beginning."""
+    """The job, waiting for a slot to be started again from the beginning."""
     again = _enter(job, job.status, "Restarting", now)
-    return replace(again, phase=Phase.STAGING, attempt=job.attempt + 1, cursor=0, started=None, ended=None)
+    used = job.used + (now - job.started if job.started else 0.0)
+    return replace(
+        again, phase=Phase.WAITING, attempt=job.attempt + 1, cursor=0, started=None, ended=None, latest=None, used=used
+    )
 
 
 def _end(job: TrainingJob, status: str, secondary: str, outcome: Outcome, now: float) -> TrainingJob:
@@ -216,6 +221,6 @@ def decide(job: TrainingJob) -> Instruction:
         case Phase.STAGING:
             return EndUnstarted() if job.stop else Stage()
         case Phase.RUNNING:
-            return Watch(stop=job.stop is not None)
+            return Watch(stop=job.stop is not None or job.failure is not None)
         case Phase.PACKING:
             return Pack()

@@ -12,6 +12,7 @@ from typing import Any
 
 from pegbox.domain.training import Outcome
 
+MOST_AT_ONCE = 100  #: tuning jobs of an account and region that have not ended
 EARLY_FAILURES = 10  #: this many failures at the start, and nothing else, end the tuning job
 #: the service's own words
 ALL_FAILED = "All training jobs failed. Please take a look at the training jobs failures to get more details."
@@ -31,7 +32,7 @@ class TuningJob:
     created: float
     seed: int
     exhausted: bool = False  #: the strategy has nothing left to propose
-    failure: str | None = None
+    failure: str | None = None  #: why it must end, also before it has
 
     @classmethod
     def parse(cls, status: str, state: Mapping[str, Any]) -> TuningJob:
@@ -100,18 +101,20 @@ def decide(job: TuningJob, children: Sequence[Child], now: float) -> Instruction
         return Wait(None) if active else ending
     left = job.most - len(children)
     if job.exhausted or left <= 0:
-        return Wait(_runtime_left(job, now)) if active else _completed(children)
+        return Wait(runtime_left(job, now)) if active else _completed(children)
     free = min(job.at_once - len(active), left)
-    return Propose(free) if free > 0 else Wait(_runtime_left(job, now))
+    return Propose(free) if free > 0 else Wait(runtime_left(job, now))
 
 
 def _ending(job: TuningJob, children: Sequence[Child], now: float) -> Finish | None:
     """How the job ends once its running training jobs have been stopped, if it must end now."""
+    if job.failure is not None:
+        return Finish("Failed", job.failure)
     if job.status == "Stopping":
         return Finish("Stopped")
     if _hopeless(job, children):
         return Finish("Failed", ALL_FAILED)
-    left = _runtime_left(job, now)
+    left = runtime_left(job, now)
     return _completed(children) if left is not None and left <= 0 else None
 
 
@@ -123,7 +126,8 @@ def _hopeless(job: TuningJob, children: Sequence[Child]) -> bool:
     return failed >= min(EARLY_FAILURES, job.most) and failed + stopped == len(ended)
 
 
-def _runtime_left(job: TuningJob, now: float) -> float | None:
+def runtime_left(job: TuningJob, now: float) -> float | None:
+    """Seconds until ResourceLimits.MaxRuntimeInSeconds is reached; None without such a limit."""
     return None if job.seconds is None else job.created + job.seconds - now
 
 

@@ -18,7 +18,7 @@ class Context:
     """The engine's surroundings; made once, by the composition root."""
 
     settings: Settings
-    host: str  #: name of this host: whose slots and attempts are ours
+    host: str  #: identity of this home: whose slots and attempts are ours
     store: Store
     executor: Executor
     objects: ObjectStore

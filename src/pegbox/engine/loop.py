@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 
 import structlog
 
@@ -25,9 +26,12 @@ from pegbox.store.base import Kind, Resource, Stale, Unavailable
 
 log = structlog.get_logger()
 
-WORKERS = 8
+MORE_WORKERS = 4  #: beyond one a slot: a job that brings or stores gigabytes keeps its own busy
+TUNERS = 2  #: strategies are asked one after the other
 TICKS_AFTER_FAULT = 5  #: ticks until work that met a fault is tried again
+LONGEST_PAUSE = 60.0  #: seconds
 MOST_FAULTS = 10  #: unexpected faults in a row that end a job: it would never end otherwise
+MOST_PATIENCE = 1500  #: the same while a finished model waits to be stored, about a day
 
 
 class Engine:
@@ -43,7 +47,9 @@ class Engine:
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
         self._stopping = threading.Event()
-        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="engine")
+        self._room = context.settings.slots + MORE_WORKERS
+        self._trainers = ThreadPoolExecutor(self._room, thread_name_prefix="training")
+        self._tuners = ThreadPoolExecutor(TUNERS, thread_name_prefix="tuning")
         self._threads = [
             threading.Thread(target=self._tick, name="engine-tick", daemon=True),
             threading.Thread(target=self._renew, name="engine-lease", daemon=True),
@@ -51,6 +57,7 @@ class Engine:
 
     def start(self) -> None:
         """Begin."""
+        self._context.store.beat(self._context.host)
         for thread in self._threads:
             thread.start()
 
@@ -64,7 +71,8 @@ class Engine:
         deadline = time.monotonic() + seconds
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._trainers, self._tuners):
+            pool.shutdown(wait=False, cancel_futures=True)
         with self._idle:
             return self._idle.wait_for(lambda: not self._working, max(0.0, deadline - time.monotonic()))
 
@@ -79,6 +87,9 @@ class Engine:
                 if time.monotonic() >= look:
                     self._take(None)
                     look = time.monotonic() + self._context.settings.tick
+            except Unavailable as error:
+                log.warning("the database does not answer", error=str(error))
+                self._stopping.wait(self._context.settings.tick)
             except Exception:
                 log.exception("the engine could not look for work")
                 self._stopping.wait(self._context.settings.tick)
@@ -87,14 +98,24 @@ class Engine:
         if only is not None and not only:
             return
         with self._lock:
-            room = WORKERS - len(self._working) if only is None else len(only)
+            working = frozenset(self._working)
+        room = self._room - len(working) if only is None else len(only)
         if room <= 0:
             return
-        settings = self._context.settings
-        for resource in self._context.store.claim(self._owner, self._context.host, settings.lease, room, only):
+        lease, host = self._context.settings.lease, self._context.host
+        # What a thread here works on is never taken again, not even when its lease has run out.
+        for resource in self._context.store.claim(self._owner, host, lease, room, only, without=working):
             with self._lock:
                 self._working.add(resource.id)
-            self._pool.submit(self._work, resource)
+            pool = self._tuners if resource.kind is Kind.TUNING_JOB else self._trainers
+            pool.submit(self._work, resource).add_done_callback(partial(self._done, resource.id))
+
+    def _done(self, identity: int, _: object) -> None:
+        """The work is done, or was cancelled before it began."""
+        with self._idle:
+            self._working.discard(identity)
+            self._idle.notify_all()
+        self._mailbox.again(identity)
 
     def _work(self, resource: Resource) -> None:
         due_in: float | None = 0.0
@@ -116,10 +137,6 @@ class Engine:
             self._context.store.release(resource, due_in)
         except Exception:
             log.exception("a lease could not be released; it runs out by itself", job=resource.name)
-        with self._lock:
-            self._working.discard(resource.id)
-            self._idle.notify_all()
-        self._mailbox.again(resource.id)
         if due_in == 0.0:
             self._mailbox.poke([resource.id])
 
@@ -132,18 +149,19 @@ class Engine:
 
     def _after_fault(self, resource: Resource, error: Exception) -> float | None:
         """Try again some times; then the job fails, rather than being tried for ever."""
-        self._faults[resource.id] = self._faults.get(resource.id, 0) + 1
-        if self._faults[resource.id] < MOST_FAULTS:
-            return self._pause
+        faults = self._faults[resource.id] = self._faults.get(resource.id, 0) + 1
+        pause: float = min(LONGEST_PAUSE, self._pause * 2.0 ** min(10, max(0, faults - MOST_FAULTS)))
         try:
             with self._context.store.reading() as tx:
-                fresh = replace(tx.by_id(resource.id), epoch=resource.epoch)
-            self._work_on(fresh).give_up(f"InternalServerError: {type(error).__name__}: {error}")
+                work = self._work_on(replace(tx.by_id(resource.id), epoch=resource.epoch))
+            if faults < (MOST_PATIENCE if work.patient else MOST_FAULTS):
+                return pause
+            work.give_up(f"InternalServerError: {_named(error)}")
             self._faults.pop(resource.id, None)
         except Exception:
             log.exception("the job could not be failed", job=resource.name)
-            return self._pause
-        return None
+            return pause
+        return 0.0
 
     def _renew(self) -> None:
         settings = self._context.settings
@@ -151,7 +169,15 @@ class Engine:
             with self._lock:
                 held = list(self._working)
             try:
+                self._context.store.beat(self._context.host)
                 if held:
                     self._context.store.renew(self._owner, settings.lease, held)
+            except Unavailable as error:
+                log.warning("leases could not be renewed", error=str(error))
             except Exception:
                 log.exception("leases could not be renewed")
+
+
+def _named(error: Exception) -> str:
+    """What a client may know of a fault: its kind, and for the system's own errors their text."""
+    return f"{type(error).__name__}: {error.strerror}" if isinstance(error, OSError) else type(error).__name__

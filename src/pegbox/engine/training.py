@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import signal
 from collections.abc import Mapping
@@ -57,10 +58,19 @@ class TrainingWork:
                     self._end_unstarted()
 
     def give_up(self, reason: str) -> None:
-        """Fail the job for a fault of the server's own."""
-        if self._job.phase is not Phase.ENDED:
-            self._context.executor.stop(self._directory())
-            self._end(training.fail(self._job, reason, self._context.clock(), retryable=True))
+        """Fail the job for a fault of the server's own; what runs is stopped first and keeps its slot until it ends."""
+        job = replace(self._job, failure=self._job.failure or reason, broken=True)
+        if self._job.phase is Phase.RUNNING and not self._job.broken:
+            self._transact(job)
+        elif self._job.phase is not Phase.ENDED:
+            with contextlib.suppress(OSError):
+                self._context.executor.stop(self._directory())
+            self._end(training.fail(job, reason, self._context.clock(), retryable=True), clean=False)
+
+    @property
+    def patient(self) -> bool:
+        """Whether what is done now is worth trying for a day: a finished model is waiting to be stored."""
+        return self._job.phase is Phase.PACKING
 
     def _reserve(self) -> bool:
         context = self._context
@@ -149,7 +159,9 @@ class TrainingWork:
         job = replace(job, started=job.started or ended.started, ended=ended.ended)
         if ended.cause is Cause.MAX_RUNTIME and job.stop is None:
             job = training.ask_to_stop(job, StopReason.MAX_RUNTIME, self._context.clock())
-        if job.stop is None and any(ended.codes.values()):
+        if job.failure is not None:
+            job = replace(job, phase=Phase.PACKING)
+        elif job.stop is None and any(ended.codes.values()):
             job = replace(job, failure=_failure_reason(ended), phase=Phase.PACKING)
         else:
             job = training.enter(job, "Uploading", Phase.PACKING, self._context.clock())
@@ -169,7 +181,7 @@ class TrainingWork:
             self._end(training.fail(self._job, fault.reason, context.clock()))
             return
         if self._job.failure is not None:
-            self._end(training.fail(self._job, self._job.failure, context.clock()))
+            self._end(training.fail(self._job, self._job.failure, context.clock(), retryable=self._job.broken))
         else:
             self._end(training.complete(self._job, context.clock()))
 
@@ -183,8 +195,12 @@ class TrainingWork:
         now = self._context.clock()
         if job.stop is not None:
             self._end(training.complete(job, now))
+        elif job.failure is not None:
+            self._end(training.fail(job, job.failure, now, retryable=True))
         elif job.attempt < attempts:
-            self._transact(training.retry(job, now))
+            self._clean()
+            with self._context.store.transaction() as tx:
+                self._save(tx, training.retry(job, now), host=None)
         else:
             reason = "InternalServerError: the processes of the training job were lost. Please try again."
             self._end(training.fail(job, reason, now, retryable=True))
@@ -198,22 +214,26 @@ class TrainingWork:
         last = mark.stat().st_mtime if mark.exists() else 0.0
         if now - last < self._context.settings.checkpoint_interval:
             return
-        outputs.store_checkpoints(
-            self._context.objects, self._resource.account, self._resource.document, self._directory()
-        )
+        try:
+            outputs.store_checkpoints(
+                self._context.objects, self._resource.account, self._resource.document, self._directory()
+            )
+        except Exception as error:  # training goes on; the next time, or the end, brings them
+            log.warning("checkpoints were not stored", job=self._resource.name, error=repr(error))
         mark.touch()
 
-    def _end(self, job: TrainingJob) -> None:
+    def _end(self, job: TrainingJob, *, clean: bool = True) -> None:
         """Write the terminal status, give the slot back and tell the tuning job and whoever waits for a slot."""
         context, resource = self._context, self._resource
         with context.store.transaction() as tx:
             self._save(tx, job, host=None)
             if resource.parent_id is not None:
                 tx.mark_due([resource.parent_id])
-            waiting = list(tx.waiting(limit=1)) if resource.host else []
+            waiting = tx.waiting(limit=1)
         context.poke([*([resource.parent_id] if resource.parent_id else []), *waiting])
         log.info("training job ended", job=resource.name, status=job.status, reason=job.failure)
-        self._clean()
+        if clean:
+            self._clean()
 
     def _clean(self) -> None:
         """Give back the disk: inputs, models and code are stored elsewhere; logs and metrics stay."""
@@ -262,7 +282,7 @@ class TrainingWork:
             instance_count=resources["InstanceCount"],
             instance_type=resources["InstanceType"],
             checkpoint_path=(document.get("CheckpointConfig") or {}).get("LocalPath"),
-            max_runtime=document["StoppingCondition"]["MaxRuntimeInSeconds"],
+            max_runtime=max(1.0, document["StoppingCondition"]["MaxRuntimeInSeconds"] - self._job.used),
             grace=self._context.settings.stop_grace,
         )
 
@@ -287,6 +307,7 @@ def _failure_reason(ended: Exit) -> str:
     if code in CLIENT_CODES and ended.failure.startswith("ClientError"):
         return ended.failure
     said = ended.failure or (f"ended by signal {_signal_name(-code)}" if code < 0 else "the program said nothing")
+    said = "".join(sign if sign.isprintable() or sign in "\n\t" else " " for sign in said)
     head, tail = "AlgorithmError: ", f", exit code: {code if code > 0 else 128 - code}"
     return f"{head}{said[: training.MOST_REASON - len(head) - len(tail)]}{tail}"
 

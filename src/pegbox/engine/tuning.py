@@ -17,7 +17,7 @@ from pegbox.domain.tuning import Child, TuningJob
 from pegbox.engine.context import Context
 from pegbox.engine.proposer import Question
 from pegbox.naming import arn
-from pegbox.store.base import Kind, Resource, Stale, Transaction
+from pegbox.store.base import Kind, Resource, Transaction, changing
 from pegbox.strategies.base import Candidate, Goal, Limits, Study, Trial, TrialState
 
 log = structlog.get_logger()
@@ -41,20 +41,29 @@ class TuningWork:
             match tuning.decide(self._job, [_child(row) for row in children], self._context.clock()):
                 case tuning.Propose(count=count):
                     if not self._propose(children, count):
-                        return LOOK
+                        return self._patience()
                 case tuning.StopChildren(numbers=numbers):
                     self._stop([row.id for row in children if row.number in numbers])
                 case tuning.Finish(status=status, failure=failure):
                     self._transact(replace(self._job, status=status, failure=failure))
                     log.info("tuning job ended", job=self._resource.name, status=status, reason=failure)
-                case tuning.Wait(seconds=seconds):
-                    return LOOK if seconds is None else min(LOOK, max(0.0, seconds))
+                case tuning.Wait():
+                    return self._patience()
         return None
 
+    def _patience(self) -> float:
+        """Seconds until the next look without a reason: MaxRuntimeInSeconds may be reached before."""
+        left = tuning.runtime_left(self._job, self._context.clock())
+        return LOOK if left is None else min(LOOK, max(0.05, left))
+
+    patient = False  #: nothing here is worth trying for a day
+
     def give_up(self, reason: str) -> None:
-        """Fail the job for a fault of the server's own; its training jobs end by themselves."""
-        if self._job.status not in tuning.TERMINAL:
-            self._transact(replace(self._job, status="Failed", failure=reason[: training.MOST_REASON]))
+        """Let the job fail for a fault of the server's own, once its training jobs have been stopped."""
+        if self._job.failure is None:
+            self._transact(replace(self._job, failure=reason))
+        elif self._job.status not in tuning.TERMINAL:
+            self._transact(replace(self._job, status="Failed"))
 
     def _propose(self, children: Sequence[Resource], count: int) -> bool:
         """Launch what the strategy proposes; False when it wants to see a result first."""
@@ -70,7 +79,7 @@ class TuningWork:
             self._transact(replace(self._job, exhausted=True))
         elif answer.fault:
             reason = "InternalServerError: the search strategy failed. See the server's log."
-            self._transact(replace(self._job, status="Failed", failure=reason))
+            self._transact(replace(self._job, failure=reason))
         else:
             return False
         return True
@@ -105,7 +114,7 @@ class TuningWork:
                 modified_at=now,
                 document=child_document(resource.document, own, name, candidate.values),
                 state=job.dump(),
-                due_at=now,
+                due_at=0.0,
             )
         )
 
@@ -145,18 +154,16 @@ class TuningWork:
 
 def stop_training_job(context: Context, identity: int, reason: StopReason) -> None:
     """Ask a training job to stop, whoever works on it now; one that has ended is left alone."""
-    while True:
-        try:
-            with context.store.transaction() as tx:
-                row = tx.by_id(identity)
-                job = TrainingJob.parse(row.state)
-                if job.status == "InProgress":
-                    job = training.ask_to_stop(job, reason, context.clock())
-                    tx.save(replace(row, status=job.status, state=job.dump(), modified_at=context.clock()))
-                    tx.mark_due([identity])
-            return
-        except Stale:
-            continue
+
+    def stop(tx: Transaction) -> None:
+        row = tx.by_id(identity)
+        job = TrainingJob.parse(row.state)
+        if job.status == "InProgress":
+            job = training.ask_to_stop(job, reason, context.clock())
+            tx.save(replace(row, status=job.status, state=job.dump(), modified_at=context.clock()))
+            tx.mark_due([identity])
+
+    changing(context.store, stop)
 
 
 def _child(row: Resource) -> Child:

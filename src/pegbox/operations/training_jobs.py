@@ -13,7 +13,7 @@ from pegbox.errors import ResourceInUse, ResourceNotFound, ValidationException
 from pegbox.operations import locations, tags, training_view
 from pegbox.operations.call import Call
 from pegbox.operations.paging import listing, page
-from pegbox.store.base import AlreadyExists, Kind, NotFound, Resource
+from pegbox.store.base import AlreadyExists, Kind, NotFound, Resource, Transaction, changing
 from pegbox.wire.registry import operation
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def create_training_job(request: CreateTrainingJobRequestTypeDef, call: Call) ->
         modified_at=now,
         document={**normal, "Tags": labels},
         state=job.dump(),
-        due_at=now,
+        due_at=0.0,
     )
     try:
         with call.store.transaction() as tx:
@@ -93,7 +93,8 @@ def list_training_jobs(request: ListTrainingJobsRequestTypeDef, call: Call) -> d
 def stop_training_job(request: StopTrainingJobRequestTypeDef, call: Call) -> None:
     """Ask a training job to stop: TERM, 120 seconds, KILL; what it saved is kept."""
     name = request["TrainingJobName"]
-    with call.store.transaction() as tx:
+
+    def stop(tx: Transaction) -> int:
         try:
             row = tx.get(call.account, call.region, Kind.TRAINING_JOB, name)
         except NotFound:
@@ -107,7 +108,9 @@ def stop_training_job(request: StopTrainingJobRequestTypeDef, call: Call) -> Non
         job = training.ask_to_stop(job, StopReason.USER, call.clock())
         tx.save(replace(row, status=job.status, state=job.dump(), modified_at=call.clock()))
         tx.mark_due([row.id])
-    call.poke([row.id])
+        return row.id
+
+    call.poke([changing(call.store, stop)])
 
 
 def built_in(document: dict[str, Any], call: Call) -> Algorithm | None:

@@ -9,12 +9,12 @@ from pegbox.algorithms.base import Kind as RangeKind
 from pegbox.domain import tuning, tuning_request
 from pegbox.domain.ranges import Categorical, Integer, Space
 from pegbox.domain.tuning import TuningJob
-from pegbox.errors import ResourceInUse, ResourceNotFound, ValidationException
+from pegbox.errors import ResourceInUse, ResourceLimitExceeded, ResourceNotFound, ValidationException
 from pegbox.operations import locations, tags, training_view, tuning_view
 from pegbox.operations.call import Call
 from pegbox.operations.paging import listing, page
 from pegbox.operations.training_jobs import built_in, metric_definitions
-from pegbox.store.base import AlreadyExists, Kind, NotFound, Resource, Transaction
+from pegbox.store.base import AlreadyExists, Kind, NotFound, Resource, Transaction, changing
 from pegbox.wire.registry import operation
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def create_hyper_parameter_tuning_job(
     row = _row(document | {"Tags": labels}, tuning_request.normalise(document, metrics), call)
     try:
         with call.store.transaction() as tx:
+            _check_quota(tx, call)
             row = tx.insert(row)
     except AlreadyExists as error:
         raise ResourceInUse(
@@ -90,7 +91,8 @@ def list_hyper_parameter_tuning_jobs(request: ListHyperParameterTuningJobsReques
 @operation
 def stop_hyper_parameter_tuning_job(request: StopHyperParameterTuningJobRequestTypeDef, call: Call) -> None:
     """Stop a tuning job and all its running training jobs; results are kept."""
-    with call.store.transaction() as tx:
+
+    def stop(tx: Transaction) -> int:
         row = _get(tx, request["HyperParameterTuningJobName"], call)
         if row.status in tuning.TERMINAL:
             raise ValidationException(
@@ -100,7 +102,9 @@ def stop_hyper_parameter_tuning_job(request: StopHyperParameterTuningJobRequestT
         if row.status == "InProgress":
             tx.save(replace(row, status="Stopping", modified_at=call.clock()))
             tx.mark_due([row.id])
-    call.poke([row.id])
+        return row.id
+
+    call.poke([changing(call.store, stop)])
 
 
 @operation
@@ -144,7 +148,7 @@ def _row(request: dict[str, Any], document: dict[str, Any], call: Call) -> Resou
         modified_at=now,
         document={**document, "Tags": request["Tags"]},
         state=job.dump(),
-        due_at=now,
+        due_at=0.0,
     )
 
 
@@ -164,6 +168,14 @@ def _check_built_in(document: dict[str, Any], space: Space, call: Call) -> None:
         else:
             kind: RangeKind = "Integer" if isinstance(parameter, Integer) else "Continuous"
             algorithm.check_tunable(parameter.name, kind, [str(parameter.low), str(parameter.high)])
+
+
+def _check_quota(tx: Transaction, call: Call) -> None:
+    if tx.live(call.account, call.region, Kind.TUNING_JOB) >= tuning.MOST_AT_ONCE:
+        raise ResourceLimitExceeded(
+            f"The account-level limit of {tuning.MOST_AT_ONCE} hyperparameter tuning jobs at once is reached. "
+            "Wait until one has ended, or stop one."
+        )
 
 
 def _get(tx: Transaction, name: str, call: Call) -> Resource:

@@ -30,7 +30,7 @@ def description(row: Resource, tx: Transaction, now: float) -> dict[str, Any]:
         **row.document,
         **_common(row, tx.tally([row.id])[row.id]),
         "BestTrainingJob": None if best is None else tuning_summary(best, row.name, goal),
-        "FailureReason": job.failure,
+        "FailureReason": job.failure if row.ended_at else None,
         "ConsumedResources": {"RuntimeInSeconds": max(0, round((row.ended_at or now) - row.created_at))},
     }
 

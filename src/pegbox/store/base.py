@@ -10,11 +10,13 @@ Threads:      a Store may be used from many threads; a Transaction belongs to on
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
 
 
 class Kind(StrEnum):
@@ -159,6 +161,10 @@ class Transaction(Protocol):
         """Find by id.  Raises NotFound."""
         ...
 
+    def live(self, account: str, region: str, kind: Kind) -> int:
+        """How many resources of a kind have not ended."""
+        ...
+
     def children(self, parent_id: int) -> Sequence[Resource]:
         """All children in launch order, without their documents."""
         ...
@@ -219,11 +225,17 @@ class Store(Protocol):
         ...
 
     def claim(
-        self, owner: str, host: str, lease: float, limit: int, only: Collection[int] | None = None
+        self,
+        owner: str,
+        host: str,
+        lease: float,
+        limit: int,
+        only: Collection[int] | None = None,
+        without: Collection[int] = (),
     ) -> Sequence[Resource]:
-        """Take due work, orphans of dead servers first; with `only`, those rows whether due or not.
+        """Take due work, orphans of dead servers first; with `only`, those rows whether due or not; never `without`.
 
-        What holds a slot of another host is left to the servers there.
+        What holds a slot of another host is left to the servers there, as long as the host beats.
         """
         ...
 
@@ -235,6 +247,20 @@ class Store(Protocol):
         """Let go of the work; look again in `due_in` seconds, or never.  Does nothing when the lease was lost."""
         ...
 
+    def beat(self, host: str) -> None:
+        """Say that the host is alive; one that is silent for a minute loses its work to the others."""
+        ...
+
     def now(self) -> float:
         """The database's clock, epoch seconds."""
         ...
+
+
+def changing(store: Store, change: Callable[[Transaction], T]) -> T:
+    """Read, change and write in one transaction, again from the beginning when somebody else was quicker."""
+    while True:
+        try:
+            with store.transaction() as tx:
+                return change(tx)
+        except Stale:
+            continue

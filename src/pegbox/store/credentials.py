@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-from sqlalchemy import Engine, delete, insert, select
+from sqlalchemy import Connection, Engine, delete, insert, select
 
-from pegbox.store import schema
+from pegbox.store import schema, trouble
 from pegbox.store.base import AccessKey
 
 _keys = schema.access_key
@@ -18,25 +19,30 @@ class Credentials:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with self._engine.connect().execution_options(pegbox_write=True) as connection, connection.begin():
+            yield connection
+
     def find(self, identity: str) -> AccessKey | None:
         """The key with this id."""
-        with self._engine.connect() as connection:
+        with trouble.told(), self._engine.connect() as connection:
             row = connection.execute(select(_keys).where(_keys.c.id == identity)).first()
         return AccessKey(**row._mapping) if row else None
 
     def all(self) -> Sequence[AccessKey]:
         """Every key, oldest first."""
-        with self._engine.connect() as connection:
+        with trouble.told(), self._engine.connect() as connection:
             found = connection.execute(select(_keys).order_by(_keys.c.created_at, _keys.c.id)).all()
         return [AccessKey(**row._mapping) for row in found]
 
     def add(self, key: AccessKey) -> None:
         """Keep a new key."""
         values = {name: getattr(key, name) for name in ("id", "secret", "account", "description", "created_at")}
-        with self._engine.connect().execution_options(pegbox_write=True) as connection, connection.begin():
+        with trouble.told(), self._writing() as connection:
             connection.execute(insert(_keys).values(**values))
 
     def remove(self, identity: str) -> bool:
         """Forget a key; False if there is none of this id."""
-        with self._engine.connect().execution_options(pegbox_write=True) as connection, connection.begin():
+        with trouble.told(), self._writing() as connection:
             return connection.execute(delete(_keys).where(_keys.c.id == identity)).rowcount == 1

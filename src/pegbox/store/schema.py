@@ -78,6 +78,13 @@ point = Table(
     sqlite_with_rowid=False,
 )
 
+host = Table(
+    "host",
+    metadata,
+    Column("id", String(256), primary_key=True),
+    Column("seen_at", Double, nullable=False),
+)
+
 access_key = Table(
     "access_key",
     metadata,

@@ -6,19 +6,19 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, case, create_engine, event, or_, select, update
+from sqlalchemy import Connection, Engine, and_, case, create_engine, event, insert, or_, select, update
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from pegbox.store import schema
-from pegbox.store.base import Resource, Unavailable
+from pegbox.store import schema, trouble
+from pegbox.store.base import Resource
 from pegbox.store.credentials import Credentials
 from pegbox.store.images import Images
 from pegbox.store.rows import to_resource
 from pegbox.store.transaction import SqlTransaction, clock
 from pegbox.store.upgrade import upgrade
 
+SILENT_SECONDS = 60  #: after so long without a beat, a host's work is anybody's
 BUSY_SECONDS = 30  #: how long a SQLite writer waits for another
 
 
@@ -29,6 +29,9 @@ class SqlStore:
         self.engine = _engine(url)
         self.keys = Credentials(self.engine)
         self.images = Images(self.engine)
+        # One moment for all that a reading sees; SQLite gives it by itself.
+        is_sqlite = self.engine.dialect.name == "sqlite"
+        self._snapshot: dict[str, Any] = {} if is_sqlite else {"isolation_level": "REPEATABLE READ"}
         if migrate:
             upgrade(self.engine)
 
@@ -36,7 +39,7 @@ class SqlStore:
     def transaction(self) -> Iterator[SqlTransaction]:
         """Read and write."""
         with (
-            _trouble_told(),
+            trouble.told(),
             self.engine.connect().execution_options(pegbox_write=True) as connection,
             connection.begin(),
         ):
@@ -45,17 +48,29 @@ class SqlStore:
     @contextmanager
     def reading(self) -> Iterator[SqlTransaction]:
         """Read only."""
-        with _trouble_told(), self.engine.connect() as connection, connection.begin():
+        with (
+            trouble.told(),
+            self.engine.connect().execution_options(**self._snapshot) as connection,
+            connection.begin(),
+        ):
             yield SqlTransaction(connection)
 
     def claim(
-        self, owner: str, host: str, lease: float, limit: int, only: Collection[int] | None = None
+        self,
+        owner: str,
+        host: str,
+        lease: float,
+        limit: int,
+        only: Collection[int] | None = None,
+        without: Collection[int] = (),
     ) -> Sequence[Resource]:
         """Take due work in one statement: pick, lock, mark and return without a gap."""
         rows = schema.resource
         now = clock(self.engine.dialect.name)
-        here = or_(rows.c.host.is_(None), rows.c.host == host)
-        free = and_(rows.c.due_at.is_not(None), rows.c.lease_until < now, here)
+        hosts = schema.host.c
+        alive = select(hosts.id).where(hosts.seen_at > now - SILENT_SECONDS)
+        here = or_(rows.c.host.is_(None), rows.c.host == host, rows.c.host.not_in(alive))
+        free = and_(rows.c.due_at.is_not(None), rows.c.lease_until < now, here, rows.c.id.not_in(list(without)))
         wanted = rows.c.id.in_(list(only)) if only is not None else rows.c.due_at <= now
         picked = (
             select(rows.c.id)
@@ -68,7 +83,7 @@ class SqlStore:
         taking = (
             update(rows)
             .where(rows.c.id.in_(select(locked.c.id)), free)
-            # Due again when the lease ends; whoever marks it due meanwhile is seen by release().
+            # Due again when the lease ends; whoever marks it due meanwhile makes the two times differ.
             .values(lease_owner=owner, lease_until=now + lease, due_at=now + lease, epoch=rows.c.epoch + 1)
             .returning(rows)
         )
@@ -79,26 +94,47 @@ class SqlStore:
 
     def _anything(self, picked: Any) -> bool:
         # A look that needs no write lock: an idle server leaves the database alone.
-        with _trouble_told(), self.engine.connect() as connection:
+        with trouble.told(), self.engine.connect() as connection:
             return connection.execute(picked.limit(1)).first() is not None
 
     def renew(self, owner: str, lease: float, identities: Collection[int]) -> None:
         """Hold work for longer."""
         rows = schema.resource
-        now = clock(self.engine.dialect.name)
-        held = and_(rows.c.id.in_(list(identities)), rows.c.lease_owner == owner)
+        until = clock(self.engine.dialect.name) + lease
+        # In one order and without waiting: a worker may hold some of these rows in a transaction of its own.
+        held = (
+            select(rows.c.id)
+            .where(rows.c.id.in_(list(identities)), rows.c.lease_owner == owner)
+            .order_by(rows.c.id)
+            .with_for_update(skip_locked=True)
+            .cte("held")
+        )
+        due = case((rows.c.due_at == rows.c.lease_until, until), else_=rows.c.due_at)
         with self.transaction() as tx:
-            tx.connection.execute(update(rows).where(held).values(lease_until=now + lease))
+            tx.connection.execute(
+                update(rows).where(rows.c.id.in_(select(held.c.id))).values(lease_until=until, due_at=due)
+            )
 
     def release(self, resource: Resource, due_in: float | None) -> None:
         """Let go of work."""
         rows = schema.resource
-        now = clock(self.engine.dialect.name)
-        marked = rows.c.due_at <= now
-        due = case((marked, rows.c.due_at), else_=None if due_in is None else now + due_in)
+        marked = rows.c.due_at != rows.c.lease_until
+        due = None if due_in is None else clock(self.engine.dialect.name) + due_in
         mine = and_(rows.c.id == resource.id, rows.c.epoch == resource.epoch)
         with self.transaction() as tx:
-            tx.connection.execute(update(rows).where(mine).values(due_at=due, lease_owner=None, lease_until=0))
+            tx.connection.execute(
+                update(rows)
+                .where(mine)
+                .values(due_at=case((marked, rows.c.due_at), else_=due), lease_owner=None, lease_until=0)
+            )
+
+    def beat(self, host: str) -> None:
+        """Say that the host is alive."""
+        now = clock(self.engine.dialect.name)
+        hosts = schema.host
+        with self.transaction() as tx:
+            if tx.connection.execute(update(hosts).where(hosts.c.id == host).values(seen_at=now)).rowcount == 0:
+                tx.connection.execute(insert(hosts).values(id=host, seen_at=now))
 
     def now(self) -> float:
         """The database's clock."""
@@ -110,19 +146,12 @@ class SqlStore:
         self.engine.dispose()
 
 
-@contextmanager
-def _trouble_told() -> Iterator[None]:
-    try:
-        yield
-    except (OperationalError, InterfaceError) as error:
-        raise Unavailable(str(error.orig)) from error
-
-
 def _engine(url: str) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, pool_pre_ping=True, pool_size=10, max_overflow=30)
-    engine = create_engine(parsed, connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS})
+        return create_engine(parsed, pool_pre_ping=True, pool_size=10, max_overflow=50, hide_parameters=True)
+    arguments = {"check_same_thread": False, "timeout": BUSY_SECONDS}
+    engine = create_engine(parsed, connect_args=arguments, pool_size=10, max_overflow=100, hide_parameters=True)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

@@ -49,10 +49,10 @@ _sort_columns = {
 
 
 def clock(dialect: str) -> ColumnElement[float]:
-    """The database's clock in epoch seconds."""
+    """The database's clock in epoch seconds; the same throughout one statement."""
     if dialect == "sqlite":
         return literal_column("((julianday('now') - 2440587.5) * 86400.0)", Double)
-    return cast(func.extract("epoch", func.clock_timestamp()), Double)
+    return cast(func.extract("epoch", func.statement_timestamp()), Double)
 
 
 class SqlTransaction:
@@ -93,6 +93,11 @@ class SqlTransaction:
     def by_id(self, identity: int) -> Resource:
         """Find by id."""
         return self._one(_rows.c.id == identity)
+
+    def live(self, account: str, region: str, kind: Kind) -> int:
+        """How many have not ended."""
+        mine = and_(_rows.c.account == account, _rows.c.region == region, _rows.c.kind == kind.value)
+        return self._count(and_(mine, _rows.c.ended_at.is_(None)))
 
     def children(self, parent_id: int) -> Sequence[Resource]:
         """All children, without documents."""

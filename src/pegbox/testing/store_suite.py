@@ -8,7 +8,19 @@ from typing import Any
 
 import pytest
 
-from pegbox.store.base import AlreadyExists, Fenced, Kind, MetricPoint, NotFound, Query, Resource, Stale, Store
+from pegbox.store.base import (
+    AlreadyExists,
+    Fenced,
+    Kind,
+    MetricPoint,
+    NotFound,
+    Query,
+    Resource,
+    Stale,
+    Store,
+    Transaction,
+    changing,
+)
 
 ACCOUNT, REGION, HOST = "123456789012", "eu-north-1", "here"
 
@@ -127,8 +139,72 @@ class StoreSuite:
         row = insert(store, a_job("ab"))
         with store.transaction() as tx:
             assert tx.reserve(row.id, "there", 1)
+        store.beat("there")
         assert store.claim("one", HOST, 60, 10) == []
         assert len(store.claim("one", "there", 60, 10)) == 1
+
+    def test_work_on_a_host_that_was_never_heard_of_is_anybodys(self, store: Store) -> None:
+        """A machine that is gone for good must not hold its jobs for ever."""
+        row = insert(store, a_job("ab"))
+        with store.transaction() as tx:
+            assert tx.reserve(row.id, "gone", 1)
+        assert [claimed.id for claimed in store.claim("one", HOST, 60, 10)] == [row.id]
+
+    def test_work_in_hand_is_not_claimed_again(self, store: Store) -> None:
+        """Not even when its lease has run out."""
+        row = insert(store, a_job("ab"))
+        assert len(store.claim("one", HOST, 0.0, 10)) == 1
+        assert store.claim("one", HOST, 60, 10, without=[row.id]) == []
+        assert store.claim("one", HOST, 60, 10, [row.id], without=[row.id]) == []
+
+    def test_a_renewed_lease_is_no_request_to_look_again(self, store: Store) -> None:
+        """After long work the pause that it asked for is kept, unless somebody marked it meanwhile."""
+        row = insert(store, a_job("ab"))
+        (claimed,) = store.claim("one", HOST, 0.2, 10)
+        store.renew("one", 60, [row.id])
+        assert store.claim("two", HOST, 60, 10, [row.id]) == []
+        store.release(claimed, 1000)
+        assert store.claim("one", HOST, 60, 10) == []
+        (claimed,) = store.claim("one", HOST, 60, 10, [row.id])
+        store.renew("one", 60, [row.id])
+        with store.transaction() as tx:
+            tx.mark_due([row.id])
+        store.renew("one", 60, [row.id])
+        store.release(claimed, 1000)
+        assert len(store.claim("one", HOST, 60, 10)) == 1
+
+    def test_a_change_is_made_again_when_somebody_was_quicker(self, store: Store) -> None:
+        """Reading and writing belong together."""
+        row = insert(store, a_job("ab"))
+        tries: list[str] = []
+
+        def change(tx: Transaction) -> str:
+            found = tx.by_id(row.id)
+            tries.append(found.status)
+            if len(tries) == 1:
+                found = replace(found, version=found.version - 1)  # as if it had been read before another's change
+            return tx.save(replace(found, status="Stopping")).status
+
+        assert changing(store, change) == "Stopping"
+        assert tries == ["InProgress", "InProgress"]
+
+    def test_what_has_not_ended_is_counted(self, store: Store) -> None:
+        """By account, region and kind."""
+        insert(store, a_job("a", kind=Kind.TUNING_JOB))
+        insert(store, a_job("b", kind=Kind.TUNING_JOB, ended_at=5.0))
+        insert(store, a_job("c"))
+        with store.reading() as tx:
+            assert tx.live(ACCOUNT, REGION, Kind.TUNING_JOB) == 1
+            assert tx.live("000000000000", REGION, Kind.TUNING_JOB) == 0
+
+    def test_a_reading_sees_one_moment(self, store: Store) -> None:
+        """What is committed meanwhile is seen by the next one."""
+        row = insert(store, a_job("ab"))
+        with store.reading() as tx:
+            assert tx.by_id(row.id).status == "InProgress"
+            with store.transaction() as other:
+                other.save(replace(row, status="Stopping"))
+            assert tx.by_id(row.id).status == "InProgress"
 
     def test_concurrent_claims_share_the_work(self, store: Store) -> None:
         """Every row to exactly one."""

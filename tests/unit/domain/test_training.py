@@ -88,9 +88,11 @@ def test_a_failure_reason_is_cut_to_what_the_api_takes() -> None:
 
 
 def test_another_try_starts_afresh() -> None:
-    job = training.retry(replace(through("Training"), cursor=99, started=101.0), 150.0)
-    assert (job.attempt, job.cursor, job.started, job.phase) == (2, 0, None, Phase.STAGING)
-    assert job.secondary == "Restarting"
+    job = replace(through("Training"), cursor=99, started=101.0, latest={"auc": (0.5, 120.0)})
+    job = training.retry(job, 150.0)
+    assert (job.attempt, job.cursor, job.started, job.latest, job.phase) == (2, 0, None, None, Phase.WAITING)
+    assert (job.secondary, job.used) == ("Restarting", 49.0)
+    assert training.retry(replace(job, started=200.0), 210.0).used == 59.0
 
 
 @pytest.mark.parametrize(
@@ -109,6 +111,11 @@ def test_another_try_starts_afresh() -> None:
 )
 def test_what_comes_next(phase: Phase, stop: StopReason | None, instruction: Instruction) -> None:
     assert decide(replace(training.created(1.0), phase=phase, stop=stop)) == instruction
+
+
+def test_a_job_that_the_system_broke_is_stopped_first() -> None:
+    job = replace(through("Training"), phase=Phase.RUNNING, failure="why", broken=True)
+    assert decide(job) == Watch(stop=True)
 
 
 def test_a_job_survives_being_stored() -> None:

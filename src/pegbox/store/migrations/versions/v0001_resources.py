@@ -1,4 +1,4 @@
-"""Resources, metric points, access keys and images."""
+"""Resources, metric points, hosts, access keys and images."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -24,6 +24,11 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("point_metric", "point", ["resource_id", "metric", "at"])
+    op.create_table(
+        "host",
+        sa.Column("id", sa.String(256), primary_key=True),
+        sa.Column("seen_at", sa.Double, nullable=False),
+    )
     op.create_table(
         "access_key",
         sa.Column("id", sa.String(128), primary_key=True),

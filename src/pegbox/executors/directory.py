@@ -87,9 +87,24 @@ def identity(pid: int) -> dict[str, Any]:
 
 
 def is_alive(record: Mapping[str, Any]) -> bool:
-    """Whether the process that `identity` named still runs; another one with its pid does not count."""
+    """Whether the process that `identity` named still runs; another one with its pid does not count.
+
+    One that had ended before it could be named has no start time, and is not alive whoever else has none.
+    """
     now = identity(record["pid"])
-    return all(record[key] == now[key] for key in ("boot_id", "start_time"))
+    if now["boot_id"] is None:  # no /proc to tell two processes apart
+        return record["boot_id"] is None and _is_pid(record["pid"])
+    return now["start_time"] is not None and all(record[key] == now[key] for key in ("boot_id", "start_time"))
+
+
+def _is_pid(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _start_time(pid: int) -> int | None:

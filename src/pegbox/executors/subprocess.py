@@ -49,7 +49,8 @@ class SubprocessExecutor:
         directory.mkdir(parents=True, exist_ok=True)
         if any((directory / name).exists() for name in ("exit.json", "runner.json")):
             return
-        if files.lock_holder(directory) is not None:
+        spawned = files.read(directory / "spawn.json")
+        if files.lock_holder(directory) is not None or (spawned is not None and files.is_alive(spawned)):
             return
         self._reap()
         files.write_attempt(

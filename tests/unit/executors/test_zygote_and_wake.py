@@ -194,6 +194,26 @@ def test_a_reused_pid_is_not_the_runner(executor: SubprocessExecutor, directory:
         assert executor.observe(directory, 0).phase is Phase.LOST
 
 
+def test_a_runner_that_died_before_it_could_be_named_is_lost(executor: SubprocessExecutor, directory: Path) -> None:
+    directory.mkdir()
+    with subprocess.Popen(["true"]) as process:
+        process.wait()
+    record = files.identity(process.pid)
+    assert record["start_time"] is None
+    files.write(directory / "spawn.json", record)
+    assert executor.observe(directory, 0).phase is Phase.LOST
+
+
+def test_a_runner_that_is_on_its_way_is_not_started_twice(directory: Path) -> None:
+    executor = SubprocessExecutor(zygote=False)
+    directory.mkdir()
+    record = files.identity(os.getpid())  # stands for a runner that has not got to its lock
+    files.write(directory / "spawn.json", record)
+    executor.start(an_attempt(directory, "print('loss=1;')"))
+    assert files.read(directory / "spawn.json") == record
+    assert executor.observe(directory, 0).phase is Phase.STARTING
+
+
 def test_a_runner_told_to_go_ends_its_trainers_and_is_lost(executor: SubprocessExecutor, directory: Path) -> None:
     executor.start(an_attempt(directory, "import os, time; print(f'loss={os.getpid()};'); time.sleep(99)"))
     watch = Watch(executor, directory)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -74,12 +76,47 @@ def test_a_last_page_that_is_full_has_no_token(asia: Any, crowd: Callable[[int],
     assert "NextToken" not in answer
 
 
-TOKENS = ["nonsense", "e30=", "bnVsbA==", "W10=", "WzEsMiwzXQ==", "a" * 8192, "ü"]
+def encoded(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+TOKENS = ["nonsense", "e30=", "bnVsbA==", "W10=", "WzEsMiwzXQ==", "a" * 8192, "ü", encoded("[" * 6000)]
 
 
 @pytest.mark.parametrize("token", TOKENS, ids=lambda token: token[:12])
 def test_a_made_up_token_is_refused(asia: Any, token: str) -> None:
     code, message = refusal(asia.list_training_jobs, NextToken=token)
+    assert code == "ValidationException"
+    assert "NextToken is not valid" in message
+
+
+FORGED = {
+    "CreationTime": [
+        "1.5, 1" + "0" * 30,
+        "1.5, -1" + "0" * 30,
+        "1.5, true",
+        "1.5, 1.5",
+        "1" + "0" * 400 + ", 1",
+        "Infinity, 1",
+        "-Infinity, 1",
+        "1e999, 1",
+        "NaN, 1",
+        "true, 1",
+        "null, 1",
+        '"a", 1',
+    ],
+    "Name": ['"\\u0000", 1', '"\\ud800", 1', '"a", 1' + "0" * 30, "1.5, 1"],
+}
+
+
+@pytest.mark.parametrize(("order", "rest"), [(order, rest) for order in FORGED for rest in FORGED[order]])
+def test_a_token_that_no_database_would_take_is_refused(
+    asia: Any, crowd: Callable[[int], list[str]], order: str, rest: str
+) -> None:
+    crowd(2)
+    token = asia.list_training_jobs(MaxResults=1, SortBy=order)["NextToken"]
+    mark = json.loads(base64.urlsafe_b64decode(token))[0]
+    code, message = refusal(asia.list_training_jobs, SortBy=order, NextToken=encoded(f"[{json.dumps(mark)}, {rest}]"))
     assert code == "ValidationException"
     assert "NextToken is not valid" in message
 

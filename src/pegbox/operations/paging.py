@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -48,13 +49,23 @@ def _after(token: str | None, query: Query) -> tuple[Any, int] | None:
         return None
     try:
         mark, value, identity = json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
-        kind: Any = str if query.sort_by in ("name", "status") else int | float
-        fits = mark == _mark(query) and isinstance(value, kind) and isinstance(identity, int)
-    except (ValueError, TypeError):
+        fits = mark == _mark(query) and _is_sort_value(value, query) and _is_integer(identity)
+    except (ValueError, TypeError, RecursionError):
         fits = False
     if not fits:
         raise ValidationException("NextToken is not valid, or belongs to a request with other filters.")
     return value, identity
+
+
+def _is_sort_value(value: Any, query: Query) -> bool:
+    if query.sort_by in ("name", "status"):
+        return isinstance(value, str) and value.isascii() and value.isprintable()
+    return (isinstance(value, float) and math.isfinite(value)) or _is_integer(value)
+
+
+def _is_integer(value: Any) -> bool:
+    """Whether a database takes it for an integer."""
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
 
 
 def _mark(query: Query) -> str:

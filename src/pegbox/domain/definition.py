@@ -17,7 +17,8 @@ MOST_HYPERPARAMETERS = 100
 MOST_RUNTIME = 28 * 24 * 3600  #: seconds, MaxRuntimeInSeconds of a training job
 DEFAULT_RUNTIME = 24 * 3600
 MOST_INSTANCES = 100  #: each is a process of this machine
-CHECKPOINTS = "/opt/ml/checkpoints"
+CHECKPOINTS = "/opt/ml/checkpoints/"
+_RESERVED = ("input", "model", "output", "code")  #: of /opt/ml: not for checkpoints
 _SOURCE_LATER = ("InstanceGroupNames", "ModelAccessConfig", "HubAccessConfig")
 
 
@@ -34,7 +35,7 @@ def check(document: Mapping[str, Any]) -> None:
     if document.get("EnableNetworkIsolation"):
         refuse("EnableNetworkIsolation is not supported yet: a job on this server can reach the network.")
     if checkpoints := document.get("CheckpointConfig"):
-        _check_local_path(checkpoints.get("LocalPath", CHECKPOINTS))
+        _check_local_path(checkpoints.get("LocalPath", CHECKPOINTS), local_path(checkpoints))
 
 
 def check_resources(document: Mapping[str, Any]) -> None:
@@ -71,9 +72,18 @@ def normalise(document: Mapping[str, Any]) -> dict[str, Any]:
     for flag in ("EnableNetworkIsolation", "EnableInterContainerTrafficEncryption", "EnableManagedSpotTraining"):
         normal.setdefault(flag, False)
     if checkpoints := document.get("CheckpointConfig"):
-        normal["CheckpointConfig"] = {"LocalPath": f"{CHECKPOINTS}/", **checkpoints}
+        normal["CheckpointConfig"] = {**checkpoints, "LocalPath": local_path(checkpoints)}
     normal["OutputDataConfig"] = {"KmsKeyId": "", "CompressionType": "GZIP", **document["OutputDataConfig"]}
     return normal
+
+
+def local_path(checkpoints: Mapping[str, Any]) -> str:
+    """LocalPath of a CheckpointConfig in its shortest form; a slash at the end stays, as the guide's default has it."""
+    given = checkpoints.get("LocalPath") or CHECKPOINTS
+    path = normpath(given)
+    if path.startswith("//"):
+        path = path[1:]  # POSIX lets two slashes mean something of their own
+    return f"{path}/" if given.endswith("/") and path != "/" else path
 
 
 def _channel(channel: Mapping[str, Any]) -> dict[str, Any]:
@@ -146,6 +156,12 @@ def _check_stopping(document: Mapping[str, Any]) -> None:
         refuse("MaxWaitTimeInSeconds is for managed spot training: set EnableManagedSpotTraining or leave it out.")
 
 
-def _check_local_path(path: str) -> None:
-    if not normpath(path).startswith("/opt/ml/") or ".." in path.split("/"):
-        refuse(f"CheckpointConfig.LocalPath [{path}] must lie below /opt/ml.")
+def _check_local_path(given: str, path: str) -> None:
+    below = path.removeprefix("/opt/ml/")
+    if below in ("", path) or ".." in given.split("/") or "\0" in given:
+        refuse(f"CheckpointConfig.LocalPath [{given}] must lie below /opt/ml.")
+    if (first := below.split("/")[0]) in _RESERVED:
+        refuse(
+            f"CheckpointConfig.LocalPath [{given}] must not lie in /opt/ml/{first}, which has another purpose: "
+            f"use {CHECKPOINTS} or another folder below /opt/ml."
+        )

@@ -75,6 +75,12 @@ def fetch(objects: ObjectStore, account: str, found: Sequence[Input], into: Path
             raise ClientFault(f"Data download failed: [{item.location}] is too long for the name of a file.") from None
 
 
+def folder(location: Location) -> Location:
+    """The prefix of everything in the folder that a location names; of a whole bucket, the empty one."""
+    key = location.key.rstrip("/")
+    return replace(location, key=f"{key}/" if key or location.scheme == "file" else "")
+
+
 def below(objects: ObjectStore, account: str, prefix: Location) -> Iterator[Input]:
     """All objects under a prefix and their paths below it.  Raises NoSuchObject for a missing bucket."""
     for info in objects.list(account, prefix):

@@ -6,89 +6,273 @@ server does it again.
 
 from __future__ import annotations
 
+import errno
 import os
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
+import tempfile
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from stat import S_ISDIR, S_ISREG
+from typing import Any, BinaryIO
 
 from pegbox.domain.training_request import artifacts
+from pegbox.engine.channels import folder
 from pegbox.engine.faults import ClientFault
-from pegbox.engine.staging import checkpoint_path, hosts, tree
+from pegbox.engine.staging import Stamp, checkpoint_path, hosts, keep, kept, stamp, tree
 from pegbox.objects.base import Location, NoSuchObject, ObjectStore
 from pegbox.objects.locations import parse
+
+_ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO})  #: nothing, a link, a socket
 
 
 def store_model(
     objects: ObjectStore, account: str, document: Mapping[str, Any], directory: Path, *, empty: bool
 ) -> None:
     """Store /opt/ml/model of all instances under S3ModelArtifacts; with `empty` also when there is nothing in it."""
-    files = _merged([tree(directory, host) / "model" for host in hosts(document)])
+    files = _merged([_Folder(directory, tree(directory, host) / "model") for host in hosts(document)])
     if files or empty:
-        _store(objects, account, artifacts(document), files, directory / "model.tar.gz")
+        _store(objects, account, artifacts(document), files, directory)
 
 
 def store_data(objects: ObjectStore, account: str, document: Mapping[str, Any], directory: Path) -> None:
     """Store /opt/ml/output/data of all instances, if there is anything in it."""
-    files = _merged([tree(directory, host) / "output" / "data" for host in hosts(document)])
+    files = _merged([_Folder(directory, tree(directory, host) / "output" / "data") for host in hosts(document)])
     if files:
         base = artifacts(document).rsplit("/output/", 1)[0]
         plain = document["OutputDataConfig"].get("CompressionType") == "NONE"
         target = f"{base}/output/data/" if plain else f"{base}/output/output.tar.gz"
-        _store(objects, account, target, files, directory / "output.tar.gz")
+        _store(objects, account, target, files, directory)
 
 
 def store_checkpoints(objects: ObjectStore, account: str, document: Mapping[str, Any], directory: Path) -> None:
-    """Bring CheckpointConfig.S3Uri up to date with the files of all instances: new, changed and removed ones."""
+    """Bring CheckpointConfig.S3Uri up to date with the files of all instances: new, changed and removed ones.
+
+    Only objects that this attempt restored or uploaded are ever removed; all others are not ours.
+    """
     config = document.get("CheckpointConfig")
     if not config:
         return
-    files = _merged([checkpoint_path(directory, host, config) for host in hosts(document)])
-    base = parse(config["S3Uri"])
-    base = Location(base.scheme, base.bucket, base.key.rstrip("/") + "/")
-    there = {info.key: info for info in objects.list(account, base)}
-    for name, path in files.items():
-        known = there.pop(base.key + name, None)
-        if known is None or known.size != path.stat().st_size or known.modified.timestamp() < path.stat().st_mtime:
-            _put(objects, account, Location(base.scheme, base.bucket, base.key + name), path)
-    for key in there:
-        objects.delete(account, Location(base.scheme, base.bucket, key))
+    folders = {host: _Folder(directory, checkpoint_path(directory, host, config)) for host in hosts(document)}
+    checkpoints = _Checkpoints(objects, account, folder(parse(config["S3Uri"])), directory, folders)
+    found = {host: dict(below.files()) for host, below in folders.items()}
+    checkpoints.upload(found)
+    checkpoints.remove(set().union(*found.values()))
+    _check_names(set().union(*found.values()))
 
 
-def _store(objects: ObjectStore, account: str, uri: str, files: Mapping[str, Path], scratch: Path) -> None:
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """The regular files of a folder inside the directory of an attempt.
+
+    No link on the way to it or in it is followed, also none that the program makes while we look: a job cannot have
+    other files of the host stored as its own.
+    """
+
+    directory: Path
+    path: Path
+
+    def files(self) -> Iterator[tuple[str, Stamp]]:
+        """Name and stamp of all files.  Raises ClientFault for a folder that cannot be read."""
+        names = [""]
+        while names:
+            name = names.pop()
+            if (fd := self._open(name)) is None:
+                continue
+            try:
+                with os.scandir(fd) as entries:
+                    for entry in entries:
+                        with suppress(FileNotFoundError):
+                            found = entry.stat(follow_symlinks=False)
+                            if S_ISDIR(found.st_mode):
+                                names.append(f"{name}{entry.name}/")
+                            elif S_ISREG(found.st_mode):
+                                yield name + entry.name, stamp(found)
+            finally:
+                os.close(fd)
+
+    def open(self, name: str) -> BinaryIO | None:
+        """Open a file; None when there is none any more.  Raises ClientFault when it cannot be read."""
+        if (fd := self._open(name)) is None:
+            return None
+        if not S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            return None
+        return open(fd, "rb")
+
+    def there(self) -> bool:
+        """Whether the folder itself is there."""
+        if (fd := self._open("")) is None:
+            return False
+        os.close(fd)
+        return True
+
+    def lacks(self, name: str) -> bool:
+        """Whether there is nothing of this name, or a folder."""
+        if (fd := self._open(name)) is None:
+            return True
+        try:
+            return S_ISDIR(os.fstat(fd).st_mode)
+        finally:
+            os.close(fd)
+
+    def _open(self, name: str) -> int | None:
+        """A descriptor of a file or, without a name or with a slash behind it, of a folder; None when it is none."""
+        kind = 0 if name and not name.endswith("/") else os.O_DIRECTORY
+        *above, last = [*self.path.relative_to(self.directory).parts, *filter(None, name.split("/"))]
+        fd = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            for part in above:
+                fd = _step(fd, part, os.O_DIRECTORY)
+            return _step(fd, last, kind)
+        except PermissionError as error:
+            what = _printable(f"{self.path.name}/{name}")
+            raise ClientFault(f"The output [{what}] can't be read: {error.strerror}.") from None
+        except OSError as error:
+            if error.errno in _ABSENT:
+                return None
+            raise
+
+
+def _step(fd: int, part: str, kind: int) -> int:
+    """From the open folder `fd`, which is closed, to what is in it."""
+    try:
+        return os.open(part, kind | os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=fd)
+    finally:
+        os.close(fd)
+
+
+@dataclass(frozen=True, slots=True)
+class _Checkpoints:
+    """The checkpoints of one attempt and their objects.
+
+    The list of what was restored or uploaded is written before an upload and after it: whatever a crash interrupts,
+    every object of ours is in the list, and what is not known to be whole is uploaded again.
+    """
+
+    objects: ObjectStore
+    account: str
+    base: Location
+    directory: Path
+    folders: Mapping[str, _Folder]  #: by instance
+
+    def upload(self, found: Mapping[str, Mapping[str, Stamp]]) -> None:
+        """Upload new and changed files; of two with one name, the first instance's counts."""
+        known = kept(self.directory)
+        changed = {
+            host: [name for name, now in files.items() if known.get(host, {}).get(name) != now and _is_key(name)]
+            for host, files in found.items()
+        }
+        if not any(changed.values()):
+            return
+        before = {host: dict(names) for host, names in known.items()}
+        for host, names in changed.items():
+            known.setdefault(host, {}).update(dict.fromkeys(names))
+        keep(self.directory, known)
+        done: set[str] = set()
+        try:
+            for host, names in changed.items():
+                for name in sorted(names):
+                    if name in done:
+                        known[host][name] = found[host][name]
+                    elif (read := self._upload(self.folders[host], name)) is not None:
+                        known[host][name] = read
+                        done.add(name)
+                    elif name not in before.get(host, {}):
+                        del known[host][name]
+        finally:
+            keep(self.directory, known)
+
+    def remove(self, found: Collection[str]) -> None:
+        """Delete the objects of listed files that no instance has any more.
+
+        An instance whose whole folder is missing says nothing about single files.
+        """
+        known = kept(self.directory)
+        gone = {name for names in known.values() for name in names}.difference(found)
+        gone = {name for name in gone if all(below.lacks(name) for below in self.folders.values())}
+        if not gone or not all(below.there() for below in self.folders.values()):
+            return
+        for name in sorted(gone):
+            self.objects.delete(self.account, _under(self.base, name))
+        keep(self.directory, {host: _without(names, gone) for host, names in known.items()})
+
+    def _upload(self, below: _Folder, name: str) -> Stamp | None:
+        """The stamp of the file as it was before it was read; None when it is gone."""
+        file = below.open(name)
+        if file is None:
+            return None
+        with file:
+            before = stamp(os.fstat(file.fileno()))
+            _put(self.objects, self.account, _under(self.base, name), file)
+        return before
+
+
+def _without(names: Mapping[str, Stamp | None], gone: Collection[str]) -> dict[str, Stamp | None]:
+    return {name: known for name, known in names.items() if name not in gone}
+
+
+def _store(objects: ObjectStore, account: str, uri: str, files: Mapping[str, _Folder], scratch: Path) -> None:
     location = parse(uri)
     if location.key.endswith("/"):
-        for name, path in files.items():
-            _put(objects, account, Location(location.scheme, location.bucket, location.key + name), path)
+        _check_names(files)
+        for name, file in _opened(files):
+            _put(objects, account, _under(location, name), file)
         return
-    with tarfile.open(scratch, "w:gz", compresslevel=6) as archive:
-        for name, path in files.items():
-            archive.add(path, name, recursive=False)
-    _put(objects, account, location, scratch)
-    scratch.unlink()
+    with tempfile.TemporaryFile(dir=scratch) as packed:  # without a name: nobody else's, and gone after a crash
+        with tarfile.open(fileobj=packed, mode="w:gz", compresslevel=6) as archive:
+            for name, file in _opened(files):
+                member = archive.gettarinfo(arcname=name, fileobj=file)
+                archive.addfile(member, file if member.isreg() else None)
+        packed.seek(0)
+        _put(objects, account, location, packed)
 
 
-def _put(objects: ObjectStore, account: str, location: Location, path: Path) -> None:
+def _opened(files: Mapping[str, _Folder]) -> Iterator[tuple[str, BinaryIO]]:
+    for name, below in files.items():
+        file = below.open(name)
+        if file is not None:
+            with file:
+                yield name, file
+
+
+def _put(objects: ObjectStore, account: str, location: Location, file: BinaryIO) -> None:
     try:
-        with path.open("rb") as file:
-            objects.put(account, location, file)
+        objects.put(account, location, file)
     except NoSuchObject:
         raise ClientFault(f"The bucket of the output [{location}] does not exist.") from None
 
 
-def _merged(roots: Sequence[Path]) -> dict[str, Path]:
-    """Relative name -> file over all instances; of two files with one name, the first instance's counts."""
-    merged: dict[str, Path] = {}
-    for root in roots:
-        for path in _files(root):
-            merged.setdefault(path.relative_to(root).as_posix(), path)
+def _under(base: Location, name: str) -> Location:
+    return replace(base, key=base.key + name)
+
+
+def _merged(folders: Sequence[_Folder]) -> dict[str, _Folder]:
+    """Name -> the folder it is in, over all instances; of two files with one name, the first instance's counts."""
+    merged: dict[str, _Folder] = {}
+    for below in folders:
+        for name, _ in below.files():
+            merged.setdefault(name, below)
     return dict(sorted(merged.items()))
 
 
-def _files(root: Path) -> Iterator[Path]:
-    """Regular files only, links not followed: a job cannot have other files of the host stored as its own."""
-    for folder, _, names in os.walk(root):
-        for name in names:
-            path = Path(folder, name)
-            if path.is_file() and not path.is_symlink():
-                yield path
+def _check_names(names: Iterable[str]) -> None:
+    """Keys are UTF-8 (S3 user guide, "Naming Amazon S3 objects"); names of files are any bytes."""
+    for name in sorted(names):
+        if not _is_key(name):
+            raise ClientFault(
+                f"The name of the file [{_printable(name)}] is not UTF-8: it can't be the key of an object."
+            )
+
+
+def _is_key(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _printable(name: str) -> str:
+    return os.fsencode(name).decode(errors="backslashreplace")

@@ -5,17 +5,24 @@ Everything here may be done again from the beginning: files are overwritten with
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import tarfile
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pegbox.domain.definition import CHECKPOINTS
+from pegbox.domain.definition import local_path
 from pegbox.engine import channels
 from pegbox.engine.faults import ClientFault
 from pegbox.objects.base import Location, NoSuchObject, ObjectStore
 from pegbox.objects.locations import parse
+
+KEPT = "checkpoints.json"  #: in the directory of an attempt
+Stamp = tuple[int, int]  #: st_mtime_ns, st_size
+Kept = dict[str, dict[str, Stamp | None]]  #: instance -> name of a checkpoint -> as it was; None: not known to be whole
 
 
 def hosts(document: Mapping[str, Any]) -> list[str]:
@@ -41,25 +48,54 @@ def stage(objects: ObjectStore, account: str, document: Mapping[str, Any], sourc
     for host in names:
         if source:
             _unpack(objects, account, source, tree(directory, host) / "code")
-        if checkpoints := document.get("CheckpointConfig"):
-            restore(objects, account, parse(checkpoints["S3Uri"]), checkpoint_path(directory, host, checkpoints))
+    if config := document.get("CheckpointConfig"):
+        location = parse(config["S3Uri"])
+        paths = {host: checkpoint_path(directory, host, config) for host in names}
+        keep(directory, {host: restore(objects, account, location, path) for host, path in paths.items()})
 
 
 def checkpoint_path(directory: Path, host: str, config: Mapping[str, Any]) -> Path:
     """Where an instance keeps its checkpoints: CheckpointConfig.LocalPath in its own /opt/ml."""
-    below = config.get("LocalPath", CHECKPOINTS).removeprefix("/opt/ml").strip("/")
-    path: Path = tree(directory, host) / below
+    path: Path = tree(directory, host) / local_path(config).removeprefix("/opt/ml/").rstrip("/")
     return path
 
 
-def restore(objects: ObjectStore, account: str, location: Location, into: Path) -> None:
-    """Bring the checkpoints that an earlier attempt or job left; none is no fault."""
-    folder = Location(location.scheme, location.bucket, location.key.rstrip("/") + "/")
+def restore(objects: ObjectStore, account: str, location: Location, into: Path) -> dict[str, Stamp | None]:
+    """Bring the checkpoints that an earlier attempt or job left and tell which; none is no fault."""
     into.mkdir(parents=True, exist_ok=True)
     try:
-        channels.fetch(objects, account, list(channels.below(objects, account, folder)), into)
+        found = list(channels.below(objects, account, channels.folder(location)))
+        channels.fetch(objects, account, found, into)
     except NoSuchObject:
         raise ClientFault(f"The bucket of the checkpoints [{location}] does not exist.") from None
+    return {str(item.path): stamp((into / item.path).lstat()) for item in found}
+
+
+def stamp(found: os.stat_result) -> Stamp:
+    """By this a changed file is known."""
+    return found.st_mtime_ns, found.st_size
+
+
+def kept(directory: Path) -> Kept:
+    """The checkpoints that this attempt restored or uploaded, whichever server did."""
+    try:
+        known = json.loads((directory / KEPT).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return {host: {name: tuple(was) if was else None for name, was in names.items()} for host, names in known.items()}
+
+
+def keep(directory: Path, known: Kept) -> None:
+    """Replace the list of checkpoints in one step."""
+    with tempfile.NamedTemporaryFile("w", dir=directory, prefix=f".{KEPT}.", delete=False, encoding="utf-8") as file:
+        try:
+            json.dump(known, file)
+            file.flush()
+            os.fsync(file.fileno())
+            Path(file.name).replace(directory / KEPT)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
 
 
 def _check_output(objects: ObjectStore, account: str, path: str) -> None:
@@ -79,8 +115,8 @@ def _unpack(objects: ObjectStore, account: str, source: str, into: Path) -> None
     into.mkdir(parents=True)
     try:
         if not location.key.endswith((".tar.gz", ".tgz")):
-            folder = Location(location.scheme, location.bucket, location.key.rstrip("/") + "/")
-            channels.fetch(objects, account, list(channels.below(objects, account, folder)), into)
+            found = list(channels.below(objects, account, channels.folder(location)))
+            channels.fetch(objects, account, found, into)
             return
         with objects.open(account, location) as file, tarfile.open(fileobj=file, mode="r|gz") as archive:
             archive.extractall(into, filter="data")

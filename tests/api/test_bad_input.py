@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import copy
+import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from botocore.config import Config
 
-from jobs import LOSS, XGBOOST, new_name, refusal, refusal_of, training_request, tuning_request
+from jobs import LOSS, XGBOOST, new_name, refusal, refusal_of, training_request, tuning_ended, tuning_request
 from running import RunningServer
 
 CREATE_TUNING_JOB = "CreateHyperParameterTuningJob"
@@ -406,10 +408,13 @@ def test_nothing_is_created_by_any_wrong_tuning_request(unchecked: Any, here: st
         refusal_of(unchecked, CREATE_TUNING_JOB, request)
 
 
-def test_the_requests_that_are_changed_are_right_without_the_change(sagemaker: Any, here: str) -> None:
-    name = new_name()
-    sagemaker.create_hyper_parameter_tuning_job(**tuning_request(name, "any", here))
+def test_the_requests_that_are_changed_are_right_without_the_change(
+    sagemaker: Any, here: str, image: Callable[..., str]
+) -> None:
+    name, running = new_name(), image("import time\ntime.sleep(600)")
+    sagemaker.create_hyper_parameter_tuning_job(**tuning_request(name, running, here))
     sagemaker.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
+    assert tuning_ended(sagemaker, name)["HyperParameterTuningJobStatus"] == "Stopped"
 
 
 TRAINING: dict[str, tuple[dict[str, Any], str]] = {
@@ -503,6 +508,23 @@ def test_there_is_a_limit_to_the_instances_of_a_job(sagemaker: Any, here: str) -
     request = tuning_request(new_name(), "any", here)
     _job(request)["ResourceConfig"]["InstanceCount"] = 101
     assert refusal(sagemaker.create_hyper_parameter_tuning_job, **request)[0] == "ResourceLimitExceeded"
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["X-Amz-Target: SageMaker.ListTrainingJobs", "Content-Type: application/x-www-form-urlencoded"],
+    ids=["JSON", "query"],
+)
+def test_a_body_that_nobody_would_read_is_refused_before_it_is_sent(server: RunningServer, header: str) -> None:
+    place = urlsplit(server.url)
+    with socket.create_connection((place.hostname or "", place.port or 0), timeout=20) as connection:
+        connection.sendall(f"POST / HTTP/1.1\r\nHost: here\r\n{header}\r\nContent-Length: {10**12}\r\n\r\n".encode())
+        with connection.makefile("rb") as answer:
+            text = answer.read().decode()  # to the end: the server closes
+    head, _, body = text.partition("\r\n\r\n")
+    assert head.startswith("HTTP/1.1 413 ")
+    assert "\r\nconnection: close" in head.lower()
+    assert "RequestEntityTooLargeException" in body and str(4 << 20) in body
 
 
 def test_of_requests_with_one_name_at_the_same_time_one_wins(server: RunningServer, here: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -153,7 +153,7 @@ class _JsonRefusal:
     request_id: str
 
     def __call__(self, error: PegboxError) -> Response:
-        headers = _headers(self.request_id, JSON_TYPES[0]) | {"x-amzn-ErrorType": error.code}
+        headers = _headers(self.request_id, JSON_TYPES[0]) | {"x-amzn-ErrorType": error.code} | _parting(error)
         return Response(json11.refusal(error), error.status, headers)
 
 
@@ -162,7 +162,8 @@ class _QueryRefusal:
     request_id: str
 
     def __call__(self, error: PegboxError) -> Response:
-        return Response(query.refusal(error, self.request_id), error.status, _headers(self.request_id, "text/xml"))
+        headers = _headers(self.request_id, "text/xml") | _parting(error)
+        return Response(query.refusal(error, self.request_id), error.status, headers)
 
 
 def _head(request: Request) -> Head:
@@ -179,8 +180,16 @@ def _headers(request_id: str, content_type: str) -> dict[str, str]:
     return {"x-amzn-RequestId": request_id, "Content-Type": content_type}
 
 
+def _parting(error: PegboxError) -> dict[str, str]:
+    # What is left of a body that is too large is not read: nothing else can follow on the connection.
+    return {"Connection": "close"} if isinstance(error, RequestTooLarge) else {}
+
+
 async def _read(request: Request, most: int) -> bytes:
     """The body, if it is not longer than `most` bytes.  Raises RequestTooLarge, MalformedRequest."""
+    stated = request.headers.get("content-length")
+    if stated is not None and int(stated) > max(most, MOST_DRAINED):
+        raise _too_large(most)
     pieces: list[bytes] = []
     size = 0
     async for piece in request.stream():
@@ -190,8 +199,11 @@ async def _read(request: Request, most: int) -> bytes:
         elif size > MOST_DRAINED:
             break
     if size > most:
-        raise RequestTooLarge(f"The request body is longer than {most} bytes.")
-    length: Mapping[str, str] = request.headers
-    if length.get("content-length", str(size)) != str(size):
+        raise _too_large(most)
+    if stated is not None and int(stated) != size:
         raise MalformedRequest("The request body is shorter than its Content-Length.")
     return b"".join(pieces)
+
+
+def _too_large(most: int) -> RequestTooLarge:
+    return RequestTooLarge(f"The request body is longer than {most} bytes.")

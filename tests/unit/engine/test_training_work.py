@@ -6,7 +6,6 @@ import io
 import sys
 import tarfile
 import time
-from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,35 +15,10 @@ import pytest
 from pegbox.domain import training, training_request
 from pegbox.domain.training import Phase, TrainingJob
 from pegbox.engine.context import Context, attempt_directory
-from pegbox.engine.proposer import ProcessProposer
 from pegbox.engine.training import TrainingWork
-from pegbox.executors.subprocess import SubprocessExecutor
-from pegbox.objects.local import LocalStore
-from pegbox.settings import Settings
 from pegbox.store.base import Kind, Resource
-from pegbox.store.sql import SqlStore
 
 HOST = "here"
-
-
-@pytest.fixture
-def context(tmp_path: Path) -> Iterator[Context]:
-    store = SqlStore(f"sqlite:///{tmp_path / 'pegbox.db'}")
-    executor = SubprocessExecutor(zygote=False)
-    poked: list[Collection[int]] = []
-    yield Context(
-        settings=Settings(home=tmp_path / "home", slots=2, stop_grace=1.0),
-        host=HOST,
-        store=store,
-        executor=executor,
-        objects=LocalStore([tmp_path]),
-        proposer=ProcessProposer(10),
-        find_image=store.images.find,
-        clock=time.time,
-        poke=poked.append,
-    )
-    executor.close()
-    store.close()
 
 
 def script_mode(tmp_path: Path, source: str) -> dict[str, Any]:

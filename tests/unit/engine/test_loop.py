@@ -1,0 +1,207 @@
+"""The engine as a whole, in trouble: long work, lost leases, silent hosts, an object store that is away."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pegbox.domain import training, training_request
+from pegbox.domain.training import Phase, TrainingJob
+from pegbox.engine.context import Context
+from pegbox.engine.loop import Engine
+from pegbox.engine.mailbox import Mailbox
+from pegbox.objects.base import ObjectStore
+from pegbox.store.base import Kind, Resource
+
+DEADLINE = 30.0
+
+
+@contextmanager
+def running(context: Context, **settings: Any) -> Iterator[Engine]:
+    mailbox = Mailbox()
+    given = {"tick": 0.05, "lease": 5.0, **settings}
+    engine = Engine(replace(context, settings=replace(context.settings, **given), poke=mailbox.poke), mailbox)
+    engine.start()
+    yield engine
+    engine.stop(5)
+
+
+def insert(context: Context, tmp_path: Path, script: str = "pass", name: str = "job", **changes: Any) -> int:
+    data = tmp_path / "data" / "train"
+    data.mkdir(parents=True, exist_ok=True)
+    (data / "file").write_text("1\n")
+    request = {
+        "TrainingJobName": name,
+        "AlgorithmSpecification": {
+            "TrainingImage": "any",
+            "TrainingInputMode": "File",
+            "ContainerEntrypoint": [sys.executable, "-c", script],
+        },
+        "InputDataConfig": [
+            {
+                "ChannelName": "train",
+                "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"file://{data}"}},
+            }
+        ],
+        "RoleArn": "arn:aws:iam::123456789012:role/pegbox",
+        "OutputDataConfig": {"S3OutputPath": f"file://{tmp_path}/output"},
+        "ResourceConfig": {"InstanceCount": 1, "InstanceType": "local", "VolumeSizeInGB": 1},
+        "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+    }
+    job = replace(training.created(1.0), **changes.pop("job", {}))
+    row = Resource(
+        account="123456789012",
+        region="us-east-1",
+        kind=Kind.TRAINING_JOB,
+        name=name,
+        status=job.status,
+        created_at=1.0,
+        modified_at=1.0,
+        document=training_request.normalise(request, []),
+        state=job.dump(),
+        due_at=0.0,
+        **changes,
+    )
+    with context.store.transaction() as tx:
+        return tx.insert(row).id
+
+
+def read(context: Context, identity: int) -> tuple[Resource, TrainingJob]:
+    with context.store.reading() as tx:
+        row = tx.by_id(identity)
+    return row, TrainingJob.parse(row.state)
+
+
+def wait_for(what: Callable[[], object]) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def has_ended(context: Context, identity: int) -> Callable[[], bool]:
+    return lambda: read(context, identity)[1].phase is Phase.ENDED
+
+
+class SlowStore:
+    """An object store whose fetches wait at a gate, and are counted."""
+
+    def __init__(self, inner: ObjectStore) -> None:
+        self._inner = inner
+        self.gate = threading.Event()
+        self.begun = 0
+
+    def fetch(self, *arguments: Any) -> None:
+        self.begun += 1
+        self.gate.wait(DEADLINE)
+        self._inner.fetch(*arguments)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+class AwayStore:
+    """An object store that cannot store anything for a while."""
+
+    def __init__(self, inner: ObjectStore, times: int) -> None:
+        self._inner, self.left = inner, times
+
+    def put(self, *arguments: Any) -> str:
+        if self.left > 0:
+            self.left -= 1
+            raise ConnectionError("the object store is away")
+        return self._inner.put(*arguments)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+def test_work_in_hand_is_not_begun_again_when_its_lease_is_lost(context: Context, tmp_path: Path) -> None:
+    slow = SlowStore(context.objects)
+    identity = insert(context, tmp_path)
+    with running(replace(context, objects=slow), lease=0.3):
+        wait_for(lambda: slow.begun == 1)
+        for _ in range(3):
+            with sqlite3.connect(tmp_path / "pegbox.db", isolation_level=None) as other:
+                other.execute("BEGIN IMMEDIATE")  # no lease can be renewed now
+                time.sleep(0.5)
+                other.execute("ROLLBACK")
+            time.sleep(0.2)
+        assert slow.begun == 1
+        slow.gate.set()
+        wait_for(has_ended(context, identity))
+    assert read(context, identity)[0].status == "Completed"
+
+
+def test_long_transfers_of_all_slots_leave_room_for_the_rest(context: Context, tmp_path: Path) -> None:
+    slow = SlowStore(context.objects)
+    for number in range(2):
+        insert(context, tmp_path, name=f"slow-{number}")
+    with running(replace(context, objects=slow)):
+        wait_for(lambda: slow.begun == 2)
+        waiting = insert(context, tmp_path, name="waiting")
+        stopped = insert(context, tmp_path, name="stopped")
+        with context.store.transaction() as tx:
+            row = tx.by_id(stopped)
+            job = training.ask_to_stop(TrainingJob.parse(row.state), training.StopReason.USER, 2.0)
+            tx.save(replace(row, status=job.status, state=job.dump()))
+            tx.mark_due([stopped])
+        wait_for(has_ended(context, stopped))
+        assert read(context, waiting)[1].phase is Phase.WAITING
+        slow.gate.set()
+        wait_for(has_ended(context, waiting))
+
+
+def test_a_finished_model_outlasts_trouble_with_the_object_store(context: Context, tmp_path: Path) -> None:
+    script = "import os; open(os.environ['SM_MODEL_DIR'] + '/model', 'w').write('weights')"
+    away = AwayStore(context.objects, times=12)
+    identity = insert(context, tmp_path, script)
+    with running(replace(context, objects=away), tick=0.01):
+        wait_for(has_ended(context, identity))
+    assert away.left == 0
+    assert read(context, identity)[0].status == "Completed"
+    assert (tmp_path / "output" / "job" / "output" / "model.tar.gz").exists()
+
+
+def test_a_job_of_a_home_that_is_gone_fails_and_gives_its_slot_back(context: Context, tmp_path: Path) -> None:
+    lost = {"phase": Phase.RUNNING, "secondary": "Training", "home": str(tmp_path / "gone"), "started": 1.0}
+    identity = insert(context, tmp_path, host="a-home-that-is-gone", job=lost)
+    with running(context):
+        wait_for(has_ended(context, identity))
+    row, job = read(context, identity)
+    assert (row.status, row.host, job.outcome) == ("Failed", None, training.Outcome.RETRYABLE)
+    assert job.failure is not None
+    assert job.failure.startswith("InternalServerError")
+
+
+def test_a_job_of_a_home_that_lives_is_left_alone(context: Context, tmp_path: Path) -> None:
+    lost = {"phase": Phase.RUNNING, "secondary": "Training", "home": str(tmp_path / "there"), "started": 1.0}
+    context.store.beat("there")
+    theirs = insert(context, tmp_path, name="theirs", host="there", job=lost)
+    ours = insert(context, tmp_path, name="ours")
+    with running(context):
+        wait_for(has_ended(context, ours))
+    assert read(context, theirs)[1].phase is Phase.RUNNING
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_the_engine_stops_in_time_and_says_whether_it_was_idle(context: Context, tmp_path: Path, busy: bool) -> None:
+    slow = SlowStore(context.objects)
+    with running(replace(context, objects=slow)) as engine:
+        if busy:
+            insert(context, tmp_path)
+            wait_for(lambda: slow.begun == 1)
+        began = time.monotonic()
+        assert engine.stop(1.0) is not busy
+        assert time.monotonic() - began < 5
+        slow.gate.set()
+        assert engine.stop(10.0)

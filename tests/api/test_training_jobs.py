@@ -13,7 +13,19 @@ from typing import Any
 
 import pytest
 
-from jobs import ROLE, archive, channel, in_training, new_name, put, training_ended, training_request
+from jobs import (
+    ROLE,
+    archive,
+    channel,
+    fetch,
+    in_training,
+    keys,
+    new_name,
+    put,
+    refusal,
+    training_ended,
+    training_request,
+)
 from running import RunningServer
 
 SCIKIT_LEARN = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
@@ -284,3 +296,83 @@ def test_secrets_of_the_server_do_not_reach_programs(
     assert "hush" not in seen
     assert server.credentials()["aws_secret_access_key"] not in seen
     assert server.credentials()["aws_secret_access_key"] not in server.log.read_text()
+
+
+def test_checkpoints_of_several_jobs_in_one_place_stay(
+    sagemaker: Any, s3: Any, image: Callable[..., str], here: str
+) -> None:
+    """Checkpoints and models of two jobs share a prefix; each removes what it removed itself, and no more."""
+    program = image(
+        """
+        import os, pathlib
+        points = pathlib.Path(os.environ["SM_CHECKPOINT_DIR"])
+        name = os.environ["TRAINING_JOB_NAME"]
+        (points / f"{name}.new").write_text("new")
+        (points / f"{name}.old").unlink()
+        pathlib.Path(os.environ["SM_MODEL_DIR"], "weights").write_text(name)
+        """
+    )
+    names = [new_name("first"), new_name("second")]
+    put(s3, here, {f"/{name}.old": "old" for name in names})
+    for name in names:
+        sagemaker.create_training_job(**training_request(name, program, here, CheckpointConfig={"S3Uri": here}))
+        job = training_ended(sagemaker, name)
+        assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
+    models = [f"{name}/output/model.tar.gz" for name in names]
+    assert sorted(keys(s3, f"{here}/")) == sorted([*models, *(f"{name}.new" for name in names)])
+    for name, model in zip(names, models, strict=True):
+        assert archive(s3, f"{here}/{model}") == {"weights": name.encode()}
+
+
+def test_a_checkpoint_path_is_told_as_it_is_used(sagemaker: Any, s3: Any, image: Callable[..., str], here: str) -> None:
+    put(s3, here, {"/points/old": "old"})
+    source = """
+        import os, pathlib
+        points = pathlib.Path(os.environ["SM_CHECKPOINT_DIR"])
+        (points / "new").write_text((points / "old").read_text() + points.name)
+    """
+    name = new_name()
+    place = {"S3Uri": f"{here}/points", "LocalPath": "/opt//ml/./mine/"}
+    sagemaker.create_training_job(**training_request(name, image(source), here, CheckpointConfig=place))
+    job = training_ended(sagemaker, name)
+    assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
+    assert job["CheckpointConfig"]["LocalPath"] == "/opt/ml/mine/"
+    assert fetch(s3, f"{here}/points/new") == b"oldmine"
+
+
+@pytest.mark.parametrize("path", ["/opt/ml/model", "/opt/ml//input/data/", "/opt/ml/./output", "/opt/ml/code/mine"])
+def test_checkpoints_may_not_lie_where_something_else_does(sagemaker: Any, here: str, path: str) -> None:
+    place = {"S3Uri": f"{here}/points", "LocalPath": path}
+    request = training_request(new_name(), "any", here, CheckpointConfig=place)
+    code, message = refusal(sagemaker.create_training_job, **request)
+    assert code == "ValidationException"
+    assert f"CheckpointConfig.LocalPath [{path}] must not lie in /opt/ml/" in message
+
+
+def test_a_model_that_links_to_the_host_is_empty(sagemaker: Any, s3: Any, image: Callable[..., str], here: str) -> None:
+    source = """
+        import os, pathlib
+        model = pathlib.Path(os.environ["SM_MODEL_DIR"])
+        model.rmdir()
+        model.symlink_to("/etc")
+    """
+    name = new_name()
+    sagemaker.create_training_job(**training_request(name, image(source), here))
+    job = training_ended(sagemaker, name)
+    assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
+    assert archive(s3, job["ModelArtifacts"]["S3ModelArtifacts"]) == {}
+
+
+def test_a_model_file_that_can_be_no_key_is_named(
+    sagemaker: Any, s3: Any, image: Callable[..., str], here: str
+) -> None:
+    source = r"""
+        import os
+        open(os.fsencode(os.environ["SM_MODEL_DIR"]) + b"/caf\xe9.bin", "w").close()
+    """
+    name, output = new_name(), {"S3OutputPath": here, "CompressionType": "NONE"}
+    sagemaker.create_training_job(**training_request(name, image(source), here, OutputDataConfig=output))
+    job = training_ended(sagemaker, name)
+    assert job["TrainingJobStatus"] == "Failed"
+    assert job["FailureReason"].startswith(r"ClientError: The name of the file [caf\xe9.bin] is not UTF-8")
+    assert keys(s3, f"{here}/") == []

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import hashlib
 import os
 import socket
+import stat
 import tempfile
 import threading
 from collections.abc import Callable
@@ -17,7 +20,8 @@ class WakeSocket:
     """A unix datagram socket; calls `heard` with each attempt id, from a thread of its own."""
 
     def __init__(self, directory: Path, heard: Callable[[str], None]) -> None:
-        self.path = _short(directory / "wake.sock")
+        self._wanted = directory / "wake.sock"
+        self.path = _short(self._wanted)
         self._heard = heard
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         with contextlib.suppress(FileNotFoundError):
@@ -28,12 +32,15 @@ class WakeSocket:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop listening."""
+        """Stop listening, and leave no file."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
         with contextlib.suppress(FileNotFoundError):
             self.path.unlink()
+        if self.path != self._wanted:
+            with contextlib.suppress(OSError):
+                self.path.parent.rmdir()
 
     def _listen(self) -> None:
         while True:
@@ -47,7 +54,17 @@ class WakeSocket:
 
 
 def _short(path: Path) -> Path:
-    """A home may lie deeper than a socket's address can say."""
+    """A home may lie deeper than a socket's address can say: its socket is then in a directory for temporary files.
+
+    It is the same one in every start, so that runners of an earlier server reach this one.
+    """
     if len(os.fsencode(path)) <= MOST_PATH:
         return path
-    return Path(tempfile.mkdtemp(prefix="pegbox-")) / "wake.sock"
+    name = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:16]
+    directory = Path(tempfile.gettempdir()) / f"pegbox-{os.getuid()}-{name}"
+    with contextlib.suppress(FileExistsError):
+        directory.mkdir(mode=0o700)
+    found = directory.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise PermissionError(errno.EPERM, "is not a directory that only its owner, this user, can use", str(directory))
+    return directory / path.name

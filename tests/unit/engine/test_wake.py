@@ -1,0 +1,93 @@
+"""Where the wake socket is, also for homes deeper than a socket's address can say."""
+
+from __future__ import annotations
+
+import queue
+import socket
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pegbox.engine.wake import MOST_PATH, WakeSocket
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A short directory for temporary files, but for those of pytest itself."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as directory:
+        monkeypatch.setattr(tempfile, "tempdir", directory)
+        yield Path(directory)
+
+
+@pytest.fixture
+def deep(tmp_path: Path) -> Path:
+    directory = tmp_path / ("d" * MOST_PATH) / "run"
+    directory.mkdir(parents=True)
+    return directory
+
+
+def _say(path: Path, message: str) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        channel.sendto(message.encode(), str(path))
+
+
+def test_a_home_has_its_socket_in_it(temporary: Path) -> None:
+    heard: queue.Queue[str] = queue.Queue()
+    wake = WakeSocket(temporary, heard.put)
+    assert wake.path == temporary / "wake.sock"
+    _say(wake.path, "attempt-1")
+    assert heard.get(timeout=10) == "attempt-1"
+    wake.close()
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_deep_home_has_the_same_socket_in_every_start(temporary: Path, deep: Path) -> None:
+    heard: queue.Queue[str] = queue.Queue()
+    first = WakeSocket(deep, heard.put)
+    assert len(str(first.path)) <= MOST_PATH
+    assert stat.S_IMODE(first.path.parent.stat().st_mode) == 0o700
+    second = WakeSocket(deep, heard.put)  # the first one's server was killed
+    _say(first.path, "attempt-1")
+    assert heard.get(timeout=10) == "attempt-1"
+    assert len(list(temporary.iterdir())) == 1
+    first.close()
+    second.close()
+
+
+def test_closing_leaves_nothing_of_a_deep_home(temporary: Path, deep: Path) -> None:
+    wake = WakeSocket(deep, lambda _: None)
+    assert list(temporary.iterdir()) == [wake.path.parent]
+    wake.close()
+    assert list(temporary.iterdir()) == []
+    again = WakeSocket(deep, lambda _: None)
+    assert again.path == wake.path
+    again.close()
+
+
+def test_deep_homes_do_not_share_a_socket(temporary: Path, deep: Path) -> None:
+    other = deep.with_name("other")
+    other.mkdir()
+    wakes = [WakeSocket(directory, lambda _: None) for directory in (deep, other)]
+    assert wakes[0].path != wakes[1].path
+    for wake in wakes:
+        wake.close()
+
+
+@pytest.mark.parametrize("trap", ["open", "link", "file"])
+def test_a_directory_that_others_may_use_is_refused(temporary: Path, deep: Path, trap: str) -> None:
+    wake = WakeSocket(deep, lambda _: None)
+    place = wake.path.parent
+    wake.close()
+    if trap == "open":
+        place.mkdir()
+        place.chmod(0o777)
+    elif trap == "link":
+        (temporary / "elsewhere").mkdir(mode=0o700)
+        place.symlink_to(temporary / "elsewhere")
+    else:
+        place.touch(mode=0o600)
+    with pytest.raises(PermissionError, match="only its owner"):
+        WakeSocket(deep, lambda _: None)

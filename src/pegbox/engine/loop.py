@@ -7,6 +7,8 @@ when this process dies they run out and another server takes over.
 
 from __future__ import annotations
 
+import hashlib
+import os
 import threading
 import time
 import uuid
@@ -40,7 +42,7 @@ class Engine:
     def __init__(self, context: Context, mailbox: Mailbox) -> None:
         self._context = context
         self._mailbox = mailbox
-        self._owner = uuid.uuid4().hex
+        self._owner = owner_name(context.host, os.getpid())
         self._working: set[int] = set()
         self._faults: dict[int, int] = {}
         self._pause = TICKS_AFTER_FAULT * context.settings.tick
@@ -58,8 +60,16 @@ class Engine:
     def start(self) -> None:
         """Begin."""
         self._context.store.beat(self._context.host)
+        self._inherit()
         for thread in self._threads:
             thread.start()
+
+    def _inherit(self) -> None:
+        """Take over at once from servers of this home that have died; those elsewhere are waited for."""
+        for owner in self._context.store.owners():
+            if is_dead(owner, self._context.host):
+                log.info("taking over from a server that died", owner=owner)
+                self._context.store.expire(owner)
 
     def stop(self, seconds: float) -> bool:
         """Take no more work and wait up to `seconds` for what is being done; False if something still is.
@@ -176,6 +186,30 @@ class Engine:
                 log.warning("leases could not be renewed", error=str(error))
             except Exception:
                 log.exception("leases could not be renewed")
+
+
+def owner_name(host: str, pid: int) -> str:
+    """Who holds a lease: a digest of the home's identity, the process, and what tells it from one with its pid."""
+    return f"{_digest(host)}/{pid}/{uuid.uuid4().hex[:8]}"
+
+
+def is_dead(owner: str, host: str) -> bool:
+    """Whether an owner is a process of this home that is there no more."""
+    home, _, rest = owner.partition("/")
+    pid = rest.partition("/")[0]
+    if home != _digest(host) or not pid.isdigit() or int(pid) == os.getpid():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+def _digest(host: str) -> str:
+    return hashlib.sha256(host.encode()).hexdigest()[:16]
 
 
 def _named(error: Exception) -> str:

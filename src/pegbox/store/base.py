@@ -247,6 +247,14 @@ class Store(Protocol):
         """Let go of the work; look again in `due_in` seconds, or never.  Does nothing when the lease was lost."""
         ...
 
+    def owners(self) -> Sequence[str]:
+        """Whoever holds a lease that has not run out."""
+        ...
+
+    def expire(self, owner: str) -> None:
+        """End all leases of an owner that is known to be dead."""
+        ...
+
     def beat(self, host: str) -> None:
         """Say that the host is alive; one that is silent for a minute loses its work to the others."""
         ...

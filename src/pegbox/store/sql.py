@@ -128,6 +128,19 @@ class SqlStore:
                 .values(due_at=case((marked, rows.c.due_at), else_=due), lease_owner=None, lease_until=0)
             )
 
+    def owners(self) -> Sequence[str]:
+        """Whoever holds a lease."""
+        rows = schema.resource.c
+        held = and_(rows.lease_owner.is_not(None), rows.lease_until > clock(self.engine.dialect.name))
+        with self.reading() as tx:
+            return list(tx.connection.execute(select(rows.lease_owner).where(held).distinct()).scalars())
+
+    def expire(self, owner: str) -> None:
+        """End all leases of a dead owner; its work is due at once."""
+        rows = schema.resource
+        with self.transaction() as tx:
+            tx.connection.execute(update(rows).where(rows.c.lease_owner == owner).values(lease_until=0, due_at=0))
+
     def beat(self, host: str) -> None:
         """Say that the host is alive."""
         now = clock(self.engine.dialect.name)

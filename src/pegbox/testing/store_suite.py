@@ -126,6 +126,16 @@ class StoreSuite:
         with store.transaction() as tx:
             tx.save(replace(taken, status="Stopping"), leased=True)
 
+    def test_the_leases_of_a_dead_owner_can_be_ended(self, store: Store) -> None:
+        """Its work need not wait until they run out."""
+        insert(store, a_job("ab"))
+        assert store.owners() == []
+        (held,) = store.claim("dead", HOST, 60, 10)
+        assert store.owners() == ["dead"]
+        store.expire("dead")
+        assert store.owners() == []
+        assert [row.id for row in store.claim("one", HOST, 60, 10)] == [held.id]
+
     def test_orphans_come_first(self, store: Store) -> None:
         """Work whose server died does not wait behind fresh work."""
         insert(store, a_job("orphan", due_at=5.0))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import subprocess
 import sys
 import threading
 import time
@@ -17,7 +19,7 @@ import pytest
 from pegbox.domain import training, training_request
 from pegbox.domain.training import Phase, TrainingJob
 from pegbox.engine.context import Context
-from pegbox.engine.loop import Engine
+from pegbox.engine.loop import Engine, is_dead, owner_name
 from pegbox.engine.mailbox import Mailbox
 from pegbox.objects.base import ObjectStore
 from pegbox.store.base import Kind, Resource
@@ -205,3 +207,22 @@ def test_the_engine_stops_in_time_and_says_whether_it_was_idle(context: Context,
         assert time.monotonic() - began < 5
         slow.gate.set()
         assert engine.stop(10.0)
+
+
+def test_a_dead_server_of_the_same_home_is_not_waited_for(context: Context, tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", "pass"])
+    process.wait()
+    identity = insert(context, tmp_path)
+    assert len(context.store.claim(owner_name(context.host, process.pid), context.host, 3600, 10)) == 1
+    with running(context):
+        wait_for(has_ended(context, identity))
+
+
+def test_only_dead_processes_of_this_home_are_dead() -> None:
+    process = subprocess.Popen([sys.executable, "-c", "pass"])
+    process.wait()
+    assert is_dead(owner_name("here", process.pid), "here")
+    assert not is_dead(owner_name("there", process.pid), "here")
+    assert not is_dead(owner_name("here", os.getpid()), "here")
+    assert not is_dead(owner_name("here", 1), "here")
+    assert not is_dead("nonsense", "here")

@@ -20,10 +20,12 @@ class WakeSocket:
     """A unix datagram socket; calls `heard` with each attempt id, from a thread of its own."""
 
     def __init__(self, directory: Path, heard: Callable[[str], None]) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._wanted = directory / "wake.sock"
+        if self._is_heard(_short(self._wanted)):  # another server of this home keeps its own
+            self._wanted = directory / f"wake-{os.getpid()}.sock"
         self.path = _short(self._wanted)
         self._heard = heard
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         with contextlib.suppress(FileNotFoundError):
             self.path.unlink()
         self._socket.bind(str(self.path))
@@ -41,6 +43,14 @@ class WakeSocket:
         if self.path != self._wanted:
             with contextlib.suppress(OSError):
                 self.path.parent.rmdir()
+
+    def _is_heard(self, path: Path) -> bool:
+        """Whether a living server listens there; an empty message tells it nothing."""
+        try:
+            self._socket.sendto(b"-", str(path))
+        except OSError:
+            return False
+        return True
 
     def _listen(self) -> None:
         while True:

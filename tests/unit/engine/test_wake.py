@@ -91,3 +91,27 @@ def test_a_directory_that_others_may_use_is_refused(temporary: Path, deep: Path,
         place.touch(mode=0o600)
     with pytest.raises(PermissionError, match="only its owner"):
         WakeSocket(deep, lambda _: None)
+
+
+def test_a_second_server_of_a_home_leaves_the_first_its_socket(temporary: Path) -> None:
+    heard: queue.Queue[str] = queue.Queue()
+    first = WakeSocket(temporary, heard.put)
+    second = WakeSocket(temporary, lambda _: None)
+    assert second.path != first.path
+    second.close()
+    assert heard.get(timeout=10) == "-"  # how the second found out
+    _say(first.path, "attempt-1")
+    assert heard.get(timeout=10) == "attempt-1"
+    first.close()
+    assert list(temporary.iterdir()) == []
+
+
+def test_the_socket_of_a_dead_server_is_replaced(temporary: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as dead:
+        dead.bind(str(temporary / "wake.sock"))
+    heard: queue.Queue[str] = queue.Queue()
+    wake = WakeSocket(temporary, heard.put)
+    assert wake.path == temporary / "wake.sock"
+    _say(wake.path, "attempt-1")
+    assert heard.get(timeout=10) == "attempt-1"
+    wake.close()

@@ -20,12 +20,12 @@ class WakeSocket:
     """A unix datagram socket; calls `heard` with each attempt id, from a thread of its own."""
 
     def __init__(self, directory: Path, heard: Callable[[str], None]) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._wanted = directory / "wake.sock"
-        if self._is_heard(_short(self._wanted)):  # another server of this home keeps its own
+        if _is_heard(_short(self._wanted)):  # another server of this home keeps its own
             self._wanted = directory / f"wake-{os.getpid()}.sock"
         self.path = _short(self._wanted)
         self._heard = heard
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         with contextlib.suppress(FileNotFoundError):
             self.path.unlink()
         self._socket.bind(str(self.path))
@@ -44,14 +44,6 @@ class WakeSocket:
             with contextlib.suppress(OSError):
                 self.path.parent.rmdir()
 
-    def _is_heard(self, path: Path) -> bool:
-        """Whether a living server listens there; an empty message tells it nothing."""
-        try:
-            self._socket.sendto(b"-", str(path))
-        except OSError:
-            return False
-        return True
-
     def _listen(self) -> None:
         while True:
             try:
@@ -61,6 +53,16 @@ class WakeSocket:
             if not message:
                 return
             self._heard(message.decode("ascii", "replace"))
+
+
+def _is_heard(path: Path) -> bool:
+    """Whether a living server listens there; a message without an attempt tells it nothing."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        try:
+            channel.sendto(b"-", str(path))
+        except OSError:
+            return False
+    return True
 
 
 def _short(path: Path) -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import queue
 import socket
-import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,12 +47,14 @@ def test_a_deep_home_has_the_same_socket_in_every_start(temporary: Path, deep: P
     heard: queue.Queue[str] = queue.Queue()
     first = WakeSocket(deep, heard.put)
     assert len(str(first.path)) <= MOST_PATH
-    assert stat.S_IMODE(first.path.parent.stat().st_mode) == 0o700
-    second = WakeSocket(deep, heard.put)  # the first one's server was killed
+    first.close()
+    first.path.parent.mkdir(mode=0o700)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as killed:
+        killed.bind(str(first.path))
+    second = WakeSocket(deep, heard.put)
     _say(first.path, "attempt-1")
     assert heard.get(timeout=10) == "attempt-1"
     assert len(list(temporary.iterdir())) == 1
-    first.close()
     second.close()
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import http.client
 import json
 import os
 import signal
@@ -11,6 +13,7 @@ import socket
 import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 import uvicorn
@@ -25,6 +28,15 @@ STOP_SECONDS = 6.0  #: how long what is not a request may take after that, whate
 DRAIN_SECONDS = 3  #: how long running requests may take after SIGTERM
 KEEP_ALIVE_SECONDS = 75
 MOST_HEADER = 64 << 10  #: bytes of a request's head
+
+LOOK_SECONDS = 5.0  #: how long a server may take to say that it is there
+
+#: what to do when listening fails
+ADVICE = {
+    errno.EADDRINUSE: "another server may be running: give --port, or --port 0 for a free one",
+    errno.EACCES: "the port is for the superuser: give --port 1024 or above",
+    errno.EPERM: "the port is for the superuser: give --port 1024 or above",
+}
 
 log = structlog.get_logger()
 
@@ -56,15 +68,21 @@ def _end_within(seconds: float) -> None:
     watchdog.start()
 
 
+def address(settings: Settings) -> str | None:
+    """The URL of this home's server, if one is running."""
+    announced = _announcement(settings)
+    return str(announced["url"]) if _answers(announced) else None
+
+
 def client_environment(settings: Settings) -> dict[str, str]:
-    """The variables that make AWS clients talk to this home's server."""
+    """The variables that make AWS clients talk to this home's server, or to the one that the settings describe."""
     import time
 
     store = open_store(settings)
     key = KeyRing(store.keys, settings, time.time).first()
     store.close()
     return {
-        "AWS_ENDPOINT_URL": _announcement(settings).get("url") or _url(settings.host, settings.port),
+        "AWS_ENDPOINT_URL": address(settings) or _url(settings.host, settings.port),
         "AWS_ACCESS_KEY_ID": key.id,
         "AWS_SECRET_ACCESS_KEY": key.secret,
         "AWS_DEFAULT_REGION": settings.region,
@@ -105,16 +123,25 @@ def _listen(settings: Settings) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0]
         # The protocol is named: asyncio turns Nagle's delay off only for sockets that say they are TCP.
         listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    except (OSError, UnicodeError) as error:
+        raise _deaf(settings, error) from None
+    try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(BACKLOG)
     except OSError as error:
-        raise SettingsError(
-            f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}; "
-            "another server may be running: give --port, or --port 0 for a free one"
-        ) from None
+        listener.close()
+        raise _deaf(settings, error) from None
     listener.set_inheritable(False)
     return listener
+
+
+def _deaf(settings: Settings, error: OSError | UnicodeError) -> SettingsError:
+    """Why nobody can listen there, and what to do."""
+    number = error.errno if isinstance(error, OSError) else None
+    advice = ADVICE.get(number, "give --host an address of this machine") if number else "give another --host"
+    told = error.strerror if isinstance(error, OSError) and error.strerror else "no host name"
+    return SettingsError(f"cannot listen on {settings.host}:{settings.port}: {told}; {advice}")
 
 
 def _url(host: str, port: int) -> str:
@@ -125,15 +152,23 @@ def _url(host: str, port: int) -> str:
 @contextlib.contextmanager
 def _announced(settings: Settings, url: str) -> Iterator[None]:
     """Write down where the server is, so that `pegbox env` finds it, for as long as it is there."""
-    file = endpoint_file(settings)
-    scratch = file.with_suffix(".new")
-    scratch.write_text(json.dumps({"url": url, "pid": os.getpid()}))
-    scratch.replace(file)
+    before = _announcement(settings)
+    _announce(settings, {"url": url, "pid": os.getpid()})
     try:
         yield
     finally:
         if _announcement(settings).get("pid") == os.getpid():
-            file.unlink(missing_ok=True)
+            if _answers(before):  # another server on this home, which goes on
+                _announce(settings, before)
+            else:
+                endpoint_file(settings).unlink(missing_ok=True)
+
+
+def _announce(settings: Settings, announcement: Mapping[str, Any]) -> None:
+    file = endpoint_file(settings)
+    scratch = file.with_suffix(f".{os.getpid()}")
+    scratch.write_text(json.dumps(announcement))
+    scratch.replace(file)
 
 
 def _announcement(settings: Settings) -> Mapping[str, Any]:
@@ -142,3 +177,19 @@ def _announcement(settings: Settings) -> Mapping[str, Any]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _answers(announcement: Mapping[str, Any]) -> bool:
+    """Whether the announced server is there, and not something else at its address."""
+    connection = None
+    try:
+        place = urlsplit(str(announcement["url"]))
+        connection = http.client.HTTPConnection(place.netloc, timeout=LOOK_SECONDS)
+        connection.request("GET", "/health")
+        found = json.load(connection.getresponse())
+        return isinstance(found, dict) and found.get("pid") == announcement["pid"]
+    except (KeyError, OSError, ValueError, http.client.HTTPException):
+        return False
+    finally:
+        if connection is not None:
+            connection.close()

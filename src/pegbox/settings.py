@@ -9,15 +9,24 @@ from __future__ import annotations
 import ipaddress
 import math
 import os
+import re
+import shutil
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import platformdirs
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+LEAST_BODY = 1024  #: bytes; the smallest request that does something is near it
+
+#: what a value of each type is called
+EXPECTED: Mapping[type, str] = {bool: "on or off", int: "a whole number", float: "a number", str: "text"}
 
 
 class SettingsError(Exception):
@@ -108,6 +117,13 @@ def load(given: Mapping[str, Any] | None = None, environment: Mapping[str, str] 
     return settings
 
 
+def unknown_variables(environment: Mapping[str, str] | None = None) -> list[str]:
+    """Variables that look like settings and are none."""
+    environment = os.environ if environment is None else environment
+    known = {f"PEGBOX_{item.name.upper()}" for item in fields(Settings)}
+    return sorted(name for name in environment if name.startswith("PEGBOX_") and name not in known)
+
+
 def _file(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
@@ -134,8 +150,7 @@ def _convert(name: str, value: Any, source: str) -> Any:
             raise TypeError(value)
         return kind(str(value))
     except (TypeError, ValueError):
-        expected = "on or off" if kind is bool else kind.__name__
-        raise SettingsError(f"{source}: {value!r} is not usable; expected {expected}") from None
+        raise SettingsError(f"{source}: {value!r} is not usable; expected {EXPECTED[kind]}") from None
 
 
 def _switch(value: Any) -> bool:
@@ -159,12 +174,38 @@ def _faults(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "log_level", f"log_level: {settings.log_level!r} is none of {', '.join(LOG_LEVELS)}"
     if settings.slots < 1:
         yield "slots", f"slots: {settings.slots} leaves no room for any job; give at least 1"
-    if settings.max_body < 1:
-        yield "max_body", f"max_body: {settings.max_body} leaves no room for any request"
+    if settings.max_body < LEAST_BODY:
+        yield "max_body", f"max_body: {settings.max_body} is too small for requests; give at least {LEAST_BODY} bytes"
     for name in ("tick", "lease", "propose_timeout", "checkpoint_interval"):
         if not 0 < getattr(settings, name) < math.inf:
-            yield name, f"{name}: {getattr(settings, name)} is not a positive number of seconds"
+            yield name, f"{name}: {getattr(settings, name)} is no time; give seconds, more than 0"
     if not 0 <= settings.stop_grace < math.inf:
-        yield "stop_grace", f"stop_grace: {settings.stop_grace} is not a number of seconds"
+        yield "stop_grace", f"stop_grace: {settings.stop_grace} is no time; give seconds, 0 or more"
     if settings.lease <= settings.tick:
         yield "lease", f"lease: {settings.lease} must be longer than tick, which is {settings.tick}"
+    yield from _unusable(settings)
+
+
+def _unusable(settings: Settings) -> Iterator[tuple[str, str]]:
+    """The same, for what names something outside."""
+    if not re.fullmatch(r"[a-z0-9-]+", settings.region):
+        yield "region", f"region: {settings.region!r} is no region; give small letters, digits and dashes"
+    if settings.s3_endpoint and not _is_address(settings.s3_endpoint):
+        yield (
+            "s3_endpoint",
+            f"s3_endpoint: {settings.s3_endpoint!r} is no address; give http://host:port or https://...",
+        )
+    for root in settings.file_roots.split(":"):
+        if root and not root.startswith("/"):
+            yield "file_roots", f"file_roots: {root!r} is no absolute path; give folders such as /data:/home/me"
+    relative = "/" in settings.python and not settings.python.startswith("/")  # programs start in other folders
+    if settings.python and (relative or shutil.which(settings.python) is None):
+        yield "python", f"python: {settings.python!r} is no program; give the absolute path of an interpreter"
+
+
+def _is_address(text: str) -> bool:
+    try:
+        place = urlsplit(text)
+        return place.scheme in ("http", "https") and bool(place.hostname) and place.port != 0
+    except ValueError:  # of the port
+        return False

@@ -96,7 +96,7 @@ WRONG = {
     "pegbox keys remove nobody": (1, "There is no access key nobody"),
     "pegbox keys add --account 12": (1, "is not twelve digits"),
     "PEGBOX_SLOTS=0 pegbox serve": (1, "slots: 0 leaves no room"),
-    "PEGBOX_SLOTS=many pegbox env": (1, "PEGBOX_SLOTS: 'many' is not usable; expected int"),
+    "PEGBOX_SLOTS=many pegbox env": (1, "PEGBOX_SLOTS: 'many' is not usable; expected a whole number"),
     "pegbox serve --auth off --host 0.0.0.0": (1, "auth off is for loopback only"),
 }
 
@@ -116,6 +116,49 @@ def test_a_port_that_is_taken_is_told(server: RunningServer, tmp_path: Path) -> 
     assert done.returncode == 1
     assert f"cannot listen on 127.0.0.1:{port}" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("host", ["nonexist.invalid", "a" * 80, "192.0.2.1"])
+def test_a_host_that_is_not_ours_is_told_without_talk_of_ports(
+    server: RunningServer, tmp_path: Path, host: str
+) -> None:
+    done = shell(server, f"pegbox serve --port 0 --host {host} --home fresh", tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"pegbox: cannot listen on {host}:0: ") and done.stderr.count("\n") == 1
+    assert "another server" not in done.stderr and "--host" in done.stderr
+
+
+def test_a_variable_that_is_no_setting_is_mentioned(server: RunningServer, tmp_path: Path) -> None:
+    port = server.url.rsplit(":", 1)[1]
+    done = shell(server, f"PEGBOX_BOGUS=1 pegbox serve --port {port}", tmp_path)
+    assert done.stderr.splitlines()[0] == "pegbox: the environment variable PEGBOX_BOGUS is no setting and is ignored"
+
+
+def test_env_says_when_no_server_is_running(start_server: Callable[..., RunningServer], tmp_path: Path) -> None:
+    own = start_server()
+    command = 'eval "$(pegbox env)" && echo "$AWS_ENDPOINT_URL"'
+    done = shell(own, command, tmp_path)
+    assert (done.stdout, done.stderr) == (f"{own.url}\n", "")
+    own.kill()  # it leaves its announcement behind
+    done = shell(own, command, tmp_path)
+    assert (done.returncode, done.stdout) == (0, "http://127.0.0.1:8420\n")
+    assert done.stderr == f"# no server is running on the home {own.home}; start one with: pegbox serve\n"
+    done = shell(own, f"pegbox env --home '{tmp_path}/a b'", tmp_path)
+    assert done.stderr.endswith(f"start one with: pegbox serve --home '{tmp_path}/a b'\n")
+
+
+def test_the_second_server_of_a_home_leaves_the_first_one_known(
+    start_server: Callable[..., RunningServer], tmp_path: Path
+) -> None:
+    first = start_server()
+    second = RunningServer(first.home)
+    try:
+        assert shell(first, "pegbox env | head -1", tmp_path).stdout == f"export AWS_ENDPOINT_URL={second.url}\n"
+    finally:
+        second.stop()
+    assert shell(first, "pegbox env | head -1", tmp_path).stdout == f"export AWS_ENDPOINT_URL={first.url}\n"
+    first.stop()
+    assert not (first.home / "run" / "server.json").exists()
 
 
 def test_pegbox_env_points_every_client_at_the_server(

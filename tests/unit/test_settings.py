@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pegbox.settings import Settings, SettingsError, load
+from pegbox.settings import Settings, SettingsError, load, unknown_variables
 
 Write = Callable[[str], Path]
 
@@ -105,15 +106,15 @@ def test_a_file_that_is_no_toml_is_named(file: Write) -> None:
 
 
 MISTYPED = [
-    ("port", "many", "int"),
-    ("port", 1.5, "int"),
-    ("port", True, "int"),
-    ("slots", "1e3", "int"),
-    ("tick", "soon", "float"),
+    ("port", "many", "a whole number"),
+    ("port", 1.5, "a whole number"),
+    ("port", True, "a whole number"),
+    ("slots", "1e3", "a whole number"),
+    ("tick", "soon", "a number"),
     ("auth", "perhaps", "on or off"),
     ("auth", 2, "on or off"),
-    ("host", ["a"], "str"),
-    ("region", False, "str"),
+    ("host", ["a"], "text"),
+    ("region", False, "text"),
 ]
 
 
@@ -133,13 +134,17 @@ NONSENSE = [
     *[("port", port) for port in ("-1", "65536")],
     *[("account_id", account) for account in ("12", "1234567890123", "12345678901a", "١٢٣٤٥٦٧٨٩٠١٢")],
     *[("slots", slots) for slots in ("0", "-4")],
-    *[("max_body", size) for size in ("0", "-1")],
+    *[("max_body", size) for size in ("0", "-1", "1023")],
     *[("tick", seconds) for seconds in ("0", "-1", "nan", "inf")],
     *[("lease", seconds) for seconds in ("0", "nan", "inf", "1", "0.5")],
     *[("propose_timeout", seconds) for seconds in ("0", "-1", "nan", "inf")],
     *[("checkpoint_interval", seconds) for seconds in ("0", "-1", "nan", "inf")],
     *[("stop_grace", seconds) for seconds in ("-1", "nan", "inf")],
     ("log_level", "loud"),
+    *[("region", region) for region in ("EU", "eu west", "../..", "eu_west_1")],
+    *[("s3_endpoint", url) for url in ("minio:9000", "ftp://minio", "http://", "http://minio:port", "http://[")],
+    *[("file_roots", roots) for roots in ("data", "/data:more", "~/data")],
+    *[("python", path) for path in ("/nonexistent/python", "/etc/passwd", "/usr", "bin/python", "no-such-python")],
 ]
 
 
@@ -157,6 +162,22 @@ def test_nonsense_is_told_with_its_source(file: Write, name: str, value: str) ->
 def test_a_value_of_the_command_line_is_checked_too(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"^port: 70000 is no port; give 0 to 65535 \(from --port\)$"):
         load({"home": tmp_path, "port": 70000}, {})
+
+
+def test_what_names_something_outside_may_be_right(tmp_path: Path) -> None:
+    given = {
+        "PEGBOX_REGION": "eu-west-1",
+        "PEGBOX_S3_ENDPOINT": "https://[::1]:9000",
+        "PEGBOX_FILE_ROOTS": "/data:/home/me",
+        "PEGBOX_PYTHON": sys.executable,
+        "PEGBOX_MAX_BODY": "1024",
+    }
+    assert load({"home": tmp_path}, given).python == sys.executable
+    assert load({"home": tmp_path}, given | {"PEGBOX_PYTHON": "sh"}).python == "sh"
+
+
+def test_variables_that_are_no_settings_are_named() -> None:
+    assert unknown_variables({"PEGBOX_PORT": "1", "PEGBOX_BOGUS": "", "BOGUS": "2"}) == ["PEGBOX_BOGUS"]
 
 
 def test_no_grace_is_a_grace(tmp_path: Path) -> None:

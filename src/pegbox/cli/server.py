@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from pegbox.cli.options import Home
-from pegbox.settings import load
+from pegbox.settings import load, unknown_variables
 
 
 class Switch(StrEnum):
@@ -35,15 +35,22 @@ def serve(
     """
     from pegbox.serving import run
 
+    for name in unknown_variables():
+        typer.echo(f"pegbox: the environment variable {name} is no setting and is ignored", err=True)
     run(load({"host": host, "port": port, "home": home, "auth": None if auth is None else auth is Switch.ON}))
 
 
 def env(home: Home = None) -> None:
     """Print shell exports that point every AWS client at the server:  eval "$(pegbox env)"."""
-    from pegbox.serving import client_environment
+    from pegbox.serving import address, client_environment
 
-    for name, value in client_environment(load({"home": home})).items():
+    settings = load({"home": home})
+    for name, value in client_environment(settings).items():
         typer.echo(f"export {name}={shlex.quote(value)}")
+    if address(settings) is None:
+        given = f" --home {shlex.quote(str(home))}" if home else ""
+        note = f"# no server is running on the home {settings.home}; start one with: pegbox serve{given}"
+        typer.echo(note, err=True)
 
 
 def migrate(home: Home = None) -> None:

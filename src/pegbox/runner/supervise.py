@@ -200,7 +200,9 @@ class Supervisor:
         self._runtime_ends = None
         if self._kill_at is None:
             self._kill_at = time.monotonic() + grace
-            process.signal_groups(self._trainers.keys(), signal.SIGTERM)
+            living = {trainer.pid for trainer in self._living()}
+            ended = process.own_groups(self._trainers.keys() - living)
+            process.signal_groups(living | ended, signal.SIGTERM)
 
     def _reap(self) -> None:
         for pid, code in _ended_children():
@@ -220,7 +222,7 @@ class Supervisor:
         """All trainers have ended; after TERM also what is left of their groups may use its grace."""
         if self._living():
             return False
-        return self._kill_at is None or not any(process.is_group(pid) for pid in self._trainers)
+        return self._kill_at is None or not process.own_groups(self._trainers.keys())
 
     # -- the end
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import errno
 import os
+import posixpath
 import tarfile
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from stat import S_ISDIR, S_ISREG
+from stat import S_ISDIR, S_ISLNK, S_ISREG
 from typing import Any, BinaryIO
 
 from pegbox.domain.training_request import artifacts
@@ -31,19 +32,21 @@ def store_model(
     objects: ObjectStore, account: str, document: Mapping[str, Any], directory: Path, *, empty: bool
 ) -> None:
     """Store /opt/ml/model of all instances under S3ModelArtifacts; with `empty` also when there is nothing in it."""
-    files = _merged([_Folder(directory, tree(directory, host) / "model") for host in hosts(document)])
+    folders = [_Folder(directory, tree(directory, host) / "model") for host in hosts(document)]
+    files = _merged(folders)
     if files or empty:
-        _store(objects, account, artifacts(document), files, directory)
+        _store(objects, account, artifacts(document), files, _links(folders, files), directory)
 
 
 def store_data(objects: ObjectStore, account: str, document: Mapping[str, Any], directory: Path) -> None:
     """Store /opt/ml/output/data of all instances, if there is anything in it."""
-    files = _merged([_Folder(directory, tree(directory, host) / "output" / "data") for host in hosts(document)])
+    folders = [_Folder(directory, tree(directory, host) / "output" / "data") for host in hosts(document)]
+    files = _merged(folders)
     if files:
         base = artifacts(document).rsplit("/output/", 1)[0]
         plain = document["OutputDataConfig"].get("CompressionType") == "NONE"
         target = f"{base}/output/data/" if plain else f"{base}/output/output.tar.gz"
-        _store(objects, account, target, files, directory)
+        _store(objects, account, target, files, _links(folders, files), directory)
 
 
 def store_checkpoints(objects: ObjectStore, account: str, document: Mapping[str, Any], directory: Path) -> None:
@@ -75,6 +78,14 @@ class _Folder:
 
     def files(self) -> Iterator[tuple[str, Stamp]]:
         """Name and stamp of all files.  Raises ClientFault for a folder that cannot be read."""
+        return ((name, stamp(found)) for name, found, _ in self._entries() if S_ISREG(found.st_mode))
+
+    def links(self) -> dict[str, str]:
+        """Symbolic links that point to another place in the folder, and where; all others are left out."""
+        return {name: target for name, _, target in self._entries() if target and _stays_inside(name, target)}
+
+    def _entries(self) -> Iterator[tuple[str, os.stat_result, str]]:
+        """Name, state and, of a link, target of all that is in the folder but folders."""
         names = [""]
         while names:
             name = names.pop()
@@ -87,8 +98,10 @@ class _Folder:
                             found = entry.stat(follow_symlinks=False)
                             if S_ISDIR(found.st_mode):
                                 names.append(f"{name}{entry.name}/")
-                            elif S_ISREG(found.st_mode):
-                                yield name + entry.name, stamp(found)
+                            else:
+                                is_link = S_ISLNK(found.st_mode)
+                                target = os.readlink(entry.name, dir_fd=fd) if is_link else ""
+                                yield name + entry.name, found, target
             finally:
                 os.close(fd)
 
@@ -213,7 +226,14 @@ def _without(names: Mapping[str, Stamp | None], gone: Collection[str]) -> dict[s
     return {name: known for name, known in names.items() if name not in gone}
 
 
-def _store(objects: ObjectStore, account: str, uri: str, files: Mapping[str, _Folder], scratch: Path) -> None:
+def _store(
+    objects: ObjectStore,
+    account: str,
+    uri: str,
+    files: Mapping[str, _Folder],
+    links: Mapping[str, str],
+    scratch: Path,
+) -> None:
     location = parse(uri)
     if location.key.endswith("/"):
         _check_names(files)
@@ -225,8 +245,30 @@ def _store(objects: ObjectStore, account: str, uri: str, files: Mapping[str, _Fo
             for name, file in _opened(files):
                 member = archive.gettarinfo(arcname=name, fileobj=file)
                 archive.addfile(member, file if member.isreg() else None)
+            for name, target in links.items():
+                archive.addfile(_link(name, target))
         packed.seek(0)
         _put(objects, account, location, packed)
+
+
+def _links(folders: Sequence[_Folder], files: Collection[str]) -> dict[str, str]:
+    """The links of all instances, for an archive; a bucket has none."""
+    merged: dict[str, str] = {}
+    for below in folders:
+        merged = below.links() | merged
+    return {name: target for name, target in sorted(merged.items()) if name not in files}
+
+
+def _link(name: str, target: str) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = tarfile.SYMTYPE, target
+    return member
+
+
+def _stays_inside(name: str, target: str) -> bool:
+    """Whether a link, read as text, leads to a place in its own folder."""
+    place = posixpath.normpath(posixpath.join(posixpath.dirname(name), target))
+    return not target.startswith("/") and place != ".." and not place.startswith("../")
 
 
 def _opened(files: Mapping[str, _Folder]) -> Iterator[tuple[str, BinaryIO]]:

@@ -208,3 +208,26 @@ def test_a_long_failure_fits_the_api(context: Context, tmp_path: Path) -> None:
     assert failure is not None
     assert len(failure) == 1024
     assert failure.endswith("xx, exit code: 2")
+
+
+def test_links_inside_the_model_are_kept_and_others_left_out(context: Context, tmp_path: Path) -> None:
+    source = (
+        "import os\n"
+        "os.chdir(os.environ['SM_MODEL_DIR'])\n"
+        "os.makedirs('deep/er')\n"
+        "open('step-1', 'w').write('weights')\n"
+        "os.symlink('step-1', 'latest')\n"
+        "os.symlink('../../step-1', 'deep/er/latest')\n"
+        "os.symlink('deep', 'folder')\n"
+        "os.symlink('/etc/passwd', 'absolute')\n"
+        "os.symlink('../../../x', 'outside')\n"
+        "os.symlink('..', 'parent')\n"
+        "os.mkfifo('pipe')\n"
+    )
+    row = insert(context, script_mode(tmp_path, source))
+    assert run_until_ended(context, row.id).status == "Completed"
+    with tarfile.open(tmp_path / "output" / "job" / "output" / "model.tar.gz") as archive:
+        found = {member.name: member.linkname for member in archive}
+        archive.extractall(tmp_path / "kept", filter="data")
+    assert found == {"step-1": "", "latest": "step-1", "deep/er/latest": "../../step-1", "folder": "deep"}
+    assert (tmp_path / "kept" / "deep" / "er" / "latest").read_text() == "weights"

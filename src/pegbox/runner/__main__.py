@@ -12,6 +12,7 @@ from pegbox.runner import process, records, supervise
 def main(directory: Path) -> None:
     """Cut all ties (descriptors, working directory), then supervise.  The caller made the session."""
     os.chdir(directory)
+    os.umask(0o022)  # what a program writes elsewhere is not as private as the server's own files
     process.close_descriptors()
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)

@@ -309,6 +309,15 @@ time.sleep(99)
         executor.start(attempt)
         assert watch.look().phase is Phase.LOST
 
+    def test_a_program_has_the_usual_file_mode_mask(self, executor: Executor, directory: Path) -> None:
+        previous = os.umask(0o077)
+        try:
+            seen, points = self.run(executor, an_attempt(directory, "import os; print(f'loss={os.umask(0)};')"))
+        finally:
+            os.umask(previous)
+        assert seen.exit is not None
+        assert values(points) == [float(0o022)]
+
     def test_a_lost_attempt_takes_no_namesake_with_it(self, executor: Executor, directory: Path) -> None:
         namesake = directory.with_name(directory.name + "-of-another-home")
         for place in (directory, namesake):

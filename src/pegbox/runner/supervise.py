@@ -11,7 +11,7 @@ import os
 import selectors
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ from pegbox.runner.points import Points, Wake
 LOOK_INTERVAL = 1.0  #: seconds after which the stop file is looked at without a signal
 REAP_SECONDS = 10.0  #: how long killed processes may take to go away
 SHUTDOWN_GRACE = 10.0  #: seconds for trainers when the runner itself is told to go
+
+DISK_PATIENCE = 60.0  #: how long the exit record is tried again when it cannot be written
 
 FAILURE_LENGTH = 1024
 
@@ -74,6 +76,7 @@ class Supervisor:
         self._kill_at: float | None = None  # set as soon as TERM was sent
         self._runtime_ends: float | None = None
         self._leave_no_record = False
+        self._unwritten = ""  # why something that was printed or measured is not kept
         self._started: float | None = None
         self._notes: list[str] = []
         self._parser, self._backtracker = self._parsers()
@@ -107,7 +110,7 @@ class Supervisor:
                 continue
             kind = linear if expression.engine is regex.Engine.LINEAR else backtracking
             kind[index] = expression.text
-        late = Backtracker(backtracking, self._found_late, self._give_up, time.monotonic, self._selector)
+        late = Backtracker(backtracking, self._add, self._give_up, time.monotonic, self._selector)
         return MetricParser(linear), late
 
     def _start(self) -> None:
@@ -120,20 +123,22 @@ class Supervisor:
             self._runtime_ends = time.monotonic() + job.max_runtime
         for host in job.hosts:
             self._adopt(process.spawn(job, host, environments[host], hosts_file))
-        self._record_runner()
+        with self._writing():
+            self._record_runner()
         self._wake.now()
 
     def _adopt(self, trainer: process.Trainer) -> None:
         self._trainers[trainer.pid] = trainer
         self._notes += [f"{trainer.host}: {note}" for note in trainer.notes]
         if trainer.refusal:
-            self._captures[trainer.host].note(trainer.refusal)
+            self._note(trainer.host, trainer.refusal)
         self._selector.register(trainer.output, selectors.EVENT_READ, self._reader(trainer))
 
     def _reader(self, trainer: process.Trainer) -> Callable[[], None]:
         def read() -> None:
-            if not self._captures[trainer.host].read(trainer.output):
-                self._end_of_output(trainer)
+            with self._writing():
+                if not self._captures[trainer.host].read(trainer.output):
+                    self._end_of_output(trainer)
 
         return read
 
@@ -244,23 +249,37 @@ class Supervisor:
         self._backtracker.close()
 
     def _record_exit(self) -> None:
-        self._points.sync()
+        with self._writing():
+            self._points.sync()
+        record = self._exit()
+        end = time.monotonic() + DISK_PATIENCE
+        while True:
+            try:
+                return records.write(self._job.directory / records.EXIT, record, durable=True)
+            except OSError:
+                if time.monotonic() >= end:
+                    raise
+                time.sleep(1.0)
+
+    def _exit(self) -> dict[str, Any]:
         now = time.time()
         trainers = sorted(self._trainers.values(), key=lambda trainer: trainer is not self._first_failed)
-        codes = {trainer.host: trainer.code for trainer in trainers}
-        record = {
+        success = 1 if self._unwritten else 0  # there is none without what was printed
+        codes = {trainer.host: trainer.code or success for trainer in trainers}
+        return {
             "cause": self._cause,
             "codes": codes,
             "started": self._started or now,
             "ended": now,
             "failure": self._failure(),
         }
-        records.write(self._job.directory / records.EXIT, record, durable=True)
 
     def _failure(self) -> str:
         failed = self._first_failed
-        if failed is None or self._cause != "Exit":
+        if self._cause != "Exit":
             return ""
+        if failed is None:
+            return self._unwritten
         return (failed.refusal or layout.failure_text(self._job, failed.host, FAILURE_LENGTH))[:FAILURE_LENGTH]
 
     def _record_runner(self) -> None:
@@ -272,18 +291,37 @@ class Supervisor:
     # -- metrics
 
     def _search(self, host: str, at: float, block: bytes) -> None:
-        self._points.add(host, at, [(metric, value) for _, metric, value in self._parser.feed(block)])
+        self._add(host, at, self._parser.feed(block))
         self._backtracker.offer(host, at, block)
 
-    def _found_late(self, host: str, at: float, hits: list[tuple[int, int, float]]) -> None:
-        self._points.add(host, at, [(metric, value) for _, metric, value in hits])
+    def _add(self, host: str, at: float, hits: Iterable[tuple[int, int, float]]) -> None:
+        if self._unwritten:  # the file may end within a line
+            return
+        with self._writing():
+            self._points.add(host, at, [(metric, value) for _, metric, value in hits])
 
     def _give_up(self, metric: int) -> None:
         name = self._job.metrics[metric]["Name"]
         self._warn(f"metric {name!r} is disabled: its expression took too long on a line of this log")
 
     def _warn(self, text: str) -> None:
-        self._captures[self._job.hosts[0]].note(f"warning: {text}")
+        self._note(self._job.hosts[0], f"warning: {text}")
+
+    # -- a full disk
+
+    def _note(self, host: str, text: str) -> None:
+        with self._writing():
+            self._captures[host].note(text)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """What cannot be written ends the attempt: nobody would see how it goes on."""
+        try:
+            yield
+        except OSError as error:
+            if not self._unwritten:
+                self._unwritten = f"the log cannot be written: {error.strerror}"
+                self._terminate("Exit", self._job.grace)
 
 
 def _ended_children() -> Iterator[tuple[int, int]]:

@@ -23,6 +23,7 @@ import platformdirs
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
+DATABASES = ("sqlite", "postgresql")
 LEAST_BODY = 1024  #: bytes; the smallest request that does something is near it
 
 #: what a value of each type is called
@@ -190,6 +191,10 @@ def _unusable(settings: Settings) -> Iterator[tuple[str, str]]:
     """The same, for what names something outside."""
     if not re.fullmatch(r"[a-z0-9-]+", settings.region):
         yield "region", f"region: {settings.region!r} is no region; give small letters, digits and dashes"
+    dialect = settings.database_url.partition("://")[0].partition("+")[0]
+    if settings.database_url and dialect not in DATABASES:
+        # Its value is not told: it may hold a password.
+        yield "database_url", "database_url: is no URL that begins with sqlite:/// or postgresql+psycopg://"
     if settings.s3_endpoint and not _is_address(settings.s3_endpoint):
         yield (
             "s3_endpoint",

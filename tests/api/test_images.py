@@ -49,6 +49,18 @@ def test_an_image_is_the_command_in_the_folder_where_it_was_added(
     assert f"{name}  runs  python train.py --fast 'a b'  in {tmp_path}" in pegbox(server, "image", "list")
 
 
+def test_what_an_image_needs_and_is_not_there_is_mentioned(server: RunningServer, tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").symlink_to(sys.executable)
+    add = f"pegbox image add {new_name('early')} --command true"
+    for options in ("", "--python python3", "--python bin/python", f"--python {sys.executable} --workdir bin"):
+        assert shell(server, f"{add} {options}", tmp_path).stderr == ""
+    for options in ("--workdir nowhere", "--python /nowhere/python", "--python bin/python --workdir bin"):
+        done = shell(server, f"{add} {options}", tmp_path)
+        assert done.returncode == 0
+        assert "is registered, but --" in done.stderr and "until it is there" in done.stderr
+
+
 def test_an_added_image_replaces_the_former_and_a_removed_one_is_unknown(
     server: RunningServer, sagemaker: Any, here: str, image: Callable[..., str]
 ) -> None:

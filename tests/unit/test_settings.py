@@ -142,6 +142,7 @@ NONSENSE = [
     *[("stop_grace", seconds) for seconds in ("-1", "nan", "inf")],
     ("log_level", "loud"),
     *[("region", region) for region in ("EU", "eu west", "../..", "eu_west_1")],
+    *[("database_url", url) for url in ("foo", "mysql://me@here/pegbox", "/var/pegbox.db")],
     *[("s3_endpoint", url) for url in ("minio:9000", "ftp://minio", "http://", "http://minio:port", "http://[")],
     *[("file_roots", roots) for roots in ("data", "/data:more", "~/data")],
     *[("python", path) for path in ("/nonexistent/python", "/etc/passwd", "/usr", "bin/python", "no-such-python")],
@@ -174,6 +175,12 @@ def test_what_names_something_outside_may_be_right(tmp_path: Path) -> None:
     }
     assert load({"home": tmp_path}, given).python == sys.executable
     assert load({"home": tmp_path}, given | {"PEGBOX_PYTHON": "sh"}).python == "sh"
+
+
+def test_the_password_in_a_wrong_database_url_is_not_told(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"^database_url: ") as error:
+        load({"home": tmp_path}, {"PEGBOX_DATABASE_URL": "postgres://me:secret@here/pegbox"})
+    assert "secret" not in str(error.value)
 
 
 def test_variables_that_are_no_settings_are_named() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -46,6 +48,8 @@ def add(
     store = open_store(load({"home": home}))
     store.images.put(image)
     store.close()
+    for missing in _missing(image.workdir, python):
+        typer.echo(f"{name} is registered, but {missing}: its jobs will fail until it is there.", err=True)
 
 
 @app.command("list")
@@ -71,6 +75,13 @@ def remove(name: Annotated[str, typer.Argument(help="The image's name.")], home:
     if not removed:
         typer.echo(f"There is no image {name}. `pegbox image list` shows those there are.", err=True)
         raise typer.Exit(1)
+
+
+def _missing(workdir: str, python: str | None) -> Iterator[str]:
+    if not Path(workdir).is_dir():
+        yield f"--workdir {workdir} is no directory"
+    if python and shutil.which(str(Path(workdir, python)) if "/" in python else python) is None:
+        yield f"--python {python} is no program that can be run"
 
 
 def _words(command: str) -> tuple[str, ...]:

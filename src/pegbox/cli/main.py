@@ -9,6 +9,7 @@ import typer
 
 from pegbox import __version__
 from pegbox.cli import demo, images, keys, metrics, server
+from pegbox.cli.faults import told
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -36,9 +37,10 @@ def version(show: Annotated[bool, typer.Option("--version", help="Print the vers
 
 def main() -> None:
     """Run the command line; expected faults end with one line and exit code 1."""
-    from pegbox.settings import SettingsError
-
     try:
         app()
-    except SettingsError as error:
-        sys.exit(f"pegbox: {error}")
+    except Exception as error:
+        fault = told(error)
+        if fault is None:
+            raise
+        sys.exit(f"pegbox: {fault}")

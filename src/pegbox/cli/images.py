@@ -48,7 +48,7 @@ def add(
     store = open_store(load({"home": home}))
     store.images.put(image)
     store.close()
-    for missing in _missing(image.workdir, python):
+    for missing in _missing(workdir or Path.cwd(), python):
         typer.echo(f"{name} is registered, but {missing}: its jobs will fail until it is there.", err=True)
 
 
@@ -77,10 +77,10 @@ def remove(name: Annotated[str, typer.Argument(help="The image's name.")], home:
         raise typer.Exit(1)
 
 
-def _missing(workdir: str, python: str | None) -> Iterator[str]:
-    if not Path(workdir).is_dir():
+def _missing(workdir: Path, python: str | None) -> Iterator[str]:
+    if not workdir.is_dir():
         yield f"--workdir {workdir} is no directory"
-    if python and shutil.which(str(Path(workdir, python)) if "/" in python else python) is None:
+    if python and shutil.which(str(workdir.resolve() / python) if "/" in python else python) is None:
         yield f"--python {python} is no program that can be run"
 
 

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
+import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from botocore.config import Config
+from botocore.exceptions import ClientError, HTTPClientError
 
 from running import RunningServer, wait_for
 
@@ -46,3 +53,22 @@ def test_a_job_that_the_server_cannot_start_fails_in_the_end(
     in_the_way.unlink()
     sagemaker.create_training_job(**a_training_job("free", tmp_path))
     assert ended(sagemaker, "free")["TrainingJobStatus"] == "Completed"
+
+
+def test_a_server_that_waits_for_its_database_ends_in_time(start_server: Callable[..., RunningServer]) -> None:
+    server = start_server()
+    sagemaker = server.client("sagemaker", config=Config(read_timeout=60))
+    with sqlite3.connect(server.home / "pegbox.db", isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+
+        def create() -> None:
+            with suppress(ClientError, ConnectionError, HTTPClientError):
+                sagemaker.create_training_job(**a_training_job("late", server.home))
+
+        asking = threading.Thread(target=create)
+        asking.start()
+        began = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - began < 10
+        asking.join()
+        other.execute("ROLLBACK")

@@ -79,8 +79,8 @@ class Server:
         """End; running training goes on.  False when a thread is still busy, with a long download for example."""
         self.wake.close()
         self.context.proposer.close()
+        self.context.executor.close()  # before the engine: nothing it does may wait for a process that hangs
         idle = self.engine.stop(STOP_SECONDS)
-        self.context.executor.close()
         self.files.close()
         self.store.close()
         return idle

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
-from sqlalchemy import Connection, Engine, delete, insert, select
+from sqlalchemy import Engine, delete, insert, select
 
-from pegbox.store import schema, trouble
+from pegbox.store import connections, schema
 from pegbox.store.base import AccessKey
 
 _keys = schema.access_key
@@ -19,30 +18,25 @@ class Credentials:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        with self._engine.connect().execution_options(pegbox_write=True) as connection, connection.begin():
-            yield connection
-
     def find(self, identity: str) -> AccessKey | None:
         """The key with this id."""
-        with trouble.told(), self._engine.connect() as connection:
+        with connections.reading(self._engine) as connection:
             row = connection.execute(select(_keys).where(_keys.c.id == identity)).first()
         return AccessKey(**row._mapping) if row else None
 
     def all(self) -> Sequence[AccessKey]:
         """Every key, oldest first."""
-        with trouble.told(), self._engine.connect() as connection:
+        with connections.reading(self._engine) as connection:
             found = connection.execute(select(_keys).order_by(_keys.c.created_at, _keys.c.id)).all()
         return [AccessKey(**row._mapping) for row in found]
 
     def add(self, key: AccessKey) -> None:
         """Keep a new key."""
         values = {name: getattr(key, name) for name in ("id", "secret", "account", "description", "created_at")}
-        with trouble.told(), self._writing() as connection:
+        with connections.writing(self._engine) as connection:
             connection.execute(insert(_keys).values(**values))
 
     def remove(self, identity: str) -> bool:
         """Forget a key; False if there is none of this id."""
-        with trouble.told(), self._writing() as connection:
+        with connections.writing(self._engine) as connection:
             return connection.execute(delete(_keys).where(_keys.c.id == identity)).rowcount == 1

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, delete, insert, select
+from sqlalchemy import Engine, Row, delete, insert, select
 
-from pegbox.store import schema, trouble
+from pegbox.store import connections, schema
 from pegbox.store.base import Image
 
 _images = schema.image
@@ -21,20 +20,15 @@ class Images:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        with self._engine.connect().execution_options(pegbox_write=True) as connection, connection.begin():
-            yield connection
-
     def find(self, name: str) -> Image | None:
         """The image with exactly this name."""
-        with trouble.told(), self._engine.connect() as connection:
+        with connections.reading(self._engine) as connection:
             row = connection.execute(select(_images).where(_images.c.name == name)).first()
         return _image(row) if row else None
 
     def all(self) -> Sequence[Image]:
         """Every image, by name."""
-        with trouble.told(), self._engine.connect() as connection:
+        with connections.reading(self._engine) as connection:
             return [_image(row) for row in connection.execute(select(_images).order_by(_images.c.name))]
 
     def put(self, image: Image) -> None:
@@ -47,13 +41,13 @@ class Images:
             "python": image.python,
             "created_at": image.created_at,
         }
-        with trouble.told(), self._writing() as connection:
+        with connections.writing(self._engine) as connection:
             connection.execute(delete(_images).where(_images.c.name == image.name))
             connection.execute(insert(_images).values(**values))
 
     def remove(self, name: str) -> bool:
         """Forget an image; False if there is none of this name."""
-        with trouble.told(), self._writing() as connection:
+        with connections.writing(self._engine) as connection:
             return connection.execute(delete(_images).where(_images.c.name == name)).rowcount == 1
 
 

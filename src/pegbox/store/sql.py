@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, and_, case, create_engine, event, ins
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from pegbox.store import schema, trouble
+from pegbox.store import connections, schema
 from pegbox.store.base import Resource
 from pegbox.store.credentials import Credentials
 from pegbox.store.images import Images
@@ -29,30 +29,19 @@ class SqlStore:
         self.engine = _engine(url)
         self.keys = Credentials(self.engine)
         self.images = Images(self.engine)
-        # One moment for all that a reading sees; SQLite gives it by itself.
-        is_sqlite = self.engine.dialect.name == "sqlite"
-        self._snapshot: dict[str, Any] = {} if is_sqlite else {"isolation_level": "REPEATABLE READ"}
         if migrate:
             upgrade(self.engine)
 
     @contextmanager
     def transaction(self) -> Iterator[SqlTransaction]:
         """Read and write."""
-        with (
-            trouble.told(),
-            self.engine.connect().execution_options(pegbox_write=True) as connection,
-            connection.begin(),
-        ):
+        with connections.writing(self.engine) as connection:
             yield SqlTransaction(connection)
 
     @contextmanager
     def reading(self) -> Iterator[SqlTransaction]:
         """Read only."""
-        with (
-            trouble.told(),
-            self.engine.connect().execution_options(**self._snapshot) as connection,
-            connection.begin(),
-        ):
+        with connections.reading(self.engine) as connection:
             yield SqlTransaction(connection)
 
     def claim(
@@ -94,7 +83,7 @@ class SqlStore:
 
     def _anything(self, picked: Any) -> bool:
         # A look that needs no write lock: an idle server leaves the database alone.
-        with trouble.told(), self.engine.connect() as connection:
+        with connections.reading(self.engine) as connection:
             return connection.execute(picked.limit(1)).first() is not None
 
     def renew(self, owner: str, lease: float, identities: Collection[int]) -> None:

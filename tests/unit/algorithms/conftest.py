@@ -9,6 +9,7 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -112,19 +113,28 @@ class Job:
         return environment
 
     def start(self, host: str = "algo-1", **environment: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "pegbox.algorithms.xgboost.train"],
-            env={**os.environ, **self.environment(host), **environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        with (self.home(host) / "stderr").open("w") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "pegbox.algorithms.xgboost.train"],
+                env={**os.environ, **self.environment(host), **environment},
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
         self.processes[host] = process
         return process
 
     def wait(self, host: str = "algo-1") -> Result:
+        """The result; what a test has read of the output itself is no longer in it."""
         process = self.processes[host]
-        out, err = process.communicate(timeout=DEADLINE)
+        assert process.stdout is not None
+        deadline = threading.Timer(DEADLINE, process.kill)
+        deadline.start()
+        with process.stdout as stdout:
+            out = stdout.read()  # communicate() would lose what an earlier readline() has buffered
+        process.wait()
+        deadline.cancel()
+        err = (self.home(host) / "stderr").read_text()
         failure = self.home(host) / "output/failure"
         return Result(process.returncode, out, err, failure.read_text() if failure.exists() else "")
 
@@ -141,7 +151,9 @@ class Job:
         for process in self.processes.values():
             if process.poll() is None:
                 process.send_signal(signal.SIGKILL)
-            process.communicate()
+            process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
 
 
 @pytest.fixture(scope="session")

@@ -321,20 +321,23 @@ def test_a_fault_of_the_trainer_keeps_its_traceback(new_job: NewJob) -> None:
 ENDLESS = {"num_round": 1000000, "objective": "binary:logistic", "eta": 0.01}
 
 
-def first_round(process: subprocess.Popen[str]) -> None:
+def first_round(process: subprocess.Popen[str]) -> str:
+    """The line of the first round, which is then no longer among the result's."""
     assert process.stdout is not None
-    assert process.stdout.readline().startswith("[0]\t")
+    while not (line := process.stdout.readline()).startswith("[0]\t"):
+        assert line
+    return line
 
 
 def test_term_saves_the_model_when_asked_to(new_job: NewJob) -> None:
     job = new_job().lay_out({**ENDLESS, "save_model_on_termination": "true"}, CSV)
     process = job.start()
-    first_round(process)
+    first = first_round(process)
     process.send_signal(signal.SIGTERM)
     result = job.wait()
     assert (result.code, result.failure) == (0, "")
     rounds = xgboost.Booster(model_file=bytearray(job.model().read_bytes())).num_boosted_rounds()
-    assert rounds == int(result.rounds()[-1].split("]")[0][1:]) + 1
+    assert rounds == int([first, *result.rounds()][-1].split("]")[0][1:]) + 1
 
 
 def test_term_ends_training_at_once_otherwise(new_job: NewJob) -> None:

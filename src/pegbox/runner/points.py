@@ -19,7 +19,7 @@ class Wake:
 
     def __init__(self, path: str | None, attempt: str, monotonic: Callable[[], float]) -> None:
         self._path, self._message, self._monotonic = path, attempt.encode(), monotonic
-        self._last = -WAKE_INTERVAL
+        self._last = monotonic()  # what ends within the first interval is told once, by its end
         self.due: float | None = None  #: monotonic time of the next wake
 
     def now(self) -> None:

@@ -125,7 +125,7 @@ class Supervisor:
             self._adopt(process.spawn(job, host, environments[host], hosts_file))
         with self._writing():
             self._record_runner()
-        self._wake.now()
+        self._wake.soon()
 
     def _adopt(self, trainer: process.Trainer) -> None:
         self._trainers[trainer.pid] = trainer

@@ -21,7 +21,7 @@ def find_binaries() -> Path | None:
 class Cluster:
     """A running cluster; `database` makes an empty database and gives its SQLAlchemy URL."""
 
-    def __init__(self, binaries: Path) -> None:
+    def __init__(self, binaries: Path, connections: int = 200) -> None:
         self._binaries = binaries
         self._root = Path(tempfile.mkdtemp(prefix="pegbox-pg-"))
         self._as = []
@@ -31,17 +31,32 @@ class Cluster:
             self._as = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
         data = self._root / "data"
         self._run("initdb", "-D", str(data), "-A", "trust", "-U", "pegbox", "--no-sync", "-E", "UTF8", "--locale=C")
-        options = (
-            f"-c listen_addresses='' -c unix_socket_directories='{self._root}' -c fsync=off -c max_connections=200"
-        )
-        self._run("pg_ctl", "-D", str(data), "-w", "-o", options, "-l", str(self._root / "log"), "start")
+        settings = ("listen_addresses=''", f"unix_socket_directories='{self._root}'", "fsync=off")
+        self._options = " ".join(f"-c {setting}" for setting in (*settings, f"max_connections={connections}"))
+        self.start()
 
     def database(self, name: str) -> str:
         self._run("createdb", "-h", str(self._root), "-U", "pegbox", name)
+        return self.url(name)
+
+    def url(self, name: str) -> str:
         return f"postgresql+psycopg://pegbox@/{name}?host={self._root}"
 
-    def close(self) -> None:
+    def sql(self, name: str, statement: str) -> str:
+        """Run a statement in a database; returns what it gives, without any decoration."""
+        command = [str(self._binaries / "psql"), "-h", str(self._root), "-U", "pegbox", "-d", name, "-Atc", statement]
+        return subprocess.run([*self._as, *command], check=True, capture_output=True, text=True).stdout.strip()
+
+    def start(self) -> None:
+        log = str(self._root / "log")
+        self._run("pg_ctl", "-D", str(self._root / "data"), "-w", "-o", self._options, "-l", log, "start")
+
+    def stop(self) -> None:
+        """As by a crash: nothing is written down, and connections are cut."""
         self._run("pg_ctl", "-D", str(self._root / "data"), "-m", "immediate", "stop")
+
+    def close(self) -> None:
+        self.stop()
         shutil.rmtree(self._root, ignore_errors=True)
 
     def _run(self, program: str, *arguments: str) -> None:

@@ -28,6 +28,7 @@ from pegbox import __version__
 from pegbox.engine.context import Context
 from pegbox.engine.loop import Engine
 from pegbox.engine.mailbox import Mailbox
+from pegbox.engine.outage import Outage
 from pegbox.engine.proposer import ProcessProposer
 from pegbox.engine.wake import WakeSocket
 from pegbox.errors import ServiceUnavailable
@@ -41,7 +42,7 @@ from pegbox.objects.routed import RoutedStore
 from pegbox.operations import identity, training_jobs, tuning_jobs
 from pegbox.operations.call import Call
 from pegbox.settings import Settings
-from pegbox.store.base import Unavailable
+from pegbox.store.base import Full, Unavailable
 from pegbox.store.sql import SqlStore
 from pegbox.wire.gateway import Access, Gateway
 from pegbox.wire.registry import Handler, Table, collect
@@ -51,6 +52,9 @@ from pegbox.wire.sigv4 import Caller, Key
 log = structlog.get_logger()
 
 UNAVAILABLE = "The database does not answer. Please try your request again."
+FULL = "The disk of the database is full. Make room, then try your request again."
+LOOK_SECONDS = 3.0  #: between two looks whether the database is there
+START_SECONDS = 30.0  #: how long a server that starts waits for its database: both may have been started at once
 STOP_SECONDS = 5.0  #: how long the engine may take to finish what it is doing
 
 
@@ -92,10 +96,10 @@ def open_home(settings: Settings) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 
-def open_store(settings: Settings) -> SqlStore:
-    """The database, brought to the present schema."""
+def open_store(settings: Settings, patience: float = 0.0) -> SqlStore:
+    """The database, brought to the present schema.  One on a server of its own is waited for so many seconds."""
     open_home(settings)
-    store = SqlStore(settings.database)
+    store = _patiently(settings, time.monotonic() + patience)
     database = settings.home / "pegbox.db"
     if database.exists():
         with suppress(OSError):
@@ -103,13 +107,25 @@ def open_store(settings: Settings) -> SqlStore:
     return store
 
 
+def _patiently(settings: Settings, deadline: float) -> SqlStore:
+    while True:
+        try:
+            return SqlStore(settings.database)
+        except Unavailable as error:
+            if not settings.database_url.startswith("postgresql") or time.monotonic() >= deadline:
+                raise
+            log.warning("waiting for the database", error=" ".join(str(error).split()))
+            time.sleep(LOOK_SECONDS)
+
+
 def compose(settings: Settings) -> Server:
     """Everything but threads and sockets in their places."""
-    store = open_store(settings)
+    store = open_store(settings, START_SECONDS)
     keys = KeyRing(store.keys, settings, time.time)
     keys.first()
     files = FileStore(settings.home / "objects")
     mailbox = Mailbox()
+    database = Outage("the database", time.monotonic)
     wake = WakeSocket(settings.home / "run", mailbox.heard)
     context = Context(
         settings=settings,
@@ -121,12 +137,13 @@ def compose(settings: Settings) -> Server:
         find_image=store.images.find,
         clock=time.time,
         poke=mailbox.poke,
+        database=database,
     )
     gateway = Gateway(
         table=operation_table(),
-        invoke=_Invoke(store, mailbox),
+        invoke=_Invoke(store, mailbox, database),
         access=Access(
-            find_key=_Answering(keys.find),
+            find_key=_Answering(keys.find, database),
             verify=settings.auth,
             account=settings.account_id,
             region=settings.region,
@@ -155,12 +172,13 @@ class _Answering:
     """Looks keys up; trouble with the database is no fault of the request's."""
 
     find: Callable[[str], Key | None]
+    database: Outage
 
     def __call__(self, identity: str) -> Key | None:
         try:
             return self.find(identity)
         except Unavailable as error:
-            raise ServiceUnavailable(UNAVAILABLE) from error
+            raise _unavailable(error, self.database) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +187,7 @@ class _Invoke:
 
     store: SqlStore
     mailbox: Mailbox
+    database: Outage
 
     def __call__(self, handler: Handler, arguments: dict[str, Any], caller: Caller, request_id: str) -> Any:
         call = Call(
@@ -185,8 +204,13 @@ class _Invoke:
         try:
             return handler(arguments, call)
         except Unavailable as error:
-            log.warning("the database does not answer", error=str(error))
-            raise ServiceUnavailable(UNAVAILABLE) from error
+            raise _unavailable(error, self.database) from error
+
+
+def _unavailable(error: Unavailable, database: Outage) -> ServiceUnavailable:
+    """What a client is told about a database that does not answer; the log hears of it too."""
+    database.met(error)
+    return ServiceUnavailable(FULL if isinstance(error, Full) else UNAVAILABLE)
 
 
 def _objects(settings: Settings, files: FileStore) -> ObjectStore:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from pegbox.engine.outage import Outage
 from pegbox.engine.proposer import Proposer
 from pegbox.executors.base import Executor
 from pegbox.objects.base import ObjectStore
@@ -26,6 +27,7 @@ class Context:
     find_image: Callable[[str], Image | None]
     clock: Callable[[], float]  #: epoch seconds, for the times that clients see
     poke: Callable[[Collection[int]], None]  #: let the engine look at these resources now
+    database: Outage  #: tells the log of a database that does not answer
 
 
 def attempt_directory(home: str, resource_id: int, attempt: int) -> Path:

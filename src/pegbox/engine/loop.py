@@ -96,9 +96,10 @@ class Engine:
                 self._take(self._mailbox.take(working))
                 if time.monotonic() >= look:
                     self._take(None)
+                    self._context.database.over()
                     look = time.monotonic() + self._context.settings.tick
             except Unavailable as error:
-                log.warning("the database does not answer", error=str(error))
+                self._context.database.met(error)
                 self._stopping.wait(self._context.settings.tick)
             except Exception:
                 log.exception("the engine could not look for work")
@@ -138,13 +139,15 @@ class Engine:
         except Stale:
             log.debug("the row changed meanwhile", job=resource.name)
         except Unavailable as error:
-            log.warning("the database does not answer", job=resource.name, error=str(error))
+            self._context.database.met(error, job=resource.name)
             due_in = self._pause
         except Exception as error:
             log.exception("unexpected fault", job=resource.name)
             due_in = self._after_fault(resource, error)
         try:
             self._context.store.release(resource, due_in)
+        except Unavailable as error:
+            self._context.database.met(error, job=resource.name)  # the lease runs out by itself
         except Exception:
             log.exception("a lease could not be released; it runs out by itself", job=resource.name)
         if due_in == 0.0:
@@ -168,6 +171,9 @@ class Engine:
                 return pause
             work.give_up(f"InternalServerError: {_named(error)}")
             self._faults.pop(resource.id, None)
+        except Unavailable as told:
+            self._context.database.met(told, job=resource.name)
+            return pause
         except Exception:
             log.exception("the job could not be failed", job=resource.name)
             return pause
@@ -183,7 +189,7 @@ class Engine:
                 if held:
                     self._context.store.renew(self._owner, settings.lease, held)
             except Unavailable as error:
-                log.warning("leases could not be renewed", error=str(error))
+                self._context.database.met(error)
             except Exception:
                 log.exception("leases could not be renewed")
 

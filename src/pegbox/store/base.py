@@ -42,6 +42,10 @@ class Unavailable(Exception):
     """The database does not answer, is full or stays locked: nothing was changed, try again later."""
 
 
+class Full(Unavailable):
+    """There is no room on the database's disk."""
+
+
 class Stale(Exception):
     """Somebody changed the resource since it was read."""
 

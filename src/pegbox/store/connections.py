@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
+from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError, TimeoutError
 
-from pegbox.store.base import Unavailable
+from pegbox.store.base import Full, Unavailable
+
+DISK_FULL = "53100"  #: SQLSTATE of PostgreSQL
 
 
 @contextmanager
@@ -28,10 +31,19 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def told() -> Iterator[None]:
-    """Raise Unavailable for a database that does not answer, is full, stays locked or has no connection left."""
+    """Raise Unavailable for a database that does not answer, is full, locked, damaged, or has no connection left."""
     try:
         yield
-    except (OperationalError, InterfaceError) as error:
+    except DatabaseError as error:
+        if not isinstance(error, OperationalError) and type(error) is not DatabaseError:
+            raise  # a fault of ours: DatabaseError itself is what a file that is no database gives
+        raise (Full if _is_full(error.orig) else Unavailable)(str(error.orig)) from error
+    except InterfaceError as error:
         raise Unavailable(str(error.orig)) from error
     except TimeoutError as error:
         raise Unavailable("no connection became free") from error
+
+
+def _is_full(error: BaseException | None) -> bool:
+    code = getattr(error, "sqlite_errorcode", None)
+    return code == sqlite3.SQLITE_FULL or getattr(error, "sqlstate", None) == DISK_FULL

@@ -13,6 +13,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from pegbox.store import connections, schema
 from pegbox.store.base import Resource
 from pegbox.store.credentials import Credentials
+from pegbox.store.database_file import DatabaseFile
 from pegbox.store.images import Images
 from pegbox.store.rows import to_resource
 from pegbox.store.transaction import SqlTransaction, clock
@@ -20,6 +21,8 @@ from pegbox.store.upgrade import upgrade
 
 SILENT_SECONDS = 60  #: after so long without a beat, a host's work is anybody's
 BUSY_SECONDS = 30  #: how long a SQLite writer waits for another
+#: when PostgreSQL counts as gone (libpq, "Parameter Key Words"): seconds to connect, and on a silent connection
+PATIENCE = {"connect_timeout": 10, "keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3}
 
 
 class SqlStore:
@@ -30,7 +33,8 @@ class SqlStore:
         self.keys = Credentials(self.engine)
         self.images = Images(self.engine)
         if migrate:
-            upgrade(self.engine)
+            with connections.told():
+                upgrade(self.engine)
 
     @contextmanager
     def transaction(self) -> Iterator[SqlTransaction]:
@@ -151,11 +155,16 @@ class SqlStore:
 def _engine(url: str) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, pool_pre_ping=True, pool_size=10, max_overflow=50, hide_parameters=True)
-    arguments = {"check_same_thread": False, "timeout": BUSY_SECONDS}
+        given = {name: value for name, value in PATIENCE.items() if name not in parsed.query}
+        return create_engine(
+            parsed, connect_args=given, pool_pre_ping=True, pool_size=10, max_overflow=50, hide_parameters=True
+        )
+    arguments = {"check_same_thread": False} | ({} if "timeout" in parsed.query else {"timeout": BUSY_SECONDS})
     engine = create_engine(parsed, connect_args=arguments, pool_size=10, max_overflow=100, hide_parameters=True)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
+    if parsed.database:
+        DatabaseFile(parsed.database).watch(engine)
     return engine
 
 

@@ -106,7 +106,7 @@ class Gateway:
     async def _s3(self, request: Request, head: Head) -> Response:
         try:
             caller = await self._caller(head, "s3", None)
-        except AuthError as error:
+        except PegboxError as error:  # the signature is wrong, or nobody can say whether it is right
             return self.s3.refuse(error, request)
         return await self.s3(request, caller)
 

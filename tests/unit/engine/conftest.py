@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pegbox.engine.context import Context
+from pegbox.engine.outage import Outage
 from pegbox.engine.proposer import ProcessProposer
 from pegbox.executors.subprocess import SubprocessExecutor
 from pegbox.objects.local import LocalStore
@@ -32,6 +33,7 @@ def context(tmp_path: Path) -> Iterator[Context]:
         find_image=store.images.find,
         clock=time.time,
         poke=lambda _: None,
+        database=Outage("the database", time.monotonic),
     )
     executor.close()
     store.close()

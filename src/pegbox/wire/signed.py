@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
 
 from pegbox.errors import AuthError
+
+_KEY_ID = re.compile(r"[A-Za-z0-9_.+=@/-]{1,128}")  # IAM API reference, AccessKey: at most 128 characters
 
 
 class ClockSkew(AuthError):
@@ -115,6 +118,17 @@ def mismatch() -> AuthError:
         "The request signature we calculated does not match the signature you provided. "
         "Check your AWS Secret Access Key and signing method.",
     )
+
+
+def key_of(key_id: str, find_key: Callable[[str], Key | None]) -> Key:
+    """The key of this id.  What cannot be an id is not looked up, hence not remembered.  Raises AuthError.
+
+    Ids are no secrets, so how long the look-up takes may tell whether there is one.
+    """
+    key = find_key(key_id) if _KEY_ID.fullmatch(key_id) else None
+    if key is None:
+        raise unrecognized()
+    return key
 
 
 def unrecognized() -> AuthError:

@@ -1,6 +1,8 @@
 """Verify S3 URLs presigned by AWS Signature Version 2, boto3's default in us-east-1, eu-west-1 and a few others.
 
 Only the query form is accepted, and only for S3; requests with an `Authorization: AWS ...` header are refused.
+Values stand undelimited in what is signed, so what would let one request read as another is refused: repeated names,
+line feeds, a parameter inside another's value.  As on S3, the parameters of listings are not signed.
 Source: S3 user guide, "Signing and authenticating REST requests (AWS signature version 2)".
 """
 
@@ -10,7 +12,6 @@ import base64
 import hmac
 from collections.abc import Callable
 from datetime import datetime
-from urllib.parse import unquote_to_bytes
 
 from pegbox.wire.signed import (
     Caller,
@@ -20,9 +21,9 @@ from pegbox.wire.signed import (
     PresignExpired,
     Scope,
     incomplete,
+    key_of,
     mismatch,
     query_pairs,
-    unrecognized,
     wire_bytes,
 )
 
@@ -52,9 +53,7 @@ def scope_of(head: Head) -> Scope:
 def verify(head: Head, find_key: Callable[[str], Key | None], now: datetime) -> Caller:
     """Check the signature.  Raises AuthError."""
     given = _parameters(head)
-    key = find_key(given[b"AWSAccessKeyId"].decode("utf-8", "replace"))
-    if key is None:
-        raise unrecognized()
+    key = key_of(given[b"AWSAccessKeyId"].decode("utf-8", "replace"), find_key)
     expires = given[b"Expires"]
     if not expires.isdigit() or len(expires) > 12:
         raise incomplete("Expires must be a number of seconds since 1970.")
@@ -67,11 +66,11 @@ def verify(head: Head, find_key: Callable[[str], Key | None], now: datetime) -> 
 
 
 def _parameters(head: Head) -> dict[bytes, bytes]:
-    """The parameters of the query.  Raises AuthError if one of a signature is repeated."""
+    """The parameters of the query.  Raises AuthError for one that is repeated: which of them would count?"""
     pairs = query_pairs(head.query_string)
     found = dict(pairs)
-    if sum(name in _REQUIRED for name, _ in pairs) != len(_REQUIRED):
-        raise incomplete("A parameter of the signature must not be repeated.")
+    if len(found) != len(pairs):
+        raise incomplete("A parameter of a presigned URL must not be repeated.")
     return found
 
 
@@ -84,13 +83,24 @@ def _string_to_sign(head: Head, given: dict[bytes, bytes]) -> bytes:
     for name in {name for name, _ in head.headers if name.startswith("x-amz-")}:
         custom[name.encode("latin-1", "replace")] = b",".join(wire_bytes(value).strip() for value in head.all(name))
     lines = [wire_bytes(head.method), standard("content-md5"), standard("content-type"), given[b"Expires"]]
-    lines += [name + b":" + value for name, value in sorted(custom.items())]
-    return b"\n".join([*lines, _resource(head)])
+    lines += [_line(name, value) for name, value in sorted(custom.items())]
+    lines.append(_resource(head, given))
+    if any(b"\n" in line for line in lines):
+        raise incomplete("A parameter of a presigned URL must not contain line feeds.")
+    return b"\n".join(lines)
 
 
-def _resource(head: Head) -> bytes:
-    parts = (part.partition(b"=") for part in head.query_string.split(b"&"))
-    chosen = sorted((name, equals + unquote_to_bytes(value)) for name, equals, value in parts if name in _SUBRESOURCES)
-    query = b"&".join(name + value for name, value in chosen)
+def _line(name: bytes, value: bytes) -> bytes:
+    if b":" in name:
+        raise incomplete("A parameter of a presigned URL must not have a colon in its name.")
+    return name + b":" + value
+
+
+def _resource(head: Head, given: dict[bytes, bytes]) -> bytes:
+    chosen = sorted((name, value) for name, value in given.items() if name in _SUBRESOURCES)
+    bare = {part for part in head.query_string.split(b"&") if b"=" not in part}  # ?acl and ?acl= are not the same here
+    query = b"&".join(name if name in bare else name + b"=" + value for name, value in chosen)
+    if any(part.partition(b"=")[0] in _SUBRESOURCES for _, value in chosen for part in value.split(b"&")[1:]):
+        raise incomplete("A parameter of a presigned URL must not contain another one.")
     bucket_only = head.raw_path.count(b"/") == 1 and head.raw_path != b"/"  # its resource ends in a slash
     return head.raw_path + b"/" * bucket_only + (b"?" + query if query else b"")

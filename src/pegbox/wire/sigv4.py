@@ -33,9 +33,9 @@ from pegbox.wire.signed import (
     PresignExpired,
     Scope,
     incomplete,
+    key_of,
     mismatch,
     query_pairs,
-    unrecognized,
     wire_bytes,
 )
 
@@ -49,6 +49,7 @@ __all__ = [
     "Payload",
     "PresignExpired",
     "Scope",
+    "admit",
     "derive_key",
     "query_pairs",
     "scope_of",
@@ -62,9 +63,11 @@ UNSIGNED_CHUNKS = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 WINDOW = timedelta(minutes=15)
 LONGEST_PRESIGN = 7 * 24 * 3600  #: seconds
+MOST_TOLD = 512  #: characters of the names of headers in a message
 
 _STAMP = "%Y%m%dT%H%M%SZ"
 _HEX64 = re.compile(r"[0-9a-f]{64}")
+_FIELDS = frozenset({"Credential", "SignedHeaders", "Signature"})
 _MAY_BE_UNSIGNED = frozenset({"x-amz-security-token", "x-amz-user-agent"})
 
 
@@ -120,12 +123,7 @@ def verify(head: Head, find_key: Callable[[str], Key | None], now: datetime, bod
     """
     if sigv2.is_presigned(head):
         return sigv2.verify(head, find_key, now)
-    claim = _claim(head)
-    key = find_key(claim.scope.key_id)
-    if key is None:
-        raise unrecognized()
-    _check_time(claim, now)
-    _check_signed_headers(claim, head)
+    claim, key = _admitted(head, find_key, now)
     payload_hash = _payload_hash(claim, head, body_hash)
     signing_key = derive_key(key.secret, claim.scope)
     request = hashlib.sha256(_canonical_request(claim, head, payload_hash)).hexdigest()
@@ -141,6 +139,15 @@ def verify(head: Head, find_key: Callable[[str], Key | None], now: datetime, bod
     )
 
 
+def admit(head: Head, find_key: Callable[[str], Key | None], now: datetime) -> None:
+    """Check what can be checked before a body that the signature binds has come: key, time, signed headers.
+
+    Nobody without the id of a key has a long body kept in memory.  Raises AuthError.
+    """
+    if not sigv2.is_presigned(head):
+        _admitted(head, find_key, now)
+
+
 def derive_key(secret: str, scope: Scope) -> bytes:
     """The signing key of one day, region and service."""
     key = ("AWS4" + secret).encode()
@@ -150,6 +157,14 @@ def derive_key(secret: str, scope: Scope) -> bytes:
 
 
 # -- reading the claim
+
+
+def _admitted(head: Head, find_key: Callable[[str], Key | None], now: datetime) -> tuple[_Claim, Key]:
+    claim = _claim(head)
+    key = key_of(claim.scope.key_id, find_key)
+    _check_time(claim, now)
+    _check_signed_headers(claim, head)
+    return claim, key
 
 
 def _claim(head: Head) -> _Claim:
@@ -208,8 +223,8 @@ def _authorization(head: Head) -> dict[str, str]:
     fields: dict[str, str] = {}
     for part in rest.split(","):
         name, _, value = part.strip(" ").partition("=")
-        if name in fields:
-            raise incomplete(f"Authorization header has {name!r} twice.")
+        if name not in _FIELDS or name in fields:
+            raise incomplete("Authorization header needs Credential, SignedHeaders and Signature, each once.")
         fields[name] = value
     return fields
 
@@ -283,14 +298,14 @@ def _check_signed_headers(claim: _Claim, head: Head) -> None:
     if "host" not in signed:
         raise incomplete("'Host' must be a signed header.")
     if missing := sorted(signed - present):
-        raise AuthError("InvalidSignatureException", f"Signed headers are missing: {', '.join(missing)}")
+        raise AuthError("InvalidSignatureException", f"Signed headers are missing: {', '.join(missing)[:MOST_TOLD]}")
     if len(signed) != len(claim.signed_headers):
         raise incomplete("SignedHeaders must not repeat a name.")
     loose = {name for name in present - signed if name.startswith("x-amz-")} - _MAY_BE_UNSIGNED
     if loose:
         raise AuthError(
             "AccessDeniedException",
-            f"There were headers present in the request which were not signed: {', '.join(sorted(loose))}",
+            f"There were headers present in the request which were not signed: {', '.join(sorted(loose))[:MOST_TOLD]}",
         )
 
 

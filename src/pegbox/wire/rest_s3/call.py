@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 from urllib.parse import unquote_to_bytes
@@ -88,13 +88,18 @@ def target_of(request: Request) -> Target:
 
 
 def query_of(request: Request) -> dict[str, str]:
-    """The parameters of the query; of a repeated one the first counts.  Raises S3Error InvalidArgument."""
+    """The parameters of the query.  Raises S3Error InvalidArgument, also for one with two values.
+
+    The signature covers the values in order of their bytes, so it cannot say which of them would come first.
+    """
     found: dict[str, str] = {}
-    for name, value in query_pairs(request.scope["query_string"]):
+    for raw_name, raw_value in query_pairs(request.scope["query_string"]):
         try:
-            found.setdefault(name.decode(), value.decode())
+            name, value = raw_name.decode(), raw_value.decode()
         except UnicodeDecodeError:
             raise S3Error("InvalidArgument", 400, "The query string is not UTF-8") from None
+        if found.setdefault(name, value) != value:
+            raise invalid_argument(name, value, "A query parameter must not have two values")
     return found
 
 
@@ -110,7 +115,16 @@ def headers_of(request: Request, query: Mapping[str, str]) -> Headers:
         if name not in request.headers and "checksum" not in name and _is_header(value)
     }
     raw = [(name.encode("latin-1", "replace"), value.encode("latin-1")) for name, value in stand_ins.items()]
-    return Headers(raw=[*request.headers.raw, *raw])
+    return Headers(raw=[*_joined(request.headers.raw), *raw])
+
+
+def _joined(raw: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Each header once.  Of a repeated one the values are joined as the signature joins them, so that a value cut at
+    a comma means what it meant before."""
+    values: dict[bytes, bytes] = {}
+    for name, value in raw:
+        values[name] = values[name] + b"," + value if name in values else value
+    return list(values.items())
 
 
 def _is_header(value: str) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
 import urllib.request
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from botocore.config import Config
@@ -28,6 +30,9 @@ BODIES = {
     "infinity": b'{"CreationTimeAfter": Infinity}',
     "a deep list": b'{"NameContains": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
     "a deep object": b'{"a":' * 50_000 + b"1" + b"}" * 50_000,
+    "a list that is a little too deep": b'{"NameContains": ' + b"[" * 100 + b"]" * 100 + b"}",
+    "depth behind strings": b'{"a": "]]\\"", "b": ' + b"[" * 100 + b"]" * 100 + b"}",
+    "another encoding": '{"NameContains": "a"}'.encode("utf-16"),
     "a number of a million digits": b'{"MaxResults": ' + b"9" * 1_000_000 + b"}",
 }
 
@@ -39,7 +44,7 @@ def test_a_body_that_is_no_request_is_refused(unchecked: Any, case: str) -> None
 
 
 def test_deep_but_parseable_nesting_is_only_a_wrong_type(unchecked: Any) -> None:
-    body = b'{"NameContains": ' + b"[" * 500 + b"]" * 500 + b"}"
+    body = b'{"NameContains": ' + b"[" * 90 + b"]" * 90 + b"}"
     code, message = refusal_of(unchecked, "ListTrainingJobs", body)
     assert code == "ValidationException"
     assert "Member must be of type string" in message
@@ -153,3 +158,34 @@ def test_the_answer_is_json_whatever_the_request_calls_itself(server: RunningSer
     client.meta.events.register_last("before-call.sagemaker.ListTrainingJobs", change)
     headers = client.list_training_jobs()["ResponseMetadata"]["HTTPHeaders"]
     assert headers["content-type"] == "application/x-amz-json-1.1"
+
+
+def test_brackets_in_strings_are_no_depth(unchecked: Any) -> None:
+    code, message = refusal_of(unchecked, "ListTrainingJobs", {"NameContains": '[{"' * 1000})
+    assert code == "ValidationException" and "nameContains" in message
+
+
+def head_of(server: RunningServer, head: bytes) -> bytes:
+    """The first line of the answer to a head that is sent as it is."""
+    place = urlsplit(server.url)
+    with socket.create_connection((place.hostname, place.port), timeout=20) as connection:
+        connection.sendall(head + b"\r\n\r\n")
+        return connection.makefile("rb").readline()
+
+
+def test_heads_have_limits(server: RunningServer) -> None:
+    target = b"POST / HTTP/1.1\r\nHost: a\r\nX-Amz-Target: SageMaker.ListTrainingJobs"
+    assert b" 400 " in head_of(server, target)
+    assert b" 413 " in head_of(server, target + b"\r\na: b" * 300)
+    assert b" 400 " in head_of(server, b"GET /?" + b"a&" * 5000 + b" HTTP/1.1\r\nHost: a")
+    assert b" 400 " in head_of(server, b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: a")
+    assert b" 400 " in head_of(server, b"GET / HTTP/1.1\r\nHost: a\r\na: " + b"b" * 100_000)
+
+
+def test_a_long_body_of_a_stranger_is_not_awaited(server: RunningServer) -> None:
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nX-Amz-Target: SageMaker.ListTrainingJobs\r\nContent-Length: 4000000"
+    assert b" 400 " in head_of(server, head)
+    form = (
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\nTransfer-Encoding: chunked"
+    )
+    assert b" 400 " in head_of(server, form)

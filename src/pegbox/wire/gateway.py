@@ -7,10 +7,12 @@ agree.  One place, `_guarded`, turns exceptions into answers.
 from __future__ import annotations
 
 import hashlib
+import re
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import structlog
@@ -19,18 +21,34 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from pegbox.errors import AuthError, InternalFailure, MalformedRequest, PegboxError, RequestTooLarge, UnknownOperation
+from pegbox.errors import (
+    AuthError,
+    InternalFailure,
+    MalformedRequest,
+    PegboxError,
+    RequestTooLarge,
+    S3Error,
+    UnknownOperation,
+)
 from pegbox.wire import json11, query
 from pegbox.wire.registry import Handler, Table
 from pegbox.wire.rest_s3 import S3Endpoint
 from pegbox.wire.service import JSON_TARGETS, QUERY_VERSIONS, Operation, find_operation
-from pegbox.wire.sigv4 import Caller, Head, Key, Payload, scope_of, verify
+from pegbox.wire.sigv4 import Caller, Head, Key, Payload, admit, scope_of, verify
 from pegbox.wire.validate import check
+
+Parse = Callable[[], dict[str, Any]]  #: the arguments of an operation.  Raises MalformedRequest
 
 log = structlog.get_logger()
 
+SHORT_BODY = 64 << 10  #: bytes of a body that is read before anything is checked
+MOST_HEADERS = 256
+LONGEST_HEADERS = 64 << 10  #: bytes of all names and values
+MOST_PARAMETERS = 256  #: of a query
+LONGEST_TARGET = 16 << 10  #: bytes of path and query; a key and two markers of 1,024 bytes, percent-encoded, have 9 KiB
 MOST_DRAINED = 64 << 20  #: bytes of an oversized body that are read so that the client hears the answer
 JSON_TYPES = ("application/x-amz-json-1.1", "application/x-amz-json-1.0")
+EXCESSIVE = "Your request header and query parameters exceed the maximum allowed size."
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -63,6 +81,8 @@ class Gateway:
     async def _answer(self, request: Request) -> Response:
         head = _head(request)
         request_id = str(uuid.uuid4())
+        if _is_excessive(request):
+            return self._excessive(request, request_id)
         if "x-amz-target" in request.headers:
             return await self._guarded(self._json(request, head, request_id), _JsonRefusal(request_id))
         scope = scope_of(head)
@@ -83,24 +103,23 @@ class Gateway:
             return refuse(InternalFailure("An internal error occurred. Please try your request again."))
 
     async def _json(self, request: Request, head: Head, request_id: str) -> Response:
-        body = await _read(request, self.max_body)
+        body = await self._body(request, head)
         prefix, _, name = request.headers["x-amz-target"].partition(".")
         service = JSON_TARGETS.get(prefix)
         caller = await self._caller(head, service, body)
         operation = self._operation(service, name)
-        arguments = json11.parse(body)
-        answer = await self._run(operation, arguments, caller, request_id)
+        answer = await self._run(operation, partial(json11.parse, body), caller, request_id)
         asked = request.headers.get("content-type")
         version = asked if asked in JSON_TYPES else JSON_TYPES[0]
         return Response(json11.answer(answer, operation), 200, _headers(request_id, version))
 
     async def _query(self, request: Request, head: Head, request_id: str) -> Response:
-        body = await _read(request, self.max_body)
+        body = await self._body(request, head)
         parameters = query.form(body)
         service = QUERY_VERSIONS.get(parameters.get("Version", ""))
         caller = await self._caller(head, service, body)
         operation = self._operation(service, parameters.get("Action", ""))
-        answer = await self._run(operation, query.parse(parameters), caller, request_id)
+        answer = await self._run(operation, partial(query.parse, parameters), caller, request_id)
         return Response(query.answer(answer, operation, request_id), 200, _headers(request_id, "text/xml"))
 
     async def _s3(self, request: Request, head: Head) -> Response:
@@ -110,10 +129,25 @@ class Gateway:
             return self.s3.refuse(error, request)
         return await self.s3(request, caller)
 
-    async def _run(self, operation: Operation, arguments: dict[str, Any], caller: Caller, request_id: str) -> Any:
-        check(arguments, operation.model.input_shape)
-        handler = self.table[operation.service, operation.name]
-        return await run_in_threadpool(self.invoke, handler, arguments, caller, request_id)
+    def _excessive(self, request: Request, request_id: str) -> Response:
+        if "x-amz-target" in request.headers:
+            return _JsonRefusal(request_id)(RequestTooLarge(EXCESSIVE))
+        return self.s3.refuse(S3Error("RequestHeaderSectionTooLarge", 400, EXCESSIVE), request)
+
+    async def _body(self, request: Request, head: Head) -> bytes:
+        """The body; a long one is not awaited from somebody whose key is not known."""
+        if self.access.verify and not 0 <= _stated(request) <= SHORT_BODY:
+            await run_in_threadpool(admit, head, self.access.find_key, self.access.clock())
+        return await _read(request, self.max_body)
+
+    async def _run(self, operation: Operation, parse: Parse, caller: Caller, request_id: str) -> Any:
+        def work() -> Any:  # a large body is parsed and checked beside the event loop, too
+            arguments = parse()
+            check(arguments, operation.model.input_shape)
+            handler = self.table[operation.service, operation.name]
+            return self.invoke(handler, arguments, caller, request_id)
+
+        return await run_in_threadpool(work)
 
     def _operation(self, service: str | None, name: str) -> Operation:
         operation = find_operation(service, name) if service else None
@@ -141,7 +175,7 @@ class Gateway:
         key_id = scope.key_id if scope else ""
         return Caller(
             key_id=key_id,
-            account=key_id if len(key_id) == 12 and key_id.isdigit() else self.access.account,
+            account=key_id if re.fullmatch(r"[0-9]{12}", key_id) else self.access.account,
             region=scope.region if scope else self.access.region,
             service=service,
             payload=Payload(),
@@ -166,6 +200,18 @@ class _QueryRefusal:
         return Response(query.refusal(error, self.request_id), error.status, headers)
 
 
+def _is_excessive(request: Request) -> bool:
+    """Whether there is more in a head than anybody needs: checking it would take long."""
+    query: bytes = request.scope["query_string"]
+    headers: list[tuple[bytes, bytes]] = request.scope["headers"]
+    return (
+        len(headers) > MOST_HEADERS
+        or query.count(b"&") > MOST_PARAMETERS
+        or len(query) + len(request.scope.get("raw_path") or b"") > LONGEST_TARGET
+        or sum(len(name) + len(value) for name, value in headers) > LONGEST_HEADERS
+    )
+
+
 def _head(request: Request) -> Head:
     scope = request.scope
     return Head(
@@ -187,8 +233,8 @@ def _parting(error: PegboxError) -> dict[str, str]:
 
 async def _read(request: Request, most: int) -> bytes:
     """The body, if it is not longer than `most` bytes.  Raises RequestTooLarge, MalformedRequest."""
-    stated = request.headers.get("content-length")
-    if stated is not None and int(stated) > max(most, MOST_DRAINED):
+    stated = _stated(request)
+    if stated > max(most, MOST_DRAINED):
         raise _too_large(most)
     pieces: list[bytes] = []
     size = 0
@@ -200,9 +246,14 @@ async def _read(request: Request, most: int) -> bytes:
             break
     if size > most:
         raise _too_large(most)
-    if stated is not None and int(stated) != size:
+    if stated >= 0 and stated != size:
         raise MalformedRequest("The request body is shorter than its Content-Length.")
     return b"".join(pieces)
+
+
+def _stated(request: Request) -> int:
+    """The Content-Length, which the HTTP parser has checked; -1 if there is none."""
+    return int(request.headers.get("content-length", -1))
 
 
 def _too_large(most: int) -> RequestTooLarge:

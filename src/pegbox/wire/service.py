@@ -43,13 +43,14 @@ def service_model(service: str) -> ServiceModel:
     return ServiceModel(Loader().load_service_model(service, "service-2"), service)
 
 
-@lru_cache(maxsize=1024)
 def find_operation(service: str, name: str) -> Operation | None:
     """The operation, or None when the model does not have it."""
-    model = service_model(service)
-    if name not in model.operation_names:
-        return None
-    return Operation(service, name, model.operation_model(name))
+    return _operation(service, name) if name in service_model(service).operation_names else None
+
+
+@lru_cache(maxsize=1024)
+def _operation(service: str, name: str) -> Operation:
+    return Operation(service, name, service_model(service).operation_model(name))
 
 
 @lru_cache(maxsize=8)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
+from histories.bucket_clients import MIXTURES, bucket_calls, model_of
 from histories.job_clients import MODELS, jobs_of, prepare
 from histories.recording import Door
 from pegbox.testing.linearisability import UNANSWERED, Call, Model, check
@@ -47,4 +48,14 @@ def test_jobs_are_created_and_stopped_one_after_the_other(doors: list[Door], kin
         seed = new_seed()
         calls = jobs_of(doors, kind, seed)
         assert_linearisable(MODELS[kind], calls, seed)
+        assert UNANSWERED not in [call.answer for call in calls]
+
+
+@pytest.mark.parametrize("doors", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("kind", MIXTURES)
+def test_objects_are_written_and_removed_one_after_the_other(doors: list[Door], kind: str) -> None:
+    for _ in range(6):
+        seed = new_seed()
+        calls = bucket_calls(doors, kind, seed)
+        assert_linearisable(model_of(kind), calls, seed)
         assert UNANSWERED not in [call.answer for call in calls]

@@ -55,8 +55,8 @@ class History:
     """What the clients of some doors did and were told."""
 
     def __init__(self, doors: Sequence[Door]) -> None:
-        self._doors = doors
-        self._calls: list[tuple[Door, Call]] = []
+        self.doors = doors
+        self.recorded: list[tuple[Door, Call]] = []
 
     def ask(
         self,
@@ -70,7 +70,7 @@ class History:
         **arguments: Any,
     ) -> Any:
         """Make a call through one of the doors; returns the answer."""
-        door = client.luck.choice(self._doors)
+        door = client.luck.choice(self.doors)
         asked = door.client(service)
         began = time.monotonic()
         try:
@@ -98,11 +98,11 @@ class History:
 
     def add(self, door: Door, call: Call) -> None:
         """Keep a call."""
-        self._calls.append((door, call))
+        self.recorded.append((door, call))
 
     def calls(self) -> list[Call]:
         """All calls, when all clients have ended."""
-        return [_settled(door, call) for door, call in self._calls]
+        return [_settled(door, call) for door, call in self.recorded]
 
 
 class Client:

@@ -54,28 +54,15 @@ class Index:
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
-        """A connection for single statements; each sees one state of the database."""
-        connection = self._take()
-        try:
+        """A transaction that sees one state of the database, from its first statement on, and waits for nobody."""
+        with self._connection() as connection, _transaction(connection, "begin"):
             yield connection
-        finally:
-            self._give(connection)
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
         """One transaction, committed to disk at the end.  Raises ServiceUnavailable if other servers keep it busy."""
-        with self._writing, self.read() as connection:
-            try:
-                connection.execute("begin immediate")
-            except sqlite3.OperationalError as error:
-                raise ServiceUnavailable("The index of the object store is busy. Please try again.") from error
-            try:
-                yield connection
-                connection.execute("commit")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("rollback")
-                raise
+        with self._writing, self._connection() as connection, _transaction(connection, "begin immediate"):
+            yield connection
 
     def close(self) -> None:
         """Close all idle connections."""
@@ -83,6 +70,14 @@ class Index:
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
+
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        connection = self._take()
+        try:
+            yield connection
+        finally:
+            self._give(connection)
 
     def _take(self) -> sqlite3.Connection:
         with self._guard:
@@ -96,3 +91,18 @@ class Index:
     def _give(self, connection: sqlite3.Connection) -> None:
         with self._guard:
             self._idle.append(connection)
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
+    try:
+        connection.execute(begin)
+    except sqlite3.OperationalError as error:
+        raise ServiceUnavailable("The index of the object store is busy. Please try again.") from error
+    try:
+        yield
+        connection.execute("commit")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("rollback")
+        raise

@@ -30,6 +30,10 @@ from pegbox.objects.stored import NO_CONDITIONS, Checksum, Conditions, Descripti
 SMALLEST_PART = 5 << 20  #: bytes, of all parts but the last
 
 
+class Changed(Exception):
+    """The upload was completed, aborted or got another part meanwhile: look again."""
+
+
 class Uploads:
     """The multipart uploads of a store.  All methods raise S3Error."""
 
@@ -95,22 +99,22 @@ class Uploads:
         self._remove(old)
         return part
 
-    def parts(self, upload: Upload, after: int = 0, limit: int = 10_001) -> list[Part]:
-        """The parts that have arrived, by number."""
-        query = f"select {PART} from part where upload = ? and number > ? order by number limit ?"
+    def parts(
+        self, account: str, bucket: str, key: str, upload_id: str, after: int = 0, limit: int = 10_001
+    ) -> tuple[Upload, list[Part]]:
+        """The upload of this id, as `get`, and the parts that have arrived at the same moment, by number."""
         with self._index.read() as connection:
-            return [part_of(row) for row in connection.execute(query, (upload.id, after, limit)).fetchall()]
+            return _find(connection, account, bucket, key, upload_id), _parts(connection, upload_id, after, limit)
 
     def complete(
         self,
         account: str,
         upload: Upload,
-        wanted: Sequence[tuple[int, str]],
+        parts: Sequence[Part],
         checksum: Checksum | None,
         conditions: Conditions = NO_CONDITIONS,
     ) -> StoredObject:
-        """Make one object of the parts `wanted`, pairs of number and ETag; forget the upload."""
-        parts = select_parts(self.parts(upload), wanted)
+        """Make one object of these parts of the upload, and forget it.  Raises Changed if they are no longer its."""
         with self._content.receive() as incoming:
             self._concatenate(parts, incoming)
             stored = StoredObject(
@@ -125,7 +129,9 @@ class Uploads:
                 content=incoming.name,
             )
             with self._index.write() as connection:
-                _find(connection, account, upload.bucket, upload.key, upload.id)
+                find_bucket(connection, account, upload.bucket)
+                if not set(parts).issubset(_parts(connection, upload.id)):
+                    raise Changed
                 old = replace_object(connection, stored, conditions)
                 dropped = _forget(connection, upload.id)
                 keep(incoming)
@@ -159,7 +165,7 @@ class Uploads:
             try:
                 source = self._content.open(part.content)
             except FileNotFoundError:
-                raise invalid_part(part.number) from None
+                raise Changed from None
             try:
                 incoming.append_range(source, 0, part.size)
             finally:
@@ -227,6 +233,11 @@ def _find(connection: sqlite3.Connection, account: str, bucket: str, key: str, u
         message = "The specified multipart upload does not exist. It may have been aborted or completed."
         raise S3Error("NoSuchUpload", 404, message, {"UploadId": upload_id})
     return upload_of(row)
+
+
+def _parts(connection: sqlite3.Connection, upload_id: str, after: int = 0, limit: int = 10_001) -> list[Part]:
+    query = f"select {PART} from part where upload = ? and number > ? order by number limit ?"
+    return [part_of(row) for row in connection.execute(query, (upload_id, after, limit)).fetchall()]
 
 
 def _forget(connection: sqlite3.Connection, upload_id: str) -> list[tuple[str]]:

@@ -216,3 +216,31 @@ def test_concurrent_completes_of_one_key(s3: Any, bucket: str) -> None:
         list(pool.map(upload, [b"a", b"b", b"c", b"d"]))
     body = read(s3, bucket, "k")
     assert (len(body), len(set(body))) == (PART + 1000, 1)
+
+
+def test_clients_that_complete_an_upload_at_once_are_all_told_the_same(s3: Any, bucket: str) -> None:
+    for _ in range(5):
+        at = begin(s3, bucket)
+        part = send(s3, at, 1, BODY)
+        with ThreadPoolExecutor(4) as clients:
+            answers = [clients.submit(complete, s3, at, part) for _ in range(4)]
+        assert len({answer.result()["ETag"] for answer in answers}) == 1
+
+
+def test_a_part_that_is_replaced_is_not_completed_as_it_was(s3: Any, bucket: str) -> None:
+    """One of the two is first: the other finds no upload, or another part."""
+
+    def outcome(work: Any, *arguments: Any) -> str:
+        try:
+            work(s3, *arguments)
+        except s3.exceptions.ClientError as error:
+            return str(error.response["Error"]["Code"])
+        return "done"
+
+    for _ in range(10):
+        at = begin(s3, bucket)
+        part = send(s3, at, 1, BODY)
+        with ThreadPoolExecutor(2) as clients:
+            completed = clients.submit(outcome, complete, at, part)
+            replaced = clients.submit(outcome, send, at, 1, b"another")
+        assert (completed.result(), replaced.result()) in (("done", "NoSuchUpload"), ("InvalidPart", "done"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
@@ -12,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from pegbox.errors import PegboxError, S3Error
 from pegbox.objects.content import Incoming
 from pegbox.objects.stored import Checksum, Part, StoredObject, Upload
-from pegbox.objects.uploads import invalid_part, multipart_etag, select_parts
+from pegbox.objects.uploads import Changed, invalid_part, multipart_etag, select_parts
 from pegbox.wire.rest_s3 import checksums, xml
 from pegbox.wire.rest_s3.body import receive, receive_document
 from pegbox.wire.rest_s3.buckets import xml_response
@@ -24,6 +25,7 @@ from pegbox.wire.rest_s3.listings import encoder
 from pegbox.wire.rest_s3.refusals import as_s3, not_implemented
 
 LARGEST_NUMBER = 10_000
+ATTEMPTS = 100  #: looks at an upload that others change while it is completed
 PATIENCE = 5.0  #: seconds after which, and between which, a client that waits for Complete gets a sign of life
 
 
@@ -81,8 +83,7 @@ async def abort_multipart_upload(call: Call) -> Response:
 async def list_parts(call: Call) -> Response:
     """ListParts."""
     limit, after = call.number("max-parts", 1000, 1000), call.number("part-number-marker", 0, LARGEST_NUMBER)
-    upload = await _upload(call)
-    found = await in_thread(call.store.uploads.parts, upload, after, limit + 1)
+    upload, found = await in_thread(call.store.uploads.parts, *_named(call), after, limit + 1)
     page, more = found[:limit], len(found) > limit
     head: dict[str, object] = {
         "Bucket": call.bucket,
@@ -187,22 +188,29 @@ async def _signs_of_life(work: asyncio.Future[str]) -> AsyncIterator[str]:
 
 
 def _finish(call: Call, wanted: Sequence[_Wanted]) -> StoredObject:
+    for _ in range(ATTEMPTS):
+        with suppress(Changed):  # somebody else was quicker, and it is seen now
+            return _finish_now(call, wanted)
+    raise S3Error("InternalError", 500, "The content of a part is missing.")
+
+
+def _finish_now(call: Call, wanted: Sequence[_Wanted]) -> StoredObject:
     pairs = [(part.number, part.etag) for part in wanted]
     uploads = call.store.uploads
     try:
-        upload = uploads.get(call.account, call.bucket, call.key, call.query["uploadId"])
+        upload, present = uploads.parts(*_named(call))
     except S3Error as error:
         if error.code == "NoSuchUpload" and (done := _done_before(call, pairs)) is not None:
             return done
         raise
-    parts = select_parts(uploads.parts(upload), pairs)
+    parts = select_parts(present, pairs)
     for part, named in zip(parts, wanted, strict=True):
         if named.checksum is not None and part.checksum is not None and named.checksum != part.checksum.value:
             raise invalid_part(part.number)
     _check_size(call, parts)
     checksum = _checksum_of(upload, parts)
     _check_whole(call, checksum)
-    return uploads.complete(call.account, upload, pairs, checksum, write_conditions(call.headers))
+    return uploads.complete(call.account, upload, parts, checksum, write_conditions(call.headers))
 
 
 def _done_before(call: Call, pairs: Sequence[tuple[int, str]]) -> StoredObject | None:
@@ -270,7 +278,11 @@ def _check_whole(call: Call, checksum: Checksum | None) -> None:
 
 
 async def _upload(call: Call) -> Upload:
-    return await in_thread(call.store.uploads.get, call.account, call.bucket, call.key, call.query["uploadId"])
+    return await in_thread(call.store.uploads.get, *_named(call))
+
+
+def _named(call: Call) -> tuple[str, str, str, str]:
+    return call.account, call.bucket, call.key, call.query["uploadId"]
 
 
 def _part(part: Part) -> str:

@@ -8,23 +8,27 @@ from __future__ import annotations
 import os
 import platform
 import secrets
+import sqlite3
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import structlog
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from pegbox import __version__
+from pegbox.domain import training, tuning
 from pegbox.engine.context import Context
 from pegbox.engine.loop import Engine
 from pegbox.engine.mailbox import Mailbox
@@ -37,12 +41,15 @@ from pegbox.keys import KeyRing
 from pegbox.objects.base import ObjectStore
 from pegbox.objects.files import FileStore
 from pegbox.objects.local import LocalStore
+from pegbox.objects.metered import MeteredStore
 from pegbox.objects.remote import RemoteStore
 from pegbox.objects.routed import RoutedStore
+from pegbox.observe.prometheus import CONTENT_TYPE, Living, Metrics, Sources, Stored
 from pegbox.operations import identity, training_jobs, tuning_jobs
 from pegbox.operations.call import Call
-from pegbox.settings import Settings
-from pegbox.store.base import Full, Unavailable
+from pegbox.settings import Settings, is_loopback
+from pegbox.store.base import Full, Kind, Unavailable
+from pegbox.store.census import Counted
 from pegbox.store.sql import SqlStore
 from pegbox.wire.gateway import Access, Gateway
 from pegbox.wire.registry import Handler, Table, collect
@@ -127,17 +134,20 @@ def compose(settings: Settings) -> Server:
     mailbox = Mailbox()
     database = Outage("the database", time.monotonic)
     wake = WakeSocket(settings.home / "run", mailbox.heard)
+    metrics = Metrics(__version__)
+    metrics.watch(_sources(settings, store, files))
     context = Context(
         settings=settings,
-        host=_identity(settings.home),
+        host=identity_of(settings.home),
         store=store,
         executor=SubprocessExecutor(wake.path),
-        objects=_objects(settings, files),
+        objects=MeteredStore(_objects(settings, files), metrics.carried),
         proposer=ProcessProposer(settings.propose_timeout),
         find_image=store.images.find,
         clock=time.time,
         poke=mailbox.poke,
         database=database,
+        observer=metrics,
     )
     gateway = Gateway(
         table=operation_table(),
@@ -151,11 +161,13 @@ def compose(settings: Settings) -> Server:
         ),
         s3=S3Endpoint(files),
         max_body=settings.max_body,
+        observer=metrics,
     )
-    return Server(settings, store, Engine(context, mailbox), files, wake, context, _asgi(gateway))
+    asgi = _asgi(gateway, _Metrics(gateway, metrics, settings.metrics))
+    return Server(settings, store, Engine(context, mailbox), files, wake, context, asgi)
 
 
-def _identity(home: Path) -> str:
+def identity_of(home: Path) -> str:
     """The name under which this home holds slots: its attempts can be reached through it alone, whatever the host."""
     file = home / "run" / "identity"
     if not file.exists():
@@ -218,8 +230,50 @@ def _objects(settings: Settings, files: FileStore) -> ObjectStore:
     return RoutedStore(s3, LocalStore([Path(root) for root in settings.file_roots.split(":") if root]))
 
 
-def _asgi(gateway: Gateway) -> Starlette:
-    return Starlette(routes=[Route("/health", _Health(gateway), methods=["GET"]), Mount("/", gateway)])
+def _sources(settings: Settings, store: SqlStore, files: FileStore) -> Sources:
+    """What is counted when somebody asks for metrics."""
+    host = identity_of(settings.home)
+
+    def living() -> Living:
+        found = store.census.living()
+        training_jobs = [each for each in found if each.kind == Kind.TRAINING_JOB]
+        return Living(
+            jobs=_by_status(found),
+            used=sum(each.count for each in training_jobs if each.host == host),
+            waiting=sum(each.count for each in training_jobs if each.host is None),
+        )
+
+    return Sources(
+        living=living,
+        ended=lambda: _by_status(store.census.ended()),
+        stored=lambda: Stored(**asdict(files.totals())),
+        slots=settings.slots,
+        statuses={Kind.TRAINING_JOB: tuple(training.MOVES), Kind.TUNING_JOB: tuning.STATUSES},
+        trouble=(Unavailable, ServiceUnavailable, sqlite3.Error),
+    )
+
+
+def _by_status(found: Sequence[Counted]) -> dict[tuple[str, str], int]:
+    counts: Counter[tuple[str, str]] = Counter()
+    for each in found:
+        counts[each.kind, each.status] += each.count
+    return dict(counts)
+
+
+def _asgi(gateway: Gateway, metrics: _Metrics) -> Starlette:
+    return Starlette(
+        routes=[
+            Route("/health", _Health(gateway), methods=["GET"]),
+            Route("/metrics", metrics, methods=["GET"]),
+            Mount("/", gateway),
+        ]
+    )
+
+
+def _is_signed(request: Request) -> bool:
+    """Whether it is a request for a bucket that has the name of one of our own pages."""
+    query = request.query_params
+    return "authorization" in request.headers or "X-Amz-Signature" in query or "Signature" in query
 
 
 class _Health:
@@ -229,12 +283,35 @@ class _Health:
         self._gateway = gateway
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        if "authorization" in request.headers or "X-Amz-Signature" in request.query_params:
+        if _is_signed(Request(scope)):
             await self._gateway(scope, receive, send)
             return
         answer: Mapping[str, Any] = {"status": "ok", "version": __version__, "pid": os.getpid()}
         await JSONResponse(answer)(scope, receive, send)
+
+
+class _Metrics:
+    """`GET /metrics`, for those who may; for others, and signed, a request for a bucket of that name.
+
+    A scraper cannot sign.  So by default only this machine may ask, and nobody on whose behalf a proxy here asks.
+    """
+
+    def __init__(self, gateway: Gateway, metrics: Metrics, shown_to: str) -> None:
+        self._gateway, self._metrics, self._shown_to = gateway, metrics, shown_to
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope)
+        if _is_signed(request) or not self._may_read(request):
+            await self._gateway(scope, receive, send)
+            return
+        page = await run_in_threadpool(self._metrics.render)
+        await Response(page, media_type=CONTENT_TYPE)(scope, receive, send)
+
+    def _may_read(self, request: Request) -> bool:
+        if self._shown_to != "loopback":
+            return self._shown_to == "on"
+        forwarded = any(name in request.headers for name in ("forwarded", "x-forwarded-for", "x-real-ip"))
+        return request.client is not None and is_loopback(request.client.host) and not forwarded
 
 
 def endpoint_file(settings: Settings) -> Path:

@@ -28,3 +28,8 @@ def is_name(text: str, most: int) -> bool:
 def training_job_name(tuning_job: str, number: int, suffix: str) -> str:
     """`<tuning job>-<NNN>-<8 hex>`, the form in which a tuning job names its training jobs."""
     return f"{tuning_job}-{number:03d}-{suffix}"
+
+
+def tuning_job_of(training_job: str) -> str:
+    """The inverse of `training_job_name`: the tuning job's name."""
+    return training_job.rsplit("-", 2)[0]

@@ -44,7 +44,7 @@ log = structlog.get_logger()
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or Ctrl-C."""
     os.umask(0o077)  # the database beside its journal, objects and logs are for their owner
-    configure(settings.log_level)
+    configure(settings.log_level, settings.log_format)
     listener = _listen(settings)
     server = compose(settings)
     url = _url(settings.host, listener.getsockname()[1])

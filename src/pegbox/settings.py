@@ -21,7 +21,8 @@ from urllib.parse import urlsplit
 import platformdirs
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
-
+LOG_FORMATS = ("auto", "console", "logfmt", "json")
+METRICS = ("on", "off", "loopback")
 
 DATABASES = ("sqlite", "postgresql")
 LEAST_BODY = 1024  #: bytes; the smallest request that does something is near it
@@ -80,6 +81,10 @@ class Settings:
     max_body: int = 4 << 20
     #: Least severe level that is logged: debug, info, warning or error.
     log_level: str = "info"
+    #: Form of the log: console, logfmt, json, or auto, which is console on a terminal and logfmt elsewhere.
+    log_format: str = "auto"
+    #: Who may read `/metrics` without a signature: on is everybody, loopback this machine, off nobody.
+    metrics: str = "loopback"
 
     @property
     def database(self) -> str:
@@ -89,12 +94,17 @@ class Settings:
     @property
     def loopback(self) -> bool:
         """Whether only this machine can reach the server."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return self.host == "localhost" or is_loopback(self.host)
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an address is that of this machine itself; what is no address is not."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    return (mapped or found).is_loopback
 
 
 def load(given: Mapping[str, Any] | None = None, environment: Mapping[str, str] | None = None) -> Settings:
@@ -173,6 +183,10 @@ def _faults(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "account_id", f"account_id: {settings.account_id!r} is not twelve digits"
     if settings.log_level.lower() not in LOG_LEVELS:
         yield "log_level", f"log_level: {settings.log_level!r} is none of {', '.join(LOG_LEVELS)}"
+    if settings.log_format not in LOG_FORMATS:
+        yield "log_format", f"log_format: {settings.log_format!r} is none of {', '.join(LOG_FORMATS)}"
+    if settings.metrics not in METRICS:
+        yield "metrics", f"metrics: {settings.metrics!r} is none of {', '.join(METRICS)}"
     if settings.slots < 1:
         yield "slots", f"slots: {settings.slots} leaves no room for any job; give at least 1"
     if settings.max_body < LEAST_BODY:

@@ -47,6 +47,7 @@ OWNERS = {
     "scipy": {"strategies", "algorithms"},
     "xgboost": {"algorithms"},
     "pyarrow": {"algorithms"},
+    "prometheus_client": {"observe"},
 }
 TESTING = "testing"
 LARGEST = 600

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from pegbox.engine.observer import Observer, Unobserved
 from pegbox.engine.outage import Outage
 from pegbox.engine.proposer import Proposer
 from pegbox.executors.base import Executor
@@ -28,6 +29,7 @@ class Context:
     clock: Callable[[], float]  #: epoch seconds, for the times that clients see
     poke: Callable[[Collection[int]], None]  #: let the engine look at these resources now
     database: Outage  #: tells the log of a database that does not answer
+    observer: Observer = field(default_factory=Unobserved)
 
 
 def attempt_directory(home: str, resource_id: int, attempt: int) -> Path:

@@ -24,7 +24,8 @@ from pegbox.engine.mailbox import Mailbox
 from pegbox.engine.proposer import Closing
 from pegbox.engine.training import TrainingWork
 from pegbox.engine.tuning import TuningWork
-from pegbox.store.base import Kind, Resource, Stale, Unavailable
+from pegbox.naming import tuning_job_of
+from pegbox.store.base import Fenced, Kind, Resource, Stale, Unavailable
 
 log = structlog.get_logger()
 
@@ -118,6 +119,7 @@ class Engine:
         for resource in self._context.store.claim(self._owner, host, lease, room, only, without=working):
             with self._lock:
                 self._working.add(resource.id)
+            self._context.observer.claimed(resource.kind)
             pool = self._tuners if resource.kind is Kind.TUNING_JOB else self._trainers
             pool.submit(self._work, resource).add_done_callback(partial(self._done, resource.id))
 
@@ -129,27 +131,36 @@ class Engine:
         self._mailbox.again(identity)
 
     def _work(self, resource: Resource) -> None:
+        with structlog.contextvars.bound_contextvars(**_named_in_log(resource)):
+            self._carry_out(resource)
+
+    def _carry_out(self, resource: Resource) -> None:
         due_in: float | None = 0.0
+        result = "done"
         try:
             if not self._stopping.is_set():
                 due_in = self._run(resource)
             self._faults.pop(resource.id, None)
         except Closing:
             pass  # the next start asks again
-        except Stale:
-            log.debug("the row changed meanwhile", job=resource.name)
+        except Stale as error:
+            result = "fenced" if isinstance(error, Fenced) else "stale"
+            log.debug("the row changed meanwhile", lost=result == "fenced")
         except Unavailable as error:
-            self._context.database.met(error, job=resource.name)
+            result = "unavailable"
+            self._context.database.met(error)
             due_in = self._pause
         except Exception as error:
-            log.exception("unexpected fault", job=resource.name)
+            result = "fault"
+            log.exception("unexpected fault")
             due_in = self._after_fault(resource, error)
+        self._context.observer.worked(resource.kind, result)
         try:
             self._context.store.release(resource, due_in)
         except Unavailable as error:
-            self._context.database.met(error, job=resource.name)  # the lease runs out by itself
+            self._context.database.met(error)  # the lease runs out by itself
         except Exception:
-            log.exception("a lease could not be released; it runs out by itself", job=resource.name)
+            log.exception("a lease could not be released; it runs out by itself")
         if due_in == 0.0:
             self._mailbox.poke([resource.id])
 
@@ -172,10 +183,10 @@ class Engine:
             work.give_up(f"InternalServerError: {_named(error)}")
             self._faults.pop(resource.id, None)
         except Unavailable as told:
-            self._context.database.met(told, job=resource.name)
+            self._context.database.met(told)
             return pause
         except Exception:
-            log.exception("the job could not be failed", job=resource.name)
+            log.exception("the job could not be failed")
             return pause
         return 0.0
 
@@ -192,6 +203,15 @@ class Engine:
                 self._context.database.met(error)
             except Exception:
                 log.exception("leases could not be renewed")
+
+
+def _named_in_log(resource: Resource) -> dict[str, str]:
+    """What every line about a job carries: its name and that of its tuning job."""
+    if resource.kind is Kind.TUNING_JOB:
+        return {"job": resource.name, "tuning_job": resource.name}
+    if resource.parent_id is None:
+        return {"job": resource.name}
+    return {"job": resource.name, "tuning_job": tuning_job_of(resource.name)}
 
 
 def owner_name(host: str, pid: int) -> str:

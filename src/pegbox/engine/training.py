@@ -17,6 +17,7 @@ from pegbox.domain.training import Phase, StopReason, TrainingJob
 from pegbox.engine import outputs, staging
 from pegbox.engine.context import Context, attempt_directory
 from pegbox.engine.faults import ClientFault
+from pegbox.engine.observer import step
 from pegbox.engine.programs import Plan, plan
 from pegbox.executors.base import Attempt, Cause, Exit, Observation
 from pegbox.executors.base import Phase as Seen
@@ -72,6 +73,7 @@ class TrainingWork:
         """Whether what is done now is worth trying for a day: a finished model is waiting to be stored."""
         return self._job.phase is Phase.PACKING
 
+    @step
     def _reserve(self) -> bool:
         context = self._context
         job = replace(self._job, home=str(context.settings.home))
@@ -84,6 +86,7 @@ class TrainingWork:
             self._save(tx, job, host=context.host)
         return True
 
+    @step
     def _stage(self) -> None:
         """Bring the inputs.  Nothing is started before this is written down: what runs keeps its files as they are."""
         document, directory = self._resource.document, self._directory()
@@ -99,6 +102,7 @@ class TrainingWork:
         context = self._context
         return plan(self._resource.document, context.find_image, context.settings.python)
 
+    @step
     def _watch(self, stop: bool) -> bool:
         """Import what is new; True when there is more to do at once: more points, or an end to deal with."""
         context, directory = self._context, self._directory()
@@ -154,6 +158,7 @@ class TrainingWork:
         with self._context.store.transaction() as tx:
             tx.add_points(self._resource.id, points)
             self._save(tx, job)
+        self._context.observer.imported(len(seen.points))
 
     def _exited(self, job: TrainingJob, ended: Exit, seen: Observation) -> None:
         job = replace(job, started=job.started or ended.started, ended=ended.ended)
@@ -167,6 +172,7 @@ class TrainingWork:
             job = training.enter(job, "Uploading", Phase.PACKING, self._context.clock())
         self._import(job, seen)
 
+    @step
     def _pack(self) -> None:
         """Store the outputs and end the job."""
         context, document = self._context, self._resource.document
@@ -185,6 +191,7 @@ class TrainingWork:
         else:
             self._end(training.complete(self._job, context.clock()))
 
+    @step
     def _end_unstarted(self) -> None:
         """End a job that was stopped before Training."""
         self._end(training.complete(self._job, self._context.clock()))
@@ -219,7 +226,7 @@ class TrainingWork:
                 self._context.objects, self._resource.account, self._resource.document, self._directory()
             )
         except Exception as error:  # training goes on; the next time, or the end, brings them
-            log.warning("checkpoints were not stored", job=self._resource.name, error=repr(error))
+            log.warning("checkpoints were not stored", error=repr(error))
         mark.touch()
 
     def _end(self, job: TrainingJob, *, clean: bool = True) -> None:
@@ -231,7 +238,8 @@ class TrainingWork:
                 tx.mark_due([resource.parent_id])
             waiting = tx.waiting(limit=1)
         context.poke([*([resource.parent_id] if resource.parent_id else []), *waiting])
-        log.info("training job ended", job=resource.name, status=job.status, reason=job.failure)
+        context.observer.ended(resource.kind, job.status)
+        log.info("training job ended", status=job.status, reason=job.failure)
         if clean:
             self._clean()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from pegbox.domain.ranges import parse_ranges
 from pegbox.domain.training import Outcome, StopReason, TrainingJob
 from pegbox.domain.tuning import Child, TuningJob
 from pegbox.engine.context import Context
+from pegbox.engine.observer import step
 from pegbox.engine.proposer import Question
 from pegbox.naming import arn
 from pegbox.store.base import Kind, Resource, Transaction, changing
@@ -46,7 +48,8 @@ class TuningWork:
                     self._stop([row.id for row in children if row.number in numbers])
                 case tuning.Finish(status=status, failure=failure):
                     self._transact(replace(self._job, status=status, failure=failure))
-                    log.info("tuning job ended", job=self._resource.name, status=status, reason=failure)
+                    self._context.observer.ended(self._resource.kind, status)
+                    log.info("tuning job ended", status=status, reason=failure)
                 case tuning.Wait():
                     return self._patience()
         return None
@@ -65,14 +68,17 @@ class TuningWork:
         elif self._job.status not in tuning.TERMINAL:
             self._transact(replace(self._job, status="Failed"))
 
+    @step
     def _propose(self, children: Sequence[Resource], count: int) -> bool:
         """Launch what the strategy proposes; False when it wants to see a result first."""
         strategy = self._resource.document["HyperParameterTuningJobConfig"]["Strategy"]
         if not children:
             self._context.executor.prepare(self._trainer())
+        began = time.perf_counter()
         answer = self._context.proposer.ask(Question(strategy, self._study(children), count))
+        self._context.observer.asked(strategy, time.perf_counter() - began, answer.fault is not None)
         if answer.fault:
-            log.warning("the strategy failed", job=self._resource.name, strategy=strategy, fault=answer.fault)
+            log.warning("the strategy failed", strategy=strategy, fault=answer.fault)
         if answer.candidates:
             self._launch(len(children), answer.candidates)
         elif answer.exhausted:
@@ -124,6 +130,7 @@ class TuningWork:
         meaning = program_of(job["AlgorithmSpecification"]["TrainingImage"], job["StaticHyperParameters"])
         return meaning.trainer if isinstance(meaning, Algorithm) else None
 
+    @step
     def _stop(self, identities: Sequence[int]) -> None:
         for identity in identities:
             stop_training_job(self._context, identity, StopReason.TUNING)

@@ -27,7 +27,7 @@ from pegbox.objects.content import ContentFiles, Incoming, copy_range
 from pegbox.objects.index import Index
 from pegbox.objects.listing import list_page
 from pegbox.objects.rows import bucket_of, find_bucket, find_object, milliseconds, moment, replace_object
-from pegbox.objects.stored import NO_CONDITIONS, Bucket, Checksum, Conditions, Description, Page, StoredObject
+from pegbox.objects.stored import NO_CONDITIONS, Bucket, Checksum, Conditions, Description, Page, StoredObject, Totals
 from pegbox.objects.uploads import Uploads, keep
 
 STEP = 1 << 20  #: bytes read or written at a time
@@ -263,6 +263,13 @@ class FileStore:
                 copy_range(source.fd, target.fileno(), 0, source.info.size)
 
     # -- housekeeping
+
+    def totals(self) -> Totals:
+        """How much there is.  It looks at every row."""
+        counts = "select count(*), coalesce(sum(size), 0), (select count(*) from bucket), (select count(*) from upload)"
+        with self._index.read() as connection:
+            objects, size, buckets, uploads = connection.execute(f"{counts} from object").fetchone()
+        return Totals(objects=objects, size=size, buckets=buckets, uploads=uploads)
 
     def sweep(self, seconds: float = STALE_SECONDS) -> int:
         """Remove files that no row names and that nobody has touched for `seconds`; returns how many."""

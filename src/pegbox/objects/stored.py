@@ -103,6 +103,16 @@ class Page:
     last: str | None  #: where the next page goes on; None if this is the last one
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """How much a store holds."""
+
+    objects: int
+    size: int  #: bytes
+    buckets: int
+    uploads: int
+
+
 NO_CONDITIONS = Conditions()
 
 

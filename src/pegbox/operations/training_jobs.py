@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
+import structlog
+
 from pegbox.algorithms.base import Algorithm
 from pegbox.algorithms.registry import program_of
 from pegbox.domain import training, training_request
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
         ListTrainingJobsRequestTypeDef,
         StopTrainingJobRequestTypeDef,
     )
+log = structlog.get_logger()
 
 _SORT = {"Name": "name", "CreationTime": "created_at", "Status": "status"}
 
@@ -57,6 +60,7 @@ def create_training_job(request: CreateTrainingJobRequestTypeDef, call: Call) ->
             "Training job names must be unique within an AWS account and region, and a training job with this name "
             f"already exists ({training_view.training_job_arn(replace(row, name=error.existing))})"
         ) from None
+    log.info("training job created", job=row.name)
     call.poke([row.id])
     return {"TrainingJobArn": training_view.training_job_arn(row)}
 
@@ -110,7 +114,9 @@ def stop_training_job(request: StopTrainingJobRequestTypeDef, call: Call) -> Non
         tx.mark_due([row.id])
         return row.id
 
-    call.poke([changing(call.store, stop)])
+    stopped = changing(call.store, stop)
+    log.info("training job asked to stop", job=name)
+    call.poke([stopped])
 
 
 def built_in(document: dict[str, Any], call: Call) -> Algorithm | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
+import structlog
+
 from pegbox.algorithms.base import Kind as RangeKind
 from pegbox.domain import tuning, tuning_request
 from pegbox.domain.ranges import Categorical, Integer, Space
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
         ListTrainingJobsForHyperParameterTuningJobRequestTypeDef,
         StopHyperParameterTuningJobRequestTypeDef,
     )
+
+log = structlog.get_logger()
 
 _SORT = {
     "Name": "name",
@@ -57,6 +61,7 @@ def create_hyper_parameter_tuning_job(
             "tuning job with this name already exists "
             f"({tuning_view.tuning_job_arn(replace(row, name=error.existing))})"
         ) from None
+    log.info("tuning job created", job=row.name, tuning_job=row.name)
     call.poke([row.id])
     return {"HyperParameterTuningJobArn": tuning_view.tuning_job_arn(row)}
 
@@ -104,7 +109,10 @@ def stop_hyper_parameter_tuning_job(request: StopHyperParameterTuningJobRequestT
             tx.mark_due([row.id])
         return row.id
 
-    call.poke([changing(call.store, stop)])
+    stopped = changing(call.store, stop)
+    name = request["HyperParameterTuningJobName"]
+    log.info("tuning job asked to stop", job=name, tuning_job=name)
+    call.poke([stopped])
 
 
 @operation

@@ -12,6 +12,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from pegbox.store import connections, schema
 from pegbox.store.base import Resource
+from pegbox.store.census import Census
 from pegbox.store.credentials import Credentials
 from pegbox.store.database_file import DatabaseFile
 from pegbox.store.images import Images
@@ -32,6 +33,7 @@ class SqlStore:
         self.engine = _engine(url)
         self.keys = Credentials(self.engine)
         self.images = Images(self.engine)
+        self.census = Census(self.engine)
         if migrate:
             with connections.told():
                 upgrade(self.engine)

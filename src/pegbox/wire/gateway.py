@@ -10,7 +10,7 @@ import hashlib
 import re
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -30,7 +30,8 @@ from pegbox.errors import (
     S3Error,
     UnknownOperation,
 )
-from pegbox.wire import json11, query
+from pegbox.wire import exchange, json11, query
+from pegbox.wire.exchange import Exchange
 from pegbox.wire.registry import Handler, Table
 from pegbox.wire.rest_s3 import S3Endpoint
 from pegbox.wire.service import JSON_TARGETS, QUERY_VERSIONS, Operation, find_operation
@@ -72,24 +73,31 @@ class Gateway:
     access: Access
     s3: S3Endpoint
     max_body: int
+    observer: exchange.Observer = field(default_factory=exchange.Unobserved)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        response = await self._answer(Request(scope, receive))
-        await response(scope, receive, send)
+        head = _head(Request(scope))
+        is_s3 = _protocol(head, Request(scope)) == "s3"
+        current = exchange.begin(scope, exchange.s3_id() if is_s3 else str(uuid.uuid4()))
+        with structlog.contextvars.bound_contextvars(request_id=current.request_id):
+            try:
+                response = await self._answer(Request(scope, current.receiving(receive)), head, current)
+                await response(scope, receive, current.sending(send))
+            finally:
+                self.observer.answered(current)
+                current.tell()
 
-    async def _answer(self, request: Request) -> Response:
-        head = _head(request)
-        request_id = str(uuid.uuid4())
+    async def _answer(self, request: Request, head: Head, current: Exchange) -> Response:
+        request_id = current.request_id
         if _is_excessive(request):
             return self._excessive(request, request_id)
-        if "x-amz-target" in request.headers:
-            return await self._guarded(self._json(request, head, request_id), _JsonRefusal(request_id))
-        scope = scope_of(head)
-        is_form = request.method == "POST" and request.headers.get("content-type", "").startswith(FORM)
-        if is_form and (scope is None or scope.service != "s3"):
-            return await self._guarded(self._query(request, head, request_id), _QueryRefusal(request_id))
-        return await self._s3(request, head)
+        match _protocol(head, request):
+            case "json":
+                return await self._guarded(self._json(request, head, current), _JsonRefusal(request_id))
+            case "query":
+                return await self._guarded(self._query(request, head, current), _QueryRefusal(request_id))
+        return await self._s3(request, head, current)
 
     async def _guarded(self, answer: Awaitable[Response], refuse: Callable[[PegboxError], Response]) -> Response:
         try:
@@ -102,27 +110,33 @@ class Gateway:
             log.exception("a request failed")
             return refuse(InternalFailure("An internal error occurred. Please try your request again."))
 
-    async def _json(self, request: Request, head: Head, request_id: str) -> Response:
+    async def _json(self, request: Request, head: Head, current: Exchange) -> Response:
         body = await self._body(request, head)
         prefix, _, name = request.headers["x-amz-target"].partition(".")
         service = JSON_TARGETS.get(prefix)
+        current.means(service)
         caller = await self._caller(head, service, body)
         operation = self._operation(service, name)
-        answer = await self._run(operation, partial(json11.parse, body), caller, request_id)
+        current.means(operation.service, operation.name)
+        answer = await self._run(operation, partial(json11.parse, body), caller, current.request_id)
         asked = request.headers.get("content-type")
         version = asked if asked in JSON_TYPES else JSON_TYPES[0]
-        return Response(json11.answer(answer, operation), 200, _headers(request_id, version))
+        return Response(json11.answer(answer, operation), 200, _headers(current.request_id, version))
 
-    async def _query(self, request: Request, head: Head, request_id: str) -> Response:
+    async def _query(self, request: Request, head: Head, current: Exchange) -> Response:
         body = await self._body(request, head)
         parameters = query.form(body)
         service = QUERY_VERSIONS.get(parameters.get("Version", ""))
+        current.means(service)
         caller = await self._caller(head, service, body)
         operation = self._operation(service, parameters.get("Action", ""))
-        answer = await self._run(operation, partial(query.parse, parameters), caller, request_id)
-        return Response(query.answer(answer, operation, request_id), 200, _headers(request_id, "text/xml"))
+        current.means(operation.service, operation.name)
+        answer = await self._run(operation, partial(query.parse, parameters), caller, current.request_id)
+        told = query.answer(answer, operation, current.request_id)
+        return Response(told, 200, _headers(current.request_id, "text/xml"))
 
-    async def _s3(self, request: Request, head: Head) -> Response:
+    async def _s3(self, request: Request, head: Head, current: Exchange) -> Response:
+        current.means("s3")
         try:
             caller = await self._caller(head, "s3", None)
         except PegboxError as error:  # the signature is wrong, or nobody can say whether it is right
@@ -158,8 +172,11 @@ class Gateway:
         return operation
 
     async def _caller(self, head: Head, service: str | None, body: bytes | None) -> Caller:
-        if not self.access.verify:
-            return self._anyone(head, service or "")
+        caller = await self._verified(head, service, body) if self.access.verify else self._anyone(head, service or "")
+        structlog.contextvars.bind_contextvars(account=caller.account)
+        return caller
+
+    async def _verified(self, head: Head, service: str | None, body: bytes | None) -> Caller:
         body_hash = None if body is None else hashlib.sha256(body).hexdigest()
         caller = await run_in_threadpool(verify, head, self.access.find_key, self.access.clock(), body_hash)
         if service is not None and caller.service != service:
@@ -210,6 +227,17 @@ def _is_excessive(request: Request) -> bool:
         or len(query) + len(request.scope.get("raw_path") or b"") > LONGEST_TARGET
         or sum(len(name) + len(value) for name, value in headers) > LONGEST_HEADERS
     )
+
+
+def _protocol(head: Head, request: Request) -> str:
+    """json, query or s3."""
+    if "x-amz-target" in request.headers:
+        return "json"
+    if _is_excessive(request):
+        return "s3"
+    scope = scope_of(head)
+    is_form = request.method == "POST" and request.headers.get("content-type", "").startswith(FORM)
+    return "query" if is_form and (scope is None or scope.service != "s3") else "s3"
 
 
 def _head(request: Request) -> Head:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import secrets
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -13,6 +12,7 @@ from starlette.responses import Response
 
 from pegbox.errors import PegboxError, S3Error
 from pegbox.objects.files import FileStore
+from pegbox.wire.exchange import exchange_of
 from pegbox.wire.rest_s3 import buckets, copies, listings, multipart, objects
 from pegbox.wire.rest_s3.call import Call, headers_of, invalid_argument, query_of, target_of
 from pegbox.wire.rest_s3.refusals import SUBRESOURCES, check_demands, error_response, not_implemented
@@ -58,7 +58,7 @@ class S3Endpoint:
 
     async def __call__(self, request: Request, caller: Caller) -> Response:
         """Answer one request.  Never raises for what a client sends."""
-        request_id = _new_id()
+        request_id = exchange_of(request.scope).request_id
         try:
             response = await self._answer(request, caller)
         except PegboxError as error:
@@ -66,13 +66,13 @@ class S3Endpoint:
         except ClientDisconnect:
             return Response(None, 400)
         except Exception as error:
-            return _refusal(_fault(error, request, request_id), request, request_id)
+            return _refusal(_fault(error, request), request, request_id)
         response.headers["x-amz-request-id"] = request_id
         return response
 
     def refuse(self, error: PegboxError, request: Request) -> Response:
         """The answer of S3 to a request that did not get as far as here."""
-        return _refusal(error, request, _new_id())
+        return _refusal(error, request, exchange_of(request.scope).request_id)
 
     async def _answer(self, request: Request, caller: Caller) -> Response:
         query = query_of(request)
@@ -85,9 +85,15 @@ class S3Endpoint:
             headers=headers_of(request, query),
         )
         operation = _route(call)
+        exchange_of(request.scope).means("s3", name_of(operation))
         check_demands(call.headers)
         await buckets.check_owner(call)
         return await operation(call)
+
+
+def name_of(operation: Operation) -> str:
+    """The name of an operation in the S3 API, GetObject."""
+    return "".join(part.capitalize() for part in operation.__name__.split("_"))
 
 
 def _route(call: Call) -> Operation:
@@ -108,9 +114,9 @@ def _route(call: Call) -> Operation:
     return operation
 
 
-def _fault(error: Exception, request: Request, request_id: str) -> S3Error:
+def _fault(error: Exception, request: Request) -> S3Error:
     """What a client is told about trouble of ours, which goes to the log.  Status 507 is that of RFC 4918."""
-    about = {"method": request.method, "path": request.scope["path"][:256], "request_id": request_id}
+    about = {"method": request.method, "path": request.scope["path"][:256]}
     if _is_full(error):
         log.warning("the object store's disk is full", error=str(error), **about)
         return S3Error("InsufficientStorage", 507, "The disk of the object store is full. Make room, then try again.")
@@ -130,7 +136,3 @@ def _refusal(error: PegboxError, request: Request, request_id: str) -> Response:
     if "expect" in request.headers:  # the body may not have been asked for: nobody knows what comes next
         response.headers["connection"] = "close"
     return response
-
-
-def _new_id() -> str:
-    return secrets.token_hex(8).upper()

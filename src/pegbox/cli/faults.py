@@ -31,7 +31,7 @@ def _of_database(error: Exception) -> str | None:
     # By name: a command that never touches the database does not import what it is made of.
     name = type(error).__name__
     where = set(_modules(error.__traceback__))
-    if name == "SchemaTooNew":
+    if name in ("SchemaTooNew", "IndexTooNew"):
         return _line(error)
     if name in OF_URLS or (isinstance(error, ValueError) and "sqlalchemy.engine.url" in where):
         reason = f": {_line(error)}" if name in OF_URLS else ""

@@ -14,7 +14,7 @@ import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +26,17 @@ from pegbox.objects.base import Location, NoSuchObject, ObjectInfo
 from pegbox.objects.content import ContentFiles, Incoming, copy_range
 from pegbox.objects.index import Index
 from pegbox.objects.listing import list_page
-from pegbox.objects.rows import bucket_of, find_bucket, find_object, milliseconds, moment, replace_object
+from pegbox.objects.rows import (
+    bucket_of,
+    dump_tags,
+    find_bucket,
+    find_object,
+    milliseconds,
+    moment,
+    no_such_key,
+    replace_object,
+    tags_of,
+)
 from pegbox.objects.stored import NO_CONDITIONS, Bucket, Checksum, Conditions, Description, Page, StoredObject, Totals
 from pegbox.objects.uploads import Uploads, keep
 
@@ -126,6 +136,20 @@ class FileStore:
             connection.execute("delete from bucket where name = ?", (name,))
         self._remove([content for (content,) in dropped])
 
+    def bucket_tags(self, account: str, name: str) -> Mapping[str, str] | None:
+        """The tags of a bucket, None if it never had any.  Errors as `bucket`."""
+        with self._index.read() as connection:
+            find_bucket(connection, account, name)
+            row = connection.execute("select tags from bucket where name = ?", (name,)).fetchone()
+        return None if row is None or row[0] is None else tags_of(row[0])
+
+    def tag_bucket(self, account: str, name: str, tags: Mapping[str, str] | None) -> None:
+        """Replace the tags of a bucket; None removes them.  Errors as `bucket`."""
+        with self._index.write() as connection:
+            find_bucket(connection, account, name)
+            dumped = None if tags is None else dump_tags(tags)
+            connection.execute("update bucket set tags = ? where name = ?", (dumped, name))
+
     # -- objects
 
     def receive(self) -> Incoming:
@@ -192,8 +216,16 @@ class FileStore:
             find_bucket(connection, account, bucket)
             found = find_object(connection, bucket, key)
         if found is None:
-            raise S3Error("NoSuchKey", 404, "The specified key does not exist.", {"Key": key})
+            raise no_such_key(key)
         return found
+
+    def tag_object(self, account: str, bucket: str, key: str, tags: Mapping[str, str]) -> None:
+        """Replace the tags of an object and nothing else of it.  Errors as `head_object`."""
+        with self._index.write() as connection:
+            find_bucket(connection, account, bucket)
+            values = (dump_tags(tags), bucket, key.encode())
+            if not connection.execute("update object set tags = ? where bucket = ? and key = ?", values).rowcount:
+                raise no_such_key(key)
 
     def open_object(self, account: str, bucket: str, key: str) -> OpenObject:
         """Open an object.  Errors as `head_object`."""

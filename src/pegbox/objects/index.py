@@ -37,7 +37,21 @@ create table if not exists part (
 ) without rowid;
 create unique index if not exists part_content on part (content);
 """
+#: what has been added since, one step for each version; the version is kept in SQLite's user_version.
+#: Columns have defaults, so that a server of an earlier version can go on writing rows beside a new one.
+_STEPS: tuple[tuple[str, ...], ...] = (
+    (
+        "alter table bucket add column tags text",
+        "alter table object add column tags text not null default '{}'",
+        "alter table object add column part_checksums text not null default '[]'",
+        "alter table upload add column tags text not null default '{}'",
+    ),
+)
 _BUSY_SECONDS = 10.0
+
+
+class IndexTooNew(Exception):
+    """The index was written by a newer version of pegbox; upgrade this one."""
 
 
 class Index:
@@ -49,8 +63,7 @@ class Index:
         self._guard = threading.Lock()
         self._writing = threading.Lock()
         with self.write() as connection:
-            for statement in _SCHEMA.split(";"):
-                connection.execute(statement)
+            _upgrade(connection)
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
@@ -106,3 +119,17 @@ def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
         if connection.in_transaction:
             connection.execute("rollback")
         raise
+
+
+def _upgrade(connection: sqlite3.Connection) -> None:
+    """Bring the index to the present version, inside one transaction.  Raises IndexTooNew."""
+    (version,) = connection.execute("pragma user_version").fetchone()
+    if version > len(_STEPS):
+        known = len(_STEPS)
+        raise IndexTooNew(f"the object index has version {version}, this pegbox knows {known}: install a newer pegbox")
+    for statement in _SCHEMA.split(";"):
+        connection.execute(statement)
+    for step in _STEPS[version:]:
+        for statement in step:
+            connection.execute(statement)
+    connection.execute(f"pragma user_version = {len(_STEPS)}")

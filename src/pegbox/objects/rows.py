@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from pegbox.errors import S3Error
 from pegbox.objects.stored import Bucket, Checksum, Conditions, Description, Part, StoredObject, Upload
 
-OBJECT = "bucket, key, size, etag, modified, description, checksum, part_sizes, content"
-UPLOAD = "id, bucket, key, started, description, algorithm, kind"
+OBJECT = "bucket, key, size, etag, modified, description, checksum, part_sizes, content, tags, part_checksums"
+UPLOAD = "id, bucket, key, started, description, algorithm, kind, tags"
 PART = "number, size, etag, modified, checksum, content"
 
 
@@ -32,6 +33,11 @@ def find_object(connection: sqlite3.Connection, bucket: str, key: str) -> Stored
     return object_of(row) if row else None
 
 
+def no_such_key(key: str) -> S3Error:
+    """There is no object of this key."""
+    return S3Error("NoSuchKey", 404, "The specified key does not exist.", {"Key": key})
+
+
 def replace_object(connection: sqlite3.Connection, new: StoredObject, conditions: Conditions) -> str | None:
     """Put `new` in place of what is there; returns the old content, to be removed after the commit."""
     old = find_object(connection, new.bucket, new.key)
@@ -46,8 +52,11 @@ def replace_object(connection: sqlite3.Connection, new: StoredObject, conditions
         dump_checksum(new.checksum),
         json.dumps(new.part_sizes),
         new.content,
+        dump_tags(new.description.tags),
+        json.dumps(new.part_checksums),
     )
-    connection.execute(f"insert or replace into object ({OBJECT}) values (?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+    marks = ", ".join("?" * len(values))
+    connection.execute(f"insert or replace into object ({OBJECT}) values ({marks})", values)
     return old.content if old else None
 
 
@@ -66,6 +75,17 @@ def dump_description(description: Description) -> str:
     return json.dumps([dict(description.headers), dict(description.metadata)])
 
 
+def dump_tags(tags: Mapping[str, str]) -> str:
+    """Tags as JSON, in order."""
+    return json.dumps(dict(tags))
+
+
+def tags_of(text: str) -> dict[str, str]:
+    """The inverse of `dump_tags`."""
+    tags: dict[str, str] = json.loads(text)
+    return tags
+
+
 def dump_checksum(checksum: Checksum | None) -> str | None:
     """A checksum as one word."""
     return f"{checksum.algorithm}:{checksum.kind}:{checksum.value}" if checksum else None
@@ -77,31 +97,32 @@ def bucket_of(row: tuple[str, str, str, int]) -> Bucket:
     return Bucket(name=name, account=account, region=region, created=moment(created))
 
 
-def object_of(row: tuple[str, bytes, int, str, int, str, str | None, str, str]) -> StoredObject:
+def object_of(row: tuple[str, bytes, int, str, int, str, str | None, str, str, str, str]) -> StoredObject:
     """A row of OBJECT."""
-    bucket, key, size, etag, modified, description, checksum, part_sizes, content = row
+    bucket, key, size, etag, modified, description, checksum, part_sizes, content, tags, part_checksums = row
     return StoredObject(
         bucket=bucket,
         key=key.decode(),
         size=size,
         etag=etag,
         modified=moment(modified),
-        description=_description(description),
+        description=_description(description, tags),
         checksum=_checksum(checksum),
         part_sizes=tuple(json.loads(part_sizes)),
+        part_checksums=tuple(json.loads(part_checksums)),
         content=content,
     )
 
 
-def upload_of(row: tuple[str, str, bytes, int, str, str | None, str | None]) -> Upload:
+def upload_of(row: tuple[str, str, bytes, int, str, str | None, str | None, str]) -> Upload:
     """A row of UPLOAD."""
-    upload, bucket, key, started, description, algorithm, kind = row
+    upload, bucket, key, started, description, algorithm, kind, tags = row
     return Upload(
         id=upload,
         bucket=bucket,
         key=key.decode(),
         started=moment(started),
-        description=_description(description),
+        description=_description(description, tags),
         algorithm=algorithm,
         kind=kind,
     )
@@ -120,9 +141,9 @@ def part_of(row: tuple[int, int, str, int, str | None, str]) -> Part:
     )
 
 
-def _description(text: str) -> Description:
+def _description(text: str, tags: str) -> Description:
     headers, metadata = json.loads(text)
-    return Description(headers=headers, metadata=metadata)
+    return Description(headers=headers, metadata=metadata, tags=tags_of(tags))
 
 
 def _checksum(text: str | None) -> Checksum | None:

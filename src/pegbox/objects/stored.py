@@ -34,6 +34,7 @@ class Description:
 
     headers: Mapping[str, str] = field(default_factory=dict)  #: lower-case content-type, cache-control, ...
     metadata: Mapping[str, str] = field(default_factory=dict)  #: user metadata, lower-case names without x-amz-meta-
+    tags: Mapping[str, str] = field(default_factory=dict)  #: in the order they were given
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,7 @@ class StoredObject:
     description: Description
     checksum: Checksum | None
     part_sizes: tuple[int, ...]  #: empty unless uploaded in parts
+    part_checksums: tuple[str, ...] = ()  #: of the same algorithm as `checksum`; empty unless all parts had one
     content: str = field(repr=False)  #: name of the content file
 
 

@@ -18,6 +18,7 @@ from pegbox.objects.rows import (
     UPLOAD,
     dump_checksum,
     dump_description,
+    dump_tags,
     find_bucket,
     milliseconds,
     moment,
@@ -59,13 +60,11 @@ class Uploads:
             algorithm=algorithm,
             kind=kind,
         )
-        started, described = milliseconds(upload.started), dump_description(description)
+        described, tags = dump_description(description), dump_tags(description.tags)
+        values = (upload.id, bucket, key.encode(), milliseconds(upload.started), described, algorithm, kind, tags)
         with self._index.write() as connection:
             find_bucket(connection, account, bucket)
-            connection.execute(
-                f"insert into upload ({UPLOAD}) values (?, ?, ?, ?, ?, ?, ?)",
-                (upload.id, bucket, key.encode(), started, described, algorithm, kind),
-            )
+            connection.execute(f"insert into upload ({UPLOAD}) values (?, ?, ?, ?, ?, ?, ?, ?)", values)
         return upload
 
     def get(self, account: str, bucket: str, key: str, upload_id: str) -> Upload:
@@ -126,6 +125,7 @@ class Uploads:
                 description=upload.description,
                 checksum=checksum,
                 part_sizes=tuple(part.size for part in parts),
+                part_checksums=_checksums(parts, checksum),
                 content=incoming.name,
             )
             with self._index.write() as connection:
@@ -217,6 +217,12 @@ def invalid_part(number: int) -> S3Error:
         "or the specified entity tag may not match the part's entity tag."
     )
     return S3Error("InvalidPart", 400, message, {"PartNumber": str(number)})
+
+
+def _checksums(parts: Sequence[Part], whole: Checksum | None) -> tuple[str, ...]:
+    """The checksums of the parts, if the whole has one and so has each of them."""
+    known = [part.checksum.value for part in parts if whole and part.checksum]
+    return tuple(known) if len(known) == len(parts) else ()
 
 
 def _too_small(part: Part) -> S3Error:

@@ -238,14 +238,11 @@ def test_the_owner_may_be_named(s3: Any, bucket: str) -> None:
 
 NOT_SERVED = [
     ("put_object_acl", {"ACL": "public-read"}),
-    ("put_object_tagging", {"Tagging": {"TagSet": [{"Key": "a", "Value": "b"}]}}),
-    ("delete_object_tagging", {}),
     ("get_object_acl", {}),
     ("get_object_attributes", {"ObjectAttributes": ["ETag"]}),
     ("put_object_legal_hold", {"LegalHold": {"Status": "ON"}}),
     ("restore_object", {"RestoreRequest": {}}),
     ("put_object", {"Body": b"new", "ACL": "public-read"}),
-    ("put_object", {"Body": b"new", "Tagging": "a=b"}),
     ("put_object", {"Body": b"new", "ServerSideEncryption": "AES256"}),
     ("put_object", {"Body": b"new", "StorageClass": "GLACIER"}),
     ("put_object", {"Body": b"new", "GrantRead": "id=1"}),

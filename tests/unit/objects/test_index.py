@@ -13,7 +13,7 @@ def test_a_reader_sees_one_moment(tmp_path: Path) -> None:
     with index.read() as reader:
         assert reader.execute(count).fetchone() == (0,)
         with index.write() as writer:
-            writer.execute("insert into bucket values ('b', '1', 'r', 0)")
+            writer.execute("insert into bucket (name, account, region, created) values ('b', '1', 'r', 0)")
         assert reader.execute(count).fetchone() == (0,)
     with index.read() as reader:
         assert reader.execute(count).fetchone() == (1,)
@@ -29,7 +29,7 @@ def test_a_reader_that_fails_leaves_no_transaction_open(tmp_path: Path) -> None:
     except KeyError:
         pass
     with index.write() as writer:
-        writer.execute("insert into bucket values ('b', '1', 'r', 0)")
+        writer.execute("insert into bucket (name, account, region, created) values ('b', '1', 'r', 0)")
     with index.read() as reader:
         assert reader.execute("select name from bucket").fetchall() == [("b",)]
     index.close()

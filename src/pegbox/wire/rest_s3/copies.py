@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from urllib.parse import unquote_to_bytes
 
 from starlette.responses import Response
@@ -43,20 +44,29 @@ def part_result(part: Part) -> str:
 
 
 def _copy(call: Call) -> StoredObject:
-    directive = call.headers.get("x-amz-metadata-directive", "COPY")
-    if directive not in ("COPY", "REPLACE"):
-        raise invalid_argument("x-amz-metadata-directive", directive, "Unknown metadata directive.")
+    metadata, tags = _directive(call, "x-amz-metadata-directive"), _directive(call, "x-amz-tagging-directive")
     with _open_source(call) as source:
-        if directive == "COPY" and (source.info.bucket, source.info.key) == (call.bucket, call.key):
+        if metadata == "COPY" and (source.info.bucket, source.info.key) == (call.bucket, call.key):
             raise S3Error(
                 "InvalidRequest",
                 400,
                 "This copy request is illegal because it is trying to copy an object to itself without changing the "
                 "object's metadata, storage class, website redirect location or encryption attributes.",
             )
-        description = description_of(call.headers) if directive == "REPLACE" else source.info.description
+        given, kept = description_of(call.headers), source.info.description
+        description = replace(
+            given if metadata == "REPLACE" else kept, tags=(given if tags == "REPLACE" else kept).tags
+        )
         conditions = write_conditions(call.headers)
         return call.store.copy_object(call.account, source, call.bucket, call.key, description, conditions)
+
+
+def _directive(call: Call, name: str) -> str:
+    directive = call.headers.get(name, "COPY")
+    if directive not in ("COPY", "REPLACE"):
+        what = name.removeprefix("x-amz-").removesuffix("-directive")
+        raise invalid_argument(name, directive, f"Unknown {what} directive.")
+    return directive
 
 
 def _open_source(call: Call) -> OpenObject:

@@ -10,6 +10,7 @@ from pegbox.errors import S3Error
 from pegbox.objects.files import DEFAULT_TYPE
 from pegbox.objects.stored import Checksum, Description, StoredObject
 from pegbox.wire.rest_s3.call import Call, invalid_argument
+from pegbox.wire.rest_s3.tagging import tags_of_header
 
 MOST_METADATA = 2048  #: bytes of user metadata, names and values
 
@@ -18,7 +19,7 @@ _META = "x-amz-meta-"
 
 
 def description_of(headers: Headers) -> Description:
-    """What a writer says about an object.  Raises S3Error MetadataTooLarge."""
+    """What a writer says about an object.  Raises S3Error MetadataTooLarge, InvalidTag, InvalidArgument."""
     metadata: dict[str, str] = {}
     for name, value in headers.items():
         if name.startswith(_META):
@@ -32,7 +33,7 @@ def description_of(headers: Headers) -> Description:
     if real := ", ".join(part for part in encoding if part and part != "aws-chunked"):
         kept["content-encoding"] = real
     kept.setdefault("content-type", DEFAULT_TYPE)
-    return Description(headers=kept, metadata=metadata)
+    return Description(headers=kept, metadata=metadata, tags=tags_of_header(headers))
 
 
 def headers_of(call: Call, found: StoredObject) -> dict[str, str]:
@@ -45,6 +46,8 @@ def headers_of(call: Call, found: StoredObject) -> dict[str, str]:
         "last-modified": format_datetime(found.modified, usegmt=True),
         "accept-ranges": "bytes",
     }
+    if found.description.tags:
+        headers["x-amz-tagging-count"] = str(len(found.description.tags))
     if call.headers.get("x-amz-checksum-mode", "").upper() == "ENABLED":
         headers |= checksum_headers(found.checksum)
     return headers

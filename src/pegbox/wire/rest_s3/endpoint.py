@@ -13,7 +13,7 @@ from starlette.responses import Response
 from pegbox.errors import PegboxError, S3Error
 from pegbox.objects.files import FileStore
 from pegbox.wire.exchange import exchange_of
-from pegbox.wire.rest_s3 import buckets, copies, listings, multipart, objects
+from pegbox.wire.rest_s3 import buckets, copies, listings, multipart, objects, tagging
 from pegbox.wire.rest_s3.call import Call, headers_of, invalid_argument, query_of, target_of
 from pegbox.wire.rest_s3.refusals import SUBRESOURCES, check_demands, error_response, not_implemented
 from pegbox.wire.sigv4 import Caller
@@ -35,6 +35,9 @@ ROUTES: Mapping[tuple[str, str, frozenset[str]], Operation] = {
     ("GET", "bucket", frozenset({"list-type"})): listings.list_objects_v2,
     ("GET", "bucket", frozenset({"uploads"})): multipart.list_multipart_uploads,
     ("POST", "bucket", frozenset({"delete"})): objects.delete_objects,
+    ("GET", "bucket", frozenset({"tagging"})): tagging.get_bucket_tagging,
+    ("PUT", "bucket", frozenset({"tagging"})): tagging.put_bucket_tagging,
+    ("DELETE", "bucket", frozenset({"tagging"})): tagging.delete_bucket_tagging,
     ("PUT", "object", frozenset()): objects.put_object,
     ("COPY", "object", frozenset()): copies.copy_object,
     ("GET", "object", frozenset()): objects.get_object,
@@ -42,6 +45,9 @@ ROUTES: Mapping[tuple[str, str, frozenset[str]], Operation] = {
     ("HEAD", "object", frozenset()): objects.head_object,
     ("HEAD", "object", frozenset({"partNumber"})): objects.head_object,
     ("DELETE", "object", frozenset()): objects.delete_object,
+    ("GET", "object", frozenset({"tagging"})): tagging.get_object_tagging,
+    ("PUT", "object", frozenset({"tagging"})): tagging.put_object_tagging,
+    ("DELETE", "object", frozenset({"tagging"})): tagging.delete_object_tagging,
     ("POST", "object", frozenset({"uploads"})): multipart.create_multipart_upload,
     ("PUT", "object", frozenset({"uploadId", "partNumber"})): multipart.upload_part,
     ("POST", "object", frozenset({"uploadId"})): multipart.complete_multipart_upload,

@@ -71,7 +71,6 @@ _DEMANDS: dict[str, frozenset[str]] = {
     "x-amz-object-lock-retain-until-date": frozenset(),
     "x-amz-object-lock-legal-hold": frozenset({"OFF"}),
     "x-amz-bucket-object-lock-enabled": frozenset({"false", "False"}),
-    "x-amz-tagging": frozenset({""}),
     "x-amz-website-redirect-location": frozenset(),
     "x-amz-write-offset-bytes": frozenset(),
     "x-amz-rename-source": frozenset(),
@@ -114,7 +113,7 @@ def as_s3(error: PegboxError) -> S3Error:
 
 
 def check_demands(headers: Headers) -> None:
-    """Refuse what would otherwise be lost in silence: ACLs, tags, encryption, locks, storage classes."""
+    """Refuse what would otherwise be lost in silence: ACLs, encryption, locks, storage classes."""
     for name, value in headers.items():
         harmless = _DEMANDS.get(name)
         if name.startswith(_DEMANDING_PREFIXES) or (harmless is not None and value not in harmless):

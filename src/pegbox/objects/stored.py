@@ -115,6 +115,15 @@ class Totals:
     uploads: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadPage:
+    """One page of uploads in progress, by key and id, and common prefixes."""
+
+    uploads: tuple[Upload, ...]
+    prefixes: tuple[str, ...]
+    last: tuple[str, str | None] | None  #: key and id, or common prefix, that the next page goes on after
+
+
 NO_CONDITIONS = Conditions()
 
 

@@ -6,7 +6,7 @@ import hashlib
 import os
 import secrets
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from itertools import pairwise
 
@@ -26,7 +26,16 @@ from pegbox.objects.rows import (
     replace_object,
     upload_of,
 )
-from pegbox.objects.stored import NO_CONDITIONS, Checksum, Conditions, Description, Part, StoredObject, Upload
+from pegbox.objects.stored import (
+    NO_CONDITIONS,
+    Checksum,
+    Conditions,
+    Description,
+    Part,
+    StoredObject,
+    Upload,
+    UploadPage,
+)
 
 SMALLEST_PART = 5 << 20  #: bytes, of all parts but the last
 
@@ -146,19 +155,25 @@ class Uploads:
         self._remove(dropped)
 
     def in_progress(
-        self, account: str, bucket: str, prefix: str = "", after: tuple[str, str] = ("", ""), limit: int = 1000
-    ) -> list[Upload]:
-        """Uploads in progress by key and id, after the pair `after`."""
-        key = after[0].encode()
+        self,
+        account: str,
+        bucket: str,
+        prefix: str = "",
+        delimiter: str = "",
+        after: tuple[str, str | None] = ("", None),
+        limit: int = 1000,
+    ) -> UploadPage:
+        """Uploads in progress by key and id, after the pair `after`; without an id, after all of its key or prefix."""
+        key, start = after[0].encode(), prefix.encode()
         query = (
             f"select {UPLOAD} from upload where bucket = ? and substr(key, 1, ?) = ?"
-            " and (key > ? or (key = ? and id > ?)) order by key, id limit ?"
+            " and (key > ? or (key = ? and id > ?)) order by key, id"
         )
-        start = prefix.encode()
+        behind = "~" if after[1] is None else after[1]  # "~" is behind every id
         with self._index.read() as connection:
             find_bucket(connection, account, bucket)
-            rows = connection.execute(query, (bucket, len(start), start, key, key, after[1], limit)).fetchall()
-        return [upload_of(row) for row in rows]
+            rows = connection.execute(query, (bucket, len(start), start, key, key, behind))
+            return _page(map(upload_of, rows), prefix, delimiter, after[0], limit)
 
     def _concatenate(self, parts: Sequence[Part], incoming: Incoming) -> None:
         for part in parts:
@@ -195,6 +210,31 @@ def select_parts(present: Sequence[Part], wanted: Sequence[tuple[int, str]]) -> 
         if part.size < SMALLEST_PART:
             raise _too_small(part)
     return chosen
+
+
+def _page(found: Iterable[Upload], prefix: str, delimiter: str, after: str, limit: int) -> UploadPage:
+    uploads: list[Upload] = []
+    prefixes: list[str] = []
+    last: tuple[str, str | None] | None = None
+    for upload in found:
+        common = common_prefix(upload.key, prefix, delimiter)
+        if common is not None and (common == after or prefixes[-1:] == [common]):
+            continue
+        if len(uploads) + len(prefixes) >= limit:
+            return UploadPage(uploads=tuple(uploads), prefixes=tuple(prefixes), last=last)
+        if common is None:
+            uploads.append(upload)
+            last = upload.key, upload.id
+        else:
+            prefixes.append(common)
+            last = common, None
+    return UploadPage(uploads=tuple(uploads), prefixes=tuple(prefixes), last=None)
+
+
+def common_prefix(key: str, prefix: str, delimiter: str) -> str | None:
+    """What a listing shows in place of the key: all up to the delimiter, if there is one behind the prefix."""
+    at = key.find(delimiter, len(prefix)) if delimiter else -1
+    return key[: at + len(delimiter)] if at >= 0 else None
 
 
 def multipart_etag(etags: Sequence[str]) -> str:

@@ -134,7 +134,41 @@ def test_uploads_are_listed(s3: Any, bucket: str) -> None:
     assert [(each["Key"], each["UploadId"]) for page in pages for each in page["Uploads"]] == sorted(made)
     assert [each["Key"] for each in s3.list_multipart_uploads(Bucket=bucket, Prefix="c/")["Uploads"]] == ["c/1"]
     assert [each["Key"] for each in s3.list_multipart_uploads(Bucket=bucket, KeyMarker="b")["Uploads"]] == ["c/1"]
-    assert code(s3.list_multipart_uploads, Bucket=bucket, Delimiter="/") == ("NotImplemented", 501)
+
+
+def test_uploads_are_listed_as_folders(s3: Any, bucket: str) -> None:
+    for key in ("a", "b/1", "b/2", "c/1", "d", "d", "e/f/g"):
+        s3.create_multipart_upload(Bucket=bucket, Key=key)
+    for size in (1, 2, 100):
+        pages = list(
+            s3.get_paginator("list_multipart_uploads").paginate(
+                Bucket=bucket, Delimiter="/", PaginationConfig={"PageSize": size}
+            )
+        )
+        assert [each["Key"] for page in pages for each in page.get("Uploads", [])] == ["a", "d", "d"]
+        folders = [each["Prefix"] for page in pages for each in page.get("CommonPrefixes", [])]
+        assert folders == ["b/", "c/", "e/"]
+    below = s3.list_multipart_uploads(Bucket=bucket, Delimiter="/", Prefix="e/")
+    assert [each["Prefix"] for each in below["CommonPrefixes"]] == ["e/f/"]
+
+
+def test_the_attributes_of_parts(s3: Any, bucket: str) -> None:
+    names = ["ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"]
+    at = begin(s3, bucket, ChecksumAlgorithm="SHA256")
+    sent = [send(s3, at, n, piece, ChecksumAlgorithm="SHA256") for n, piece in enumerate(PIECES, 1)]
+    done = complete(s3, at, *sent)
+    found = s3.get_object_attributes(Bucket=bucket, Key="k", ObjectAttributes=names)
+    assert (found["ETag"], found["ObjectSize"], found["StorageClass"]) == (done["ETag"][1:-1], len(BODY), "STANDARD")
+    assert (found["Checksum"]["ChecksumType"], found["ObjectParts"]["TotalPartsCount"]) == ("COMPOSITE", 3)
+    parts = found["ObjectParts"]["Parts"]
+    assert [part["Size"] for part in parts] == [len(piece) for piece in PIECES]
+    assert [part["ChecksumSHA256"] for part in parts] == [part["ChecksumSHA256"] for part in sent]
+    page = s3.get_object_attributes(
+        Bucket=bucket, Key="k", ObjectAttributes=["ObjectParts"], MaxParts=1, PartNumberMarker=1
+    )
+    assert [part["PartNumber"] for part in page["ObjectParts"]["Parts"]] == [2]
+    assert (page["ObjectParts"]["NextPartNumberMarker"], page["ObjectParts"]["IsTruncated"]) == (2, True)
+    assert "ETag" not in page
 
 
 def test_copies_of_ranges_become_parts(s3: Any, bucket: str) -> None:

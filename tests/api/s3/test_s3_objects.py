@@ -8,11 +8,8 @@ import zlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import botocore.session
 import pytest
 from s3_client import Raw, code, read
-
-from pegbox.wire.rest_s3.refusals import SUBRESOURCES
 
 
 def test_what_is_put_comes_back(s3: Any, bucket: str) -> None:
@@ -236,43 +233,40 @@ def test_the_owner_may_be_named(s3: Any, bucket: str) -> None:
     assert code(s3.head_object, Bucket=bucket, Key="k", ExpectedBucketOwner="222222222222") == ("403", 403)
 
 
-NOT_SERVED = [
-    ("put_object_acl", {"ACL": "public-read"}),
-    ("get_object_acl", {}),
-    ("get_object_attributes", {"ObjectAttributes": ["ETag"]}),
-    ("put_object_legal_hold", {"LegalHold": {"Status": "ON"}}),
-    ("restore_object", {"RestoreRequest": {}}),
-    ("put_object", {"Body": b"new", "ACL": "public-read"}),
-    ("put_object", {"Body": b"new", "ServerSideEncryption": "AES256"}),
-    ("put_object", {"Body": b"new", "StorageClass": "GLACIER"}),
-    ("put_object", {"Body": b"new", "GrantRead": "id=1"}),
-]
+def test_attributes(s3: Any, bucket: str) -> None:
+    put = s3.put_object(Bucket=bucket, Key="k", Body=b"x", ChecksumAlgorithm="SHA1")
+    found = s3.get_object_attributes(Bucket=bucket, Key="k", ObjectAttributes=["Checksum", "ObjectParts", "ETag"])
+    assert found["Checksum"] == {"ChecksumSHA1": put["ChecksumSHA1"], "ChecksumType": "FULL_OBJECT"}
+    assert (found["ETag"], "ObjectParts" in found, "ObjectSize" in found) == (put["ETag"][1:-1], False, False)
+    assert found["LastModified"] == s3.head_object(Bucket=bucket, Key="k")["LastModified"]
+    wrong = {"Bucket": bucket, "Key": "k", "ObjectAttributes": ["Colour"]}
+    assert code(s3.get_object_attributes, **wrong) == ("InvalidArgument", 400)
+    assert code(s3.get_object_attributes, **{**wrong, "Key": "no", "ObjectAttributes": ["ETag"]})[0] == "NoSuchKey"
 
 
-@pytest.mark.parametrize(("operation", "arguments"), NOT_SERVED)
-def test_what_is_not_served_never_touches_the_object(
-    s3: Any, bucket: str, operation: str, arguments: dict[str, Any]
-) -> None:
-    s3.put_object(Bucket=bucket, Key="k", Body=b"kept")
-    assert code(getattr(s3, operation), Bucket=bucket, Key="k", **arguments) == ("NotImplemented", 501)
-    assert read(s3, bucket, "k") == b"kept"
-
-
-@pytest.mark.parametrize(
-    "operation", ["get_bucket_versioning", "get_bucket_policy", "list_object_versions", "delete_bucket_cors"]
-)
-def test_what_is_not_served_of_buckets(s3: Any, bucket: str, operation: str) -> None:
-    assert code(getattr(s3, operation), Bucket=bucket) == ("NotImplemented", 501)
-    assert s3.head_bucket(Bucket=bucket)
-
-
-def test_every_subresource_of_the_model_is_known() -> None:
-    model = botocore.session.get_session().get_service_model("s3")
-    named = set()
-    for name in model.operation_names:
-        _, _, query = model.operation_model(name).http["requestUri"].partition("?")
-        named |= {part.partition("=")[0] for part in query.split("&") if part}
-    assert named - {"x-id", "id"} <= SUBRESOURCES
+def test_versions_of_a_bucket_without_versions(s3: Any, bucket: str) -> None:
+    keys = ["a", "b/1", "b/2", "c", "d e"]
+    for key in keys:
+        etag = s3.put_object(Bucket=bucket, Key=key, Body=b"x")["ETag"]
+    found = s3.list_object_versions(Bucket=bucket)
+    assert [each["Key"] for each in found["Versions"]] == keys
+    first = found["Versions"][0]
+    assert (first["VersionId"], first["IsLatest"], first["ETag"], first["Size"]) == ("null", True, etag, 1)
+    assert (first["StorageClass"], first["Owner"]["ID"]) == ("STANDARD", "111111111111")
+    assert ("DeleteMarkers" in found, found["IsTruncated"]) == (False, False)
+    for size in (1, 2, 3):
+        pages = list(
+            s3.get_paginator("list_object_versions").paginate(
+                Bucket=bucket, Delimiter="/", PaginationConfig={"PageSize": size}
+            )
+        )
+        assert [each["Key"] for page in pages for each in page.get("Versions", [])] == ["a", "c", "d e"]
+        assert [each["Prefix"] for page in pages for each in page.get("CommonPrefixes", [])] == ["b/"]
+    assert [v["Key"] for v in s3.list_object_versions(Bucket=bucket, Prefix="b/")["Versions"]] == ["b/1", "b/2"]
+    assert code(s3.list_object_versions, Bucket=bucket, VersionIdMarker="null") == ("InvalidArgument", 400)
+    doomed = {"Objects": [{"Key": v["Key"], "VersionId": v["VersionId"]} for v in found["Versions"]]}
+    assert "Errors" not in s3.delete_objects(Bucket=bucket, Delete=doomed)
+    assert "Versions" not in s3.list_object_versions(Bucket=bucket)
 
 
 def test_versions_other_than_null_are_refused(s3: Any, bucket: str) -> None:

@@ -43,7 +43,7 @@ def headers_of(call: Call, found: StoredObject) -> dict[str, str]:
         **{_META + name: value for name, value in found.description.metadata.items()},
         **_overrides(call),
         "etag": quoted(found.etag),
-        "last-modified": format_datetime(found.modified, usegmt=True),
+        "last-modified": last_modified(found),
         "accept-ranges": "bytes",
     }
     if found.description.tags:
@@ -58,6 +58,11 @@ def checksum_headers(checksum: Checksum | None) -> dict[str, str]:
     if checksum is None:
         return {}
     return {f"x-amz-checksum-{checksum.algorithm}": checksum.value, "x-amz-checksum-type": checksum.kind}
+
+
+def last_modified(found: StoredObject) -> str:
+    """When an object was written, as HTTP writes it."""
+    return format_datetime(found.modified, usegmt=True)
 
 
 def quoted(etag: str) -> str:

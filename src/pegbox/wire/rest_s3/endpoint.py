@@ -13,7 +13,17 @@ from starlette.responses import Response
 from pegbox.errors import PegboxError, S3Error
 from pegbox.objects.files import FileStore
 from pegbox.wire.exchange import exchange_of
-from pegbox.wire.rest_s3 import buckets, copies, listings, multipart, objects, tagging
+from pegbox.wire.rest_s3 import (
+    access,
+    attributes,
+    buckets,
+    configuration,
+    copies,
+    listings,
+    multipart,
+    objects,
+    tagging,
+)
 from pegbox.wire.rest_s3.call import Call, headers_of, invalid_argument, query_of, target_of
 from pegbox.wire.rest_s3.refusals import SUBRESOURCES, check_demands, error_response, not_implemented
 from pegbox.wire.sigv4 import Caller
@@ -33,11 +43,29 @@ ROUTES: Mapping[tuple[str, str, frozenset[str]], Operation] = {
     ("GET", "bucket", frozenset({"location"})): buckets.get_bucket_location,
     ("GET", "bucket", frozenset()): listings.list_objects,
     ("GET", "bucket", frozenset({"list-type"})): listings.list_objects_v2,
-    ("GET", "bucket", frozenset({"uploads"})): multipart.list_multipart_uploads,
+    ("GET", "bucket", frozenset({"versions"})): listings.list_object_versions,
+    ("GET", "bucket", frozenset({"uploads"})): listings.list_multipart_uploads,
     ("POST", "bucket", frozenset({"delete"})): objects.delete_objects,
     ("GET", "bucket", frozenset({"tagging"})): tagging.get_bucket_tagging,
     ("PUT", "bucket", frozenset({"tagging"})): tagging.put_bucket_tagging,
     ("DELETE", "bucket", frozenset({"tagging"})): tagging.delete_bucket_tagging,
+    ("GET", "bucket", frozenset({"acl"})): access.get_bucket_acl,
+    ("PUT", "bucket", frozenset({"acl"})): access.put_bucket_acl,
+    ("GET", "bucket", frozenset({"ownershipControls"})): access.get_bucket_ownership_controls,
+    ("GET", "bucket", frozenset({"versioning"})): configuration.get_bucket_versioning,
+    ("GET", "bucket", frozenset({"logging"})): configuration.get_bucket_logging,
+    ("GET", "bucket", frozenset({"notification"})): configuration.get_bucket_notification_configuration,
+    ("GET", "bucket", frozenset({"accelerate"})): configuration.get_bucket_accelerate_configuration,
+    ("GET", "bucket", frozenset({"requestPayment"})): configuration.get_bucket_request_payment,
+    ("GET", "bucket", frozenset({"policy"})): configuration.get_bucket_policy,
+    ("GET", "bucket", frozenset({"policyStatus"})): configuration.get_bucket_policy_status,
+    ("GET", "bucket", frozenset({"lifecycle"})): configuration.get_bucket_lifecycle_configuration,
+    ("GET", "bucket", frozenset({"cors"})): configuration.get_bucket_cors,
+    ("GET", "bucket", frozenset({"website"})): configuration.get_bucket_website,
+    ("GET", "bucket", frozenset({"encryption"})): configuration.get_bucket_encryption,
+    ("GET", "bucket", frozenset({"replication"})): configuration.get_bucket_replication,
+    ("GET", "bucket", frozenset({"object-lock"})): configuration.get_object_lock_configuration,
+    ("GET", "bucket", frozenset({"publicAccessBlock"})): configuration.get_public_access_block,
     ("PUT", "object", frozenset()): objects.put_object,
     ("COPY", "object", frozenset()): copies.copy_object,
     ("GET", "object", frozenset()): objects.get_object,
@@ -45,6 +73,9 @@ ROUTES: Mapping[tuple[str, str, frozenset[str]], Operation] = {
     ("HEAD", "object", frozenset()): objects.head_object,
     ("HEAD", "object", frozenset({"partNumber"})): objects.head_object,
     ("DELETE", "object", frozenset()): objects.delete_object,
+    ("GET", "object", frozenset({"attributes"})): attributes.get_object_attributes,
+    ("GET", "object", frozenset({"acl"})): access.get_object_acl,
+    ("PUT", "object", frozenset({"acl"})): access.put_object_acl,
     ("GET", "object", frozenset({"tagging"})): tagging.get_object_tagging,
     ("PUT", "object", frozenset({"tagging"})): tagging.put_object_tagging,
     ("DELETE", "object", frozenset({"tagging"})): tagging.delete_object_tagging,

@@ -21,8 +21,8 @@ from pegbox.wire.rest_s3.call import Call, in_thread, invalid_argument
 from pegbox.wire.rest_s3.conditions import unquoted, write_conditions
 from pegbox.wire.rest_s3.copies import copy_part, part_result
 from pegbox.wire.rest_s3.describing import checksum_headers, description_of, quoted
-from pegbox.wire.rest_s3.listings import encoder
-from pegbox.wire.rest_s3.refusals import as_s3, not_implemented
+from pegbox.wire.rest_s3.listings import encoder, person
+from pegbox.wire.rest_s3.refusals import as_s3
 
 LARGEST_NUMBER = 10_000
 ATTEMPTS = 100  #: looks at an upload that others change while it is completed
@@ -97,44 +97,8 @@ async def list_parts(call: Call) -> Response:
         "ChecksumAlgorithm": upload.algorithm.upper() if upload.algorithm else None,
         "ChecksumType": upload.kind,
     }
-    people = (_person(call, "Initiator"), _person(call, "Owner"))
+    people = (person(call, "Initiator"), person(call, "Owner"))
     return xml_response(xml.document("ListPartsResult", xml.leaves(head), *people, *map(_part, page)))
-
-
-async def list_multipart_uploads(call: Call) -> Response:
-    """ListMultipartUploads, without a delimiter."""
-    if call.query.get("delimiter"):
-        raise not_implemented("delimiter")
-    limit, encode = call.number("max-uploads", 1000, 1000), encoder(call)
-    prefix, key, marker = (call.query.get(name, "") for name in ("prefix", "key-marker", "upload-id-marker"))
-    after = (
-        key,
-        marker or "~" if key else "",
-    )  # "~" is behind every id: without one, all uploads of the key are passed
-    found = await in_thread(call.store.uploads.in_progress, call.account, call.bucket, prefix, after, limit + 1)
-    page, more = found[:limit], len(found) > limit > 0
-    head: dict[str, object] = {
-        "Bucket": call.bucket,
-        "KeyMarker": encode(key),
-        "UploadIdMarker": marker,
-        "NextKeyMarker": encode(page[-1].key) if more else None,
-        "NextUploadIdMarker": page[-1].id if more else None,
-        "Prefix": encode(prefix),
-        "EncodingType": call.query.get("encoding-type") or None,
-        "MaxUploads": limit,
-        "IsTruncated": more,
-    }
-    uploads = (
-        xml.branch(
-            "Upload",
-            xml.leaves({"Key": encode(upload.key), "UploadId": upload.id}),
-            _person(call, "Initiator"),
-            _person(call, "Owner"),
-            xml.leaves({"StorageClass": "STANDARD", "Initiated": xml.timestamp(upload.started)}),
-        )
-        for upload in page
-    )
-    return xml_response(xml.document("ListMultipartUploadsResult", xml.leaves(head), *uploads))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -295,7 +259,3 @@ def _part(part: Part) -> str:
     if part.checksum is not None:
         values[checksums.field_name(part.checksum.algorithm)] = part.checksum.value
     return xml.branch("Part", xml.leaves(values))
-
-
-def _person(call: Call, name: str) -> str:
-    return xml.branch(name, xml.leaves({"ID": call.account, "DisplayName": call.account}))

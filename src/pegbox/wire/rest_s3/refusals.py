@@ -75,6 +75,18 @@ _DEMANDS: dict[str, frozenset[str]] = {
     "x-amz-write-offset-bytes": frozenset(),
     "x-amz-rename-source": frozenset(),
 }
+_CANNED = frozenset(  #: canned access control lists
+    {
+        "private",
+        "public-read",
+        "public-read-write",
+        "authenticated-read",
+        "aws-exec-read",
+        "bucket-owner-read",
+        "bucket-owner-full-control",
+        "log-delivery-write",
+    }
+)
 _DEMANDING_PREFIXES = ("x-amz-server-side-encryption", "x-amz-copy-source-server-side-encryption", "x-amz-grant-")
 
 _AUTH_CODES = {
@@ -114,6 +126,9 @@ def as_s3(error: PegboxError) -> S3Error:
 
 def check_demands(headers: Headers) -> None:
     """Refuse what would otherwise be lost in silence: ACLs, encryption, locks, storage classes."""
+    acl = headers.get("x-amz-acl", "private")
+    if acl not in _CANNED:
+        raise S3Error("InvalidArgument", 400, "", {"ArgumentName": "x-amz-acl", "ArgumentValue": acl})
     for name, value in headers.items():
         harmless = _DEMANDS.get(name)
         if name.startswith(_DEMANDING_PREFIXES) or (harmless is not None and value not in harmless):

@@ -8,6 +8,7 @@ import errno
 import http.client
 import json
 import os
+import resource
 import signal
 import socket
 import threading
@@ -22,12 +23,16 @@ from pegbox.app import compose, endpoint_file, open_store
 from pegbox.keys import KeyRing
 from pegbox.observe.logging import configure
 from pegbox.settings import Settings, SettingsError
+from pegbox.wire.connections import Crowd, Limits
 
-BACKLOG = 512
+BACKLOG = 128  #: connections that wait; so many are accepted at a time, before the limit on their number is looked at
 STOP_SECONDS = 6.0  #: how long what is not a request may take after that, whatever it waits for
 DRAIN_SECONDS = 3  #: how long running requests may take after SIGTERM
 KEEP_ALIVE_SECONDS = 75
 MOST_HEADER = 64 << 10  #: bytes of a request's head
+MOST_CONNECTIONS = 2000
+LEAST_CONNECTIONS = 16
+OTHER_FILES = 256  #: descriptors that are not for these: databases, logs, data on its way to jobs, who is to be told no
 
 LOOK_SECONDS = 5.0  #: how long a server may take to say that it is there
 
@@ -52,7 +57,7 @@ def run(settings: Settings) -> None:
     try:
         with _announced(settings, url):
             log.info("serving", url=url, home=str(settings.home), auth="on" if settings.auth else "off")
-            asyncio.run(_Uvicorn(server.asgi).serve(sockets=[listener]))
+            asyncio.run(_Uvicorn(server.asgi, _limits(settings)).serve(sockets=[listener]))
     finally:
         _end_within(STOP_SECONDS)
         idle = server.stop()
@@ -93,21 +98,32 @@ def client_environment(settings: Settings) -> dict[str, str]:
 class _Uvicorn(uvicorn.Server):
     """uvicorn, with signals that end it gently and no log of its own."""
 
-    def __init__(self, app: object) -> None:
+    def __init__(self, app: object, limits: Limits) -> None:
+        self._crowd = Crowd(limits)
         config = uvicorn.Config(
             app,  # type: ignore[arg-type]
             log_config=None,
+            log_level="error",  # whoever sends no HTTP must not be able to fill the log
             access_log=False,
             lifespan="off",
-            http="h11",
+            http=self._crowd.protocol,  # type: ignore[arg-type]
             ws="none",
             loop="asyncio",
             server_header=False,
+            backlog=BACKLOG,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=DRAIN_SECONDS,
             h11_max_incomplete_event_size=MOST_HEADER,
         )
         super().__init__(config)
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until a signal."""
+        watch = asyncio.ensure_future(self._crowd.watch())
+        try:
+            await super().serve(sockets)
+        finally:
+            watch.cancel()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -116,6 +132,21 @@ class _Uvicorn(uvicorn.Server):
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.handle_exit, number, None)
         yield
+
+
+def _limits(settings: Settings) -> Limits:
+    """Two descriptors for each connection, its socket and a file, and some for everything else."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    unlimited = resource.RLIM_INFINITY
+    wanted = OTHER_FILES + 2 * MOST_CONNECTIONS
+    if soft != unlimited and soft < wanted:
+        soft = wanted if hard == unlimited else min(hard, wanted)
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    most = MOST_CONNECTIONS if soft == unlimited else (soft - OTHER_FILES) // 2
+    patience = settings.client_timeout
+    return Limits(head=patience / 3, stall=patience, most=max(LEAST_CONNECTIONS, min(MOST_CONNECTIONS, most)))
 
 
 def _listen(settings: Settings) -> socket.socket:

@@ -58,7 +58,7 @@ class Settings:
     #: The region printed by `pegbox env`; requests name their own.
     region: str = "us-east-1"
     #: SQLAlchemy URL of the database; empty means SQLite under the home.
-    database_url: str = ""
+    database_url: str = field(default="", repr=False)  # it may hold a password
     #: Training jobs at once on this host.
     slots: int = field(default_factory=_default_slots)
     #: Endpoint of an S3 store to use instead of the built-in one.
@@ -79,6 +79,8 @@ class Settings:
     checkpoint_interval: float = 30.0
     #: Largest body of a JSON or query request, in bytes.
     max_body: int = 4 << 20
+    #: Seconds that a client may stall in a request; a third of it for the head.
+    client_timeout: float = 60.0
     #: Least severe level that is logged: debug, info, warning or error.
     log_level: str = "info"
     #: Form of the log: console, logfmt, json, or auto, which is console on a terminal and logfmt elsewhere.
@@ -191,7 +193,7 @@ def _faults(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "slots", f"slots: {settings.slots} leaves no room for any job; give at least 1"
     if settings.max_body < LEAST_BODY:
         yield "max_body", f"max_body: {settings.max_body} is too small for requests; give at least {LEAST_BODY} bytes"
-    for name in ("tick", "lease", "propose_timeout", "checkpoint_interval"):
+    for name in ("tick", "lease", "propose_timeout", "checkpoint_interval", "client_timeout"):
         if not 0 < getattr(settings, name) < math.inf:
             yield name, f"{name}: {getattr(settings, name)} is no time; give seconds, more than 0"
     if not 0 <= settings.stop_grace < math.inf:

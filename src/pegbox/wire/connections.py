@@ -1,0 +1,189 @@
+"""HTTP connections with limits: clients that are slow, silent, deaf or too many leave room for the others.
+
+uvicorn's protocol limits how long an idle connection is kept, and nothing else.  Here a connection has patience, in
+seconds, which is spent while it waits for its client and comes back with the bytes that pass:
+
+    HEAD    a head is awaited, or half of it is there        `head` seconds, nothing comes back
+    BODY    more of a body is awaited                        `stall` seconds, one second for `rate` bytes
+    ANSWER  the client does not take what is sent            as for BODY
+    REST    answered, but the client sends on, or is deaf    `head` seconds
+
+While the server itself works nothing is spent.  When there are `most` connections, a new one takes the place of the
+one that has waited longest for a request; when all are busy it is told so and closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import h11
+from uvicorn.config import Config
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
+
+TICK = 0.5  #: seconds between two looks at all connections
+BUSY = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much a client may ask of the server's patience."""
+
+    head: float = 20.0  #: seconds
+    stall: float = 60.0  #: seconds
+    rate: float = 1000.0  #: bytes a second, in the long run
+    most: int = 1000  #: connections
+
+
+class Phase(Enum):
+    """What a connection waits for."""
+
+    HEAD = "head"
+    BODY = "body"
+    ANSWER = "answer"
+    REST = "rest"
+
+
+class Crowd:
+    """All connections of a server."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self._strangers: dict[Connection, None] = {}  #: those that have not had an answer, oldest first
+        self._guests: dict[Connection, None] = {}
+
+    def protocol(self, config: Config, server_state: ServerState, app_state: dict[str, Any], **rest: Any) -> Connection:
+        """A new connection; for uvicorn's `http`."""
+        return Connection(self, config=config, server_state=server_state, app_state=app_state, **rest)
+
+    def enter(self, connection: Connection) -> bool:
+        """Take a connection in; False when there is no room for it."""
+        if len(self._strangers) + len(self._guests) >= self.limits.most and not self._make_room():
+            return False
+        self._strangers[connection] = None
+        return True
+
+    def answered(self, connection: Connection) -> None:
+        """It has made a request: it may stay longer than those that have not."""
+        if connection in self._strangers:
+            del self._strangers[connection]
+        self._guests.pop(connection, None)
+        self._guests[connection] = None
+
+    def leave(self, connection: Connection) -> None:
+        """It is closed."""
+        self._strangers.pop(connection, None)
+        self._guests.pop(connection, None)
+
+    async def watch(self) -> None:
+        """Spend everybody's patience, for ever."""
+        clock = asyncio.get_running_loop().time
+        before = clock()
+        while True:
+            await asyncio.sleep(TICK)
+            now = clock()
+            for connection in [*self._strangers, *self._guests]:
+                # A tick that came late says nothing about clients: the server itself was busy.
+                connection.wait(min(now - before, 2 * TICK))
+            before = now
+
+    def _make_room(self) -> bool:
+        for connection in (*self._strangers, *self._guests):
+            if connection.is_free:
+                connection.drop()
+                return True
+        return False
+
+
+class Connection(H11Protocol):
+    """uvicorn's protocol with patience."""
+
+    def __init__(self, crowd: Crowd, **given: Any) -> None:
+        super().__init__(**given)
+        self._crowd = crowd
+        self._phase: Phase | None = None
+        self._about: object = None  #: the request that the phase is of
+        self._patience = 0.0
+        self._unsent = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client has connected."""
+        super().connection_made(transport)
+        if not self._crowd.enter(self):
+            transport.write(BUSY)
+            transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is closed, whoever did it."""
+        self._crowd.leave(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Some bytes have come."""
+        if self.transport.is_closing():
+            return
+        if self._phase is Phase.BODY:
+            self._gain(len(data))
+        super().data_received(data)
+
+    def on_response_complete(self) -> None:
+        """A request has been answered."""
+        self._crowd.answered(self)
+        super().on_response_complete()
+
+    @property
+    def is_free(self) -> bool:
+        """Whether no request is under way."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def wait(self, seconds: float) -> None:
+        """So much time has passed.  Ends the connection if its patience is at an end."""
+        phase = self._current()
+        if (phase, self.cycle) != (self._phase, self._about):
+            self._phase, self._about = phase, self.cycle
+            self._patience = self._most()
+            self._unsent = self._buffered()
+            return
+        if phase is None:
+            return
+        if phase is Phase.ANSWER:
+            self._gain(self._unsent - self._buffered())
+            self._unsent = self._buffered()
+        self._patience -= seconds
+        if self._patience < 0:
+            self.drop()
+
+    def drop(self) -> None:
+        """Close it now; an answer that nobody takes is lost."""
+        self._crowd.leave(self)
+        self.transport.abort()
+
+    def _current(self) -> Phase | None:
+        if self.transport.is_closing():
+            return Phase.REST
+        if self.is_free:
+            return self._between_requests()
+        if self.flow.write_paused:
+            return Phase.ANSWER
+        awaits_body = self.cycle.more_body and not self.flow.read_paused and not self.cycle.waiting_for_100_continue
+        return Phase.BODY if awaits_body else None
+
+    def _between_requests(self) -> Phase | None:
+        if self.cycle is not None and (self.conn.their_state is h11.SEND_BODY or self._buffered()):
+            return Phase.REST
+        is_head = self.cycle is None or bool(self.conn.trailing_data[0])
+        return Phase.HEAD if is_head else None  # uvicorn's timer ends idle connections
+
+    def _most(self) -> float:
+        limits = self._crowd.limits
+        return limits.stall if self._phase in (Phase.BODY, Phase.ANSWER) else limits.head
+
+    def _gain(self, count: int) -> None:
+        limits = self._crowd.limits
+        self._patience = min(limits.stall, self._patience + max(count, 0) / limits.rate)
+
+    def _buffered(self) -> int:
+        return int(self.transport.get_write_buffer_size())

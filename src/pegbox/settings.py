@@ -77,6 +77,8 @@ class Settings:
     stop_grace: float = 120.0
     #: Seconds between two uploads of new checkpoints.
     checkpoint_interval: float = 30.0
+    #: Seconds for which a job waits for an object store or a disk that is in its way before it fails.
+    patience: float = 600.0
     #: Largest body of a JSON or query request, in bytes.
     max_body: int = 4 << 20
     #: Seconds that a client may stall in a request; a third of it for the head.
@@ -196,8 +198,9 @@ def _faults(settings: Settings) -> Iterator[tuple[str, str]]:
     for name in ("tick", "lease", "propose_timeout", "checkpoint_interval", "client_timeout"):
         if not 0 < getattr(settings, name) < math.inf:
             yield name, f"{name}: {getattr(settings, name)} is no time; give seconds, more than 0"
-    if not 0 <= settings.stop_grace < math.inf:
-        yield "stop_grace", f"stop_grace: {settings.stop_grace} is no time; give seconds, 0 or more"
+    for name in ("stop_grace", "patience"):
+        if not 0 <= getattr(settings, name) < math.inf:
+            yield name, f"{name}: {getattr(settings, name)} is no time; give seconds, 0 or more"
     if settings.lease <= settings.tick:
         yield "lease", f"lease: {settings.lease} must be longer than tick, which is {settings.tick}"
     yield from _unusable(settings)

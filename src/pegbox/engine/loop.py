@@ -21,6 +21,7 @@ import structlog
 
 from pegbox.engine.context import Context
 from pegbox.engine.mailbox import Mailbox
+from pegbox.engine.obstacles import Obstacles, obstacle
 from pegbox.engine.proposer import Closing
 from pegbox.engine.training import TrainingWork
 from pegbox.engine.tuning import TuningWork
@@ -34,7 +35,7 @@ TUNERS = 2  #: strategies are asked one after the other
 TICKS_AFTER_FAULT = 5  #: ticks until work that met a fault is tried again
 LONGEST_PAUSE = 60.0  #: seconds
 MOST_FAULTS = 10  #: unexpected faults in a row that end a job: it would never end otherwise
-MOST_PATIENCE = 1500  #: the same while a finished model waits to be stored, about a day
+DAY = 86400.0  #: seconds that a finished model waits to be stored
 
 
 class Engine:
@@ -47,6 +48,7 @@ class Engine:
         self._working: set[int] = set()
         self._faults: dict[int, int] = {}
         self._pause = TICKS_AFTER_FAULT * context.settings.tick
+        self._obstacles = Obstacles(time.monotonic, self._pause)
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
         self._stopping = threading.Event()
@@ -141,6 +143,7 @@ class Engine:
             if not self._stopping.is_set():
                 due_in = self._run(resource)
             self._faults.pop(resource.id, None)
+            self._obstacles.over(resource.id)
         except Closing:
             pass  # the next start asks again
         except Stale as error:
@@ -152,7 +155,6 @@ class Engine:
             due_in = self._pause
         except Exception as error:
             result = "fault"
-            log.exception("unexpected fault")
             due_in = self._after_fault(resource, error)
         self._context.observer.worked(resource.kind, result)
         try:
@@ -172,16 +174,27 @@ class Engine:
         return work(self._context, resource)
 
     def _after_fault(self, resource: Resource, error: Exception) -> float | None:
-        """Try again some times; then the job fails, rather than being tried for ever."""
+        """Try again for some time; then the job fails, rather than being tried for ever."""
+        if what := obstacle(error):
+            log.warning("something is in the way of a job", reason=what)
+            waited, pause = self._obstacles.met(resource.id)
+            return self._after(resource, what, pause, waited, self._context.settings.patience)
+        log.error("unexpected fault", exc_info=error)
         faults = self._faults[resource.id] = self._faults.get(resource.id, 0) + 1
-        pause: float = min(LONGEST_PAUSE, self._pause * 2.0 ** min(10, max(0, faults - MOST_FAULTS)))
+        pause = min(LONGEST_PAUSE, self._pause * 2.0 ** min(10, max(0, faults - MOST_FAULTS)))
+        waited, _ = self._obstacles.met(resource.id)
+        return self._after(resource, _named(error), pause, waited, 0.0 if faults >= MOST_FAULTS else DAY)
+
+    def _after(self, resource: Resource, reason: str, pause: float, waited: float, patience: float) -> float | None:
+        """The seconds until the next try; when the patience with the job is at its end, it fails."""
         try:
             with self._context.store.reading() as tx:
                 work = self._work_on(replace(tx.by_id(resource.id), epoch=resource.epoch))
-            if faults < (MOST_PATIENCE if work.patient else MOST_FAULTS):
+            if waited < (DAY if work.patient else patience):
                 return pause
-            work.give_up(f"InternalServerError: {_named(error)}")
+            work.give_up(f"InternalServerError: {reason}")
             self._faults.pop(resource.id, None)
+            self._obstacles.over(resource.id)
         except Unavailable as told:
             self._context.database.met(told)
             return pause

@@ -17,6 +17,7 @@ from typing import Any
 from pegbox.domain.definition import local_path
 from pegbox.engine import channels
 from pegbox.engine.faults import ClientFault
+from pegbox.engine.obstacles import FULL
 from pegbox.objects.base import Location, NoSuchObject, ObjectStore
 from pegbox.objects.locations import parse
 
@@ -123,4 +124,6 @@ def _unpack(objects: ObjectStore, account: str, source: str, into: Path) -> None
     except NoSuchObject:
         raise ClientFault(f"The source code [{source}] does not exist.") from None
     except (tarfile.TarError, EOFError, OSError) as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise
         raise ClientFault(f"The source code [{source}] can't be unpacked: {error}") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,17 @@ import structlog
 from pegbox.domain import training
 from pegbox.domain.training import Phase, StopReason, TrainingJob
 from pegbox.engine import outputs, staging
+from pegbox.engine.apart import carry_out
 from pegbox.engine.context import Context, attempt_directory
 from pegbox.engine.faults import ClientFault
 from pegbox.engine.observer import step
+from pegbox.engine.obstacles import FULL
 from pegbox.engine.programs import Plan, plan
 from pegbox.executors.base import Attempt, Cause, Exit, Observation
 from pegbox.executors.base import Phase as Seen
 from pegbox.naming import arn
-from pegbox.store.base import MetricPoint, Resource, Transaction
+from pegbox.objects.base import Refused
+from pegbox.store.base import Fenced, MetricPoint, NotFound, Resource, Stale, Transaction, Unavailable
 
 log = structlog.get_logger()
 
@@ -49,12 +52,12 @@ class TrainingWork:
                     if not self._reserve():
                         return WAITING_LOOK
                 case training.Stage():
-                    self._stage()
+                    self._apart(self._stage, self._look_for_stop)
                 case training.Watch(stop=stop):
                     if not self._watch(stop):
                         return self._context.settings.tick
                 case training.Pack():
-                    self._pack()
+                    self._apart(self._pack, self._look_for_lease)
                 case training.EndUnstarted():
                     self._end_unstarted()
 
@@ -66,12 +69,39 @@ class TrainingWork:
         elif self._job.phase is not Phase.ENDED:
             with contextlib.suppress(OSError):
                 self._context.executor.stop(self._directory())
-            self._end(training.fail(job, reason, self._context.clock(), retryable=True), clean=False)
+            if self._job.phase is Phase.PACKING:
+                reason += f" The outputs are still in [{self._directory()}]."
+            kept = self._job.phase in (Phase.RUNNING, Phase.PACKING)
+            self._end(training.fail(job, reason, self._context.clock(), retryable=True), clean=not kept)
 
     @property
     def patient(self) -> bool:
-        """Whether what is done now is worth trying for a day: a finished model is waiting to be stored."""
-        return self._job.phase is Phase.PACKING
+        """Whether what is done now is worth trying for a day: a finished model that nobody gave up is to be stored."""
+        return self._job.phase is Phase.PACKING and self._job.stop is None
+
+    def _apart(self, step: Callable[[], None], look: Callable[[], None]) -> None:
+        """Carry out a step that object stores and mounts may hold up for ever, and look around meanwhile."""
+        carry_out(step, look, self._context.settings.tick, self._tidy)
+
+    def _look_for_stop(self) -> None:
+        """Raise Stale when somebody has changed the job: it is to stop, or another server has it."""
+        if self._present().version != self._resource.version:
+            raise Stale(f"{self._resource.kind} {self._resource.name}")
+        self._look_for_lease()
+
+    def _look_for_lease(self) -> None:
+        if self._present().epoch != self._resource.epoch:
+            raise Fenced(f"{self._resource.kind} {self._resource.name}")
+
+    def _present(self) -> Resource:
+        with self._context.store.reading() as tx:
+            return tx.by_id(self._resource.id)
+
+    def _tidy(self) -> None:
+        """After a step that nobody waits for any more: of a job that has ended nothing may be left."""
+        with contextlib.suppress(Unavailable, NotFound):
+            if TrainingJob.parse(self._present().state).phase is Phase.ENDED:
+                self._clean()
 
     @step
     def _reserve(self) -> bool:
@@ -93,9 +123,14 @@ class TrainingWork:
         try:
             todo = self._plan()
             staging.stage(self._context.objects, self._resource.account, document, todo.source, directory)
-        except ClientFault as fault:
-            self._end(training.fail(self._job, fault.reason, self._context.clock()))
+        except (ClientFault, Refused) as fault:
+            reason = fault.reason if isinstance(fault, ClientFault) else f"ClientError: Data download failed: {fault}"
+            self._end(training.fail(self._job, reason, self._context.clock()))
             return
+        except OSError as error:
+            if error.errno in FULL:
+                self._clean()  # others need the room more
+            raise
         self._enter("Training", Phase.RUNNING)
 
     def _plan(self) -> Plan:
@@ -120,7 +155,10 @@ class TrainingWork:
             return True
         if job != self._job:
             self._import(job, seen)
-        self._keep_checkpoints()
+        if not stop:
+            self._keep_checkpoints()
+        if self._job.phase is not Phase.RUNNING:
+            return True
         return len(seen.points) >= MANY_POINTS
 
     def _start(self) -> bool:
@@ -222,12 +260,34 @@ class TrainingWork:
         if now - last < self._context.settings.checkpoint_interval:
             return
         try:
-            outputs.store_checkpoints(
-                self._context.objects, self._resource.account, self._resource.document, self._directory()
-            )
+            self._apart(self._bring_checkpoints, self._look_meanwhile)
+        except (Stale, Unavailable):
+            raise
         except Exception as error:  # training goes on; the next time, or the end, brings them
             log.warning("checkpoints were not stored", error=repr(error))
         mark.touch()
+
+    def _bring_checkpoints(self) -> None:
+        outputs.store_checkpoints(
+            self._context.objects, self._resource.account, self._resource.document, self._directory()
+        )
+
+    def _look_meanwhile(self) -> None:
+        """While checkpoints are on their way a stop is heard, metrics arrive, and the end of training is noted."""
+        self._look_for_lease()
+        present = self._present()
+        if present.version != self._resource.version:
+            self._resource, self._job = present, TrainingJob.parse(present.state)
+        if self._job.phase is not Phase.RUNNING:
+            return
+        if self._job.stop is not None:
+            self._context.executor.stop(self._directory())
+        seen = self._context.executor.observe(self._directory(), self._job.cursor)
+        job = self._imported(seen)
+        if seen.phase is Seen.EXITED and seen.exit is not None:
+            self._exited(job, seen.exit, seen)
+        elif seen.phase is Seen.RUNNING and job != self._job:
+            self._import(job, seen)
 
     def _end(self, job: TrainingJob, *, clean: bool = True) -> None:
         """Write the terminal status, give the slot back and tell the tuning job and whoever waits for a slot."""

@@ -43,8 +43,19 @@ class NoSuchObject(Exception):
     """There is no object, or no bucket, at this location."""
 
 
+class Refused(Exception):
+    """The store does not let us: its credentials, policies or the permissions of a file are against it."""
+
+
+class Unreachable(Exception):
+    """The store does not answer, or not as a store would: nothing can be said about the object, try again later."""
+
+
 class ObjectStore(Protocol):
-    """Reads and writes objects for the engine.  `account` is whose buckets are meant (ignored by outside stores)."""
+    """Reads and writes objects for the engine.  `account` is whose buckets are meant (ignored by outside stores).
+
+    All methods, and reading what `open` gives, may also raise Refused and Unreachable.
+    """
 
     def open(self, account: str, location: Location) -> BinaryIO:
         """Open an object for streaming.  Raises NoSuchObject."""

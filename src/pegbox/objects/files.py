@@ -21,8 +21,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from pegbox.errors import PegboxError, S3Error
-from pegbox.objects.base import Location, NoSuchObject, ObjectInfo
+from pegbox.errors import PegboxError, S3Error, ServiceUnavailable
+from pegbox.objects.base import Location, NoSuchObject, ObjectInfo, Unreachable
 from pegbox.objects.content import ContentFiles, Incoming, copy_range
 from pegbox.objects.index import Index
 from pegbox.objects.listing import list_page
@@ -347,7 +347,7 @@ class FileStore:
 
 
 class _absent:
-    """Turns "there is none" and "it is not yours" into NoSuchObject."""
+    """Turns "there is none" and "it is not yours" into NoSuchObject, trouble with the index into Unreachable."""
 
     def __init__(self, location: Location) -> None:
         self._location = location
@@ -357,6 +357,8 @@ class _absent:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         if isinstance(error, S3Error) and error.code in ("NoSuchKey", "NoSuchBucket", "AccessDenied"):
             raise NoSuchObject(f"{self._location}: {error.message}") from error
+        if isinstance(error, (ServiceUnavailable, sqlite3.OperationalError)):
+            raise Unreachable(f"{self._location}: the index of the object store: {error}") from error
 
 
 def _info(stored: StoredObject) -> ObjectInfo:

@@ -9,12 +9,18 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from pegbox.objects.base import Location, NoSuchObject, ObjectInfo
+from pegbox.objects.base import Location, NoSuchObject, ObjectInfo, Refused, Unreachable
 
 if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
     from types_boto3_s3.client import S3Client
 
+CONNECT_SECONDS = 10
+READ_SECONDS = 30  #: of silence
+
 _ABSENT = frozenset({"NoSuchKey", "NoSuchBucket", "404", "NotFound"})
+_PASSING = frozenset({"RequestTimeTooSkewed", "RequestTimeout", "SlowDown", "Throttling"})  #: by themselves
+_PASSING_STATUS = frozenset({408, 429})
 
 
 class RemoteStore:
@@ -30,16 +36,16 @@ class RemoteStore:
 
     def open(self, account: str, location: Location) -> BinaryIO:
         """Open an object for streaming.  Raises NoSuchObject."""
-        with _absent(location):
+        with _told(location):
             body = self._client.get_object(Bucket=location.bucket, Key=location.key)["Body"]
-        return cast(BinaryIO, body)
+        return cast(BinaryIO, _Body(body, location))
 
     def put(self, account: str, location: Location, source: BinaryIO) -> str:
         """Store all of `source`, in parts if it is large; returns the ETag.  Raises NoSuchObject (bucket)."""
         from boto3.s3.transfer import TransferConfig
 
         calm = TransferConfig(use_threads=False)
-        with _absent(location):
+        with _told(location):
             kept = cast(BinaryIO, _StaysOpen(source))
             self._client.upload_fileobj(kept, location.bucket, location.key, Config=calm)
             head = self._client.head_object(Bucket=location.bucket, Key=location.key)
@@ -48,7 +54,7 @@ class RemoteStore:
     def list(self, account: str, prefix: Location) -> Iterator[ObjectInfo]:
         """All objects whose key begins with the prefix's key.  Raises NoSuchObject (bucket) at the first step."""
         pages = self._client.get_paginator("list_objects_v2")
-        with _absent(prefix):
+        with _told(prefix):
             for page in pages.paginate(Bucket=prefix.bucket, Prefix=prefix.key):
                 for found in page.get("Contents", ()):
                     yield ObjectInfo(
@@ -61,7 +67,7 @@ class RemoteStore:
     def delete(self, account: str, location: Location) -> None:
         """Remove an object; a missing one is no error."""
         try:
-            with _absent(location):
+            with _told(location):
                 self._client.delete_object(Bucket=location.bucket, Key=location.key)
         except NoSuchObject:
             return
@@ -69,7 +75,7 @@ class RemoteStore:
     def fetch(self, account: str, location: Location, into: Path) -> None:
         """Download an object to `into`.  Raises NoSuchObject."""
         into.parent.mkdir(parents=True, exist_ok=True)
-        with _absent(location):
+        with _told(location):
             self._client.download_file(location.bucket, location.key, str(into))
 
     @property
@@ -85,8 +91,10 @@ class RemoteStore:
         config = Config(
             signature_version="s3v4",
             max_pool_connections=32,
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
             s3={"addressing_style": "path"} if self._endpoint else {},
-            retries={"mode": "standard", "max_attempts": 5},
+            retries={"mode": "standard", "max_attempts": 3},  # the engine tries again as well
         )
         client: S3Client = boto3.session.Session().client(
             "s3", endpoint_url=self._endpoint, region_name=self._region, config=config
@@ -104,14 +112,49 @@ class _StaysOpen:
         return self._source.read(size)
 
 
+class _Body:
+    """The stream of an object, whose troubles are told as all others."""
+
+    def __init__(self, body: Any, location: Location) -> None:
+        self._body, self._location = body, location
+
+    def __enter__(self) -> _Body:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._body.close()
+
+    def read(self, size: int = -1) -> bytes:
+        with _told(self._location):
+            data: bytes = self._body.read(None if size < 0 else size)
+            return data
+
+    def close(self) -> None:
+        self._body.close()
+
+
 @contextmanager
-def _absent(location: Location) -> Iterator[None]:
-    from botocore.exceptions import ClientError
+def _told(location: Location) -> Iterator[None]:
+    """Raise NoSuchObject, Refused or Unreachable for what the client library raises."""
+    from boto3.exceptions import Boto3Error
+    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
 
     try:
         yield
     except ClientError as error:
-        details: Any = error.response.get("Error", {})
-        if details.get("Code") not in _ABSENT:
-            raise
-        raise NoSuchObject(f"{location}: {details.get('Message', '')}") from error
+        raise _meant(error, location) from error
+    except (NoCredentialsError, PartialCredentialsError) as error:
+        raise Refused(f"{location}: {error}") from error
+    except (BotoCoreError, Boto3Error) as error:
+        raise Unreachable(f"{location}: {error}") from error
+
+
+def _meant(error: ClientError, location: Location) -> Exception:
+    details: Any = error.response.get("Error", {})
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    code, message = details.get("Code", ""), details.get("Message", "")
+    if code in _ABSENT:
+        return NoSuchObject(f"{location}: {message}")
+    if code in _PASSING or status in _PASSING_STATUS or status >= 500:
+        return Unreachable(f"{location}: {code}: {message}")
+    return Refused(f"{location}: {code}: {message}")

@@ -21,7 +21,7 @@ from pegbox.domain.training import Phase, TrainingJob
 from pegbox.engine.context import Context
 from pegbox.engine.loop import Engine, is_dead, owner_name
 from pegbox.engine.mailbox import Mailbox
-from pegbox.objects.base import ObjectStore
+from pegbox.objects.base import ObjectStore, Unreachable
 from pegbox.store.base import Kind, Resource
 
 DEADLINE = 30.0
@@ -120,7 +120,7 @@ class AwayStore:
     def put(self, *arguments: Any) -> str:
         if self.left > 0:
             self.left -= 1
-            raise ConnectionError("the object store is away")
+            raise Unreachable("the object store is away")
         return self._inner.put(*arguments)
 
     def __getattr__(self, name: str) -> Any:
@@ -165,9 +165,9 @@ def test_long_transfers_of_all_slots_leave_room_for_the_rest(context: Context, t
 
 def test_a_finished_model_outlasts_trouble_with_the_object_store(context: Context, tmp_path: Path) -> None:
     script = "import os; open(os.environ['SM_MODEL_DIR'] + '/model', 'w').write('weights')"
-    away = AwayStore(context.objects, times=12)
+    away = AwayStore(context.objects, times=6)
     identity = insert(context, tmp_path, script)
-    with running(replace(context, objects=away), tick=0.01):
+    with running(replace(context, objects=away), tick=0.01, patience=0.0):
         wait_for(has_ended(context, identity))
     assert away.left == 0
     assert read(context, identity)[0].status == "Completed"

@@ -1,15 +1,17 @@
 """Take in a body: undo its framing, write it to a content file, check everything that was said about it.
 
-The event loop only collects pieces; framing, hashing and writing happen in a thread, one block at a time.
+The event loop only collects pieces.  Framing, hashing and writing happen in threads, a block at a time, while the next
+block arrives; the MD5, which is the slowest of them, has a thread of its own.
 A body that is short, changed or cut off never becomes anything.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -59,7 +61,10 @@ def announcement(call: Call) -> Announcement:
 
 
 class Receiver:
-    """A body on its way to a content file, or to memory if there is no file.  Used by one thread at a time."""
+    """A body on its way to a content file, or to memory if there is no file.
+
+    Each block goes through `unframe`, then through `digest` and `keep`, which may run at the same time.
+    """
 
     def __init__(self, call: Call, announced: Announcement, incoming: Incoming | None, algorithm: str | None) -> None:
         self.incoming = incoming
@@ -74,13 +79,36 @@ class Receiver:
         chain = ChunkChain(self._payload.chunks) if self._payload.chunks else None
         self._decoder = ChunkedDecoder(chain, announced.signed_trailer) if announced.framed else None
 
+    def unframe(self, block: bytes) -> Sequence[bytes | memoryview]:
+        """The data in what was on the wire.  Raises S3Error, AuthError."""
+        pieces = [block] if self._decoder is None else list(self._decoder.feed(block))
+        self._received += sum(map(len, pieces))
+        if self._received > self.announced.length:
+            raise incomplete(f"more than {self.announced.length} bytes came")
+        return pieces
+
+    def digest(self, pieces: Sequence[bytes | memoryview]) -> None:
+        """Take data into the ETag."""
+        for piece in pieces:
+            self._md5.update(piece)
+
+    def keep(self, pieces: Sequence[bytes | memoryview]) -> None:
+        """Take data into the other checksums, and write it."""
+        for piece in pieces:
+            if self._sha256 is not None:
+                self._sha256.update(piece)
+            if self._sum is not None:
+                self._sum.update(piece)
+            if self.incoming is not None:
+                self.incoming.write(piece)
+            else:
+                self.memory += piece
+
     def feed(self, block: bytes) -> None:
-        """Take in what was on the wire."""
-        if self._decoder is None:
-            self._take(block)
-        else:
-            for piece in self._decoder.feed(block):
-                self._take(piece)
+        """All of it for one block, in this thread."""
+        pieces = self.unframe(block)
+        self.digest(pieces)
+        self.keep(pieces)
 
     def finish(self) -> tuple[str, Checksum | None]:
         """The body is over: check it and bring it to disk.  Returns the ETag and the checksum.  Raises S3Error."""
@@ -96,20 +124,6 @@ class Receiver:
         if self.incoming is not None:
             self.incoming.settle()
         return digest.hex(), checksum
-
-    def _take(self, data: bytes | memoryview) -> None:
-        self._received += len(data)
-        if self._received > self.announced.length:
-            raise incomplete(f"more than {self.announced.length} bytes came")
-        self._md5.update(data)
-        if self._sha256 is not None:
-            self._sha256.update(data)
-        if self._sum is not None:
-            self._sum.update(data)
-        if self.incoming is not None:
-            self.incoming.write(data)
-        else:
-            self.memory += data
 
     def _check_sha256(self) -> None:
         if self._sha256 is not None and self._sha256.hexdigest() != self._payload.sha256:
@@ -183,13 +197,31 @@ async def _pump(call: Call, receiver: Receiver) -> bytes:
     """Feed whole blocks; returns the last one, which is left to the caller."""
     pieces: list[bytes] = []
     size = 0
-    async for piece in call.request.stream():
-        pieces.append(piece)
-        size += len(piece)
-        if size >= STEP:
-            await in_thread(receiver.feed, b"".join(pieces))
-            pieces, size = [], 0
+    feeding: asyncio.Future[None] | None = None
+    try:
+        async for piece in call.request.stream():
+            pieces.append(piece)
+            size += len(piece)
+            if size >= STEP:
+                if feeding is not None:
+                    await asyncio.shield(feeding)
+                feeding = asyncio.ensure_future(_feed(receiver, b"".join(pieces)))
+                pieces, size = [], 0
+        if feeding is not None:
+            await asyncio.shield(feeding)
+    except BaseException:
+        if feeding is not None:  # the file is not closed under its writer
+            await asyncio.gather(feeding, return_exceptions=True)
+        raise
     return b"".join(pieces)
+
+
+async def _feed(receiver: Receiver, block: bytes) -> None:
+    pieces = await in_thread(receiver.unframe, block)
+    both = (in_thread(receiver.digest, pieces), in_thread(receiver.keep, pieces))
+    for outcome in await asyncio.gather(*both, return_exceptions=True):
+        if outcome is not None:
+            raise outcome
 
 
 def _has_body(call: Call) -> bool:

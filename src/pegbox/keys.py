@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import configparser
+import fcntl
 import os
 import secrets
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,6 +31,14 @@ def new_key(account: str, description: str, now: float) -> AccessKey:
     )
 
 
+@contextmanager
+def _alone(file: Path) -> Iterator[None]:
+    """Wait for the others that start on this home."""
+    with file.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 @dataclass(frozen=True, slots=True)
 class KeyRing:
     """The keys of an installation, looked up for each request and remembered for a moment."""
@@ -48,6 +58,10 @@ class KeyRing:
 
     def first(self) -> AccessKey:
         """The key that this home's clients use; made, and written to the file, when there is none."""
+        with _alone(self._settings.home / "run" / "credentials.lock"):
+            return self._first()
+
+    def _first(self) -> AccessKey:
         keys = {key.id: key for key in self._credentials.all()}
         written = self._written()
         if written in keys:

@@ -6,7 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Engine, Row, delete, insert, select
+from sqlalchemy import Engine, Row, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from pegbox.store import connections, schema
 from pegbox.store.base import Image
@@ -41,9 +42,10 @@ class Images:
             "python": image.python,
             "created_at": image.created_at,
         }
+        insert = sqlite.insert if self._engine.dialect.name == "sqlite" else postgresql.insert
+        putting = insert(_images).values(**values)
         with connections.writing(self._engine) as connection:
-            connection.execute(delete(_images).where(_images.c.name == image.name))
-            connection.execute(insert(_images).values(**values))
+            connection.execute(putting.on_conflict_do_update(index_elements=[_images.c.name], set_=values))
 
     def remove(self, name: str) -> bool:
         """Forget an image; False if there is none of this name."""

@@ -166,7 +166,7 @@ class Transaction(Protocol):
         ...
 
     def live(self, account: str, region: str, kind: Kind) -> int:
-        """How many resources of a kind have not ended."""
+        """How many resources of a kind have not ended; nobody else is told before the transaction is over."""
         ...
 
     def children(self, parent_id: int) -> Sequence[Resource]:

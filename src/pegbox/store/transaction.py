@@ -96,6 +96,7 @@ class SqlTransaction:
 
     def live(self, account: str, region: str, kind: Kind) -> int:
         """How many have not ended."""
+        self._alone(f"{account}/{region}/{kind}")
         mine = and_(_rows.c.account == account, _rows.c.region == region, _rows.c.kind == kind.value)
         return self._count(and_(mine, _rows.c.ended_at.is_(None)))
 
@@ -152,9 +153,7 @@ class SqlTransaction:
 
     def reserve(self, identity: int, host: str, slots: int) -> bool:
         """Take a slot of the host, if the job is among those whose turn it is."""
-        if self._dialect == "postgresql":
-            lock = zlib.crc32(host.encode())
-            self.connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": lock})
+        self._alone(host)
         live = and_(_rows.c.kind == Kind.TRAINING_JOB.value, _rows.c.ended_at.is_(None))
         used = self._count(and_(live, _rows.c.host == host))
         older = self._count(and_(live, _rows.c.host.is_(None), _rows.c.id < identity))
@@ -218,6 +217,12 @@ class SqlTransaction:
         for identity, value in self.connection.execute(found):
             curves[identity].append(value)
         return curves
+
+    def _alone(self, what: str) -> None:
+        """Wait for the other transactions that count the same thing; SQLite's writers wait for each other anyway."""
+        if self._dialect == "postgresql":
+            lock = zlib.crc32(what.encode())
+            self.connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": lock})
 
     def _one(self, condition: ColumnElement[bool]) -> Resource:
         row = self.connection.execute(select(_rows).where(condition)).first()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, inspect
 
 from pegbox.store import schema
-from pegbox.store.base import AccessKey, Image
+from pegbox.store.base import AccessKey, Image, Kind, Resource
 from pegbox.store.sql import SqlStore
 from pegbox.store.upgrade import HEAD, SchemaTooNew, upgrade
 from pegbox.testing.store_suite import StoreSuite
@@ -95,3 +96,37 @@ def test_images_are_replaced_by_name(store: SqlStore) -> None:
     assert store.images.find("mine") == image
     assert store.images.remove("mine")
     assert store.images.find("mine") is None
+
+
+def test_an_image_that_two_register_at_once_is_registered_once(store: SqlStore) -> None:
+    images = [Image(name="mine", command=(f"program-{number}",), created_at=1.0) for number in range(4)]
+    for _ in range(10):
+        with ThreadPoolExecutor(4) as people:
+            for done in [people.submit(store.images.put, image) for image in images]:
+                done.result()
+        (found,) = store.images.all()
+        assert found in images
+
+
+def test_what_is_counted_to_be_limited_is_counted_one_after_the_other(store: SqlStore) -> None:
+    """Between a count and its commit nobody else counts."""
+
+    def create(number: int) -> bool:
+        with store.transaction() as tx:
+            if tx.live("123456789012", "us-east-1", Kind.TUNING_JOB) >= 5:
+                return False
+            tx.insert(
+                Resource(
+                    account="123456789012",
+                    region="us-east-1",
+                    kind=Kind.TUNING_JOB,
+                    name=f"job-{number}",
+                    status="InProgress",
+                    created_at=1.0,
+                    modified_at=1.0,
+                )
+            )
+            return True
+
+    with ThreadPoolExecutor(8) as people:
+        assert sum(people.map(create, range(40))) == 5

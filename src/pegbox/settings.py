@@ -20,6 +20,8 @@ from urllib.parse import urlsplit
 
 import platformdirs
 
+from pegbox import crashpoints
+
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("auto", "console", "logfmt", "json")
 METRICS = ("on", "off", "loopback")
@@ -135,7 +137,7 @@ def load(given: Mapping[str, Any] | None = None, environment: Mapping[str, str] 
 def unknown_variables(environment: Mapping[str, str] | None = None) -> list[str]:
     """Variables that look like settings and are none."""
     environment = os.environ if environment is None else environment
-    known = {f"PEGBOX_{item.name.upper()}" for item in fields(Settings)}
+    known = {f"PEGBOX_{item.name.upper()}" for item in fields(Settings)} | {crashpoints.VARIABLE}
     return sorted(name for name in environment if name.startswith("PEGBOX_") and name not in known)
 
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pegbox.crashpoints import AFTER, BEFORE, reach
 from pegbox.domain.definition import local_path
 from pegbox.engine import channels
 from pegbox.engine.faults import ClientFault
@@ -93,7 +94,9 @@ def keep(directory: Path, known: Kept) -> None:
             json.dump(known, file)
             file.flush()
             os.fsync(file.fileno())
+            reach(BEFORE, KEPT)
             Path(file.name).replace(directory / KEPT)
+            reach(AFTER, KEPT)
         except BaseException:
             Path(file.name).unlink(missing_ok=True)
             raise

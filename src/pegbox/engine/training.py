@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from pegbox.crashpoints import AFTER, BEFORE, reach
 from pegbox.domain import training
 from pegbox.domain.training import Phase, StopReason, TrainingJob
 from pegbox.engine import outputs, staging
@@ -305,8 +306,10 @@ class TrainingWork:
 
     def _clean(self) -> None:
         """Give back the disk: inputs, models and code are stored elsewhere; logs and metrics stay."""
+        reach(BEFORE, "clean")
         for host in staging.hosts(self._resource.document):
             shutil.rmtree(staging.tree(self._directory(), host), ignore_errors=True)
+        reach(AFTER, "clean")
 
     def _enter(self, secondary: str, phase: Phase) -> None:
         self._transact(training.enter(self._job, secondary, phase, self._context.clock()))

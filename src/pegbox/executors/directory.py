@@ -14,6 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from pegbox.crashpoints import AFTER, BEFORE, reach
 from pegbox.executors.base import Attempt, Cause, Exit, Phase, Point
 
 PAGE = 1 << 20  #: bytes of points given at once
@@ -36,7 +37,9 @@ def write(path: Path, record: Mapping[str, Any]) -> None:
     new = path.with_name(f".{path.name}.{os.getpid()}")
     with open(new, "w", encoding="utf-8", opener=_private) as file:
         json.dump(record, file)
+    reach(BEFORE, path.name)
     new.rename(path)
+    reach(AFTER, path.name)
 
 
 def _private(path: str, flags: int) -> int:

@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pegbox
+from pegbox import crashpoints
+from pegbox.crashpoints import AFTER, BEFORE, reach
 from pegbox.executors import directory as files
 from pegbox.executors.base import Attempt, Observation, Phase
 
@@ -59,7 +61,10 @@ class SubprocessExecutor:
             wake=None if self._wake is None else str(self._wake),
             isolate=self._isolate,
         )
-        files.write(directory / "spawn.json", files.identity(self._spawn(attempt)))
+        reach(BEFORE, "runner spawn")
+        pid = self._spawn(attempt)
+        reach(AFTER, "runner spawn")
+        files.write(directory / "spawn.json", files.identity(pid))
 
     def observe(self, directory: Path, cursor: int) -> Observation:
         """What has happened since `cursor`.  EXITED and LOST are told together with the last points, not before."""
@@ -197,6 +202,8 @@ def launch(module: str, *arguments: str, stdin: int | None = None, search: Seque
     """Start `python -m module` in its own session, with stdin and nothing else of ours.  Returns its pid."""
     path = os.pathsep.join(map(str, [Path(pegbox.__file__).resolve().parent.parent, *search]))
     environment = inherited(os.environ) | {"PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"}
+    if crashpoints.VARIABLE in os.environ:
+        environment[crashpoints.VARIABLE] = os.environ[crashpoints.VARIABLE]
     environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # more jobs than cores: a thread that spins starves others
     first = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0) if stdin is None else (os.POSIX_SPAWN_DUP2, stdin, 0)
     argv = [sys.executable, "-P", "-m", module, *arguments]

@@ -16,6 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from uuid import uuid4
 
+from pegbox.crashpoints import AFTER, BEFORE, reach
+
 _STEP = 1 << 30  #: bytes asked of one copy_file_range
 _BUFFER = 1 << 20
 
@@ -56,9 +58,11 @@ class Incoming:
         os.fsync(self._fd)
         self._close()
         final = self._destination(self.name)
+        reach(BEFORE, "content settled")
         self._path.rename(final)
         self._path = final
         sync_folder(final.parent)
+        reach(AFTER, "content settled")
 
     def link_to(self, content: Path) -> None:
         """Become another name of an existing content file instead of a new one.  Raises FileNotFoundError, OSError."""
@@ -108,7 +112,9 @@ class ContentFiles:
 
     def remove(self, name: str) -> None:
         """Unlink a content file; readers that have it open keep it."""
+        reach(BEFORE, "content removed")
         self.path(name).unlink(missing_ok=True)
+        reach(AFTER, "content removed")
 
     def stale(self, seconds: float) -> Iterator[Path]:
         """All files untouched for `seconds`, finished or not."""
@@ -141,7 +147,9 @@ def write_whole(path: Path, fill: Callable[[int], None]) -> None:
             os.fsync(fd)
         finally:
             os.close(fd)
+        reach(BEFORE, "file replaced")
         temporary.replace(path)
+        reach(AFTER, "file replaced")
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

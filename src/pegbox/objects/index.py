@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pegbox.crashpoints import AFTER, BEFORE, reach
 from pegbox.errors import ServiceUnavailable
 
 _SCHEMA = """
@@ -76,6 +77,8 @@ class Index:
         """One transaction, committed to disk at the end.  Raises ServiceUnavailable if other servers keep it busy."""
         with self._writing, self._connection() as connection, _transaction(connection, "begin immediate"):
             yield connection
+            reach(BEFORE, "index commit")
+        reach(AFTER, "index commit")
 
     def close(self) -> None:
         """Close all idle connections."""

@@ -7,6 +7,7 @@ import struct
 from collections.abc import Callable
 from pathlib import Path
 
+from pegbox.crashpoints import AFTER, BEFORE, reach
 from pegbox.runner import records
 from pegbox.runner.lines import LineBlocks
 
@@ -58,6 +59,8 @@ class Capture:
         if milliseconds > self._indexed:
             records.append(self._index, RECORD.pack(self._offset, milliseconds))
             self._indexed = milliseconds
+        reach(BEFORE, "log append")
         records.append(self._log, chunk)
+        reach(AFTER, "log append")
         self._offset += len(chunk)
         self._last = chunk[-1:]

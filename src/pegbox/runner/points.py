@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from pegbox.crashpoints import AFTER, reach
 from pegbox.runner import records
 
 WAKE_INTERVAL = 0.1  #: seconds between two wakes because of points
@@ -58,6 +59,7 @@ class Points:
         )  # json.dumps takes 6 times as long
         if lines:
             records.append(self._fd, lines.encode())
+            reach(AFTER, "points append")
             self._wake.soon()
 
     def sync(self) -> None:

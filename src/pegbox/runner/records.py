@@ -8,6 +8,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from pegbox.crashpoints import AFTER, BEFORE, reach
+
 ATTEMPT, SPAWN, LOCK, STOP = "attempt.json", "spawn.json", "lock", "stop"
 RUNNER, POINTS, EXIT, DIARY = "runner.json", "points", "exit.json", "runner.log"
 
@@ -29,7 +31,9 @@ def write(path: Path, record: dict[str, Any], *, durable: bool = False) -> None:
         file.flush()
         if durable:
             os.fsync(file.fileno())
+    reach(BEFORE, path.name)
     os.rename(new, path)
+    reach(AFTER, path.name)
     if durable:
         sync_directory(path.parent)
 
@@ -55,6 +59,7 @@ def lock(directory: Path) -> int | None:
     except (BlockingIOError, PermissionError):
         os.close(fd)
         return None
+    reach(AFTER, "runner lock")
     return fd
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pegbox import regex
+from pegbox.crashpoints import AFTER, BEFORE, reach
 from pegbox.runner import isolate, layout, process, records
 from pegbox.runner.capture import Capture
 from pegbox.runner.compat import Backtracker
@@ -121,8 +122,10 @@ class Supervisor:
         self._started = time.time()
         if job.max_runtime is not None:
             self._runtime_ends = time.monotonic() + job.max_runtime
+        reach(BEFORE, "trainer fork")
         for host in job.hosts:
             self._adopt(process.spawn(job, host, environments[host], hosts_file))
+        reach(AFTER, "trainer fork")
         with self._writing():
             self._record_runner()
         self._wake.soon()

@@ -20,6 +20,7 @@ import traceback
 from pathlib import Path
 from typing import NoReturn
 
+from pegbox.crashpoints import AFTER, BEFORE, reach
 from pegbox.runner import __main__ as runner
 
 
@@ -41,9 +42,11 @@ def _answer(request: dict[str, str | None]) -> dict[str, object]:
     if request["directory"] is None:
         return {"pid": 0}
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # runners need no reaping
+    reach(BEFORE, "zygote fork")
     pid = os.fork()
     if pid == 0:
         _become_runner(Path(str(request["directory"])))
+    reach(AFTER, "zygote fork")
     return {"pid": pid}
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError, TimeoutError
 
+from pegbox.crashpoints import AFTER, BEFORE, reach
 from pegbox.store.base import Full, Unavailable
 
 DISK_FULL = "53100"  #: SQLSTATE of PostgreSQL
@@ -17,8 +18,11 @@ DISK_FULL = "53100"  #: SQLSTATE of PostgreSQL
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """A transaction that may write; commits at the end, rolls back on an exception."""
-    with told(), engine.connect().execution_options(pegbox_write=True) as connection, connection.begin():
-        yield connection
+    with told(), engine.connect().execution_options(pegbox_write=True) as connection:
+        with connection.begin():
+            yield connection
+            reach(BEFORE, "database commit")
+        reach(AFTER, "database commit")
 
 
 @contextmanager

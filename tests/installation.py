@@ -1,0 +1,106 @@
+"""A server with a switch for crash points, a program to run on it, and a look into its database."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from jobs import new_name, pegbox
+from pegbox.domain.training import Phase, TrainingJob
+from pegbox.store.sql import SqlStore
+from pegbox.testing import invariants
+from pegbox.testing.crash_drive import Feeder, Switch, Taken, revive, until
+from pegbox.testing.crash_work import put_inputs, write_program
+from postgres import Cluster
+from running import RunningServer
+
+QUICK = {
+    "PEGBOX_TICK": "0.2",
+    "PEGBOX_LEASE": "1",
+    "PEGBOX_STOP_GRACE": "5",
+    "PEGBOX_CHECKPOINT_INTERVAL": "0.2",
+    "PEGBOX_SLOTS": "4",
+}
+NOTICE_SECONDS = 5.0  #: within which the end of a runner has to be noticed
+REACH_SECONDS = 8.0  #: within which jobs come by a crash point
+
+
+class Installation:
+    """One server in `folder`, on SQLite or on a database of a cluster."""
+
+    def __init__(
+        self,
+        folder: Path,
+        cluster: Cluster | None = None,
+        environment: Mapping[str, str] = QUICK,
+        start: Callable[..., RunningServer] = RunningServer,
+        **feed: Any,
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.switch = Switch(folder / "crashpoints")
+        given = {**environment, **self.switch.environment}
+        if cluster is not None:
+            given["PEGBOX_DATABASE_URL"] = cluster.database(f"crash_{uuid.uuid4().hex[:8]}")
+        self.server = start(folder / "home", environment=given)
+        self.homes = [self.server.home]
+        self.database_url = given.get("PEGBOX_DATABASE_URL") or f"sqlite:///{self.server.home / 'pegbox.db'}"
+        self.store = SqlStore(self.database_url, migrate=False)
+        put_inputs(self.server.client("s3"))
+        program = write_program(folder)
+        image = new_name("image")
+        pegbox(self.server, "image", "add", image, "--command", f"python {program}", "--workdir", str(folder))
+        self.feeder = Feeder(self.server, image, **feed)
+        self.killed: set[Path] = set()
+
+    def job_of(self, directory: Path) -> TrainingJob:
+        """The training job that an attempt's directory belongs to."""
+        with self.store.reading() as tx:
+            return TrainingJob.parse(tx.by_id(int(directory.parent.name)).state)
+
+    def noticed(self, directory: Path) -> bool:
+        """Whether the server has seen that the attempt of a killed runner is over."""
+        job = self.job_of(directory)
+        return job.attempt > int(directory.name) or job.phase in (Phase.PACKING, Phase.ENDED)
+
+    def crash_at(self, where: str, number: int = 1) -> str | None:
+        """Crash there, have everything go on again; says what went wrong, None if nothing did."""
+        self.switch.place(where, number=number)
+        taken = until(self._happened, self.feeder.step, REACH_SECONDS)
+        if taken is None:  # a place that only a start comes by
+            self.server.kill()
+            revive(self.server)
+            taken = until(self._happened, self.feeder.step, REACH_SECONDS)
+        if taken is None:
+            return None if not self.switch.withdraw() else f"nothing came by: {where}"
+        return self._go_on(taken, where)
+
+    def _happened(self) -> Taken | None:
+        return self.switch.taken()
+
+    def _go_on(self, taken: Taken, where: str) -> str | None:
+        if taken.directory.parent.parent.name == "attempts":
+            self.killed.add(taken.directory)
+            if not until(lambda: self.noticed(taken.directory), lambda: None, NOTICE_SECONDS):
+                return f"{where}: the end of the runner in {taken.directory} was not noticed"
+            return None
+        until(lambda: self.server.process.poll() is not None, lambda: None, 1.0)
+        revive(self.server)
+        return None
+
+    def close(self) -> list[str]:
+        """Let all jobs end, end the server, and say what is wrong."""
+        self.feeder.finish()
+        found = self.feeder.faults(self.store, self.homes, self.killed)
+        self.store.close()
+        if self.server.stop() != 0:
+            found.append("the server did not end well")
+        for home in self.homes:
+            found += invariants.of_objects(home)
+        return found
+
+
+def distinct(passes: list[str]) -> list[str]:
+    """Every place once, in the order in which they were first come by."""
+    return list(dict.fromkeys(passes))

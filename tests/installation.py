@@ -67,17 +67,14 @@ class Installation:
     def crash_at(self, where: str, number: int = 1) -> str | None:
         """Crash there, have everything go on again; says what went wrong, None if nothing did."""
         self.switch.place(where, number=number)
-        taken = until(self._happened, self.feeder.step, REACH_SECONDS)
+        taken = until(self.switch.taken, self.feeder.step, REACH_SECONDS)
         if taken is None:  # a place that only a start comes by
             self.server.kill()
             revive(self.server)
-            taken = until(self._happened, self.feeder.step, REACH_SECONDS)
+            taken = until(self.switch.taken, self.feeder.step, REACH_SECONDS)
         if taken is None:
             return None if not self.switch.withdraw() else f"nothing came by: {where}"
         return self._go_on(taken, where)
-
-    def _happened(self) -> Taken | None:
-        return self.switch.taken()
 
     def _go_on(self, taken: Taken, where: str) -> str | None:
         if taken.directory.parent.parent.name == "attempts":

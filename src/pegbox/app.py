@@ -29,6 +29,7 @@ from starlette.types import Receive, Scope, Send
 
 from pegbox import __version__
 from pegbox.domain import training, tuning
+from pegbox.engine import homes
 from pegbox.engine.context import Context
 from pegbox.engine.loop import Engine
 from pegbox.engine.mailbox import Mailbox
@@ -136,6 +137,7 @@ def compose(settings: Settings) -> Server:
     wake = WakeSocket(settings.home / "run", mailbox.heard)
     metrics = Metrics(__version__)
     metrics.watch(_sources(settings, store, files))
+    homes.mark(settings.home)
     context = Context(
         settings=settings,
         host=identity_of(settings.home),
@@ -169,7 +171,7 @@ def compose(settings: Settings) -> Server:
 
 def identity_of(home: Path) -> str:
     """The name under which this home holds slots: its attempts can be reached through it alone, whatever the host."""
-    file = home / "run" / "identity"
+    file = home / homes.IDENTITY
     if not file.exists():
         scratch = file.with_suffix(f".{os.getpid()}")
         scratch.write_text(f"{platform.node() or 'localhost'}-{uuid.uuid4().hex[:12]}")

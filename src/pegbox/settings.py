@@ -73,6 +73,8 @@ class Settings:
     tick: float = 1.0
     #: Seconds for which a server holds the work it has taken.
     lease: float = 15.0
+    #: Seconds without a sign of life of a home on another machine after which its training jobs count as lost.
+    silence: float = 60.0
     #: Seconds a strategy may take to propose before a random configuration is used instead.
     propose_timeout: float = 60.0
     #: Seconds between TERM and KILL of a training job that is being stopped.
@@ -197,7 +199,7 @@ def _faults(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "slots", f"slots: {settings.slots} leaves no room for any job; give at least 1"
     if settings.max_body < LEAST_BODY:
         yield "max_body", f"max_body: {settings.max_body} is too small for requests; give at least {LEAST_BODY} bytes"
-    for name in ("tick", "lease", "propose_timeout", "checkpoint_interval", "client_timeout"):
+    for name in ("tick", "lease", "silence", "propose_timeout", "checkpoint_interval", "client_timeout"):
         if not 0 < getattr(settings, name) < math.inf:
             yield name, f"{name}: {getattr(settings, name)} is no time; give seconds, more than 0"
     for name in ("stop_grace", "patience"):
@@ -205,6 +207,8 @@ def _faults(settings: Settings) -> Iterator[tuple[str, str]]:
             yield name, f"{name}: {getattr(settings, name)} is no time; give seconds, 0 or more"
     if settings.lease <= settings.tick:
         yield "lease", f"lease: {settings.lease} must be longer than tick, which is {settings.tick}"
+    if settings.silence <= settings.lease:
+        yield "silence", f"silence: {settings.silence} must be longer than lease, which is {settings.lease}"
     yield from _unusable(settings)
 
 

@@ -19,6 +19,7 @@ from functools import partial
 
 import structlog
 
+from pegbox.engine import homes
 from pegbox.engine.context import Context
 from pegbox.engine.mailbox import Mailbox
 from pegbox.engine.obstacles import Obstacles, obstacle
@@ -47,6 +48,7 @@ class Engine:
         self._owner = owner_name(context.host, os.getpid())
         self._working: set[int] = set()
         self._faults: dict[int, int] = {}
+        self._near: frozenset[str] = frozenset()
         self._pause = TICKS_AFTER_FAULT * context.settings.tick
         self._obstacles = Obstacles(time.monotonic, self._pause)
         self._lock = threading.Lock()
@@ -64,6 +66,7 @@ class Engine:
         """Begin."""
         self._context.store.beat(self._context.host)
         self._inherit()
+        self._look_around(since=None)
         for thread in self._threads:
             thread.start()
 
@@ -73,6 +76,20 @@ class Engine:
             if is_dead(owner, self._context.host):
                 log.info("taking over from a server that died", owner=owner)
                 self._context.store.expire(owner)
+
+    def _look_around(self, since: float | None) -> None:
+        """Find silent homes near us; after a silence of our own, end what others have given up meanwhile."""
+        self._near = homes.near(self._context)
+        if since is None or since > self._context.settings.silence:
+            threading.Thread(target=self._tidy, name="engine-tidy", daemon=True).start()
+
+    def _tidy(self) -> None:
+        try:
+            homes.tidy(self._context)
+        except Unavailable as error:
+            log.warning("attempts could not be looked through", error=str(error))
+        except Exception:
+            log.exception("attempts could not be looked through")
 
     def stop(self, seconds: float) -> bool:
         """Take no more work and wait up to `seconds` for what is being done; False if something still is.
@@ -118,7 +135,10 @@ class Engine:
             return
         lease, host = self._context.settings.lease, self._context.host
         # What a thread here works on is never taken again, not even when its lease has run out.
-        for resource in self._context.store.claim(self._owner, host, lease, room, only, without=working):
+        taken = self._context.store.claim(
+            self._owner, host, lease, room, only, working, near=self._near, silence=self._context.settings.silence
+        )
+        for resource in taken:
             with self._lock:
                 self._working.add(resource.id)
             self._context.observer.claimed(resource.kind)
@@ -209,9 +229,10 @@ class Engine:
             with self._lock:
                 held = list(self._working)
             try:
-                self._context.store.beat(self._context.host)
+                since = self._context.store.beat(self._context.host)
                 if held:
                     self._context.store.renew(self._owner, settings.lease, held)
+                self._look_around(since)
             except Unavailable as error:
                 self._context.database.met(error)
             except Exception:

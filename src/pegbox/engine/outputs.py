@@ -11,7 +11,7 @@ import os
 import posixpath
 import tarfile
 import tempfile
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,8 +21,8 @@ from typing import Any, BinaryIO
 from pegbox.domain.training_request import artifacts
 from pegbox.engine.channels import folder
 from pegbox.engine.faults import ClientFault
-from pegbox.engine.staging import Stamp, checkpoint_path, hosts, keep, kept, stamp, tree
-from pegbox.objects.base import Location, NoSuchObject, ObjectStore
+from pegbox.engine.staging import Kept, Stamp, checkpoint_path, hosts, keep, kept, stamp, tree
+from pegbox.objects.base import Location, NoSuchObject, ObjectStore, at_any_time
 from pegbox.objects.locations import parse
 
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO})  #: nothing, a link, a socket
@@ -49,16 +49,23 @@ def store_data(objects: ObjectStore, account: str, document: Mapping[str, Any], 
         _store(objects, account, target, files, _links(folders, files), directory)
 
 
-def store_checkpoints(objects: ObjectStore, account: str, document: Mapping[str, Any], directory: Path) -> None:
+def store_checkpoints(
+    objects: ObjectStore,
+    account: str,
+    document: Mapping[str, Any],
+    directory: Path,
+    confirm: Callable[[], None] = at_any_time,
+) -> None:
     """Bring CheckpointConfig.S3Uri up to date with the files of all instances: new, changed and removed ones.
 
-    Only objects that this attempt restored or uploaded are ever removed; all others are not ours.
+    Only objects that this attempt restored or uploaded are ever removed; all others are not ours.  `confirm` raises
+    Stale when another server does this now: then its list counts, and ours is not written.
     """
     config = document.get("CheckpointConfig")
     if not config:
         return
     folders = {host: _Folder(directory, checkpoint_path(directory, host, config)) for host in hosts(document)}
-    checkpoints = _Checkpoints(objects, account, folder(parse(config["S3Uri"])), directory, folders)
+    checkpoints = _Checkpoints(objects, account, folder(parse(config["S3Uri"])), directory, folders, confirm)
     found = {host: dict(below.files()) for host, below in folders.items()}
     checkpoints.upload(found)
     checkpoints.remove(set().union(*found.values()))
@@ -169,6 +176,7 @@ class _Checkpoints:
     base: Location
     directory: Path
     folders: Mapping[str, _Folder]  #: by instance
+    confirm: Callable[[], None]
 
     def upload(self, found: Mapping[str, Mapping[str, Stamp]]) -> None:
         """Upload new and changed files; of two with one name, the first instance's counts."""
@@ -182,7 +190,7 @@ class _Checkpoints:
         before = {host: dict(names) for host, names in known.items()}
         for host, names in changed.items():
             known.setdefault(host, {}).update(dict.fromkeys(names))
-        keep(self.directory, known)
+        self._keep(known)
         done: set[str] = set()
         try:
             for host, names in changed.items():
@@ -195,7 +203,7 @@ class _Checkpoints:
                     elif name not in before.get(host, {}):
                         del known[host][name]
         finally:
-            keep(self.directory, known)
+            self._keep(known)
 
     def remove(self, found: Collection[str]) -> None:
         """Delete the objects of listed files that no instance has any more.
@@ -209,7 +217,11 @@ class _Checkpoints:
             return
         for name in sorted(gone):
             self.objects.delete(self.account, _under(self.base, name))
-        keep(self.directory, {host: _without(names, gone) for host, names in known.items()})
+        self._keep({host: _without(names, gone) for host, names in known.items()})
+
+    def _keep(self, known: Kept) -> None:
+        self.confirm()
+        keep(self.directory, known)
 
     def _upload(self, below: _Folder, name: str) -> Stamp | None:
         """The stamp of the file as it was before it was read; None when it is gone."""

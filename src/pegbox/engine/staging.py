@@ -5,6 +5,7 @@ Everything here may be done again from the beginning: files are overwritten with
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -23,6 +24,7 @@ from pegbox.objects.base import Location, NoSuchObject, ObjectStore
 from pegbox.objects.locations import parse
 
 KEPT = "checkpoints.json"  #: in the directory of an attempt
+SCRATCH = "staging."  #: and the lease's epoch: where inputs are laid out
 Stamp = tuple[int, int]  #: st_mtime_ns, st_size
 Kept = dict[str, dict[str, Stamp | None]]  #: instance -> name of a checkpoint -> as it was; None: not known to be whole
 
@@ -35,6 +37,30 @@ def hosts(document: Mapping[str, Any]) -> list[str]:
 def tree(directory: Path, host: str) -> Path:
     """Where an instance's /opt/ml lies."""
     return directory / host / "ml"
+
+
+def scratch(directory: Path, epoch: int) -> Path:
+    """A place of its own for whoever lays out the attempt now; what earlier ones left is removed."""
+    own = directory / f"{SCRATCH}{epoch}"
+    for other in directory.glob(f"{SCRATCH}*"):
+        shutil.rmtree(other, ignore_errors=True)
+    own.mkdir(parents=True)
+    return own
+
+
+def settle(own: Path, directory: Path) -> None:
+    """Put what was laid out in its place.  What is there already stays: a program may run with it."""
+    for path in sorted(own.iterdir()):
+        target = directory / path.name
+        try:
+            if path.is_dir():
+                path.rename(target)
+            else:
+                os.link(path, target)
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
+    shutil.rmtree(own, ignore_errors=True)
 
 
 def stage(objects: ObjectStore, account: str, document: Mapping[str, Any], source: str | None, directory: Path) -> None:

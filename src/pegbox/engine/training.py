@@ -19,6 +19,7 @@ from pegbox.engine import outputs, staging
 from pegbox.engine.apart import carry_out
 from pegbox.engine.context import Context, attempt_directory
 from pegbox.engine.faults import ClientFault
+from pegbox.engine.leased import LeasedObjects
 from pegbox.engine.observer import step
 from pegbox.engine.obstacles import FULL
 from pegbox.engine.programs import Plan, plan
@@ -42,12 +43,22 @@ class TrainingWork:
         self._context = context
         self._resource = resource
         self._job = TrainingJob.parse(resource.state)
+        self._objects = LeasedObjects(context.objects, self._confirm)
+
+    def _confirm(self) -> None:
+        """Raise Fenced when another server has the job now.
+
+        Whoever sleeps past its lease wakes anywhere: files and objects have no epoch as rows have.
+        """
+        self._context.store.confirm(self._resource)
 
     def run(self) -> float | None:
         """Do what can be done now; returns the seconds until the next look, or None for never."""
         while True:
             match training.decide(self._job):
                 case training.Rest():
+                    if not self._job.broken:
+                        self._clean()  # again: whoever ended the job may not have lived to do it
                     return None
                 case training.Reserve():
                     if not self._reserve():
@@ -68,6 +79,7 @@ class TrainingWork:
         if self._job.phase is Phase.RUNNING and not self._job.broken:
             self._transact(job)
         elif self._job.phase is not Phase.ENDED:
+            self._confirm()
             with contextlib.suppress(OSError):
                 self._context.executor.stop(self._directory())
             if self._job.phase is Phase.PACKING:
@@ -123,7 +135,11 @@ class TrainingWork:
         document, directory = self._resource.document, self._directory()
         try:
             todo = self._plan()
-            staging.stage(self._context.objects, self._resource.account, document, todo.source, directory)
+            self._confirm()
+            own = staging.scratch(directory, self._resource.epoch)
+            staging.stage(self._objects, self._resource.account, document, todo.source, own)
+            self._confirm()
+            staging.settle(own, directory)
         except (ClientFault, Refused) as fault:
             reason = fault.reason if isinstance(fault, ClientFault) else f"ClientError: Data download failed: {fault}"
             self._end(training.fail(self._job, reason, self._context.clock()))
@@ -165,7 +181,9 @@ class TrainingWork:
     def _start(self) -> bool:
         """Start the attempt, or find that it is about to run; True when it cannot be started."""
         try:
-            self._context.executor.start(self._attempt(self._plan()))
+            todo = self._plan()
+            self._confirm()
+            self._context.executor.start(self._attempt(todo))
         except ClientFault as fault:
             self._end(training.fail(self._job, fault.reason, self._context.clock()))
             return True
@@ -219,9 +237,9 @@ class TrainingWork:
         try:
             if self._job.failure is None:
                 stopped = self._job.stop is not None
-                outputs.store_model(context.objects, account, document, directory, empty=not stopped)
-            outputs.store_data(context.objects, account, document, directory)
-            outputs.store_checkpoints(context.objects, account, document, directory)
+                outputs.store_model(self._objects, account, document, directory, empty=not stopped)
+            outputs.store_data(self._objects, account, document, directory)
+            outputs.store_checkpoints(self._objects, account, document, directory, self._confirm)
         except ClientFault as fault:
             self._end(training.fail(self._job, fault.reason, context.clock()))
             return
@@ -244,12 +262,19 @@ class TrainingWork:
         elif job.failure is not None:
             self._end(training.fail(job, job.failure, now, retryable=True))
         elif job.attempt < attempts:
+            self._abandon()
             self._clean()
             with self._context.store.transaction() as tx:
                 self._save(tx, training.retry(job, now), host=None)
         else:
             reason = "InternalServerError: the processes of the training job were lost. Please try again."
             self._end(training.fail(job, reason, now, retryable=True))
+
+    def _abandon(self) -> None:
+        """See to it that nothing runs in the attempt's directory any more, should a late start still come."""
+        self._confirm()
+        with contextlib.suppress(OSError):
+            self._context.executor.stop(self._directory())
 
     def _keep_checkpoints(self) -> None:
         """Every so often, bring new checkpoints to their S3Uri."""
@@ -270,7 +295,7 @@ class TrainingWork:
 
     def _bring_checkpoints(self) -> None:
         outputs.store_checkpoints(
-            self._context.objects, self._resource.account, self._resource.document, self._directory()
+            self._objects, self._resource.account, self._resource.document, self._directory(), self._confirm
         )
 
     def _look_meanwhile(self) -> None:
@@ -309,6 +334,8 @@ class TrainingWork:
         reach(BEFORE, "clean")
         for host in staging.hosts(self._resource.document):
             shutil.rmtree(staging.tree(self._directory(), host), ignore_errors=True)
+        for left in [*self._directory().glob(f"{staging.SCRATCH}*"), *self._directory().glob(".*.*")]:
+            shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
         reach(AFTER, "clean")
 
     def _enter(self, secondary: str, phase: Phase) -> None:

@@ -4,11 +4,13 @@ Atomic:     a put is visible whole or not at all, also after a crash.
 Repeatable: put, delete and copy may be repeated with the same arguments.
 Threads:    all methods may be called from several threads at once.
 Streams:    bodies are never held in memory whole.
+Fences:     put calls `confirm` when all bytes are there, right before they become visible; what it raises leaves the
+            object as it was.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -51,6 +53,10 @@ class Unreachable(Exception):
     """The store does not answer, or not as a store would: nothing can be said about the object, try again later."""
 
 
+def at_any_time() -> None:
+    """Nobody has to be asked before an object becomes visible."""
+
+
 class ObjectStore(Protocol):
     """Reads and writes objects for the engine.  `account` is whose buckets are meant (ignored by outside stores).
 
@@ -61,7 +67,7 @@ class ObjectStore(Protocol):
         """Open an object for streaming.  Raises NoSuchObject."""
         ...
 
-    def put(self, account: str, location: Location, source: BinaryIO) -> str:
+    def put(self, account: str, location: Location, source: BinaryIO, confirm: Callable[[], None] = at_any_time) -> str:
         """Store all of `source`; returns the ETag.  Raises NoSuchObject for a missing bucket."""
         ...
 

@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import BinaryIO
 
 from pegbox.errors import PegboxError, S3Error, ServiceUnavailable
-from pegbox.objects.base import Location, NoSuchObject, ObjectInfo, Unreachable
+from pegbox.objects.base import Location, NoSuchObject, ObjectInfo, Unreachable, at_any_time
 from pegbox.objects.content import ContentFiles, Incoming, copy_range
 from pegbox.objects.index import Index
 from pegbox.objects.listing import list_page
@@ -261,7 +261,7 @@ class FileStore:
         with _absent(location):
             return self.open_object(account, location.bucket, location.key).file()
 
-    def put(self, account: str, location: Location, source: BinaryIO) -> str:
+    def put(self, account: str, location: Location, source: BinaryIO, confirm: Callable[[], None] = at_any_time) -> str:
         """Store all of `source`; returns the ETag.  Raises NoSuchObject for a missing bucket."""
         digest = hashlib.md5(usedforsecurity=False)
         with _absent(location):
@@ -273,6 +273,7 @@ class FileStore:
                 incoming.settle()
                 described = Description(headers={"content-type": DEFAULT_TYPE})
                 etag = digest.hexdigest()
+                confirm()
                 self.put_object(account, location.bucket, location.key, incoming, etag=etag, description=described)
         return etag
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from stat import S_ISREG
 from typing import BinaryIO
 
-from pegbox.objects.base import Location, NoSuchObject, ObjectInfo
+from pegbox.objects.base import Location, NoSuchObject, ObjectInfo, at_any_time
 from pegbox.objects.content import copy_range, write_whole
 
 _STEP = 1 << 20
@@ -39,7 +39,7 @@ class LocalStore:
             raise NoSuchObject(f"{location} is no regular file.")
         return open(fd, "rb")
 
-    def put(self, account: str, location: Location, source: BinaryIO) -> str:
+    def put(self, account: str, location: Location, source: BinaryIO, confirm: Callable[[], None] = at_any_time) -> str:
         """Replace the file in one step; missing folders are made.  Returns the MD5."""
         path = self._inside(location)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,6 +51,8 @@ class LocalStore:
                 rest = memoryview(block)
                 while rest:
                     rest = rest[os.write(fd, rest) :]
+            os.fsync(fd)
+            confirm()
 
         write_whole(path, fill)
         return digest.hexdigest()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from pegbox.objects.base import Location, ObjectInfo, ObjectStore
+from pegbox.objects.base import Location, ObjectInfo, ObjectStore, at_any_time
 
 Count = Callable[[str, int], None]  #: direction ("in", "out") and bytes
 
@@ -21,9 +21,9 @@ class MeteredStore:
         """Open an object for streaming.  Raises NoSuchObject."""
         return cast(BinaryIO, _Counted(self._store.open(account, location), self._count, "out"))
 
-    def put(self, account: str, location: Location, source: BinaryIO) -> str:
+    def put(self, account: str, location: Location, source: BinaryIO, confirm: Callable[[], None] = at_any_time) -> str:
         """Store all of `source`; returns the ETag.  Raises NoSuchObject for a missing bucket."""
-        return self._store.put(account, location, cast(BinaryIO, _Counted(source, self._count, "in")))
+        return self._store.put(account, location, cast(BinaryIO, _Counted(source, self._count, "in")), confirm)
 
     def list(self, account: str, prefix: Location) -> Iterator[ObjectInfo]:
         """All objects under a prefix.  Raises NoSuchObject (bucket)."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from pegbox.objects.base import Location, NoSuchObject, ObjectInfo, Refused, Unreachable
+from pegbox.objects.base import Location, NoSuchObject, ObjectInfo, Refused, Unreachable, at_any_time
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -40,13 +40,13 @@ class RemoteStore:
             body = self._client.get_object(Bucket=location.bucket, Key=location.key)["Body"]
         return cast(BinaryIO, _Body(body, location))
 
-    def put(self, account: str, location: Location, source: BinaryIO) -> str:
+    def put(self, account: str, location: Location, source: BinaryIO, confirm: Callable[[], None] = at_any_time) -> str:
         """Store all of `source`, in parts if it is large; returns the ETag.  Raises NoSuchObject (bucket)."""
         from boto3.s3.transfer import TransferConfig
 
         calm = TransferConfig(use_threads=False)
         with _told(location):
-            kept = cast(BinaryIO, _StaysOpen(source))
+            kept = cast(BinaryIO, _StaysOpen(source, confirm))
             self._client.upload_fileobj(kept, location.bucket, location.key, Config=calm)
             head = self._client.head_object(Bucket=location.bucket, Key=location.key)
         return head["ETag"].strip('"')
@@ -103,13 +103,16 @@ class RemoteStore:
 
 
 class _StaysOpen:
-    """A source that s3transfer may read but not close."""
+    """A source that s3transfer may read but not close.  The end is told after `confirm` only."""
 
-    def __init__(self, source: BinaryIO) -> None:
-        self._source = source
+    def __init__(self, source: BinaryIO, confirm: Callable[[], None]) -> None:
+        self._source, self._confirm = source, confirm
 
     def read(self, size: int = -1) -> bytes:
-        return self._source.read(size)
+        data = self._source.read(size)
+        if size < 0 or len(data) < size:
+            self._confirm()
+        return data
 
 
 class _Body:

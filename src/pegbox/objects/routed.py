@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from pegbox.objects.base import Location, ObjectInfo, ObjectStore
+from pegbox.objects.base import Location, ObjectInfo, ObjectStore, at_any_time
 
 
 class RoutedStore:
@@ -19,9 +19,9 @@ class RoutedStore:
         """Open an object for streaming.  Raises NoSuchObject."""
         return self._of(location).open(account, location)
 
-    def put(self, account: str, location: Location, source: BinaryIO) -> str:
+    def put(self, account: str, location: Location, source: BinaryIO, confirm: Callable[[], None] = at_any_time) -> str:
         """Store all of `source`; returns the ETag.  Raises NoSuchObject for a missing bucket."""
-        return self._of(location).put(account, location, source)
+        return self._of(location).put(account, location, source, confirm)
 
     def list(self, account: str, prefix: Location) -> Iterator[ObjectInfo]:
         """All objects under a prefix.  Raises NoSuchObject (bucket)."""

@@ -236,10 +236,14 @@ class Store(Protocol):
         limit: int,
         only: Collection[int] | None = None,
         without: Collection[int] = (),
+        *,
+        near: Collection[str] = (),
+        silence: float = 60.0,
     ) -> Sequence[Resource]:
         """Take due work, orphans of dead servers first; with `only`, those rows whether due or not; never `without`.
 
-        What holds a slot of another host is left to the servers there, as long as the host beats.
+        What holds a slot of another host is left to the servers there, as long as the host has beaten within `silence`
+        seconds; hosts in `near` are treated as our own.
         """
         ...
 
@@ -251,6 +255,10 @@ class Store(Protocol):
         """Let go of the work; look again in `due_in` seconds, or never.  Does nothing when the lease was lost."""
         ...
 
+    def confirm(self, resource: Resource) -> None:
+        """Raise Fenced when the lease under which the resource was taken is no longer ours."""
+        ...
+
     def owners(self) -> Sequence[str]:
         """Whoever holds a lease that has not run out."""
         ...
@@ -259,8 +267,12 @@ class Store(Protocol):
         """End all leases of an owner that is known to be dead."""
         ...
 
-    def beat(self, host: str) -> None:
-        """Say that the host is alive; one that is silent for a minute loses its work to the others."""
+    def beat(self, host: str) -> float | None:
+        """Say that the host is alive; returns the seconds since it last did, None if it never has."""
+        ...
+
+    def silent(self, seconds: float) -> Sequence[Resource]:
+        """One training job that holds a slot of each host that has not beaten for so long, without its document."""
         ...
 
     def now(self) -> float:

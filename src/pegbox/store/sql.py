@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, case, create_engine, event, insert, or_, select, update
+from sqlalchemy import Connection, Engine, and_, case, create_engine, event, func, insert, or_, select, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from pegbox.store import connections, schema
-from pegbox.store.base import Resource
+from pegbox.store.base import Fenced, Kind, Resource
 from pegbox.store.census import Census
 from pegbox.store.credentials import Credentials
 from pegbox.store.database_file import DatabaseFile
@@ -20,7 +20,6 @@ from pegbox.store.rows import to_resource
 from pegbox.store.transaction import SqlTransaction, clock
 from pegbox.store.upgrade import upgrade
 
-SILENT_SECONDS = 60  #: after so long without a beat, a host's work is anybody's
 BUSY_SECONDS = 30  #: how long a SQLite writer waits for another
 #: when PostgreSQL counts as gone (libpq, "Parameter Key Words"): seconds to connect, and on a silent connection
 PATIENCE = {"connect_timeout": 10, "keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3}
@@ -58,13 +57,16 @@ class SqlStore:
         limit: int,
         only: Collection[int] | None = None,
         without: Collection[int] = (),
+        *,
+        near: Collection[str] = (),
+        silence: float = 60.0,
     ) -> Sequence[Resource]:
         """Take due work in one statement: pick, lock, mark and return without a gap."""
         rows = schema.resource
         now = clock(self.engine.dialect.name)
         hosts = schema.host.c
-        alive = select(hosts.id).where(hosts.seen_at > now - SILENT_SECONDS)
-        here = or_(rows.c.host.is_(None), rows.c.host == host, rows.c.host.not_in(alive))
+        alive = select(hosts.id).where(hosts.seen_at > now - silence)
+        here = or_(rows.c.host.is_(None), rows.c.host.in_([host, *near]), rows.c.host.not_in(alive))
         free = and_(rows.c.due_at.is_not(None), rows.c.lease_until < now, here, rows.c.id.not_in(list(without)))
         wanted = rows.c.id.in_(list(only)) if only is not None else rows.c.due_at <= now
         picked = (
@@ -136,13 +138,32 @@ class SqlStore:
         with self.transaction() as tx:
             tx.connection.execute(update(rows).where(rows.c.lease_owner == owner).values(lease_until=0, due_at=0))
 
-    def beat(self, host: str) -> None:
+    def confirm(self, resource: Resource) -> None:
+        """Raise Fenced for a lost lease."""
+        rows = schema.resource.c
+        mine = and_(rows.id == resource.id, rows.epoch == resource.epoch, rows.lease_owner.is_not(None))
+        with self.reading() as tx:
+            if tx.connection.execute(select(rows.id).where(mine)).first() is None:
+                raise Fenced(f"{resource.kind} {resource.name}")
+
+    def silent(self, seconds: float) -> Sequence[Resource]:
+        """One unfinished training job of each silent host."""
+        rows, hosts = schema.resource.c, schema.host.c
+        alive = select(hosts.id).where(hosts.seen_at > clock(self.engine.dialect.name) - seconds)
+        theirs = and_(rows.kind == Kind.TRAINING_JOB.value, rows.ended_at.is_(None), rows.host.not_in(alive))
+        first = select(func.min(rows.id)).where(theirs).group_by(rows.host)
+        with self.reading() as tx:
+            return [tx.by_id(identity) for identity in tx.connection.execute(first).scalars().all()]
+
+    def beat(self, host: str) -> float | None:
         """Say that the host is alive."""
         now = clock(self.engine.dialect.name)
         hosts = schema.host
         with self.transaction() as tx:
+            since = tx.connection.execute(select(now - hosts.c.seen_at).where(hosts.c.id == host)).scalar()
             if tx.connection.execute(update(hosts).where(hosts.c.id == host).values(seen_at=now)).rowcount == 0:
                 tx.connection.execute(insert(hosts).values(id=host, seen_at=now))
+        return since
 
     def now(self) -> float:
         """The database's clock."""

@@ -101,11 +101,13 @@ def put_inputs(s3: Any) -> None:
 
 def unless_down(call: Callable[..., Any], **request: Any) -> Any:
     """The answer, or None when the server did not live to give one or cannot now."""
-    from botocore.exceptions import ClientError, HTTPClientError
+    from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
     try:
         return call(**request)
-    except (HTTPClientError, ConnectionError):
+    except ParamValidationError:
+        raise
+    except (BotoCoreError, OSError):  # also answers that end in the middle
         return None
     except ClientError as error:
         if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:

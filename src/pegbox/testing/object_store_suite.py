@@ -60,6 +60,26 @@ class ObjectStoreSuite:
         assert self.read(store, self.at(base, "a")) == b"second"
         assert first != second
 
+    def test_a_put_that_is_not_confirmed_leaves_the_object_as_it_was(self, store: ObjectStore, base: Location) -> None:
+        """It is asked for when all bytes are there."""
+        self.put(store, self.at(base, "a"), b"old")
+        sources: list[int] = []
+
+        class Lost(Exception):
+            """The lease, for example."""
+
+        def refuse() -> None:
+            sources.append(source.tell())
+            raise Lost
+
+        for key in ("a", "b"):
+            source = io.BytesIO(b"new" * 1000)
+            with pytest.raises(Lost):
+                store.put(ACCOUNT, self.at(base, key), source, refuse)
+        assert sources == [3000, 3000]
+        assert [info.key for info in store.list(ACCOUNT, base)] == [self.at(base, "a").key]
+        assert self.read(store, self.at(base, "a")) == b"old"
+
     def test_a_reader_keeps_what_it_opened(self, store: ObjectStore, base: Location) -> None:
         """Replacing or deleting an object does not disturb its readers."""
         self.put(store, self.at(base, "a"), b"old" * 1000)

@@ -160,6 +160,54 @@ class StoreSuite:
             assert tx.reserve(row.id, "gone", 1)
         assert [claimed.id for claimed in store.claim("one", HOST, 60, 10)] == [row.id]
 
+    def test_work_of_a_host_that_is_near_is_ours(self, store: Store) -> None:
+        """Even while it beats: the caller knows best."""
+        row = insert(store, a_job("ab"))
+        with store.transaction() as tx:
+            assert tx.reserve(row.id, "there", 1)
+        store.beat("there")
+        assert store.claim("one", HOST, 60, 10) == []
+        assert [claimed.id for claimed in store.claim("one", HOST, 60, 10, near=["there"])] == [row.id]
+
+    def test_work_of_a_host_that_was_silent_for_long_is_anybodys(self, store: Store) -> None:
+        """How long is the caller's to say."""
+        row = insert(store, a_job("ab"))
+        with store.transaction() as tx:
+            assert tx.reserve(row.id, "there", 1)
+        store.beat("there")
+        assert store.claim("one", HOST, 60, 10, silence=60) == []
+        assert [claimed.id for claimed in store.claim("one", HOST, 60, 10, silence=0)] == [row.id]
+
+    def test_silent_hosts_are_known_by_one_of_their_jobs(self, store: Store) -> None:
+        """Only those with a job that has not ended."""
+        jobs = [insert(store, a_job(f"job-{number}")) for number in range(4)]
+        with store.transaction() as tx:
+            for job, host in zip(jobs, ("silent", "silent", "alive", "gone"), strict=True):
+                assert tx.reserve(job.id, host, 9)
+        for host in ("silent", "alive", "idle"):
+            store.beat(host)
+        assert {row.host for row in store.silent(60)} == {"gone"}
+        assert sorted(str(row.host) for row in store.silent(0)) == ["alive", "gone", "silent"]
+
+    def test_a_beat_tells_how_long_it_was_silent(self, store: Store) -> None:
+        """None at first."""
+        assert store.beat("here") is None
+        since = store.beat("here")
+        assert since is not None and 0 <= since < 60
+
+    def test_a_lease_can_be_confirmed(self, store: Store) -> None:
+        """Until another server has the work, or it was released."""
+        insert(store, a_job("ab"))
+        (held,) = store.claim("one", HOST, 0.0, 10)
+        store.confirm(held)
+        (taken,) = store.claim("two", HOST, 60, 10, [held.id])
+        store.confirm(taken)
+        with pytest.raises(Fenced):
+            store.confirm(held)
+        store.release(taken, 60)
+        with pytest.raises(Fenced):
+            store.confirm(taken)
+
     def test_work_in_hand_is_not_claimed_again(self, store: Store) -> None:
         """Not even when its lease has run out."""
         row = insert(store, a_job("ab"))

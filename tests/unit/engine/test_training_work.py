@@ -16,7 +16,7 @@ from pegbox.domain import training, training_request
 from pegbox.domain.training import Phase, TrainingJob
 from pegbox.engine.context import Context, attempt_directory
 from pegbox.engine.training import TrainingWork
-from pegbox.store.base import Kind, Resource
+from pegbox.store.base import Fenced, Kind, Resource
 
 HOST = "here"
 
@@ -145,6 +145,99 @@ def test_outputs_are_stored_again_when_the_server_died_over_them(context: Contex
     with tarfile.open(tmp_path / "output" / "job" / "output" / "model.tar.gz") as archive:
         archive.extractall(kept, filter="data")
     assert (kept / "model").read_text() == "weights"
+
+
+def late(context: Context, identity: int) -> TrainingWork:
+    """The work of a server that goes to sleep now, past the end of its lease."""
+    (row,) = context.store.claim("asleep", HOST, 0.0, 1, [identity])
+    return TrainingWork(context, row)
+
+
+def tree_of(folder: Path) -> dict[str, tuple[int, int]]:
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {str(path): (path.stat().st_ino, path.stat().st_mtime_ns) for path in files}
+
+
+def test_a_server_that_slept_over_the_outputs_stores_nothing(context: Context, tmp_path: Path) -> None:
+    source = (
+        "import os\n"
+        "for name in ('SM_MODEL_DIR', 'SM_OUTPUT_DATA_DIR', 'SM_CHECKPOINT_DIR'):\n"
+        "    open(os.environ[name] + '/made', 'w').write('weights')\n"
+    )
+    document = script_mode(tmp_path, source) | {"CheckpointConfig": {"S3Uri": f"file://{tmp_path}/checkpoints/"}}
+    row = insert(context, document)
+
+    class Trouble(Exception):
+        """With the object store."""
+
+    with pytest.raises(Trouble):
+        run_until_ended(replace(context, objects=_Dying(context.objects, Trouble)), row.id)
+    with context.store.reading() as tx:
+        context.store.release(tx.by_id(row.id), 0)
+    asleep = late(context, row.id)
+    assert run_until_ended(context, row.id).status == "Completed"
+    stored = tree_of(tmp_path / "output") | tree_of(tmp_path / "checkpoints")
+    assert [Path(name).name for name in stored] == ["model.tar.gz", "output.tar.gz", "made"]
+    with pytest.raises(Fenced):
+        asleep.run()
+    assert tree_of(tmp_path / "output") | tree_of(tmp_path / "checkpoints") == stored
+
+
+def test_a_server_that_slept_over_the_inputs_leaves_a_running_program_alone(context: Context, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    source = (
+        "import pathlib, time\n"
+        "pathlib.Path('train.py').write_text('mine')\n"
+        f"while not pathlib.Path({str(gate)!r}).exists(): time.sleep(0.01)\n"
+        "print(pathlib.Path('train.py').read_text())\n"
+    )
+    row = insert(context, script_mode(tmp_path, source))
+    sleeper = _Sleeping(context.objects)
+    asleep = late(replace(context, objects=sleeper), row.id)
+    directory = attempt_directory(str(context.settings.home), row.id, 1)
+
+    def meanwhile() -> None:
+        while not (directory / "runner.json").exists():
+            run(context, row.id)
+
+    sleeper.meanwhile = meanwhile
+    with pytest.raises(Fenced):
+        asleep.run()
+    gate.touch()
+    assert run_until_ended(context, row.id).status == "Completed"
+    assert (directory / "algo-1.log").read_bytes() == b"mine\n"
+    assert not list(directory.glob("staging.*"))
+
+
+class _Sleeping:
+    """An object store whose first opening takes so long that other things happen meanwhile."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self.meanwhile: Any = None
+
+    def open(self, *arguments: Any) -> Any:
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile:
+            meanwhile()
+        return self._inner.open(*arguments)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+def test_what_a_dead_server_could_not_remove_is_removed_by_the_next(context: Context, tmp_path: Path) -> None:
+    row = insert(context, script_mode(tmp_path, "pass"))
+    assert run_until_ended(context, row.id).status == "Completed"
+    directory = attempt_directory(str(context.settings.home), row.id, 1)
+    (directory / "algo-1" / "ml" / "model").mkdir(parents=True)
+    (directory / ".spawn.json.12").touch()
+    with context.store.transaction() as tx:
+        tx.mark_due([row.id])  # as it is when the lease of the one that died runs out
+    run(context, row.id)
+    assert not (directory / "algo-1" / "ml").exists()
+    assert not (directory / ".spawn.json.12").exists()
+    assert (directory / "algo-1.log").exists()
 
 
 class _Dying:

@@ -1,0 +1,102 @@
+"""Homes on this machine: whose attempts can be gone on with, and what must not go on in our own.
+
+A training job that has a slot belongs to a home, since its files and processes are there.  When the servers of a home
+are silent, another one on the same machine can go on with its jobs.  It must be the same machine: locks and processes
+of another one cannot be seen, and what cannot be seen would be taken for dead and started twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+
+import structlog
+
+from pegbox.domain.training import Phase, TrainingJob
+from pegbox.engine.context import Context, attempt_directory
+from pegbox.executors.base import Phase as Seen
+from pegbox.store.base import NotFound, Resource
+
+IDENTITY, BOOT = Path("run") / "identity", Path("run") / "boot_id"  #: in a home
+
+log = structlog.get_logger()
+
+
+def boot_id() -> str | None:
+    """The name of this run of this machine's kernel (random(4)); None where the system has none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return None
+
+
+def mark(home: Path) -> None:
+    """Say on which machine the home's processes are, since which boot."""
+    file = home / BOOT
+    scratch = file.with_name(f".{file.name}.{os.getpid()}")
+    scratch.write_text(boot_id() or "")
+    scratch.replace(file)
+
+
+def is_near(home: Path, host: str) -> bool:
+    """Whether the home of this identity is on this machine, and its attempts are open to us."""
+    boot = boot_id()
+    try:
+        same = (home / IDENTITY).read_text() == host and (home / BOOT).read_text() == boot
+    except OSError:
+        return False
+    return boot is not None and same and os.access(home / "attempts", os.R_OK | os.W_OK | os.X_OK)
+
+
+def near(context: Context) -> frozenset[str]:
+    """Silent hosts whose homes are on this machine: their servers are gone, their training jobs can be gone on with."""
+    found = set()
+    for row in context.store.silent(context.settings.lease):
+        home = TrainingJob.parse(row.state).home
+        if row.host and row.host != context.host and home and is_near(Path(home), row.host):
+            found.add(row.host)
+    return frozenset(found)
+
+
+def tidy(context: Context) -> None:
+    """End what nobody asks for any more in our own home, and give its disk back.
+
+    While we were silent, another server may have given up an attempt and begun the next one elsewhere.
+    """
+    for directory in sorted((context.settings.home / "attempts").glob("*/*")):
+        if directory.name.isdigit() and directory.parent.name.isdigit():
+            with contextlib.suppress(OSError):
+                _tidy(context, directory)
+
+
+def _tidy(context: Context, directory: Path) -> None:
+    trees = list(directory.glob("algo-*/ml"))
+    if (directory / "exit.json").exists() and not trees:
+        return
+    row = _row(context, int(directory.parent.name))
+    if row is not None and _is_wanted(context, row, directory):
+        return
+    seen = context.executor.observe(directory, 0)
+    if seen.phase in (Seen.STARTING, Seen.RUNNING):
+        log.warning("stopping an attempt that was given up", directory=str(directory))
+        context.executor.stop(directory)
+    elif row is not None:
+        for tree in trees:
+            shutil.rmtree(tree, ignore_errors=True)
+
+
+def _row(context: Context, identity: int) -> Resource | None:
+    with contextlib.suppress(NotFound), context.store.reading() as tx:
+        return tx.by_id(identity)
+    return None
+
+
+def _is_wanted(context: Context, row: Resource, directory: Path) -> bool:
+    """Whether the job goes on in this directory, or has failed for a fault of ours and keeps what it made."""
+    job = TrainingJob.parse(row.state)
+    if job.phase is Phase.ENDED:
+        return job.broken
+    own = attempt_directory(job.home or str(context.settings.home), row.id, job.attempt)
+    return own == directory or int(directory.name) > job.attempt

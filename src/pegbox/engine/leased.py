@@ -1,0 +1,44 @@
+"""The object store as work under a lease sees it: who has lost the lease writes and removes nothing any more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from pegbox.objects.base import Location, ObjectInfo, ObjectStore, at_any_time
+
+
+@dataclass(frozen=True, slots=True)
+class LeasedObjects:
+    """An ObjectStore whose changes are made only while `confirm` does not raise."""
+
+    inner: ObjectStore
+    confirm: Callable[[], None]
+
+    def open(self, account: str, location: Location) -> BinaryIO:
+        """Open an object for streaming.  Raises NoSuchObject."""
+        return self.inner.open(account, location)
+
+    def put(self, account: str, location: Location, source: BinaryIO, confirm: Callable[[], None] = at_any_time) -> str:
+        """Store all of `source`; the lease is looked at when all of it is there, right before it becomes visible."""
+
+        def both() -> None:
+            confirm()
+            self.confirm()
+
+        return self.inner.put(account, location, source, both)
+
+    def list(self, account: str, prefix: Location) -> Iterator[ObjectInfo]:
+        """All objects under a prefix."""
+        return self.inner.list(account, prefix)
+
+    def delete(self, account: str, location: Location) -> None:
+        """Remove an object; a missing one is no error."""
+        self.confirm()
+        self.inner.delete(account, location)
+
+    def fetch(self, account: str, location: Location, into: Path) -> None:
+        """Write an object to `into`."""
+        self.inner.fetch(account, location, into)

@@ -51,7 +51,7 @@ class Installation:
         program = write_program(folder)
         image = new_name("image")
         pegbox(self.server, "image", "add", image, "--command", f"python {program}", "--workdir", str(folder))
-        self.feeder = Feeder(self.server, image, **feed)
+        self.feeder = Feeder([self.server], image, **feed)
         self.killed: set[Path] = set()
 
     def job_of(self, directory: Path) -> TrainingJob:
@@ -67,16 +67,22 @@ class Installation:
     def crash_at(self, where: str, number: int = 1) -> str | None:
         """Crash there, have everything go on again; says what went wrong, None if nothing did."""
         self.switch.place(where, number=number)
-        taken = until(self.switch.taken, self.feeder.step, REACH_SECONDS)
+        taken = until(self.switch.taken, self._step, REACH_SECONDS)
         if taken is None:  # a place that only a start comes by
             self.server.kill()
             revive(self.server)
-            taken = until(self.switch.taken, self.feeder.step, REACH_SECONDS)
+            taken = until(self.switch.taken, self._step, REACH_SECONDS)
         if taken is None:
             return None if not self.switch.withdraw() else f"nothing came by: {where}"
-        return self._go_on(taken, where)
+        return self.go_on(taken, where)
 
-    def _go_on(self, taken: Taken, where: str) -> str | None:
+    def _step(self) -> None:
+        if self.switch.taken() is None:
+            self.feeder.revive()
+            self.feeder.step()
+
+    def go_on(self, taken: Taken, where: str) -> str | None:
+        """Have everything go on after a crash; says what went wrong."""
         if taken.directory.parent.parent.name == "attempts":
             self.killed.add(taken.directory)
             if not until(lambda: self.noticed(taken.directory), lambda: None, NOTICE_SECONDS):

@@ -2,10 +2,10 @@
 
 Off, and then one comparison, unless PEGBOX_CRASHPOINTS names a directory when the process starts:
 
-    passes   a line `when point` for each pass of a place: what there is to crash at (appended)
+    passes   a line `thread when point` for each pass of a place: what there is to crash at (appended)
     plan     `signal number when point`: the process that is the `number`-th time there sends itself KILL or STOP.
              Passes are counted in each process from the moment at which the plan was put there
-    taken    the plan once it has been carried out, with pid and working directory of the process
+    taken    the plan once it has been carried out, after a line with pid, thread and working directory of the process
 
 Where several callers share a place, the point's name ends with the functions of the engine or operation at work.
 """
@@ -26,7 +26,7 @@ PASSES, PLAN, TAKEN = "passes", "plan", "taken"
 BEFORE, AFTER = "before", "after"
 
 _NAMING = ("pegbox.engine.", "pegbox.operations.", "pegbox.wire.rest_s3")
-_LOOP = "pegbox.engine.loop"  # below everything that the engine does
+_LOOP, _OBSERVER = "pegbox.engine.loop", "pegbox.engine.observer"  # around everything that the engine does
 
 
 class _Points:
@@ -41,7 +41,7 @@ class _Points:
         point = f"{point}{_caller()}"
         with self._lock:
             with open(self._directory / PASSES, "a") as file:
-                file.write(f"{when} {point}\n")
+                file.write(f"{_thread()} {when} {point}\n")
             self._follow(f"{when} {point}")
 
     def _follow(self, here: str) -> None:
@@ -59,10 +59,14 @@ class _Points:
         mine = self._directory / f"{TAKEN}.{os.getpid()}"
         plan.rename(mine)  # raises when another process was quicker
         text = mine.read_text().strip()
-        mine.write_text(f"{os.getpid()} {os.getcwd()}\n{text}\n")
+        mine.write_text(f"{os.getpid()} {_thread()} {os.getcwd()}\n{text}\n")
         mine.rename(self._directory / TAKEN)
         number = signal.SIGSTOP if text.startswith("STOP") else signal.SIGKILL
         signal.pthread_kill(threading.get_ident(), number)  # this thread goes no step further
+
+
+def _thread() -> str:
+    return f"{os.getpid()}/{threading.get_native_id()}"
 
 
 def _caller() -> str:
@@ -71,7 +75,7 @@ def _caller() -> str:
     frame: FrameType | None = sys._getframe(2)
     while frame is not None:
         module = str(frame.f_globals.get("__name__", ""))
-        if module.startswith(_NAMING) and not (names and module == _LOOP):
+        if module.startswith(_NAMING) and module != _OBSERVER and not (names and module == _LOOP):
             names.insert(0, frame.f_code.co_name)
         frame = frame.f_back
     return f" in {'/'.join(names).removeprefix('run/')}" if names else ""

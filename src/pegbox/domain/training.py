@@ -92,6 +92,7 @@ class TrainingJob:
     outcome: Outcome | None = None
     tuned: Mapping[str, str] | None = None  #: TunedHyperParameters, of a tuning job's child
     objective: str | None = None  #: name of the tuning job's objective metric
+    rerun: bool = False  #: whether it was tried once more because the machine was started again
     home: str | None = None  #: home directory of the server that took it, on the host that holds its slot
 
     def objective_value(self) -> float | None:

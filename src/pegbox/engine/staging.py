@@ -60,7 +60,6 @@ def settle(own: Path, directory: Path) -> None:
         except OSError as error:
             if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
                 raise
-    shutil.rmtree(own, ignore_errors=True)
 
 
 def stage(objects: ObjectStore, account: str, document: Mapping[str, Any], source: str | None, directory: Path) -> None:

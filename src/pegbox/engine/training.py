@@ -137,9 +137,12 @@ class TrainingWork:
             todo = self._plan()
             self._confirm()
             own = staging.scratch(directory, self._resource.epoch)
-            staging.stage(self._objects, self._resource.account, document, todo.source, own)
-            self._confirm()
-            staging.settle(own, directory)
+            try:
+                staging.stage(self._objects, self._resource.account, document, todo.source, own)
+                self._confirm()
+                staging.settle(own, directory)
+            finally:
+                shutil.rmtree(own, ignore_errors=True)
         except (ClientFault, Refused) as fault:
             reason = fault.reason if isinstance(fault, ClientFault) else f"ClientError: Data download failed: {fault}"
             self._end(training.fail(self._job, reason, self._context.clock()))
@@ -165,7 +168,7 @@ class TrainingWork:
             return self._start()
         job = self._imported(seen)
         if seen.phase is Seen.LOST:
-            self._lost(job)
+            self._lost(job, seen.rebooted)
             return True
         if seen.phase is Seen.EXITED and seen.exit is not None:
             self._exited(job, seen.exit, seen)
@@ -253,19 +256,23 @@ class TrainingWork:
         """End a job that was stopped before Training."""
         self._end(training.complete(self._job, self._context.clock()))
 
-    def _lost(self, job: TrainingJob) -> None:
-        """The runner is gone without a word: try again if the request allows, else fail for an internal reason."""
-        attempts = 1 + (self._resource.document.get("RetryStrategy") or {}).get("MaximumRetryAttempts", 0)
+    def _lost(self, job: TrainingJob, rebooted: bool) -> None:
+        """The runner is gone without a word: try again if the request allows, else fail for an internal reason.
+
+        Once, a job is tried again without being asked for when it was lost because the machine was started again.
+        """
         now = self._context.clock()
+        retries = (self._resource.document.get("RetryStrategy") or {}).get("MaximumRetryAttempts", 0)
+        has_left = job.attempt < 1 + retries + job.rerun
         if job.stop is not None:
             self._end(training.complete(job, now))
         elif job.failure is not None:
             self._end(training.fail(job, job.failure, now, retryable=True))
-        elif job.attempt < attempts:
+        elif has_left or (rebooted and not job.rerun):
             self._abandon()
             self._clean()
             with self._context.store.transaction() as tx:
-                self._save(tx, training.retry(job, now), host=None)
+                self._save(tx, training.retry(replace(job, rerun=job.rerun or not has_left), now), host=None)
         else:
             reason = "InternalServerError: the processes of the training job were lost. Please try again."
             self._end(training.fail(job, reason, now, retryable=True))

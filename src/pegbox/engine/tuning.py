@@ -10,6 +10,7 @@ import structlog
 
 from pegbox.algorithms.base import Algorithm
 from pegbox.algorithms.registry import program_of
+from pegbox.crashpoints import AFTER, reach
 from pegbox.domain import training, tuning
 from pegbox.domain.children import child_document, child_name
 from pegbox.domain.ranges import parse_ranges
@@ -79,6 +80,7 @@ class TuningWork:
         self._context.observer.asked(strategy, time.perf_counter() - began, answer.fault is not None)
         if answer.fault:
             log.warning("the strategy failed", strategy=strategy, fault=answer.fault)
+        reach(AFTER, "proposal")
         if answer.candidates:
             self._launch(len(children), answer.candidates)
         elif answer.exhausted:

@@ -97,6 +97,7 @@ class Observation:
     points: Sequence[Point]
     cursor: int  #: pass it to the next observe()
     exit: Exit | None = None
+    rebooted: bool = False  #: of a LOST one: whether the machine has been started again since
 
 
 class Executor(Protocol):

@@ -146,6 +146,13 @@ def phase(directory: Path) -> tuple[Phase, dict[str, Any] | None]:
     return Phase.STARTING, None
 
 
+def was_rebooted(directory: Path) -> bool:
+    """Whether the machine has been started again since the attempt's processes were."""
+    records = (read(directory / name) for name in ("runner.json", "spawn.json"))
+    boots = {record["boot_id"] for record in records if record is not None}
+    return bool(boots - {None}) and _boot_id() not in boots
+
+
 def kill_orphans(directory: Path) -> None:
     """Kill what a lost runner's trainers left: every process that carries the attempt's path in its environment."""
     mark = f"\0PEGBOX_ATTEMPT={directory.resolve()}\0".encode()

@@ -75,9 +75,11 @@ class SubprocessExecutor:
             phase = Phase.RUNNING
         end = files.read_exit(directory) if phase is Phase.EXITED else None
         started = end.started if end else (runner or {}).get("started")
+        rebooted = False
         if phase is Phase.LOST:
             files.kill_orphans(directory)
-        return Observation(phase=phase, started=started, points=points, cursor=cursor, exit=end)
+            rebooted = files.was_rebooted(directory)
+        return Observation(phase=phase, started=started, points=points, cursor=cursor, exit=end, rebooted=rebooted)
 
     def stop(self, directory: Path) -> None:
         """Leave the stop file and make the runner look at it.  Before start() it keeps trainers from starting."""

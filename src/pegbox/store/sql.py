@@ -21,6 +21,7 @@ from pegbox.store.transaction import SqlTransaction, clock
 from pegbox.store.upgrade import upgrade
 
 BUSY_SECONDS = 30  #: how long a SQLite writer waits for another
+IDLE_SECONDS = 10  #: after which PostgreSQL ends a transaction whose server does nothing
 #: when PostgreSQL counts as gone (libpq, "Parameter Key Words"): seconds to connect, and on a silent connection
 PATIENCE = {"connect_timeout": 10, "keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3}
 
@@ -179,9 +180,11 @@ def _engine(url: str) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
         given = {name: value for name, value in PATIENCE.items() if name not in parsed.query}
-        return create_engine(
+        engine = create_engine(
             parsed, connect_args=given, pool_pre_ping=True, pool_size=10, max_overflow=50, hide_parameters=True
         )
+        event.listen(engine, "connect", _prepare_postgresql)
+        return engine
     arguments = {"check_same_thread": False} | ({} if "timeout" in parsed.query else {"timeout": BUSY_SECONDS})
     engine = create_engine(parsed, connect_args=arguments, pool_size=10, max_overflow=100, hide_parameters=True)
     event.listen(engine, "connect", _prepare_sqlite)
@@ -189,6 +192,13 @@ def _engine(url: str) -> Engine:
     if parsed.database:
         DatabaseFile(parsed.database).watch(engine)
     return engine
+
+
+def _prepare_postgresql(connection: Any, _: ConnectionPoolEntry) -> None:
+    # A server that sleeps in the middle of a transaction must not keep its rows from the others.
+    connection.autocommit = True
+    connection.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'")
+    connection.autocommit = False
 
 
 def _prepare_sqlite(connection: Any, _: ConnectionPoolEntry) -> None:

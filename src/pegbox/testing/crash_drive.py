@@ -40,6 +40,7 @@ class Taken:
     """A plan that was carried out."""
 
     pid: int
+    thread: str
     directory: Path  #: in which the process worked: an attempt's, for a runner
 
 
@@ -74,24 +75,29 @@ class Switch:
     def taken(self) -> Taken | None:
         """Who has carried out the plan."""
         try:
-            pid, _, directory = self.taken_file.read_text().splitlines()[0].partition(" ")
+            pid, thread, directory = self.taken_file.read_text().splitlines()[0].split(" ", 2)
         except FileNotFoundError:
             return None
-        return Taken(int(pid), Path(directory))
+        return Taken(int(pid), thread, Path(directory))
 
-    def passes(self) -> list[str]:
-        """Every pass so far, in order."""
+    def passes(self, thread: str | None = None) -> list[str]:
+        """Every pass so far, in order, of all threads or of one."""
         try:
-            return (self._directory / PASSES).read_text().splitlines()
+            lines = (self._directory / PASSES).read_text().splitlines()
         except FileNotFoundError:
             return []
+        found = (line.split(" ", 1) for line in lines)
+        return [place for by, place in found if thread in (None, by)]
 
 
 @dataclass(slots=True)
 class Feeder:
-    """Keeps `running` tuning jobs on a server, whatever happens to it, and stops one training job of each."""
+    """Keeps `running` tuning jobs on servers, whatever happens to them, and stops one training job of each.
 
-    server: Server
+    Every other tuning job has a RetryStrategy.
+    """
+
+    servers: list[Server]
     image: str
     running: int = 2
     jobs: int = 3
@@ -107,14 +113,26 @@ class Feeder:
     _clients: dict[str, Any] = field(default_factory=dict)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
 
+    @property
+    def server(self) -> Server:
+        """The first that lives."""
+        living = [server for server in self.servers if server.process.poll() is None]
+        return (living or self.servers)[0]
+
+    def revive(self) -> None:
+        """Start all that are dead."""
+        for server in self.servers:
+            revive(server)
+
     def client(self) -> Any:
-        """Of SageMaker, for the server's present address."""
+        """Of SageMaker, for the present address of a server that lives."""
         from botocore.config import Config
 
-        if self.server.url not in self._clients:
+        server = self.server
+        if server.url not in self._clients:
             config = Config(read_timeout=20, connect_timeout=5)
-            self._clients = {self.server.url: self.server.client("sagemaker", config=config)}
-        return self._clients[self.server.url]
+            self._clients[server.url] = server.client("sagemaker", config=config)
+        return self._clients[server.url]
 
     def step(self, *, more: bool = True) -> None:
         """Look once; with `more`, ask for further tuning jobs when there are too few."""
@@ -131,7 +149,8 @@ class Feeder:
             self._create(client)
 
     def _create(self, client: Any) -> None:
-        name = f"crash-{next(self._numbers):04}"
+        number = next(self._numbers)
+        name = f"crash-{number:04}"
         request = crash_work.tuning_request(
             name,
             self.image,
@@ -139,11 +158,11 @@ class Feeder:
             at_once=self.at_once,
             steps=self.steps,
             pause=self.pause,
-            retries=self.retries,
+            retries=self.retries * (number % 2),
         )
         deadline = time.monotonic() + crash_work.PATIENCE
         while not crash_work.create_once(self.client().create_hyper_parameter_tuning_job, **request):
-            revive(self.server)
+            self.revive()
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{name} could not be created")
             time.sleep(TURN)
@@ -171,15 +190,17 @@ class Feeder:
         """Wait until all have ended."""
         deadline = time.monotonic() + seconds
         while len(self.ended) < len(self.names):
-            revive(self.server)
+            self.revive()
             self.step(more=False)
             if time.monotonic() > deadline:
                 raise TimeoutError(f"still not ended: {sorted(set(self.names) - self.ended)}")
             time.sleep(TURN)
 
-    def faults(self, store: SqlStore, homes: Sequence[Path], killed: Collection[Path] = ()) -> list[str]:
+    def faults(
+        self, store: SqlStore, homes: Sequence[Path], killed: Collection[Path] = (), s3: Any = None
+    ) -> list[str]:
         """Everything that is wrong with what has ended and with what it left."""
-        s3 = self.server.client("s3")
+        s3 = s3 or self.server.client("s3")
         found = [
             fault
             for name in self.names

@@ -102,7 +102,7 @@ def _of_training_job(
     if child.outcome == "NonRetryableError":
         yield f"failed: {job.failure}"
     if job.home is not None:
-        yield from _records(store, s3, child, job)
+        yield from _records(store, s3, child, job, lost)
 
 
 def _transitions(job: Mapping[str, Any]) -> Iterator[str]:
@@ -118,14 +118,15 @@ def _transitions(job: Mapping[str, Any]) -> Iterator[str]:
         yield f"the objective is {objective}, the last metric {told}"
 
 
-def _records(store: SqlStore, s3: Any, child: Resource, job: TrainingJob) -> Iterator[str]:
+def _records(store: SqlStore, s3: Any, child: Resource, job: TrainingJob, lost: Collection[Path]) -> Iterator[str]:
     directory = Path(str(job.home)) / "attempts" / str(child.id)
     for attempt in range(1, job.attempt + 1):
         log = _content(directory / str(attempt) / "algo-1.log")
-        printed, kept = _values(log), _points(store, child.id, attempt)
-        is_last = attempt == job.attempt
-        if kept != printed and (is_last or kept != printed[: len(kept)]):
-            yield f"attempt {attempt} printed {printed}, kept are {kept}"
+        printed = _values(log)
+        is_whole = directory / str(attempt) not in lost  # a runner may be killed between a line and its value
+        for metric, kept in _points(store, child.id, attempt).items():
+            if kept != printed and (is_whole or kept != printed[: len(kept)]):
+                yield f"attempt {attempt} printed {printed}, kept of {metric} are {kept}"
         if log.count(b"start ") > 1:
             yield f"attempt {attempt} was started {log.count(b'start ')} times"
     if child.outcome in ("Completed", "Stopped"):
@@ -157,11 +158,16 @@ def _values(log: bytes) -> list[float]:
     return [float(value) for _, value in _STEP.findall(log)]
 
 
-def _points(store: SqlStore, identity: int, attempt: int) -> list[float]:
+def _points(store: SqlStore, identity: int, attempt: int) -> dict[str, list[float]]:
+    """By metric: `loss` and `ObjectiveMetric`, which is its other name."""
     points = schema.point.c
     mine = (points.resource_id == identity) & (points.attempt == attempt)
+    found: dict[str, list[float]] = {"loss": []}
     with store.reading() as tx:
-        return list(tx.connection.execute(select(points.value).where(mine).order_by(points.offset)).scalars())
+        rows = select(points.metric, points.value).where(mine).order_by(points.offset)
+        for metric, value in tx.connection.execute(rows):
+            found.setdefault(metric, []).append(value)
+    return found
 
 
 def _content(path: Path) -> bytes:

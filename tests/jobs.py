@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import os
+import subprocess
+import sys
 import tarfile
 import textwrap
 import uuid
@@ -82,6 +86,20 @@ def pegbox(server: RunningServer, *arguments: str) -> str:
     return result.output
 
 
+def shell(server: RunningServer, command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command line as a user does; `pegbox` is on the path."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PEGBOX_", "AWS_"))}
+    return subprocess.run(
+        ["bash", "-c", command],
+        cwd=folder,
+        env=kept | {"PATH": path, "PEGBOX_HOME": str(server.home)} | server.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
 def register(server: RunningServer, folder: Path, source: str, *options: str) -> str:
     """Register an image that runs this Python program; returns the image's name."""
     name = new_name("image")
@@ -119,6 +137,16 @@ def in_training(sagemaker: Any, name: str) -> dict[str, Any]:
         return found if found["SecondaryStatus"] == "Training" and "TrainingStartTime" in found else None
 
     return wait_for(f"training of {name}", look)
+
+
+def process_of(job: str) -> str:
+    """The pid of a job's program as we see it; in namespaces of its own it has another one for itself."""
+    mark = f"\0TRAINING_JOB_NAME={job}\0".encode()
+    for place in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if mark in b"\0" + place.read_bytes():
+                return place.parent.name
+    raise AssertionError(f"no program of {job} is running")
 
 
 def children(sagemaker: Any, tuning_job: str, **query: Any) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ import os
 import platform
 import secrets
 import sqlite3
+import threading
 import time
 import uuid
 from collections import Counter
@@ -37,6 +38,7 @@ from pegbox.engine.outage import Outage
 from pegbox.engine.proposer import ProcessProposer
 from pegbox.engine.wake import WakeSocket
 from pegbox.errors import ServiceUnavailable
+from pegbox.executors.containment import MEANING, Containment
 from pegbox.executors.subprocess import SubprocessExecutor
 from pegbox.keys import KeyRing
 from pegbox.objects.base import ObjectStore
@@ -81,11 +83,17 @@ class Server:
     files: FileStore
     wake: WakeSocket
     context: Context
+    containment: Containment
     asgi: Starlette
 
     def start(self) -> None:
         """Begin to work on what is due."""
         self.engine.start()
+        threading.Thread(target=self._tell_what_is_missing, name="containment", daemon=True).start()
+
+    def _tell_what_is_missing(self) -> None:
+        for kind, reason in self.containment.missing().items():
+            log.warning("this machine does not contain training programs", what=kind, why=reason, so=MEANING[kind])
 
     def stop(self) -> bool:
         """End; running training goes on.  False when a thread is still busy, with a long download for example."""
@@ -138,11 +146,12 @@ def compose(settings: Settings) -> Server:
     metrics = Metrics(__version__)
     metrics.watch(_sources(settings, store, files))
     homes.mark(settings.home)
+    containment = Containment(settings.containment)
     context = Context(
         settings=settings,
         host=identity_of(settings.home),
         store=store,
-        executor=SubprocessExecutor(wake.path),
+        executor=SubprocessExecutor(wake.path, containment=containment, hidden=settings.hidden),
         objects=MeteredStore(_objects(settings, files), metrics.carried),
         proposer=ProcessProposer(settings.propose_timeout),
         find_image=store.images.find,
@@ -166,7 +175,7 @@ def compose(settings: Settings) -> Server:
         observer=metrics,
     )
     asgi = _asgi(gateway, _Metrics(gateway, metrics, settings.metrics))
-    return Server(settings, store, Engine(context, mailbox), files, wake, context, asgi)
+    return Server(settings, store, Engine(context, mailbox), files, wake, context, containment, asgi)
 
 
 def identity_of(home: Path) -> str:

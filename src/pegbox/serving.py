@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import structlog
 import uvicorn
 
-from pegbox.app import compose, endpoint_file, open_store
+from pegbox.app import Server, compose, endpoint_file, open_store
 from pegbox.keys import KeyRing
 from pegbox.observe.logging import configure
 from pegbox.settings import Settings, SettingsError
@@ -52,6 +52,7 @@ def run(settings: Settings) -> None:
     configure(settings.log_level, settings.log_format)
     listener = _listen(settings)
     server = compose(settings)
+    _require_containment(server)
     url = _url(settings.host, listener.getsockname()[1])
     server.start()
     try:
@@ -64,6 +65,12 @@ def run(settings: Settings) -> None:
         log.info("stopped; running training goes on")
         if not idle:
             os._exit(0)  # the interpreter would wait for a thread whose work the next start does again
+
+
+def _require_containment(server: Server) -> None:
+    if server.containment.mode == "require" and (missing := server.containment.missing()):
+        why = "; ".join(f"{kind}: {reason}" for kind, reason in missing.items())
+        raise SettingsError(f"containment is set to require, and this machine does not allow it ({why})")
 
 
 def _end_within(seconds: float) -> None:

@@ -22,6 +22,7 @@ import platformdirs
 
 from pegbox import crashpoints
 
+CONTAINMENTS = ("auto", "require", "off")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("auto", "console", "logfmt", "json")
 METRICS = ("on", "off", "loopback")
@@ -69,6 +70,8 @@ class Settings:
     file_roots: str = "/"
     #: Python that runs script-mode jobs; empty means the one that runs pegbox.
     python: str = ""
+    #: Whether programs run in a cell of their own: auto (where the machine allows it), require or off.
+    containment: str = "auto"
     #: Seconds between two looks at everything that is due.
     tick: float = 1.0
     #: Seconds for which a server holds the work it has taken.
@@ -98,6 +101,12 @@ class Settings:
     def database(self) -> str:
         """The database's URL."""
         return self.database_url or f"sqlite:///{self.home / 'pegbox.db'}"
+
+    @property
+    def hidden(self) -> list[Path]:
+        """What training programs must not see: the home, and a database file outside it."""
+        kind, _, path = self.database.partition(":///")
+        return [self.home, *([Path(path).resolve()] if kind.startswith("sqlite") and path else [])]
 
     @property
     def loopback(self) -> bool:
@@ -195,6 +204,8 @@ def _faults(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "log_format", f"log_format: {settings.log_format!r} is none of {', '.join(LOG_FORMATS)}"
     if settings.metrics not in METRICS:
         yield "metrics", f"metrics: {settings.metrics!r} is none of {', '.join(METRICS)}"
+    if settings.containment not in CONTAINMENTS:
+        yield "containment", f"containment: {settings.containment!r} is none of {', '.join(CONTAINMENTS)}"
     if settings.slots < 1:
         yield "slots", f"slots: {settings.slots} leaves no room for any job; give at least 1"
     if settings.max_body < LEAST_BODY:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,22 +10,8 @@ from typing import Any
 import boto3
 import pytest
 
-from jobs import archive, new_name, pegbox, training_ended, training_request, tuning_ended, tuning_request
+from jobs import archive, new_name, pegbox, shell, training_ended, training_request, tuning_ended, tuning_request
 from running import RunningServer
-
-
-def shell(server: RunningServer, command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command line as a user does; `pegbox` is on the path."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PEGBOX_", "AWS_"))}
-    return subprocess.run(
-        ["bash", "-c", command],
-        cwd=folder,
-        env=kept | {"PATH": path, "PEGBOX_HOME": str(server.home)} | server.environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
 
 
 def test_an_image_is_the_command_in_the_folder_where_it_was_added(

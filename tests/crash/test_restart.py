@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 import uuid
@@ -17,6 +18,7 @@ from jobs import (
     children,
     in_training,
     new_name,
+    process_of,
     register,
     training_ended,
     training_request,
@@ -72,8 +74,9 @@ def test_training_survives_the_death_of_the_server(own: RunningServer, tmp_path:
     program = register(own, tmp_path, PATIENT)
     own.client("sagemaker").create_training_job(**training_request(name, program, OUTPUT))
     ((_, pid),) = wait_for("the program", lambda: _started(tmp_path))
+    process = process_of(name)
     own.kill()
-    assert _is_alive(pid)
+    assert _is_alive(process)
     own.start()
     sagemaker = own.client("sagemaker")
     assert in_training(sagemaker, name)["TrainingJobStatus"] == "InProgress"
@@ -82,7 +85,7 @@ def test_training_survives_the_death_of_the_server(own: RunningServer, tmp_path:
     assert job["TrainingJobStatus"] == "Completed"
     assert archive(own.client("s3"), job["ModelArtifacts"]["S3ModelArtifacts"]) == {"pid": pid.encode()}
     assert _started(tmp_path) == [[name, pid]]
-    assert not _is_alive(pid)
+    assert not _is_alive(process)
 
 
 def test_training_that_ends_without_a_server_is_picked_up(own: RunningServer, tmp_path: Path) -> None:
@@ -91,9 +94,10 @@ def test_training_that_ends_without_a_server_is_picked_up(own: RunningServer, tm
     request["AlgorithmSpecification"]["MetricDefinitions"] = [{"Name": "loss", "Regex": r"loss=(\S+);"}]
     own.client("sagemaker").create_training_job(**request)
     ((_, pid),) = wait_for("the program", lambda: _started(tmp_path))
+    process = process_of(name)
     own.kill()
     (tmp_path / "go").touch()
-    wait_for("the program's end", lambda: not _is_alive(pid))
+    wait_for("the program's end", lambda: not _is_alive(process))
     own.start()
     job = training_ended(own.client("sagemaker"), name)
     assert job["TrainingJobStatus"] == "Completed"
@@ -132,12 +136,13 @@ def test_term_ends_the_server_while_training_goes_on(own: RunningServer, tmp_pat
     name = new_name()
     program = register(own, tmp_path, PATIENT)
     own.client("sagemaker").create_training_job(**training_request(name, program, OUTPUT))
-    ((_, pid),) = wait_for("the program", lambda: _started(tmp_path))
+    wait_for("the program", lambda: _started(tmp_path))
+    process = process_of(name)
     asked = time.monotonic()
     assert own.stop() == 0
     assert time.monotonic() - asked < 10
     assert not (own.home / "run" / "server.json").exists()
-    assert _is_alive(pid)
+    assert _is_alive(process)
     own.start()
     (tmp_path / "go").touch()
     job = training_ended(own.client("sagemaker"), name)
@@ -150,12 +155,13 @@ def test_a_stop_that_the_server_did_not_live_to_carry_out_is_carried_out(own: Ru
     program = register(own, tmp_path, PATIENT)
     sagemaker = own.client("sagemaker")
     sagemaker.create_training_job(**training_request(name, program, OUTPUT))
-    ((_, pid),) = wait_for("the program", lambda: _started(tmp_path))
+    wait_for("the program", lambda: _started(tmp_path))
+    process = process_of(name)
     sagemaker.stop_training_job(TrainingJobName=name)
     own.kill()
     own.start()
     assert training_ended(own.client("sagemaker"), name)["TrainingJobStatus"] == "Stopped"
-    assert not _is_alive(pid)
+    assert not _is_alive(process)
 
 
 @both_databases
@@ -163,11 +169,11 @@ def test_processes_that_are_gone_are_told_as_the_systems_fault(own: RunningServe
     name = new_name()
     program = register(own, tmp_path, PATIENT)
     own.client("sagemaker").create_training_job(**training_request(name, program, OUTPUT))
-    ((_, pid),) = wait_for("the program", lambda: _started(tmp_path))
+    wait_for("the program", lambda: _started(tmp_path))
+    process = process_of(name)
     own.kill()
-    runner = _parent(pid)
-    os.kill(int(runner), 9)
-    wait_for("the end of the program", lambda: not _is_alive(pid))
+    os.kill(_runner(own), 9)
+    wait_for("the end of the program", lambda: not _is_alive(process))
     own.start()
     job = training_ended(own.client("sagemaker"), name)
     assert job["TrainingJobStatus"] == "Failed"
@@ -182,8 +188,8 @@ def test_a_lost_job_with_a_retry_strategy_is_started_once_more(own: RunningServe
     )
     sagemaker = own.client("sagemaker")
     sagemaker.create_training_job(**request)
-    ((_, pid),) = wait_for("the program", lambda: _started(tmp_path))
-    os.kill(int(_parent(pid)), 9)
+    wait_for("the program", lambda: _started(tmp_path))
+    os.kill(_runner(own), 9)
     wait_for("the second try", lambda: len(_started(tmp_path)) == 2)
     (tmp_path / "go").touch()
     job = training_ended(sagemaker, name)
@@ -192,9 +198,10 @@ def test_a_lost_job_with_a_retry_strategy_is_started_once_more(own: RunningServe
     assert job["SecondaryStatusTransitions"][-1]["Status"] == job["SecondaryStatus"] == "Completed"
 
 
-def _parent(pid: str) -> str:
-    """The runner that watches over a program."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]
+def _runner(server: RunningServer) -> int:
+    """The runner of the server's only attempt."""
+    (record,) = (server.home / "attempts").glob("*/*/runner.json")
+    return int(json.loads(record.read_text())["pid"])
 
 
 def test_what_was_asked_before_the_death_is_there_after_it(own: RunningServer, tmp_path: Path) -> None:

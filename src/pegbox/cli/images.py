@@ -7,12 +7,17 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pegbox.cli.options import Home
 from pegbox.settings import load
+
+if TYPE_CHECKING:
+    from pegbox.store.base import Image
+
+READ_ONLY = ":ro"
 
 app = typer.Typer(no_args_is_help=True, help="What a training image name means on a machine without containers.")
 
@@ -23,6 +28,13 @@ def add(
     command: Annotated[str | None, typer.Option(help='What it runs, for example "python train.py".')] = None,
     workdir: Annotated[Path | None, typer.Option(help="Where it runs.", show_default="the present directory")] = None,
     env: Annotated[list[str] | None, typer.Option(help="KEY=VALUE, added to the environment; may be repeated.")] = None,
+    bind: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="PATH or PATH:ro, a further folder or file that its programs may see; may be repeated.",
+            metavar="PATH[:ro]",
+        ),
+    ] = None,
     python: Annotated[
         str | None, typer.Option(help="Python for `python` in the command, and for scripts that jobs bring.")
     ] = None,
@@ -43,13 +55,17 @@ def add(
         workdir=str((workdir or Path.cwd()).resolve()),
         environment=dict(_pair(item) for item in env or []),
         python=python,
+        binds=[_bind(text) for text in bind or []],
         created_at=time.time(),
     )
-    store = open_store(load({"home": home}))
+    settings = load({"home": home})
+    store = open_store(settings)
     store.images.put(image)
     store.close()
     for missing in _missing(workdir or Path.cwd(), python):
         typer.echo(f"{name} is registered, but {missing}: its jobs will fail until it is there.", err=True)
+    for doubt in _doubts(image, settings.home):
+        typer.echo(f"{name} is registered, but {doubt}.", err=True)
 
 
 @app.command("list")
@@ -60,7 +76,7 @@ def list_images(home: Home = None) -> None:
     store = open_store(load({"home": home}))
     for image in store.images.all():
         runs = shlex.join(image.command) or "the job's own script"
-        typer.echo(f"{image.name}  runs  {runs}  in {image.workdir}{f'  with {image.python}' if image.python else ''}")
+        typer.echo(f"{image.name}  runs  {runs}  in {image.workdir}{''.join(_rest(image))}")
     store.close()
 
 
@@ -82,6 +98,32 @@ def _missing(workdir: Path, python: str | None) -> Iterator[str]:
         yield f"--workdir {workdir} is no directory"
     if python and shutil.which(str(workdir.resolve() / python) if "/" in python else python) is None:
         yield f"--python {python} is no program that can be run"
+
+
+def _doubts(image: Image, home: Path) -> Iterator[str]:
+    for text in image.binds:
+        path = Path(text.removesuffix(READ_ONLY))
+        if not path.exists():
+            yield f"--bind {path} is not there: its jobs will run without it"
+        elif home.is_relative_to(path.resolve()):
+            yield f"--bind {path} contains the server's home, which stays hidden"
+    if image.workdir and home.is_relative_to(image.workdir):
+        yield f"--workdir {image.workdir} contains the server's home, which stays hidden: better keep the two apart"
+
+
+def _rest(image: Image) -> Iterator[str]:
+    if image.python:
+        yield f"  with {image.python}"
+    yield from (f"  and sees {text}" for text in image.binds)
+
+
+def _bind(text: str) -> str:
+    """With an absolute path."""
+    path = text.removesuffix(READ_ONLY)
+    if not path:
+        raise typer.BadParameter(f"--bind {text!r} is not of the form PATH or PATH:ro")
+    absolute = Path(path).expanduser().absolute()
+    return f"{absolute}{READ_ONLY if path != text else ''}"
 
 
 def _words(command: str) -> tuple[str, ...]:

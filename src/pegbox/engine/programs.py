@@ -61,7 +61,15 @@ def _command(specification: Mapping[str, Any], image: Image | None, python: str)
         argv=tuple(argv),
         workdir=image.workdir if image else None,
         environment=image.environment if image else {},
+        paths=_named(image, python),
+        binds=tuple(image.binds) if image else (),
     )
+
+
+def _named(image: Image | None, python: str) -> tuple[str, ...]:
+    """What stays readable because whoever runs the server named it, not the request."""
+    words = [*(image.command if image else ()), (image and image.python) or "", python]
+    return tuple(word for word in words if "/" in word)
 
 
 def _interpreter(name: str, python: str) -> str:
@@ -84,6 +92,8 @@ def _script(name: str, hyperparameters: Mapping[str, str], python: str, image: I
             argv=(python, program, *arguments),
             workdir="code",
             environment=image.environment if image else {},
+            paths=_named(image, python),
+            binds=tuple(image.binds) if image else (),
         ),
         source,
     )

@@ -340,7 +340,7 @@ class TrainingWork:
         """Give back the disk: inputs, models and code are stored elsewhere; logs and metrics stay."""
         reach(BEFORE, "clean")
         for host in staging.hosts(self._resource.document):
-            shutil.rmtree(staging.tree(self._directory(), host), ignore_errors=True)
+            shutil.rmtree(staging.tree(self._directory(), host).parent, ignore_errors=True)
         for left in [*self._directory().glob(f"{staging.SCRATCH}*"), *self._directory().glob(".*.*")]:
             shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
         reach(AFTER, "clean")

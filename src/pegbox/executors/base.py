@@ -23,6 +23,8 @@ class Program:
     module: str | None = None  #: forked from the zygote when one is up, else run with `python -m`
     workdir: str | None = None  #: below the instance's /opt/ml unless absolute; default: its own directory
     environment: Mapping[str, str] = field(default_factory=dict)  #: of the image, below the request's own
+    paths: tuple[str, ...] = ()  #: files and folders that the image names: they stay readable in a cell
+    binds: tuple[str, ...] = ()  #: PATH or PATH:ro, further places that the program may see there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from pegbox import crashpoints
 from pegbox.crashpoints import AFTER, BEFORE, reach
 from pegbox.executors import directory as files
 from pegbox.executors.base import Attempt, Observation, Phase
+from pegbox.executors.containment import Containment
 
 ZYGOTE_PATIENCE = 60.0  #: seconds for one answer; the first includes importing an algorithm's libraries
 
@@ -28,14 +29,22 @@ class SubprocessExecutor:
     """An Executor (see base) whose attempts are processes of this machine.
 
     `wake`: unix datagram socket that runners send their attempt's id to when there is something to observe.
-    `isolate`: try to give each instance its own /etc/hosts and /opt/ml.  `zygote`: fork runners from a warm process.
-    `search`: further directories in which modules of trainers are looked for.
+    `containment`: off, auto (where the machine allows it) or require (else programs are refused).  `hidden`: what no
+    program sees.  `zygote`: fork runners from a warm process.  `search`: further directories in which modules of
+    trainers are looked for.
     """
 
     def __init__(
-        self, wake: Path | None = None, *, isolate: bool = True, zygote: bool = True, search: Sequence[Path] = ()
+        self,
+        wake: Path | None = None,
+        *,
+        containment: str | Containment = "auto",
+        hidden: Sequence[Path] = (),
+        zygote: bool = True,
+        search: Sequence[Path] = (),
     ) -> None:
-        self._wake, self._isolate, self._search = wake, isolate, search
+        self._wake, self._hidden, self._search = wake, hidden, search
+        self._containment = Containment(containment) if isinstance(containment, str) else containment
         self._zygote = Zygote(search) if zygote else None
         self._children: set[int] = set()
         self._lock = threading.Lock()
@@ -59,7 +68,9 @@ class SubprocessExecutor:
             attempt,
             inherited=inherited(os.environ),
             wake=None if self._wake is None else str(self._wake),
-            isolate=self._isolate,
+            isolate=True,
+            contain=self._containment.is_wanted(),
+            hidden=[str(path) for path in self._hidden],
         )
         reach(BEFORE, "runner spawn")
         pid = self._spawn(attempt)

@@ -176,7 +176,7 @@ def _serve(channel: socket.socket, expressions: Mapping[int, str]) -> NoReturn:
         process.reset_signals()
         signal.signal(signal.SIGVTALRM, signal.SIG_DFL)
         isolate.die_with_parent(signal.SIGKILL)
-        process.close_descriptors(keep=channel.fileno())
+        process.close_descriptors(keep={channel.fileno()})
         compiled = _compiled(expressions)
         with channel.makefile("rb") as requests:
             while head := requests.read(2 * _LENGTH.size):

@@ -7,14 +7,12 @@ the addresses of its peers from PEGBOX_HOST_ADDRESSES and its paths from SM_*.
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import os
 import sys
 from functools import partial
 from pathlib import Path
 
-_NEWNS, _NEWUSER = 0x00020000, 0x10000000
-_BIND, _REC, _PRIVATE = 0x1000, 0x4000, 0x40000
+from pegbox.runner import syscalls
+
 _SET_PDEATHSIG, _SET_CHILD_SUBREAPER = 1, 36
 
 
@@ -30,7 +28,7 @@ def isolate(hosts: Path, ml: Path, shadow: Path) -> list[str]:
         _private_mounts()
     except OSError as error:
         return [f"no private /etc/hosts and /opt/ml: {error.strerror}"]
-    actions = {"/etc/hosts": partial(_bind, hosts, Path("/etc/hosts")), "/opt/ml": partial(_opt, ml, shadow)}
+    actions = {"/etc/hosts": partial(syscalls.bind, hosts, Path("/etc/hosts")), "/opt/ml": partial(_opt, ml, shadow)}
     notes = []
     for name, action in actions.items():
         try:
@@ -41,28 +39,24 @@ def isolate(hosts: Path, ml: Path, shadow: Path) -> list[str]:
 
 
 def _private_mounts() -> None:
-    uid, gid = os.geteuid(), os.getegid()
     try:
-        _call("unshare", _NEWNS)
+        syscalls.unshare(syscalls.NEWNS)
     except OSError:
-        _call("unshare", _NEWUSER | _NEWNS)
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
-        Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
-    _mount("none", Path("/"), None, _REC | _PRIVATE)
+        syscalls.own_user_namespace(syscalls.NEWNS)
+    syscalls.private_mounts()
 
 
 def _opt(ml: Path, shadow: Path) -> None:
     target = Path("/opt/ml")
     if not target.is_dir():
         _shadow_opt(shadow)
-    _bind(ml, target)
+    syscalls.bind(ml, target)
 
 
 def _shadow_opt(shadow: Path) -> None:
     """Cover /opt by a file system of our own with the same entries, and `ml`."""
     shadow.mkdir(exist_ok=True)
-    _mount("tmpfs", shadow, "tmpfs", 0)
+    syscalls.tmpfs(shadow)
     for entry in Path("/opt").iterdir():
         place = shadow / entry.name
         if entry.is_symlink():
@@ -72,26 +66,9 @@ def _shadow_opt(shadow: Path) -> None:
             place.mkdir()
         else:
             place.touch()
-        _bind(entry, place)
+        syscalls.bind(entry, place)
     (shadow / "ml").mkdir(exist_ok=True)
-    _bind(shadow, Path("/opt"))
-
-
-def _bind(source: Path, target: Path) -> None:
-    _mount(str(source), target, None, _BIND | _REC)
-
-
-def _mount(source: str, target: Path, kind: str | None, flags: int) -> None:
-    _call(
-        "mount", os.fsencode(source), os.fsencode(target), kind.encode() if kind else None, ctypes.c_ulong(flags), None
-    )
-
-
-def _call(name: str, *arguments: object) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if getattr(libc, name)(*arguments) != 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
+    syscalls.bind(shadow, Path("/opt"))
 
 
 def die_with_parent(signal_number: int) -> None:
@@ -107,4 +84,4 @@ def adopt_orphans() -> None:
 def _prctl(option: int, value: int) -> None:
     if sys.platform.startswith("linux"):
         with contextlib.suppress(OSError):
-            _call("prctl", option, ctypes.c_ulong(value), ctypes.c_ulong(0), ctypes.c_ulong(0), ctypes.c_ulong(0))
+            syscalls.prctl(option, value)

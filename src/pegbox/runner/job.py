@@ -32,7 +32,11 @@ class Job:
     grace: float
     inherited: Mapping[str, str]  #: what trainers may see of the server's environment
     wake: str | None  #: path of a unix datagram socket
-    isolate: bool  #: try a private mount namespace
+    isolate: bool  #: without a cell, try a private /etc/hosts and /opt/ml
+    contain: bool = False  #: run the program in a cell
+    hidden: tuple[str, ...] = ()  #: folders and files of the server's that no program sees
+    paths: tuple[str, ...] = ()  #: of the program: files and folders that it names
+    binds: tuple[str, ...] = ()  #: PATH or PATH:ro, further places that it may see
 
     @classmethod
     def parse(cls, directory: Path, record: Mapping[str, Any]) -> Job:
@@ -45,6 +49,8 @@ class Job:
             module=program["module"],
             workdir=program["workdir"],
             image_environment=program["environment"],
+            paths=tuple(program.get("paths", ())),
+            binds=tuple(program.get("binds", ())),
             **rest,
         )
 

@@ -14,6 +14,7 @@ from typing import Any
 from pegbox.runner.job import Job
 
 OPT_ML = PurePosixPath("/opt/ml")
+HOSTS = "hosts"  #: in the attempt's directory: the instances' /etc/hosts
 GROUP = "homogeneousCluster"
 INTERFACE = "lo"
 LONGEST_VARIABLE = 128 << 10  #: bytes, "NAME=value" and its end: MAX_ARG_STRLEN of Linux
@@ -36,6 +37,11 @@ def home(job: Job, host: str) -> Path:
     return job.directory / host
 
 
+def root(job: Job, host: str) -> Path:
+    """An empty directory, on which the root directory of a cell is built."""
+    return job.directory / f"{host}.root"
+
+
 def workdir(job: Job, host: str) -> Path:
     """Where the program starts: relative paths, and those below /opt/ml, mean the instance's tree."""
     if job.workdir is None:
@@ -50,6 +56,9 @@ def prepare(job: Job, host: str) -> dict[str, str]:
     ml = home(job, host) / "ml"
     for name in ("input/config", "input/data", "model", "output/data", "checkpoints", "code", "tmp"):
         (ml / name).mkdir(parents=True, exist_ok=True)
+    for name in ("home", "tmp"):
+        (home(job, host) / name).mkdir(exist_ok=True)
+    (home(job, host) / "tmp").chmod(0o1777)
     checkpoints = checkpoint_directory(job, ml)
     checkpoints.mkdir(parents=True, exist_ok=True)
     configuration = {
@@ -231,7 +240,7 @@ def _last_lines(log: Path, limit: int) -> str:
 
 def hosts_file(job: Job) -> Path:
     """Write the machine's /etc/hosts with the instances' names added.  Returns where."""
-    path = job.directory / "hosts"
+    path = job.directory / HOSTS
     try:
         known = Path("/etc/hosts").read_text()
     except OSError:

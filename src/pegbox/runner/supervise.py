@@ -17,7 +17,7 @@ from typing import Any
 
 from pegbox import regex
 from pegbox.crashpoints import AFTER, BEFORE, reach
-from pegbox.runner import isolate, layout, process, records
+from pegbox.runner import cell, isolate, layout, process, records
 from pegbox.runner.capture import Capture
 from pegbox.runner.compat import Backtracker
 from pegbox.runner.job import Job
@@ -122,13 +122,24 @@ class Supervisor:
         self._started = time.time()
         if job.max_runtime is not None:
             self._runtime_ends = time.monotonic() + job.max_runtime
+        refusal = self._enclose()
         reach(BEFORE, "trainer fork")
         for host in job.hosts:
-            self._adopt(process.spawn(job, host, environments[host], hosts_file))
+            self._adopt(process.spawn(job, host, environments[host], hosts_file, refusal))
         reach(AFTER, "trainer fork")
         with self._writing():
             self._record_runner()
         self._wake.soon()
+
+    def _enclose(self) -> str:
+        """Prepare the attempt's containment; returns why no program may run."""
+        if not self._job.contain:
+            return ""
+        try:
+            cell.enter_as_runner()
+        except OSError as error:
+            return f"the program cannot be contained: {error.strerror}"
+        return ""
 
     def _adopt(self, trainer: process.Trainer) -> None:
         self._trainers[trainer.pid] = trainer
@@ -217,8 +228,8 @@ class Supervisor:
             trainer = self._trainers.get(pid)
             if trainer is None:
                 continue
-            trainer.code = code
-            if code != 0 and self._kill_at is None and self._first_failed is None:
+            trainer.judge(code)
+            if trainer.code != 0 and self._kill_at is None and self._first_failed is None:
                 self._first_failed = trainer
                 if self._living():
                     self._terminate("Exit", self._job.grace)
@@ -252,6 +263,9 @@ class Supervisor:
         self._backtracker.close()
 
     def _record_exit(self) -> None:
+        for host in self._job.hosts:
+            with contextlib.suppress(OSError):
+                layout.root(self._job, host).rmdir()
         with self._writing():
             self._points.sync()
         record = self._exit()

@@ -147,6 +147,7 @@ class Image:
     workdir: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     python: str | None = None  #: interpreter for script-mode images
+    binds: Sequence[str] = ()  #: PATH or PATH:ro, further places that its programs may see
     created_at: float
 
 

@@ -40,6 +40,7 @@ class Images:
             "workdir": image.workdir,
             "environment": json.dumps(dict(image.environment)),
             "python": image.python,
+            "binds": json.dumps(list(image.binds)),
             "created_at": image.created_at,
         }
         insert = sqlite.insert if self._engine.dialect.name == "sqlite" else postgresql.insert
@@ -61,5 +62,6 @@ def _image(row: Row[Any]) -> Image:
         workdir=got["workdir"],
         environment=json.loads(got["environment"]),
         python=got["python"],
+        binds=tuple(json.loads(got["binds"])),
         created_at=got["created_at"],
     )

@@ -11,6 +11,7 @@ class TestSubprocessExecutor(ExecutorSuite):
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -107,6 +108,17 @@ def is_running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def processes_of(directory: Path) -> set[int]:
+    """The living processes of an attempt's program, by the variable that it carries; pids as we see them."""
+    mark = f"\0PEGBOX_ATTEMPT={directory.resolve()}\0".encode()
+    found = set()
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if mark in b"\0" + (entry / "environ").read_bytes():
+                found.add(int(entry.name))
+    return found
 
 
 def values(points: Sequence[Point], metric: str = "loss") -> list[float]:
@@ -264,7 +276,8 @@ print("loss=1;")
 time.sleep(99)
 """)
         script = f"{sys.executable} -S {child}; true"
-        executor.start(an_attempt(directory, program=Program(argv=("/bin/sh", "-c", script))))
+        program = Program(argv=("/bin/sh", "-c", script), workdir=str(child.parent))
+        executor.start(an_attempt(directory, program=program))
         watch = Watch(executor, directory)
         watch.until_value(1.0)
         executor.stop(directory)
@@ -301,11 +314,11 @@ time.sleep(99)
         executor.start(attempt)
         watch = Watch(executor, directory)
         watch.until(lambda _: len(watch.points) == 2)
-        pids = [int(value) for value in values(watch.points)]
+        assert len(processes_of(directory)) == 2
         os.kill(json.loads((directory / "runner.json").read_text())["pid"], signal.SIGKILL)
         seen = watch.until_over()
         assert (seen.phase, seen.exit) == (Phase.LOST, None)
-        wait_for(lambda: not any(map(is_running, pids)))
+        wait_for(lambda: not processes_of(directory))
         executor.start(attempt)
         assert watch.look().phase is Phase.LOST
 
@@ -321,18 +334,14 @@ time.sleep(99)
     def test_a_lost_attempt_takes_no_namesake_with_it(self, executor: Executor, directory: Path) -> None:
         namesake = directory.with_name(directory.name + "-of-another-home")
         for place in (directory, namesake):
-            executor.start(
-                an_attempt(place, "import os, time; print(f'loss={os.getpid()};'); time.sleep(99)", id="1-1")
-            )
-        pids = []
+            executor.start(an_attempt(place, "import os, time; print('loss=1;'); time.sleep(99)", id="1-1"))
         for place in (directory, namesake):
             watch = Watch(executor, place)
             watch.until(lambda _, watch=watch: len(watch.points) == 1)  # type: ignore[misc]
-            pids.append(int(values(watch.points)[0]))
         os.kill(json.loads((directory / "runner.json").read_text())["pid"], signal.SIGKILL)
         assert Watch(executor, directory).until_over().phase is Phase.LOST
-        wait_for(lambda: not is_running(pids[0]))
-        assert is_running(pids[1])
+        wait_for(lambda: not processes_of(directory))
+        assert processes_of(namesake)
         executor.stop(namesake)
         assert Watch(executor, namesake).until_over().phase is Phase.EXITED
 
@@ -341,7 +350,7 @@ time.sleep(99)
         assert seen.exit is not None
         assert dict(seen.exit.codes) == {"algo-1": 0}
         assert len(points) == 2
-        assert not any(is_running(int(value)) for value in values(points))
+        assert not processes_of(directory)
 
     def test_the_failure_file_tells_why(self, executor: Executor, directory: Path) -> None:
         script = (

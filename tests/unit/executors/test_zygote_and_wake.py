@@ -18,7 +18,7 @@ import pytest
 from pegbox.executors import directory as files
 from pegbox.executors.base import Cause, Phase, Program
 from pegbox.executors.subprocess import SubprocessExecutor, launch
-from pegbox.testing.executor_suite import Watch, an_attempt, is_running, log_of, values, wait_for
+from pegbox.testing.executor_suite import Watch, an_attempt, is_running, log_of, processes_of, values, wait_for
 
 HERE = Path(__file__).parent
 DUMMY = "dummy_trainer"
@@ -220,7 +220,7 @@ def test_a_runner_told_to_go_ends_its_trainers_and_is_lost(executor: SubprocessE
     watch.until(lambda _: bool(watch.points))
     os.kill(json.loads((directory / "runner.json").read_text())["pid"], signal.SIGTERM)
     assert watch.until_over().phase is Phase.LOST
-    assert not is_running(int(watch.points[0].value))
+    assert not processes_of(directory)
 
 
 def test_the_server_is_woken(tmp_path: Path, directory: Path) -> None:

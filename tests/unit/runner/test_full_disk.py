@@ -38,7 +38,8 @@ def test_a_log_on_a_full_disk_ends_the_attempt(
 
 
 def test_the_exit_record_is_tried_again(executor: SubprocessExecutor, tmp_path: Path) -> None:
-    directory, go = tmp_path / "attempt", tmp_path / "go"
+    directory = tmp_path / "attempt"
+    go = directory / "algo-1/go"
     script = f"import os, time; print('loss=1;', flush=True)\nwhile not os.path.exists({str(go)!r}): time.sleep(0.01)"
     executor.start(an_attempt(directory, script))
     watch = Watch(executor, directory)

@@ -55,7 +55,7 @@ else:
 
 
 def test_what_an_ended_trainer_left_in_its_group_is_told_to_end(tmp_path: Path) -> None:
-    executor = SubprocessExecutor(zygote=False)
+    executor = SubprocessExecutor(zygote=False, containment="off")  # in a cell it would be gone at once
     directory = tmp_path / "attempt"
     executor.start(an_attempt(directory, LEAVES_ONE, instance_count=2))
     watch = Watch(executor, directory)

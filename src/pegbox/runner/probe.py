@@ -1,0 +1,67 @@
+"""What containment this machine allows, found by trying it: `python -m pegbox.runner.probe` prints JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from pegbox.runner import cell
+from pegbox.runner.view import Entry, Kind
+
+
+def probe() -> dict[str, str]:
+    """Kind of containment -> why it is not possible, "" when it is.  Forks: call it in a process without threads."""
+    if not sys.platform.startswith("linux"):
+        return {"files": "it needs Linux", "network": "it needs Linux"}
+    return {"files": _tried(_enter_a_cell), "network": _tried(_leave_the_network)}
+
+
+def _tried(attempt: Callable[[], None]) -> str:
+    ours, theirs = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            attempt()
+        except OSError as error:
+            os.write(theirs, (error.strerror or str(error)).encode())
+        except BaseException as error:
+            os.write(theirs, repr(error).encode())
+        finally:
+            os._exit(0)
+    os.close(theirs)
+    with open(ours, "rb") as file:
+        said = file.read().decode()
+    os.waitpid(pid, 0)
+    return said
+
+
+def _enter_a_cell() -> None:
+    with tempfile.TemporaryDirectory(prefix="pegbox-") as name:
+        cell.enter_as_runner()
+        cell.unshare()
+        ours, theirs = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                usr = Path("/usr")
+                cell.build([Entry(target=usr, source=usr, kind=Kind.SYSTEM)], Path(name, "root"))
+            except OSError as error:
+                os.write(theirs, (error.strerror or str(error)).encode())
+            finally:
+                os._exit(0)
+        os.close(theirs)
+        os.waitpid(pid, 0)
+        if said := os.read(ours, 4096):
+            raise OSError(0, said.decode())
+
+
+def _leave_the_network() -> None:
+    cell.enter_as_runner(network=False)
+
+
+if __name__ == "__main__":
+    print(json.dumps(probe()))

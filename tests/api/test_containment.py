@@ -1,0 +1,127 @@
+"""What a job's program sees of the machine, through the API and the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs import archive, new_name, pegbox, put, register, shell, training_ended, training_request
+from pegbox.executors.containment import Containment
+from running import RunningServer
+
+
+@pytest.fixture(scope="module", autouse=True)
+def possible() -> None:
+    if missing := Containment("auto").missing():
+        pytest.skip(f"this machine does not contain programs: {missing}")
+
+
+Run = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def run(sagemaker: Any, s3: Any, here: str) -> Iterator[Run]:
+    """Runs a job of an image; what its program wrote into its model folder is under "files"."""
+
+    def call(program: str, **changes: Any) -> dict[str, Any]:
+        name = new_name()
+        sagemaker.create_training_job(**training_request(name, program, here, **changes))
+        job = training_ended(sagemaker, name)
+        model = job.get("ModelArtifacts", {}).get("S3ModelArtifacts")
+        return {**job, "files": archive(s3, model) if model and job["TrainingJobStatus"] == "Completed" else {}}
+
+    yield call
+
+
+LOOK = """
+    import os, pathlib
+    def look(*paths):
+        for number, path in enumerate(paths):
+            try:
+                found = pathlib.Path(path).read_bytes()
+            except OSError as error:
+                found = error.strerror.encode()
+            pathlib.Path(os.environ["SM_MODEL_DIR"], str(number)).write_bytes(found)
+"""
+
+
+def test_a_program_cannot_read_the_servers_database_or_keys(
+    server: RunningServer, run: Run, tmp_path: Path, s3: Any, here: str
+) -> None:
+    put(s3, here, {"/train/a.csv": "other's data"})
+    kept = [path for path in server.home.rglob("*") if path.is_file() and "attempts" not in path.parts]
+    assert {"credentials", "pegbox.db"} <= {path.name for path in kept}
+    paths = [str(path) for path in kept] + [f"/proc/1/root{path}" for path in kept]
+    for workdir in (tmp_path, server.home.parent):
+        program = register(server, tmp_path, f"{LOOK}\n    look(*{paths!r})")
+        pegbox(
+            server, "image", "add", program, "--command", f"python {tmp_path}/{program}.py", "--workdir", str(workdir)
+        )
+        files = run(program)["files"]
+        assert len(files) == len(paths)
+        assert set(files.values()) <= {b"No such file or directory", b"Permission denied", b"Not a directory"}
+
+
+def test_bound_folders_are_seen_and_listed(server: RunningServer, run: Run, tmp_path: Path) -> None:
+    work, data, out = (tmp_path / name for name in ("work", "data", "out"))
+    for folder in (work, data, out):
+        folder.mkdir()
+        (folder / "x").write_text(folder.name)
+    source = f"""{LOOK}
+    look("{data}/x", "{out}/x")
+    pathlib.Path("{out}/y").write_text("new")
+    try:
+        pathlib.Path("{data}/y").write_text("new")
+    except OSError:
+        pathlib.Path("{out}/y").write_text("only here")
+    """
+    options = ("--bind", f"{data}:ro", "--bind", str(out))
+    assert run(register(server, work, source))["TrainingJobStatus"] == "Failed"
+    program = register(server, work, source, *options)
+    assert run(program)["files"] == {"0": b"data", "1": b"out"}
+    assert (out / "y").read_text() == "only here"
+    (line,) = [line for line in pegbox(server, "image", "list").splitlines() if line.startswith(program)]
+    assert line.endswith(f"  and sees {data}:ro  and sees {out}")
+
+
+def test_a_bind_that_is_not_there_or_opens_the_home_is_mentioned(server: RunningServer, tmp_path: Path) -> None:
+    add = f"pegbox image add {new_name('doubtful')} --command true"
+    done = shell(server, f"{add} --bind nowhere:ro", tmp_path)
+    assert done.returncode == 0
+    assert f"is registered, but --bind {tmp_path}/nowhere is not there" in done.stderr
+    done = shell(server, f"{add} --bind {server.home}", tmp_path)
+    assert done.returncode == 0
+    assert "contains the server's home, which stays hidden" in done.stderr
+    done = shell(server, f"{add} --workdir {server.home.parent}", tmp_path)
+    assert "contains the server's home" in done.stderr
+    done = shell(server, f"{add} --bind :ro", tmp_path)
+    assert done.returncode == 2 and "is not of the form PATH or PATH:ro" in done.stderr
+
+
+def test_a_script_may_lie_elsewhere_with_its_modules(server: RunningServer, run: Run, tmp_path: Path) -> None:
+    for folder in ("work", "code"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "code/train.py").write_text("import friend")
+    (tmp_path / "code/friend.py").write_text("print('hello')")
+    name = new_name("image")
+    command = f"python {tmp_path}/code/train.py"
+    pegbox(server, "image", "add", name, "--command", command, "--workdir", str(tmp_path / "work"))
+    assert run(name)["TrainingJobStatus"] == "Completed"
+
+
+def test_the_log_says_what_the_machine_does_not_allow(
+    start_server: Callable[..., RunningServer], tmp_path: Path
+) -> None:
+    server = start_server()
+    assert "does not contain" not in server.log.read_text()
+    done = shell(server, "PEGBOX_CONTAINMENT=maybe pegbox serve --port 0", tmp_path)
+    assert done.returncode == 1 and "'maybe' is none of auto, require, off" in done.stderr
+    forbidden = "unshare -Ur sh -c 'echo 0 > /proc/sys/user/max_pid_namespaces; exec timeout 50 pegbox serve --port 0'"
+    done = shell(server, f"PEGBOX_CONTAINMENT=require PEGBOX_HOME={tmp_path}/new {forbidden}", tmp_path)
+    assert done.returncode == 1 and "does not allow it (files: No space left on device)" in done.stderr
+    end = "{ grep -m 1 'does not contain'; kill $(sed 's/.*\"pid\": \\([0-9]*\\).*/\\1/' other/run/server.json); }"
+    done = shell(server, f"PEGBOX_HOME={tmp_path}/other {forbidden} 2>&1 | {end}", tmp_path)
+    assert "programs see the files and processes of the server's user" in done.stdout

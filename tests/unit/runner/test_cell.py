@@ -1,0 +1,264 @@
+"""What a contained program can see, change and leave behind; as whoever runs the tests, and as an ordinary user."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pegbox.executors import containment
+from pegbox.executors import directory as files
+from pegbox.executors.base import Cause, Exit, Phase, Program
+from pegbox.executors.subprocess import SubprocessExecutor
+from pegbox.testing.executor_suite import Watch, an_attempt, is_running, log_of, processes_of, wait_for
+
+ORDINARY = Path(__file__).with_name("ordinary.py")
+INHERITED = {"PATH": "/usr/bin:/bin", "HOME": "/home/somebody"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def possible() -> None:
+    if missing := containment.Containment("auto").missing():
+        pytest.skip(f"this machine does not contain programs: {missing}")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder that everybody may enter, and a way to run a shell program contained in it."""
+
+    folder: Path
+    who: str
+
+    def run(
+        self, script: str, *, hidden: list[Path] | None = None, inherited: Mapping[str, str] = INHERITED, **program: Any
+    ) -> tuple[Exit, str]:
+        """The end and the log of an attempt whose program is a shell script."""
+        directory = self.folder / "home/attempts/1/1"
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir(parents=True)
+        changes = {name: program.pop(name) for name in ("instance_count", "network_isolation") if name in program}
+        attempt = an_attempt(directory, program=Program(argv=("/bin/sh", "-c", script), **program), **changes)
+        names = [str(path) for path in (self.folder / "home", *(hidden or []))]
+        files.write_attempt(attempt, inherited=inherited, wake=None, isolate=True, contain=True, hidden=names)
+        command = ["-m", "pegbox.runner"] if self.who == "us" else [str(ORDINARY)]
+        subprocess.run([sys.executable, *command, str(directory)], check=True)
+        assert (directory / "runner.log").read_bytes() == b""
+        ended = files.read_exit(directory)
+        assert ended is not None
+        return ended, log_of(directory).decode()
+
+    def write(self, name: str, text: str) -> Path:
+        """A file that whoever runs the program could read."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        if self.who == "user":
+            for each in (path, *path.parents):
+                if each.is_relative_to(self.folder):
+                    os.chown(each, 65534, 65534)
+        return path
+
+
+@pytest.fixture(params=["us", "user"])
+def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+    if request.param == "user" and os.geteuid() != 0:
+        pytest.skip("we are an ordinary user already")
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o777)
+        yield Place(Path(name), request.param)
+
+
+LEAVE_A_DAEMON = "setsid sh -c '(trap \"\" TERM HUP; exec sleep 987) >/dev/null 2>&1 & echo loss=1' >/dev/null; "
+
+
+def test_nothing_survives_the_end_of_a_program(place: Place) -> None:
+    ended, _ = place.run(LEAVE_A_DAEMON + "exit 3")
+    assert (ended.cause, dict(ended.codes)) == (Cause.EXIT, {"algo-1": 3})
+    assert processes_of(place.folder / "home/attempts/1/1") == set()
+
+
+def test_nothing_survives_the_end_of_a_runner(tmp_path: Path) -> None:
+    directory = tmp_path / "attempt"
+    executor = SubprocessExecutor(zygote=False)
+    executor.start(
+        an_attempt(directory, program=Program(argv=("/bin/sh", "-c", LEAVE_A_DAEMON + "echo 'loss=1;'; sleep 988")))
+    )
+    watch = Watch(executor, directory)
+    watch.until_value(1.0)
+    record = json.loads((directory / "runner.json").read_text())
+    living = processes_of(directory)
+    assert len(living) == 3
+    os.kill(record["pid"], 9)
+    wait_for(lambda: not any(map(is_running, [*living, record["hosts"]["algo-1"]])))
+    assert watch.until_over().phase is Phase.LOST
+    executor.close()
+
+
+def test_a_program_sees_its_own_processes_only(place: Place) -> None:
+    _, log = place.run("echo /proc/[0-9]*; cat /proc/1/environ; kill -9 1; kill -9 -1; echo alive")
+    lines = log.splitlines()
+    assert {int(name.rpartition("/")[2]) for name in lines[0].split()} <= set(range(1, 10))
+    assert "alive" in lines
+    assert not any("PEGBOX_" in line for line in lines)
+
+
+READ_IT = """
+for way in {secret} /proc/1/root{secret} /proc/self/root{secret} ./link ./up/home/pegbox.db /..{secret}; do
+    cat $way
+done
+ls -a {home} {home}/attempts {home}/attempts/1
+"""
+
+
+def test_the_servers_home_and_other_attempts_are_hidden(place: Place) -> None:
+    secret = place.write("home/pegbox.db", "the crown jewels")
+    other = place.write("home/attempts/2/1/algo-1/ml/data", "another job's")
+    work = place.write("work/here", "").parent
+    (work / "link").symlink_to(secret)
+    (work / "up").symlink_to("..")
+    script = READ_IT.format(secret=secret, home=place.folder / "home") + f"cat {other} {other.parent}/*"
+    for workdir in (work, place.folder):
+        _, log = place.run(script, workdir=str(workdir))
+        assert "jewels" not in log and "another job's" not in log
+        assert log.count("No such file") + log.count("Permission denied") >= 7
+
+
+def test_a_way_around_the_walls_is_barred(place: Place) -> None:
+    secret = place.write("home/pegbox.db", "the crown jewels")
+    home = secret.parent
+    script = f"""
+        umount -l {home}; umount -R /; mount -o remount,rw /usr; mknod disk b 8 0; chroot / true
+        unshare -Urmp sh -c 'umount -l {home}; umount -l /etc/hosts; mount -o remount,bind,rw /usr; cat {secret}'
+        echo broken > /usr/broken; echo broken > /etc/broken; echo broken > /proc/sys/kernel/core_pattern
+        cat {secret}
+    """
+    before = Path("/proc/sys/kernel/core_pattern").read_text()
+    _, log = place.run(script, workdir=str(place.folder))
+    assert "jewels" not in log
+    assert not Path("/usr/broken").exists() and not Path("/etc/broken").exists()
+    assert Path("/proc/sys/kernel/core_pattern").read_text() == before
+    assert not (place.folder / "disk").exists()
+
+
+def test_a_program_has_a_tree_a_home_and_a_tmp_of_its_own(place: Place) -> None:
+    mark = Path(tempfile.gettempdir(), f"mark-{os.getpid()}")
+    mark.write_text("")
+    _, log = place.run(
+        "echo 1 > /opt/ml/model/a && cat $SM_MODEL_DIR/a && echo 2 > /tmp/b && cat /tmp/b && echo 3 > ~/c && cat ~/c;"
+        "ls /tmp; ls -A ~; pwd; ls /home /root; grep algo-1 /etc/hosts; mktemp"
+    )
+    mark.unlink()
+    lines = log.splitlines()
+    assert lines[:3] == ["1", "2", "3"]
+    assert mark.name not in lines
+    assert str(place.folder / "home/attempts/1/1/algo-1") in lines
+    assert lines[-1].startswith("/tmp/")
+    assert any(line.startswith("127.") and "algo-1" in line for line in lines)
+
+
+def test_the_working_directory_is_writable_and_its_neighbours_are_not_there(place: Place) -> None:
+    place.write("beside/it", "private")
+    work = place.write("work/program.txt", "mine\n").parent
+    _, log = place.run("cat program.txt; echo new > new; ls ..; cat ../beside/it", workdir=str(work))
+    assert log.splitlines()[0] == "mine"
+    assert (work / "new").read_text() == "new\n"
+    assert "private" not in log
+
+
+def test_credentials_in_a_home_that_is_a_working_directory_are_covered(place: Place) -> None:
+    place.write(".aws/credentials", "terrible")
+    place.write(".netrc", "terrible")
+    place.write("notes", "visible")
+    inherited = INHERITED | {"HOME": str(place.folder)}
+    script = "cat .aws/credentials .netrc notes; echo new > .aws/new"
+    _, log = place.run(script, workdir=str(place.folder), inherited=inherited)
+    assert "visible" in log and "terrible" not in log and "Read-only" in log
+    _, log = place.run(script, workdir=str(place.folder), inherited=inherited, binds=(f"{place.folder}/.aws:ro",))
+    assert log.count("terrible") == 1
+
+
+def test_bound_folders_are_visible(place: Place) -> None:
+    data, out = place.write("data/x", "numbers\n").parent, place.write("out/x", "old\n").parent
+    work = place.write("work/x", "mine\n").parent
+    script = f"cat {data}/x {out}/x; echo new > {out}/x; echo new > {data}/x; echo new > {work}/x"
+    binds = (f"{data}:ro", str(out), str(place.folder / "nowhere"), f"{work}:ro")
+    _, log = place.run(script, binds=binds, workdir=str(work))
+    assert log.startswith("numbers\nold\n")
+    assert [(folder / "x").read_text() for folder in (data, out, work)] == ["numbers\n", "new\n", "mine\n"]
+
+
+def test_a_bind_does_not_open_the_servers_home(place: Place) -> None:
+    secret = place.write("home/pegbox.db", "the crown jewels")
+    for bound in (place.folder, place.folder / "home"):
+        _, log = place.run(f"cat {secret}; ls -A {secret.parent}", binds=(str(bound),))
+        assert "jewels" not in log
+
+
+def test_a_folder_that_is_reached_through_a_link_is_there_under_both_names(place: Place) -> None:
+    real = place.write("real/x", "found\n").parent
+    link = place.folder / "link"
+    link.symlink_to(real)
+    _, log = place.run(f"cat {link}/x {real}/x", binds=(f"{link}:ro",))
+    assert log == "found\nfound\n"
+
+
+def test_programs_hold_no_rights(place: Place) -> None:
+    _, log = place.run("grep -e CapEff -e NoNewPrivs /proc/self/status")
+    rights, no_new = (line.split()[1] for line in log.splitlines())
+    assert int(rights, 16) & ~0xFB == 0
+    assert no_new == "1"
+
+
+def in_a_place_without(limit: str, command: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run a command where the kernel allows none of a kind of namespace (namespaces(7), /proc/sys/user)."""
+    script = f'echo 0 > /proc/sys/user/{limit} && exec "$@"'
+    return subprocess.run(
+        ["unshare", "--user", "--map-root-user", "sh", "-c", script, "sh", *command],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+
+@pytest.mark.parametrize("limit", ["max_pid_namespaces", "max_mnt_namespaces"])
+def test_where_namespaces_are_refused_the_probe_says_so_and_a_program_is_not_run_without(
+    tmp_path: Path, limit: str
+) -> None:
+    found = json.loads(in_a_place_without(limit, [sys.executable, "-m", "pegbox.runner.probe"]).stdout)
+    assert "No space left" in found["files"]
+    directory = tmp_path / "attempt"
+    directory.mkdir()
+    files.write_attempt(an_attempt(directory, "print('ran')"), inherited={}, wake=None, isolate=True, contain=True)
+    in_a_place_without(limit, [sys.executable, "-m", "pegbox.runner", str(directory)])
+    ended = files.read_exit(directory)
+    assert ended is not None
+    assert dict(ended.codes) == {"algo-1": 126}
+    assert ended.failure.startswith("ClientError: the program cannot be contained: ")
+    assert b"ran" not in log_of(directory)
+
+
+AUTO = """
+import pathlib, sys
+from pegbox.executors.subprocess import SubprocessExecutor
+from pegbox.testing.executor_suite import Watch, an_attempt
+executor = SubprocessExecutor(containment=sys.argv[2])
+executor.start(an_attempt(pathlib.Path(sys.argv[1]), "print('ran')"))
+Watch(executor, pathlib.Path(sys.argv[1])).until_over()
+executor.close()
+"""
+
+
+@pytest.mark.parametrize(("mode", "runs"), [("auto", True), ("require", False), ("off", True)])
+def test_without_namespaces_the_mode_decides(tmp_path: Path, mode: str, runs: bool) -> None:
+    directory = tmp_path / "attempt"
+    in_a_place_without("max_pid_namespaces", [sys.executable, "-c", AUTO, str(directory), mode])
+    assert (log_of(directory).splitlines()[-1] == b"ran") is runs

@@ -9,7 +9,19 @@ from typing import Any
 
 import pytest
 
-from jobs import LOSS, archive, channel, in_training, keys, new_name, put, register, training_ended, training_request
+from jobs import (
+    LOSS,
+    archive,
+    channel,
+    in_training,
+    keys,
+    new_name,
+    process_of,
+    put,
+    register,
+    training_ended,
+    training_request,
+)
 from running import RunningServer, wait_for
 from unreliable import Line
 
@@ -19,8 +31,7 @@ PROGRAM = """
     pathlib.Path("/opt/ml/model/weights").write_text("trained")
 """
 PATIENT = """
-    import os, pathlib, time
-    pathlib.Path("pid").write_text(str(os.getpid()))
+    import pathlib, time
     number = 0
     while not pathlib.Path("go").exists():
         print(f"loss={number};", flush=True)
@@ -154,12 +165,12 @@ def test_a_stop_is_heard_while_checkpoints_hang(
     sagemaker = own.client("sagemaker")
     in_training(sagemaker, name)
     wait_for("a checkpoint", lambda: keys(store.client("s3"), checkpoints["S3Uri"]))
+    process = process_of(name)
     line.mode, asked = "silent", line.asked
     wait_for("one that hangs", lambda: line.asked > asked)
     sagemaker.stop_training_job(TrainingJobName=name)
 
-    pid = (tmp_path / "pid").read_text()
-    wait_for("the end of the program", lambda: not Path("/proc", pid).exists(), 20)
+    wait_for("the end of the program", lambda: not Path("/proc", process).exists(), 20)
     line.mode = "through"
     assert training_ended(sagemaker, name, 90)["TrainingJobStatus"] == "Stopped"
 

@@ -351,7 +351,6 @@ NOT_YET: dict[str, tuple[Change, str]] = {
         ),
         "FileSystemDataSource",
     ),
-    "network isolation": (lambda r: _job(r).update(EnableNetworkIsolation=True), "EnableNetworkIsolation"),
     "instance groups": (
         lambda r: _job(r).update(
             ResourceConfig={
@@ -422,7 +421,6 @@ TRAINING: dict[str, tuple[dict[str, Any], str]] = {
     "no resources": ({"ResourceConfig": None}, "ResourceConfig is required"),
     "experiment": ({"ExperimentConfig": {"ExperimentName": "e"}}, "ExperimentConfig is not supported yet"),
     "serverless": ({"ServerlessJobConfig": {"BaseModelArn": "b", "JobType": "FineTuning"}}, "serverlessJobConfig"),
-    "network isolation": ({"EnableNetworkIsolation": True}, "EnableNetworkIsolation is not supported yet"),
     "101 hyperparameters": ({"HyperParameters": {str(n): "" for n in range(101)}}, "less than or equal to 100"),
     "value of 2501": ({"HyperParameters": {"a": "b" * 2501}}, "less than or equal to 2500"),
     "environment of 101": ({"Environment": {f"E{n}": "" for n in range(101)}}, "less than or equal to 100"),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jobs import archive, new_name, pegbox, put, register, shell, training_ended, training_request
+from jobs import XGBOOST, archive, channel, new_name, pegbox, put, register, shell, training_ended, training_request
 from pegbox.executors.containment import Containment
 from running import RunningServer
 
@@ -125,3 +125,36 @@ def test_the_log_says_what_the_machine_does_not_allow(
     end = "{ grep -m 1 'does not contain'; kill $(sed 's/.*\"pid\": \\([0-9]*\\).*/\\1/' other/run/server.json); }"
     done = shell(server, f"PEGBOX_HOME={tmp_path}/other {forbidden} 2>&1 | {end}", tmp_path)
     assert "programs see the files and processes of the server's user" in done.stdout
+
+
+def test_an_isolated_job_does_not_reach_the_server(server: RunningServer, run: Run, tmp_path: Path) -> None:
+    program = register(
+        server,
+        tmp_path,
+        f"""
+            import os, pathlib, urllib.request
+            try:
+                found = urllib.request.urlopen("{server.url}/health", timeout=20).read().decode()
+            except OSError as error:
+                found = str(error)
+            pathlib.Path(os.environ["SM_MODEL_DIR"], "found").write_text(found)
+        """,
+    )
+    assert b'"status"' in run(program)["files"]["found"]
+    job = run(program, EnableNetworkIsolation=True)
+    assert b"Connection refused" in job["files"]["found"]
+    assert job["EnableNetworkIsolation"] is True
+
+
+def test_instances_of_the_built_in_algorithm_train_together_in_isolation(run: Run, s3: Any, here: str) -> None:
+    put(s3, here, {f"/data/{part}.csv": f"{part},1,2\n1,3,{part}\n0,5,7\n" * 20 for part in (0, 1)})
+    sharded = channel("train", f"{here}/data/", S3DataDistributionType="ShardedByS3Key") | {"ContentType": "text/csv"}
+    job = run(
+        XGBOOST,
+        EnableNetworkIsolation=True,
+        HyperParameters={"num_round": "2", "objective": "reg:squarederror"},
+        InputDataConfig=[sharded],
+        ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 1},
+    )
+    assert (job["TrainingJobStatus"], job.get("FailureReason")) == ("Completed", None)
+    assert job["files"].keys() == {"xgboost-model"}

@@ -32,8 +32,6 @@ def check(document: Mapping[str, Any]) -> None:
     _check_algorithm(document["AlgorithmSpecification"])
     _check_channels(document.get("InputDataConfig") or [], document["AlgorithmSpecification"]["TrainingInputMode"])
     _check_stopping(document)
-    if document.get("EnableNetworkIsolation"):
-        refuse("EnableNetworkIsolation is not supported yet: a job on this server can reach the network.")
     if checkpoints := document.get("CheckpointConfig"):
         _check_local_path(checkpoints.get("LocalPath", CHECKPOINTS), local_path(checkpoints))
 

@@ -389,6 +389,7 @@ class TrainingWork:
             checkpoint_path=(document.get("CheckpointConfig") or {}).get("LocalPath"),
             max_runtime=max(1.0, document["StoppingCondition"]["MaxRuntimeInSeconds"] - self._job.used),
             grace=self._context.settings.stop_grace,
+            network_isolation=bool(document.get("EnableNetworkIsolation")),
         )
 
 

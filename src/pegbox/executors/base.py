@@ -49,6 +49,7 @@ class Attempt:
     checkpoint_path: str | None  #: CheckpointConfig.LocalPath, below /opt/ml
     max_runtime: float | None  #: seconds of training, MaxRuntimeInSeconds
     grace: float = 120.0  #: seconds between TERM and KILL
+    network_isolation: bool = False  #: EnableNetworkIsolation: the instances reach each other and nothing else, or fail
 
 
 class Phase(Enum):

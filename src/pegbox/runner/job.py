@@ -34,6 +34,7 @@ class Job:
     wake: str | None  #: path of a unix datagram socket
     isolate: bool  #: without a cell, try a private /etc/hosts and /opt/ml
     contain: bool = False  #: run the program in a cell
+    network_isolation: bool = False  #: run nothing that could reach a network
     hidden: tuple[str, ...] = ()  #: folders and files of the server's that no program sees
     paths: tuple[str, ...] = ()  #: of the program: files and folders that it names
     binds: tuple[str, ...] = ()  #: PATH or PATH:ro, further places that it may see

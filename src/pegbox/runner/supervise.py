@@ -31,6 +31,10 @@ SHUTDOWN_GRACE = 10.0  #: seconds for trainers when the runner itself is told to
 DISK_PATIENCE = 60.0  #: how long the exit record is tried again when it cannot be written
 
 FAILURE_LENGTH = 1024
+NO_ISOLATION = (
+    "EnableNetworkIsolation is set, and this server does not contain programs: the machine has no namespaces for it, "
+    "or the setting containment is off."
+)
 
 
 def run(directory: Path) -> None:
@@ -133,10 +137,11 @@ class Supervisor:
 
     def _enclose(self) -> str:
         """Prepare the attempt's containment; returns why no program may run."""
-        if not self._job.contain:
-            return ""
+        job = self._job
+        if not job.contain:
+            return NO_ISOLATION if job.network_isolation else ""
         try:
-            cell.enter_as_runner()
+            cell.enter_as_runner(network=not job.network_isolation)
         except OSError as error:
             return f"the program cannot be contained: {error.strerror}"
         return ""

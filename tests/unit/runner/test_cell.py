@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -218,6 +219,54 @@ def test_programs_hold_no_rights(place: Place) -> None:
     assert no_new == "1"
 
 
+REACH = """
+for place in {port} 9/192.0.2.1; do
+    bash -c "exec 3<>/dev/tcp/${{place#*/}}/${{place%/*}} && echo reached" 2>&1 | sed 's/.*: //'
+done
+cat /proc/net/dev | wc -l
+"""
+
+
+def test_an_isolated_program_has_no_network(place: Place) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        script = REACH.format(port=f"{server.getsockname()[1]}/127.0.0.1")
+        _, log = place.run(script, network_isolation=True)
+        assert set(log.splitlines()) == {"Connection refused", "Network is unreachable", "3"}
+        _, log = place.run(script.replace("9/192.0.2.1", ""))
+        assert log.splitlines()[0] == "reached"
+
+
+MEET = """
+exec 2>&1
+address=$(sed -n 's/ algo-1$//p' /etc/hosts)
+if [ $SM_CURRENT_HOST = algo-1 ]; then
+    perl -MIO::Socket::INET -e '
+        $s = IO::Socket::INET->new(Listen => 1, LocalAddr => $ARGV[0], LocalPort => 7001) or die;
+        $c = $s->accept; print scalar <$c>' $address
+else
+    until bash -c "echo met > /dev/tcp/$address/7001" 2>/dev/null; do sleep 0.02; done
+fi
+"""
+
+
+def test_isolated_instances_meet(place: Place) -> None:
+    if shutil.which("perl") is None:
+        pytest.skip("there is no perl to listen with")
+    ended, log = place.run(MEET, network_isolation=True, instance_count=2)
+    assert (dict(ended.codes), log) == ({"algo-1": 0, "algo-2": 0}, "met\n")
+
+
+def test_isolation_is_not_given_up_for_want_of_a_cell(tmp_path: Path) -> None:
+    directory = tmp_path / "attempt"
+    executor = SubprocessExecutor(zygote=False, containment="off")
+    executor.start(an_attempt(directory, "print('ran')", network_isolation=True))
+    ended = Watch(executor, directory).until_over().exit
+    executor.close()
+    assert ended is not None
+    assert ended.failure.startswith("ClientError: EnableNetworkIsolation is set, and this server does not contain")
+    assert b"ran" not in log_of(directory)
+
+
 def in_a_place_without(limit: str, command: list[str]) -> subprocess.CompletedProcess[str]:
     """Run a command where the kernel allows none of a kind of namespace (namespaces(7), /proc/sys/user)."""
     script = f'echo 0 > /proc/sys/user/{limit} && exec "$@"'
@@ -227,6 +276,19 @@ def in_a_place_without(limit: str, command: list[str]) -> subprocess.CompletedPr
         text=True,
         check=True,
     )
+
+
+def test_where_only_the_network_cannot_be_left_just_isolated_programs_are_refused(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pegbox.runner"]
+    found = json.loads(in_a_place_without("max_net_namespaces", [*command[:-1], "pegbox.runner.probe"]).stdout)
+    assert found["files"] == "" and "No space left" in found["network"]
+    for isolated in (True, False):
+        directory = tmp_path / str(isolated)
+        directory.mkdir()
+        attempt = an_attempt(directory, "print('ran')", network_isolation=isolated)
+        files.write_attempt(attempt, inherited={}, wake=None, isolate=True, contain=True)
+        in_a_place_without("max_net_namespaces", [*command, str(directory)])
+        assert (b"ran" in log_of(directory)) is not isolated
 
 
 @pytest.mark.parametrize("limit", ["max_pid_namespaces", "max_mnt_namespaces"])

@@ -189,3 +189,18 @@ def test_a_long_body_of_a_stranger_is_not_awaited(server: RunningServer) -> None
         b"POST / HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\nTransfer-Encoding: chunked"
     )
     assert b" 400 " in head_of(server, form)
+
+
+@pytest.mark.parametrize("method", [b"GET", b"HEAD", b"PUT"])
+@pytest.mark.parametrize("path", [b"/health", b"/bucket/key", b"/?uploads"])
+def test_a_body_that_is_no_http_has_one_answer(server: RunningServer, method: bytes, path: bytes) -> None:
+    head = method + b" " + path + b" HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz"
+    assert b" 400 " in head_of(server, head)
+    assert "level=error" not in server.log.read_text()
+
+
+@pytest.mark.parametrize("number", [b"9" * 400, b"1e300", b"9223372036854775808", b"-1e15"])
+def test_a_time_that_no_calendar_has_is_refused(unchecked: Any, number: bytes) -> None:
+    for name in (b"CreationTimeAfter", b"LastModifiedTimeBefore"):
+        code, message = refusal_of(unchecked, "ListTrainingJobs", b'{"' + name + b'": ' + number + b"}")
+        assert code == "ValidationException" and name.decode()[1:] in message

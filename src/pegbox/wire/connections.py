@@ -25,6 +25,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 TICK = 0.5  #: seconds between two looks at all connections
+NO_HTTP = (
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    b"Connection: close\r\nContent-Length: %d\r\n\r\n"
+)
 BUSY = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -128,6 +132,19 @@ class Connection(H11Protocol):
         if self._phase is Phase.BODY:
             self._gain(len(data))
         super().data_received(data)
+
+    def send_400_response(self, msg: str) -> None:
+        """What came is no HTTP.  A request that it is part of has no other answer; h11 may be in no state to write."""
+        is_under_way = not self.is_free
+        if is_under_way:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        if is_under_way and self.cycle.response_started:
+            self.drop()
+            return
+        body = b"" if is_under_way and self.scope["method"] == "HEAD" else msg.encode()
+        self.transport.write(NO_HTTP % len(body) + body)
+        self.transport.close()
 
     def on_response_complete(self) -> None:
         """A request has been answered."""

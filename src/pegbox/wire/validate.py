@@ -6,7 +6,7 @@ Paths are written as the service writes them: members in lower camel case, list 
 from __future__ import annotations
 
 import json
-import math
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -31,6 +31,7 @@ _PYTHON_TYPES: Mapping[str, tuple[type, ...]] = {
     "timestamp": (int, float),
     "blob": (str, bytes),
 }
+EARLIEST, LATEST = -62_135_596_800, 253_402_300_799  #: seconds since 1970: the years 1 to 9999
 _BITS = {"integer": 31, "long": 63}
 
 
@@ -93,8 +94,10 @@ def _structure(value: Mapping[str, Any], shape: StructureShape, path: str) -> It
 
 def _scalar(value: Any, shape: Shape, path: str) -> Iterator[str]:
     kind = shape.type_name
-    if isinstance(value, float) and not math.isfinite(value):
+    if isinstance(value, float | int) and not -sys.float_info.max <= value <= sys.float_info.max:
         yield _violation(value, shape, path, "Member must be a finite number")
+    elif kind == "timestamp" and not EARLIEST <= value <= LATEST:
+        yield _violation(value, shape, path, "Member must be a time before the year 10000")
     elif kind in _BITS and not -(1 << _BITS[kind]) <= value < 1 << _BITS[kind]:
         yield _violation(value, shape, path, f"Member must be a {_BITS[kind] + 1}-bit number")
     elif kind in ("integer", "long", "float", "double"):

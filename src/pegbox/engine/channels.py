@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -16,7 +17,12 @@ from pegbox.engine.faults import ClientFault
 from pegbox.objects.base import Location, NoSuchObject, ObjectStore
 from pegbox.objects.locations import parse
 
-MOST_MANIFEST = 256 << 20  #: bytes of a manifest file
+MOST_MANIFEST = 64 << 20  #: bytes of a manifest file
+MOST_ENTRIES = 1_000_000
+LONGEST_ENTRY = 4096  #: characters of the first entry
+_BEGIN = re.compile(r"\s*\[\s*")
+_ENTRY = re.compile(r'\s*,\s*("(?:[^"\\\x00-\x1f]|\\.)*+")')
+_END = re.compile(r"\s*\]\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,18 +106,43 @@ def _tail(prefix: str, key: str) -> str:
 
 
 def _manifest(objects: ObjectStore, account: str, location: Location) -> Iterator[Input]:
+    with objects.open(account, location) as file:
+        data = file.read(MOST_MANIFEST + 1)
+    if len(data) > MOST_MANIFEST:
+        raise ClientFault(f"Data download failed: the manifest [{location}] is longer than {MOST_MANIFEST} bytes.")
     try:
-        with objects.open(account, location) as file:
-            entries = json.loads(file.read(MOST_MANIFEST))
-        base, names = entries[0]["prefix"], entries[1:]
+        base, names = _entries(data.decode())
         prefix = parse(base)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise ClientFault(
             f"Data download failed: the manifest [{location}] is not of the form "
             '[{"prefix": "s3://..."}, "key", ...].'
         ) from None
-    for name in sorted({str(name) for name in names}):
+    if len(names) > MOST_ENTRIES:
+        raise ClientFault(f"Data download failed: the manifest [{location}] has more than {MOST_ENTRIES} entries.")
+    for name in sorted(names):
         yield Input(replace(prefix, key=prefix.key + name), _safe(name, name))
+
+
+def _entries(text: str) -> tuple[str, set[str]]:
+    """The prefix and the names of a manifest, read one by one: JSON of a quarter of this size can fill a memory.
+
+    Raises ValueError and others for what is no manifest; stops behind MOST_ENTRIES.
+    """
+    begin = _BEGIN.match(text)
+    if begin is None:
+        raise ValueError("no list")
+    first, length = json.JSONDecoder().raw_decode(text[begin.end() : begin.end() + LONGEST_ENTRY])
+    names: set[str] = set()
+    at = begin.end() + length
+    while (entry := _ENTRY.match(text, at)) and len(names) <= MOST_ENTRIES:
+        name = json.loads(entry[1]) if "\\" in entry[1] else entry[1][1:-1]
+        name.encode()  # an escape may be half of a sign, which is no key
+        names.add(name)
+        at = entry.end()
+    if len(names) <= MOST_ENTRIES and not _END.fullmatch(text, at):
+        raise ValueError("no list of strings")
+    return str(first["prefix"]), names
 
 
 def _safe(path: str, key: str) -> PurePosixPath:

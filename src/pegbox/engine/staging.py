@@ -18,6 +18,7 @@ from typing import Any
 from pegbox.crashpoints import AFTER, BEFORE, reach
 from pegbox.domain.definition import local_path
 from pegbox.engine import channels
+from pegbox.engine.archives import unpack
 from pegbox.engine.faults import ClientFault
 from pegbox.engine.obstacles import FULL
 from pegbox.objects.base import Location, NoSuchObject, ObjectStore
@@ -74,7 +75,8 @@ def stage(objects: ObjectStore, account: str, document: Mapping[str, Any], sourc
             channels.fetch(objects, account, part, tree(directory, host) / "input" / "data" / channel["ChannelName"])
     for host in names:
         if source:
-            _unpack(objects, account, source, tree(directory, host) / "code")
+            most = document["ResourceConfig"]["VolumeSizeInGB"] << 30
+            _unpack(objects, account, source, tree(directory, host) / "code", most)
     if config := document.get("CheckpointConfig"):
         location = parse(config["S3Uri"])
         paths = {host: checkpoint_path(directory, host, config) for host in names}
@@ -135,20 +137,21 @@ def _check_output(objects: ObjectStore, account: str, path: str) -> None:
         raise ClientFault(f"The bucket of the S3OutputPath [{path}] does not exist.") from None
 
 
-def _unpack(objects: ObjectStore, account: str, source: str, into: Path) -> None:
+def _unpack(objects: ObjectStore, account: str, source: str, into: Path, most: int) -> None:
     try:
         location = parse(source)
     except ValueError as error:
         raise ClientFault(f"The source code can't be found: {error}.") from None
     shutil.rmtree(into, ignore_errors=True)
-    into.mkdir(parents=True)
     try:
         if not location.key.endswith((".tar.gz", ".tgz")):
             found = list(channels.below(objects, account, channels.folder(location)))
             channels.fetch(objects, account, found, into)
             return
-        with objects.open(account, location) as file, tarfile.open(fileobj=file, mode="r|gz") as archive:
-            archive.extractall(into, filter="data")
+        with objects.open(account, location) as file:
+            unpack(file, into, most)
+    except ClientFault as fault:
+        raise ClientFault(f"The source code [{source}] can't be unpacked: {fault}.") from None
     except NoSuchObject:
         raise ClientFault(f"The source code [{source}] does not exist.") from None
     except (tarfile.TarError, EOFError, OSError) as error:

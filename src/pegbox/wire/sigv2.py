@@ -34,7 +34,9 @@ _SUBRESOURCES = frozenset(
     b"accelerate acl analytics cors defaultObjectAcl delete inventory lifecycle location logging metrics notification "
     b"object-lock partNumber policy replication requestPayment response-cache-control response-content-disposition "
     b"response-content-encoding response-content-language response-content-type response-expires restore select "
-    b"select-type storageClass tagging torrent uploadId uploads versionId versioning versions website".split()
+    b"select-type storageClass tagging torrent uploadId uploads versionId versioning versions website "
+    # Later than this version of the signature; signed here, so that nobody can add them to a URL.
+    b"attributes encryption ownershipControls policyStatus publicAccessBlock".split()
 )
 
 

@@ -50,7 +50,7 @@ from pegbox.objects.routed import RoutedStore
 from pegbox.observe.prometheus import CONTENT_TYPE, Living, Metrics, Sources, Stored
 from pegbox.operations import identity, training_jobs, tuning_jobs
 from pegbox.operations.call import Call
-from pegbox.settings import Settings, is_loopback
+from pegbox.settings import RESTORING, Settings, SettingsError, is_loopback
 from pegbox.store.base import Full, Kind, Unavailable
 from pegbox.store.census import Counted
 from pegbox.store.sql import SqlStore
@@ -107,7 +107,9 @@ class Server:
 
 
 def open_home(settings: Settings) -> None:
-    """Make the home directory, for its owner only."""
+    """Make the home directory, for its owner only.  Raises SettingsError for one that is half restored."""
+    if (settings.home / RESTORING).exists():
+        raise SettingsError(f"a restore into {settings.home} was not finished: run pegbox restore again")
     for folder in (settings.home, settings.home / "run"):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 

@@ -27,6 +27,7 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("auto", "console", "logfmt", "json")
 METRICS = ("on", "off", "loopback")
 
+RESTORING = "restoring"  #: a file in a home whose restore is not finished
 DATABASES = ("sqlite", "postgresql")
 LEAST_BODY = 1024  #: bytes; the smallest request that does something is near it
 
@@ -107,6 +108,11 @@ class Settings:
         """What training programs must not see: the home, and a database file outside it."""
         kind, _, path = self.database.partition(":///")
         return [self.home, *([Path(path).resolve()] if kind.startswith("sqlite") and path else [])]
+
+    @property
+    def sqlite_at_home(self) -> bool:
+        """Whether the database lies in the home, as it does unless something else is said."""
+        return self.database == f"sqlite:///{self.home / 'pegbox.db'}"
 
     @property
     def loopback(self) -> bool:

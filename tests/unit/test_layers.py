@@ -35,6 +35,9 @@ ALLOWED: dict[str, set[str]] = {
         "algorithms", "settings",
     },
     "observe": {"observe"},
+    "maintenance": {
+        "maintenance", "domain", "engine.context", "objects", "settings", "store",
+    },
     "data": set(),
 }  # fmt: skip
 

@@ -22,6 +22,8 @@ def told(error: Exception) -> str | None:
 
     if isinstance(error, SettingsError):
         return _line(error)
+    if type(error).__name__ == "MaintenanceError":
+        return _line(error)
     if isinstance(error, OSError) and error.errno in OF_FILES and error.filename is not None:
         return f"{error.filename}: {error.strerror}; --home or PEGBOX_HOME names a directory that you may write to"
     return _of_database(error)

@@ -159,6 +159,12 @@ def retry(job: TrainingJob, now: float) -> TrainingJob:
     )
 
 
+def moved(job: TrainingJob, home: str) -> TrainingJob:
+    """The job in another home, where none of its processes and outputs are: what had been started has been lost."""
+    lost = job.phase in (Phase.RUNNING, Phase.PACKING)
+    return replace(job, home=home if job.home else None, phase=Phase.RUNNING if lost else job.phase)
+
+
 def _end(job: TrainingJob, status: str, secondary: str, outcome: Outcome, now: float) -> TrainingJob:
     ended = _enter(job, status, secondary, now)
     last = {**ended.transitions[-1], "EndTime": now}

@@ -92,7 +92,7 @@ class ContentFiles:
     """The folder of content files."""
 
     def __init__(self, root: Path) -> None:
-        self._incoming, self._content = root / "incoming", root / "content"
+        self._root, self._incoming, self._content = root, root / "incoming", root / "content"
         self._incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
         for number in range(256):
             (self._content / f"{number:02x}").mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -100,7 +100,7 @@ class ContentFiles:
 
     def path(self, name: str) -> Path:
         """Where the content of this name lies."""
-        return self._content / name[:2] / name
+        return self._root / content_path(name)
 
     def receive(self) -> Incoming:
         """Begin a new content file."""
@@ -126,6 +126,11 @@ class ContentFiles:
                     with suppress(FileNotFoundError):  # settled or removed meanwhile
                         if entry.stat(follow_symlinks=False).st_ctime < limit:
                             yield Path(entry.path)
+
+
+def content_path(name: str) -> Path:
+    """Where a content file lies below the store's folder."""
+    return Path("content", name[:2], name)
 
 
 def copy_range(source: int, target: int, offset: int, count: int) -> None:

@@ -1,0 +1,78 @@
+"""pegbox backup | restore."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pegbox.cli.options import Home
+from pegbox.settings import load
+
+if TYPE_CHECKING:
+    from pegbox.maintenance.progress import Progress
+
+
+def backup(
+    dest: Annotated[Path, typer.Argument(help="A folder that is new, empty, or of a backup that was interrupted.")],
+    home: Home = None,
+) -> None:
+    """Write everything to a folder: jobs, metric points, objects, logs, keys, images, settings.
+
+    The server may run meanwhile, and so may jobs.
+    """
+    from pegbox.maintenance.backup import backup as write
+
+    done = write(load({"home": home}), dest.absolute(), time.time, _progress())
+    for missing in done.missing:
+        typer.echo(f"pegbox: not in the backup, since its content is missing: {missing}", err=True)
+    size = sum(entry.size for entry in done.manifest.files.values())
+    rows = sum(done.manifest.rows.values())
+    typer.echo(f"{dest} is complete: {rows:,} rows, {len(done.manifest.files):,} files, {size / 1e6:,.1f} MB.")
+
+
+def restore(
+    source: Annotated[Path, typer.Argument(help="A folder that `pegbox backup` has written.")],
+    home: Home = None,
+    database_url: Annotated[
+        str | None,
+        typer.Option(
+            help="SQLAlchemy URL of an empty database.", show_default="as the backup's settings say, else SQLite"
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Move a home that is there aside, and replace what the database holds.")
+    ] = False,
+) -> None:
+    """Make a home and its database from a backup, once every file of it has been checked.
+
+    Jobs that ran when the backup was made are tried again or fail, as their RetryStrategy says.
+    """
+    from pegbox.app import identity_of
+    from pegbox.maintenance import restore as maintenance
+
+    url = database_url or os.environ.get("PEGBOX_DATABASE_URL") or maintenance.database_url_of(source)
+    settings = replace(load({"home": home, "database_url": url or None}), database_url=url)
+    manifest = maintenance.restore(
+        settings,
+        source.absolute(),
+        identity_of,
+        _progress(),
+        write_database_url=database_url is not None,
+        overwrite=overwrite,
+    )
+    made = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(manifest.made))
+    typer.echo(f"{settings.home} is as {manifest.home} was at {made}.")
+
+
+def _progress() -> Progress:
+    from pegbox.maintenance.progress import Progress
+
+    if sys.stderr.isatty():
+        return Progress(lambda text: typer.echo(f"\r\033[K{text}", nl=False, err=True))
+    return Progress(lambda text: typer.echo(text, err=True), pause=10.0)

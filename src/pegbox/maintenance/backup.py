@@ -1,0 +1,150 @@
+"""`pegbox backup`: everything that a home and its database hold, while the server goes on.
+
+The order makes it whole.  The database is read first, as one moment; objects after it, so whatever a job of that moment
+has stored is there; logs last, which only grow.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pegbox import __version__
+from pegbox.maintenance import archive
+from pegbox.maintenance.archive import Entry, MaintenanceError, Manifest
+from pegbox.maintenance.progress import Progress
+from pegbox.objects import snapshot
+from pegbox.settings import Settings
+from pegbox.store import dump
+from pegbox.store.base import Kind
+from pegbox.store.sql import SqlStore
+
+MARK = ".pegbox-backup"  #: says that the folder is a backup under way, so that the next try may go on with it
+#: of an attempt: what shows what happened.  The rest is for the processes that run, or lies in the object store
+KEPT = ("*.log", "*.idx", "points", "attempt.json")
+KEPT_OF_ENDED = ("exit.json", "runner.json")
+
+
+@dataclass(slots=True)
+class Done:
+    """What a backup has become."""
+
+    manifest: Manifest
+    missing: list[str] = field(default_factory=list)  #: objects whose content was not there
+
+
+def backup(settings: Settings, into: Path, clock: Callable[[], float], progress: Progress) -> Done:
+    """Write a backup to the folder `into`, which must be new, empty, or an interrupted backup.  MaintenanceError."""
+    _open(into, settings.home)
+    made = clock()
+    jobs, revision, rows = _database(settings, into / "database", progress)
+    missing = _objects(settings.home / "objects", into / "objects", progress)
+    for identity, ended in jobs.items():
+        _attempts(settings.home / "attempts" / str(identity), into / "attempts" / str(identity), ended)
+    for name in (archive.SETTINGS_FILE, archive.CREDENTIALS_FILE):
+        if (settings.home / name).is_file():
+            archive.copy(settings.home / name, into / name)
+    manifest = Manifest(
+        format=archive.FORMAT,
+        pegbox=__version__,
+        made=made,
+        schema=revision,
+        home=str(settings.home),
+        rows=rows,
+        files=dict(_entries(into, progress)),
+    )
+    archive.sync_all()
+    (into / MARK).unlink()
+    manifest.write(into)
+    return Done(manifest, missing)
+
+
+def _open(into: Path, home: Path) -> None:
+    if into.resolve().is_relative_to(home):
+        raise MaintenanceError(f"{into} is in the home that is to be backed up: give a folder outside it")
+    if not home.is_dir():
+        raise MaintenanceError(f"{home} is no home: --home or PEGBOX_HOME names one")
+    into.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if (into / archive.MANIFEST).exists():
+        raise MaintenanceError(f"{into} is a backup already: give another folder")
+    if any(into.iterdir()) and not (into / MARK).exists():
+        raise MaintenanceError(f"{into} is not empty: give another folder")
+    into.chmod(0o700)
+    (into / MARK).touch()
+
+
+def _database(settings: Settings, into: Path, progress: Progress) -> tuple[dict[int, bool], str, dict[str, int]]:
+    """Write the tables.  Returns the training jobs (id -> whether it has ended), the schema, and rows by table."""
+    store = SqlStore(settings.database, migrate=False)
+    jobs: dict[int, bool] = {}
+    rows: dict[str, int] = {}
+    try:
+        with dump.snapshot(store.engine) as found:
+            for table in found.tables:
+                progress.begin(f"table {table}", found.count(table))
+                with archive.private(into / f"{table}.jsonl") as file:
+                    rows[table] = 0
+                    for row in found.rows(table):
+                        file.write(json.dumps(row, separators=(",", ":"), ensure_ascii=False).encode() + b"\n")
+                        rows[table] += 1
+                        progress.step()
+                        if table == "resource" and row["kind"] == Kind.TRAINING_JOB:
+                            jobs[row["id"]] = row["ended_at"] is not None
+            return jobs, found.revision, rows
+    except dump.NoSchema:
+        raise MaintenanceError("the database is empty: there is nothing to back up") from None
+    finally:
+        store.close()
+
+
+def _objects(root: Path, into: Path, progress: Progress) -> list[str]:
+    if not (root / "index.db").is_file():
+        return []
+    into.mkdir(exist_ok=True, mode=0o700)
+    index = into / "index.db"
+    index.unlink(missing_ok=True)
+    index.touch(0o600)
+    snapshot.copy_index(root, index)
+    progress.begin("objects", snapshot.count(index)[0])
+
+    def bring(source: Path, path: str, size: int) -> None:
+        archive.link_or_copy(source, into / path)
+        progress.step(size)
+
+    missing = snapshot.bring_contents(root, index, bring)
+    _forget_unnamed(index, into)
+    return missing
+
+
+def _forget_unnamed(index: Path, into: Path) -> None:
+    """An interrupted try may have brought contents of objects that are there no more."""
+    named = snapshot.names(index)
+    for path in archive.files_below(into / "content"):
+        if path.name not in named:
+            path.unlink()
+
+
+def _attempts(source: Path, into: Path, ended: bool) -> None:
+    for attempt in sorted(source.glob("[0-9]*")):
+        for pattern in (*KEPT, *(KEPT_OF_ENDED if ended else ())):
+            for file in sorted(attempt.glob(pattern)):
+                if file.is_file() and not file.is_symlink():
+                    try:
+                        archive.copy(file, into / attempt.name / file.name)
+                    except FileNotFoundError:
+                        continue  # cleaned up meanwhile
+
+
+def _entries(folder: Path, progress: Progress) -> Iterator[tuple[str, Entry]]:
+    progress.begin("digests")
+    for path in archive.files_below(folder):
+        if path.name == MARK:
+            continue
+        if path.name.startswith("."):
+            path.unlink()  # half of a file, of an interrupted try
+            continue
+        entry = archive.digest(path)
+        progress.step(entry.size)
+        yield str(path.relative_to(folder)), entry

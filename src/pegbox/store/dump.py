@@ -1,0 +1,130 @@
+"""All rows of a database, out of one and into another of either dialect.
+
+Tables and columns are those that the database has, not those that this version knows: a dump of an older schema is
+loaded as it was written, and then upgraded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Column, Connection, Engine, MetaData, Table, func, insert, inspect, select, text
+
+from pegbox.store import connections, schema
+from pegbox.store.upgrade import check_known, revision_of, run
+
+BATCH = 1000  #: rows at a time
+VERSION_TABLE = "alembic_version"
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A database at one moment."""
+
+    revision: str  #: of its schema
+    tables: Sequence[str]  #: referenced ones first
+    _connection: Connection
+    _metadata: MetaData
+
+    def count(self, table: str) -> int:
+        """How many rows there are."""
+        return int(
+            self._connection.execute(select(func.count()).select_from(self._metadata.tables[table])).scalar_one()
+        )
+
+    def rows(self, table: str) -> Iterator[Row]:
+        """All rows, a few in memory at a time."""
+        found = self._connection.execution_options(yield_per=BATCH).execute(select(self._metadata.tables[table]))
+        for row in found:
+            yield dict(row._mapping)
+
+
+class NoSchema(Exception):
+    """The database has no tables of pegbox."""
+
+
+@contextmanager
+def snapshot(engine: Engine) -> Iterator[Snapshot]:
+    """The database as it is now, whatever is written meanwhile.  Raises NoSchema, SchemaTooNew."""
+    with connections.reading(engine) as connection:
+        revision = revision_of(connection)
+        if revision is None:
+            raise NoSchema("the database is empty")
+        check_known(revision)
+        metadata = _tables(connection)
+        yield Snapshot(revision, [table.name for table in metadata.sorted_tables], connection, metadata)
+
+
+def is_empty(engine: Engine) -> bool:
+    """Whether nothing would be lost if the database were written anew."""
+    with connections.reading(engine) as connection:
+        metadata = _tables(connection)
+        return not any(connection.execute(select(table).limit(1)).first() for table in metadata.sorted_tables)
+
+
+def load(
+    engine: Engine,
+    revision: str,
+    tables: Mapping[str, Callable[[], Iterable[Row]]],
+    *,
+    replace: bool = False,
+) -> None:
+    """Fill an empty database with tables of schema `revision` and bring it to this version's, in one transaction.
+
+    `replace` drops what is there.  Raises SchemaTooNew.
+    """
+    check_known(revision)
+    with connections.writing(engine) as connection:
+        _empty(connection, replace)
+        run(connection, revision)
+        metadata = _tables(connection)
+        for table in metadata.sorted_tables:
+            if table.name in tables:
+                _insert(connection, table, tables[table.name]())
+        run(connection)
+
+
+def _empty(connection: Connection, replace: bool) -> None:
+    names = set(inspect(connection).get_table_names())
+    if VERSION_TABLE not in names:
+        return
+    metadata = _tables(connection)
+    if not replace and any(connection.execute(select(table).limit(1)).first() for table in metadata.sorted_tables):
+        raise ValueError("the database is not empty")
+    metadata.drop_all(connection)
+    connection.execute(text(f"DROP TABLE {VERSION_TABLE}"))
+
+
+def _insert(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
+    remaining = iter(rows)
+    while batch := list(islice(remaining, BATCH)):
+        connection.execute(insert(table), batch)
+    if connection.dialect.name == "postgresql":
+        for column in table.primary_key.columns:
+            _go_on_after(connection, table, column)
+
+
+def _go_on_after(connection: Connection, table: Table, column: Column[Any]) -> None:
+    """Let the sequence of an id that was inserted by hand go on after the largest."""
+    sequence = connection.execute(
+        text("SELECT pg_get_serial_sequence(:table, :column)"), {"table": table.name, "column": column.name}
+    ).scalar()
+    if sequence:
+        most = connection.execute(select(func.coalesce(func.max(column), 0))).scalar_one()
+        connection.execute(select(func.setval(sequence, max(most, 1), most > 0)))
+
+
+def _tables(connection: Connection) -> MetaData:
+    """The tables of pegbox that the database has; others, in a shared PostgreSQL schema, are left alone."""
+    metadata = MetaData()
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return metadata
+    ours = set(schema.metadata.tables) & set(inspect(connection).get_table_names())
+    metadata.reflect(connection, only=sorted(ours))
+    return metadata

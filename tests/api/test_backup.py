@@ -1,0 +1,306 @@
+"""A server that works is backed up, and restored beside itself into a database of the other kind."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from jobs import (
+    children,
+    in_training,
+    new_name,
+    pegbox,
+    register,
+    training_ended,
+    training_request,
+    tuning_ended,
+    tuning_request,
+)
+from pegbox.cli.faults import told
+from pegbox.cli.main import app
+from pegbox.maintenance.backup import MARK
+from pegbox.objects.base import Location
+from pegbox.objects.files import FileStore
+from running import RunningServer, wait_for
+
+PATIENT = """
+    import os, pathlib, time
+    with open("started", "a") as file:
+        file.write(f"{os.environ['TRAINING_JOB_NAME']} {os.getpid()}\\n")
+    print("loss=1;", flush=True)
+    while not pathlib.Path("go").exists():
+        time.sleep(0.02)
+"""
+OUTPUT = "s3://kept/out"
+Start = Callable[..., RunningServer]
+
+
+@pytest.fixture
+def restored() -> Iterator[Callable[..., RunningServer]]:
+    """Serve homes that were restored."""
+    servers: list[RunningServer] = []
+
+    def serve(home: Path, **environment: str) -> RunningServer:
+        servers.append(RunningServer(home, environment={"PEGBOX_TICK": "0.3", "PEGBOX_LEASE": "1", **environment}))
+        return servers[-1]
+
+    yield serve
+    for server in servers:
+        server.kill()
+
+
+def command(*arguments: str) -> tuple[int, str]:
+    """Exit code and all that a command prints."""
+    result = CliRunner().invoke(app, arguments)
+    return result.exit_code, result.output + (
+        told(result.exception) or "" if isinstance(result.exception, Exception) else ""
+    )
+
+
+def bodies(server: RunningServer) -> dict[str, bytes]:
+    """Every object of the bucket; each has the digest that its ETag says."""
+    s3 = server.client("s3")
+    found = {}
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket="kept"):
+        for item in page.get("Contents", []):
+            found[item["Key"]] = s3.get_object(Bucket="kept", Key=item["Key"])["Body"].read()
+            assert hashlib.md5(found[item["Key"]]).hexdigest() == item["ETag"].strip('"')
+    return found
+
+
+def stored(home: Path) -> bytes:
+    """The one object of the small backup, in a home that nobody serves."""
+    store = FileStore(home / "objects")
+    with store.open("000000000000", Location("s3", "kept", "key")) as file:
+        content = file.read()
+    store.close()
+    return content
+
+
+def described(sagemaker: Any, names: list[str]) -> list[dict[str, Any]]:
+    answers = [sagemaker.describe_training_job(TrainingJobName=name) for name in names]
+    return [{key: value for key, value in answer.items() if key != "ResponseMetadata"} for answer in answers]
+
+
+class Writing:
+    """Puts objects again and again while a backup is made."""
+
+    def __init__(self, server: RunningServer) -> None:
+        self._s3 = server.client("s3")
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._write)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _write(self) -> None:
+        number = 0
+        while not self._ended.is_set():
+            number += 1
+            self._s3.put_object(Bucket="kept", Key=f"busy/{number % 5}", Body=str(number).encode() * 1000)
+
+
+@pytest.mark.parametrize("kind, other", [("sqlite", "postgresql"), ("postgresql", "sqlite")])
+def test_a_working_server_is_backed_up_and_restored(
+    start_server: Start,
+    restored: Callable[..., RunningServer],
+    postgres: Any,
+    tmp_path: Path,
+    kind: str,
+    other: str,
+) -> None:
+    urls = {"sqlite": f"sqlite:///{tmp_path / 'elsewhere.db'}", "postgresql": ""}
+    urls["postgresql"] = postgres.database(f"backup_{uuid.uuid4().hex[:8]}")
+    environment = {"PEGBOX_DATABASE_URL": urls[kind]} if kind == "postgresql" else {}
+    server = start_server(environment={"PEGBOX_TICK": "0.3", "PEGBOX_LEASE": "1", **environment})
+    sagemaker, s3 = server.client("sagemaker"), server.client("s3")
+    s3.create_bucket(Bucket="kept")
+    s3.put_object(Bucket="kept", Key="data", Body=b"data" * 100_000, Metadata={"who": "me"})
+    pegbox(server, "keys", "add", "--account", "111122223333")
+    tuned = new_name("tune")
+    quick = register(server, tmp_path, "print('loss=0.5;')")
+    sagemaker.create_hyper_parameter_tuning_job(**tuning_request(tuned, quick, OUTPUT))
+    tuning_ended(sagemaker, tuned)
+    finished = sorted(job["TrainingJobName"] for job in children(sagemaker, tuned))
+    patient = register(server, tmp_path, PATIENT)
+    once, again = new_name("once"), new_name("again")
+    sagemaker.create_training_job(**training_request(once, patient, OUTPUT))
+    retried = training_request(again, patient, OUTPUT, RetryStrategy={"MaximumRetryAttempts": 1})
+    sagemaker.create_training_job(**retried)
+    for name in (once, again):
+        in_training(sagemaker, name)
+    started = wait_for("both", lambda: _started(tmp_path, 2))
+    before = described(sagemaker, finished)
+    objects = bodies(server)
+
+    with Writing(server):
+        assert "is complete" in pegbox(server, "backup", str(tmp_path / "backup"))
+    home = tmp_path / "restored"
+    code, said = command("restore", str(tmp_path / "backup"), "--home", str(home), "--database-url", urls[other])
+    assert code == 0, said
+    assert "PEGBOX_DATABASE_URL" not in os.environ  # what the restored server uses is in its pegbox.toml
+    copy = restored(home)
+
+    assert copy.credentials() == server.credentials()
+    theirs = copy.client("sagemaker")
+    assert described(theirs, finished) == before
+    found = bodies(copy)
+    assert {key: found[key] for key in objects} == objects
+    assert copy.client("s3").head_object(Bucket="kept", Key="data")["Metadata"] == {"who": "me"}
+    for listed in ("keys", "image"):
+        assert pegbox(copy, listed, "list") == pegbox(server, listed, "list")
+    for name in finished:
+        (log,) = home.glob(f"attempts/{_id_of(copy, name)}/1/algo-1.log")
+        assert log.read_bytes() == b"loss=0.5;\n"
+    lost = training_ended(theirs, once)
+    assert lost["TrainingJobStatus"] == "Failed"
+    assert lost["FailureReason"].startswith("InternalServerError: ")
+    wait_for("the second try", lambda: _started(tmp_path, 3))
+    for _, pid in started:
+        assert Path(f"/proc/{pid}").exists()
+    new = new_name()
+    theirs.create_training_job(**training_request(new, quick, OUTPUT))
+    (tmp_path / "go").touch()
+    assert training_ended(theirs, again)["TrainingJobStatus"] == "Completed"
+    assert training_ended(theirs, new)["TrainingJobStatus"] == "Completed"
+    for name in (once, again):
+        job = training_ended(sagemaker, name)
+        assert job["TrainingJobStatus"] == "Completed"
+        assert "Restarting" not in [step["Status"] for step in job["SecondaryStatusTransitions"]]
+    assert len(_started(tmp_path, 3) or []) == 3
+
+
+def _started(folder: Path, count: int) -> list[list[str]] | None:
+    try:
+        found = [line.split() for line in (folder / "started").read_text().splitlines()]
+    except FileNotFoundError:
+        return None
+    return found if len(found) >= count else None
+
+
+def _id_of(server: RunningServer, name: str) -> str:
+    """The id of a training job, as its attempt's own files tell."""
+    for file in server.home.glob("attempts/*/1/attempt.json"):
+        record = json.loads(file.read_text())
+        if record["job_name"] == name:
+            return file.parts[-3]
+    raise AssertionError(name)
+
+
+@pytest.fixture(scope="module")
+def backed_up(start_server: Start, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small backup; tests that damage one copy it."""
+    server = start_server()
+    server.client("s3").create_bucket(Bucket="kept")
+    server.client("s3").put_object(Bucket="kept", Key="key", Body=b"content")
+    folder = tmp_path_factory.mktemp("backup") / "small"
+    pegbox(server, "backup", str(folder))
+    return folder
+
+
+def test_a_backup_is_for_its_owner_only(backed_up: Path) -> None:
+    assert backed_up.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o077 for path in backed_up.rglob("*") if path.is_file()} == {0}
+
+
+def test_a_home_is_restored_where_nothing_else_is_said(backed_up: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    assert command("restore", str(backed_up), "--home", str(home))[0] == 0
+    assert stored(home) == b"content"
+
+
+@pytest.mark.parametrize("damage", ["changed", "missing", "manifest", "incomplete"])
+def test_a_damaged_backup_is_refused_before_anything_is_written(backed_up: Path, tmp_path: Path, damage: str) -> None:
+    backup, home = tmp_path / "backup", tmp_path / "home"
+    shutil.copytree(backed_up, backup)
+    (content,) = [path for path in (backup / "objects" / "content").rglob("*") if path.is_file()]
+    match damage:
+        case "changed":
+            content.write_bytes(b"CONTENT")
+        case "missing":
+            content.unlink()
+        case "manifest":
+            (backup / "manifest.json").write_text("{")
+        case "incomplete":
+            (backup / "manifest.json").unlink()
+    code, said = command("restore", str(backup), "--home", str(home))
+    assert code == 1
+    assert str(backup) in said and "Traceback" not in said
+    assert not home.exists()
+
+
+def test_what_is_there_is_not_overwritten_unless_asked(backed_up: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "precious").write_text("mine")
+    code, said = command("restore", str(backed_up), "--home", str(home))
+    assert (code, "is not empty" in said) == (1, True)
+    assert [path.name for path in home.iterdir()] == ["precious"]
+    assert command("restore", str(backed_up), "--home", str(home), "--overwrite")[0] == 0
+    assert (tmp_path / "home.before-1" / "precious").read_text() == "mine"
+    assert stored(home) == b"content"
+
+
+def test_a_database_with_rows_is_not_overwritten_unless_asked(backed_up: Path, postgres: Any, tmp_path: Path) -> None:
+    url = postgres.database(f"full_{uuid.uuid4().hex[:8]}")
+    first = command("restore", str(backed_up), "--home", str(tmp_path / "one"), "--database-url", url)
+    assert first[0] == 0, first[1]
+    code, said = command("restore", str(backed_up), "--home", str(tmp_path / "two"), "--database-url", url)
+    assert (code, "the database is not empty" in said) == (1, True)
+    assert not (tmp_path / "two").exists()
+    over = command("restore", str(backed_up), "--home", str(tmp_path / "two"), "--database-url", url, "--overwrite")
+    assert over[0] == 0, over[1]
+
+
+def test_a_restore_that_was_interrupted_is_done_again(backed_up: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    assert command("restore", str(backed_up), "--home", str(home))[0] == 0
+    (home / "restoring").touch()
+    (home / "pegbox.db").write_bytes(b"half")
+    code, said = command("keys", "list", "--home", str(home))
+    assert (code, "run pegbox restore again" in said) == (1, True)
+    assert command("restore", str(backed_up), "--home", str(home))[0] == 0
+    assert stored(home) == b"content"
+
+
+def test_a_backup_that_was_interrupted_is_incomplete_and_goes_on(backed_up: Path, tmp_path: Path) -> None:
+    home, into = tmp_path / "home", tmp_path / "backup"
+    assert command("restore", str(backed_up), "--home", str(home))[0] == 0
+    shutil.copytree(backed_up, into)
+    (into / MARK).touch()
+    (into / "manifest.json").unlink()
+    (into / "database" / "resource.jsonl").write_text('{"id":')
+    (into / "objects" / "content" / "ab").mkdir(exist_ok=True)
+    (into / "objects" / "content" / "ab" / "abandoned").write_text("of an object that was removed since")
+    (into / "objects" / "content" / "ab" / ".half.part").write_text("h")
+    assert command("restore", str(into), "--home", str(tmp_path / "other"))[0] == 1
+    code, said = command("backup", str(into), "--home", str(home))
+    assert code == 0, said
+    assert list((into / "objects" / "content" / "ab").iterdir()) == []
+    assert not (into / MARK).exists()
+    assert command("restore", str(into), "--home", str(tmp_path / "other"))[0] == 0
+    assert stored(tmp_path / "other") == b"content"
+
+
+def test_a_backup_does_not_go_where_something_is(backed_up: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    home = tmp_path / "home"
+    command("restore", str(backed_up), "--home", str(home))
+    for into, why in ((tmp_path, "not empty"), (backed_up, "a backup already"), (home / "backup", "in the home")):
+        code, said = command("backup", str(into), "--home", str(home))
+        assert (code, why in said) == (1, True)

@@ -28,7 +28,7 @@ from pegbox.store.base import Kind
 from pegbox.store.sql import SqlStore
 
 #: runner.json of an attempt that ran when the backup was made: of no process
-LOST = {
+LOST: dict[str, Any] = {
     "pid": 0,
     "start_time": None,
     "boot_id": None,

@@ -65,6 +65,7 @@ UNAVAILABLE = "The database does not answer. Please try your request again."
 FULL = "The disk of the database is full. Make room, then try your request again."
 LOOK_SECONDS = 3.0  #: between two looks whether the database is there
 START_SECONDS = 30.0  #: how long a server that starts waits for its database: both may have been started at once
+DAY = 86_400.0  #: seconds
 STOP_SECONDS = 5.0  #: how long the engine may take to finish what it is doing
 
 
@@ -141,7 +142,7 @@ def compose(settings: Settings) -> Server:
     store = open_store(settings, START_SECONDS)
     keys = KeyRing(store.keys, settings, time.time)
     keys.first()
-    files = FileStore(settings.home / "objects")
+    files = FileStore(settings.home / "objects", upload_seconds=settings.upload_days * DAY)
     mailbox = Mailbox()
     database = Outage("the database", time.monotonic)
     wake = WakeSocket(settings.home / "run", mailbox.heard)

@@ -67,6 +67,8 @@ class Settings:
     slots: int = field(default_factory=_default_slots)
     #: Endpoint of an S3 store to use instead of the built-in one.
     s3_endpoint: str = ""
+    #: Days without a new part after which an upload that nobody completes is removed; 0 keeps it.
+    upload_days: float = 7.0
     #: Folders, separated by colons, that file:// inputs and outputs may name.
     file_roots: str = "/"
     #: Python that runs script-mode jobs; empty means the one that runs pegbox.
@@ -222,6 +224,8 @@ def _faults(settings: Settings) -> Iterator[tuple[str, str]]:
     for name in ("stop_grace", "patience"):
         if not 0 <= getattr(settings, name) < math.inf:
             yield name, f"{name}: {getattr(settings, name)} is no time; give seconds, 0 or more"
+    if not 0 <= settings.upload_days < math.inf:
+        yield "upload_days", f"upload_days: {settings.upload_days} is no time; give days, 0 or more"
     if settings.lease <= settings.tick:
         yield "lease", f"lease: {settings.lease} must be longer than tick, which is {settings.tick}"
     if settings.silence <= settings.lease:

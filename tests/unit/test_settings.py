@@ -139,7 +139,7 @@ NONSENSE = [
     *[("lease", seconds) for seconds in ("0", "nan", "inf", "1", "0.5")],
     *[("propose_timeout", seconds) for seconds in ("0", "-1", "nan", "inf")],
     *[("checkpoint_interval", seconds) for seconds in ("0", "-1", "nan", "inf")],
-    *[("stop_grace", seconds) for seconds in ("-1", "nan", "inf")],
+    *[(name, number) for name in ("stop_grace", "upload_days") for number in ("-1", "nan", "inf")],
     ("log_level", "loud"),
     *[("region", region) for region in ("EU", "eu west", "../..", "eu_west_1")],
     *[("database_url", url) for url in ("foo", "mysql://me@here/pegbox", "/var/pegbox.db")],

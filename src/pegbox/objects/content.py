@@ -116,16 +116,24 @@ class ContentFiles:
         self.path(name).unlink(missing_ok=True)
         reach(AFTER, "content removed")
 
+    def folders(self) -> Iterator[Path]:
+        """The folders that files lie in; all but the first are named like the beginning of their files' names."""
+        yield self._incoming
+        yield from self._content.iterdir()
+
     def stale(self, seconds: float) -> Iterator[Path]:
         """All files untouched for `seconds`, finished or not."""
+        for folder in self.folders():
+            yield from self.stale_in(folder, seconds)
+
+    def stale_in(self, folder: Path, seconds: float) -> Iterator[Path]:
+        """The files of one folder untouched for `seconds`."""
         limit = time.time() - seconds
-        folders = [self._incoming, *self._content.iterdir()]
-        for folder in folders:
-            with os.scandir(folder) as entries:
-                for entry in entries:
-                    with suppress(FileNotFoundError):  # settled or removed meanwhile
-                        if entry.stat(follow_symlinks=False).st_ctime < limit:
-                            yield Path(entry.path)
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                with suppress(FileNotFoundError):  # settled or removed meanwhile
+                    if entry.stat(follow_symlinks=False).st_ctime < limit:
+                        yield Path(entry.path)
 
 
 def content_path(name: str) -> Path:

@@ -13,7 +13,6 @@ import hashlib
 import logging
 import os
 import sqlite3
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -21,10 +20,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from pegbox.errors import PegboxError, S3Error, ServiceUnavailable
+from pegbox.errors import S3Error, ServiceUnavailable
 from pegbox.objects.base import Location, NoSuchObject, ObjectInfo, Unreachable, at_any_time
 from pegbox.objects.content import ContentFiles, Incoming, copy_range
+from pegbox.objects.garbage import EVERY_SECONDS, STALE_SECONDS, Garbage
 from pegbox.objects.index import Index
+from pegbox.objects.inventory import Named, inventory
 from pegbox.objects.listing import list_page
 from pegbox.objects.rows import (
     bucket_of,
@@ -41,10 +42,8 @@ from pegbox.objects.stored import NO_CONDITIONS, Bucket, Checksum, Conditions, D
 from pegbox.objects.uploads import Uploads, keep
 
 STEP = 1 << 20  #: bytes read or written at a time
-STALE_SECONDS = 3600.0
 DEFAULT_TYPE = "binary/octet-stream"
 _ATTEMPTS = 100
-_NAMED = "select 1 from object where content = ?1 union select 1 from part where content = ?1"
 
 log = logging.getLogger(__name__)
 
@@ -82,20 +81,30 @@ def _utc_now() -> datetime:
 
 
 class FileStore:
-    """Objects in files.  `root` is made if it is missing."""
+    """Objects in files.  `root` is made if it is missing.
 
-    def __init__(self, root: Path, clock: Callable[[], datetime] = _utc_now) -> None:
+    Every `sweep_seconds` it removes uploads that have been quiet for `upload_seconds`, if that is not 0, and files
+    that nobody names.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        clock: Callable[[], datetime] = _utc_now,
+        upload_seconds: float = 0.0,
+        sweep_seconds: float = EVERY_SECONDS,
+    ) -> None:
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._content = ContentFiles(root)
         self._index = Index(root / "index.db")
         self._clock = clock
         self.uploads = Uploads(self._index, self._content, clock)
-        self._sweeper = threading.Thread(target=self._first_sweep, name="object-sweep", daemon=True)
-        self._sweeper.start()
+        self._garbage = Garbage(self._index, self._content, clock, upload_seconds, sweep_seconds)
+        self._garbage.start()
 
     def close(self) -> None:
         """Release the index."""
-        self._sweeper.join()
+        self._garbage.close()
         self._index.close()
 
     # -- buckets
@@ -306,24 +315,19 @@ class FileStore:
 
     def sweep(self, seconds: float = STALE_SECONDS) -> int:
         """Remove files that no row names and that nobody has touched for `seconds`; returns how many."""
-        return sum(self._remove_unnamed(path) for path in self._content.stale(seconds) if not self._named(path.name))
+        return self._garbage.sweep(seconds)
 
-    def _first_sweep(self) -> None:
-        try:
-            self.sweep()
-        except (PegboxError, OSError, sqlite3.Error):
-            log.exception("sweeping the object store failed")
+    def collect_uploads(self, seconds: float) -> int:
+        """Remove uploads that began and had their last part more than `seconds` ago; returns how many."""
+        return self._garbage.collect_uploads(seconds)
 
-    def _named(self, content: str) -> bool:
-        with self._index.read() as connection:
-            return connection.execute(_NAMED, (content,)).fetchone() is not None
+    def unnamed(self, seconds: float = STALE_SECONDS) -> Iterator[Path]:
+        """What `sweep` would remove."""
+        return self._garbage.unnamed(seconds)
 
-    def _remove_unnamed(self, path: Path) -> bool:
-        with self._index.write() as connection:  # no put may name it meanwhile
-            unnamed = connection.execute(_NAMED, (path.name,)).fetchone() is None
-            if unnamed:
-                path.unlink(missing_ok=True)
-            return unnamed
+    def contents(self) -> Iterator[Named]:
+        """Every object and part that the index knows, with its file."""
+        return inventory(self._index, self._content)
 
     def _infos(self, account: str, prefix: Location, page: Page) -> Iterator[ObjectInfo]:
         while True:

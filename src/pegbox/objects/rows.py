@@ -107,7 +107,7 @@ def object_of(row: tuple[str, bytes, int, str, int, str, str | None, str, str, s
         etag=etag,
         modified=moment(modified),
         description=_description(description, tags),
-        checksum=_checksum(checksum),
+        checksum=checksum_of(checksum),
         part_sizes=tuple(json.loads(part_sizes)),
         part_checksums=tuple(json.loads(part_checksums)),
         content=content,
@@ -136,7 +136,7 @@ def part_of(row: tuple[int, int, str, int, str | None, str]) -> Part:
         size=size,
         etag=etag,
         modified=moment(modified),
-        checksum=_checksum(checksum),
+        checksum=checksum_of(checksum),
         content=content,
     )
 
@@ -146,7 +146,8 @@ def _description(text: str, tags: str) -> Description:
     return Description(headers=headers, metadata=metadata, tags=tags_of(tags))
 
 
-def _checksum(text: str | None) -> Checksum | None:
+def checksum_of(text: str | None) -> Checksum | None:
+    """The inverse of `dump_checksum`."""
     if text is None:
         return None
     algorithm, kind, value = text.split(":", 2)

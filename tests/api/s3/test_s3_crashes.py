@@ -172,3 +172,37 @@ def test_a_server_killed_among_many_writes(tmp_path: Path) -> None:
     store.sweep(seconds=-1)
     assert len(list((root / "content").glob("*/*"))) == 4
     store.close()
+
+
+def test_uploads_of_a_killed_server_are_collected(tmp_path: Path) -> None:
+    root = tmp_path / "killed"
+    begun: list[str] = []
+
+    def upload(url: str, key: str) -> None:
+        s3 = client(url)
+        with contextlib.suppress(BotoCoreError):
+            while True:
+                at = {"Bucket": "bucket", "Key": key}
+                at["UploadId"] = s3.create_multipart_upload(**at)["UploadId"]
+                begun.append(at["UploadId"])
+                s3.upload_part(**at, PartNumber=1, Body=b"p" * 300_000)
+                s3.abort_multipart_upload(**at)
+
+    with killed_server(root) as (url, kill), ThreadPoolExecutor(4) as pool:
+        s3 = client(url)
+        s3.create_bucket(Bucket="bucket")
+        s3.put_object(Bucket="bucket", Key="k", Body=b"kept")
+        s3.create_multipart_upload(Bucket="bucket", Key="left")
+        writers = [pool.submit(upload, url, key) for key in "abcd"]
+        eventually(lambda: len(begun) > 20, 30)
+        kill()
+        for writer in writers:
+            writer.result()
+    with contextlib.closing(FileStore(root)) as store:
+        assert store.collect_uploads(seconds=-1) >= 1
+        store.sweep(seconds=-1)
+        assert store.uploads.in_progress("111111111111", "bucket").uploads == ()
+        assert len(list(store.contents())) == len(list((root / "content").glob("*/*"))) == 1
+        assert list((root / "incoming").iterdir()) == []
+    with killed_server(root) as (url, _):
+        assert read(client(url), "bucket", "k") == b"kept"

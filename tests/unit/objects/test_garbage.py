@@ -1,0 +1,153 @@
+"""Unfinished uploads and unnamed files go; everything else stays."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from pegbox.errors import S3Error
+from pegbox.objects.base import Location
+from pegbox.objects.files import FileStore
+from pegbox.objects.stored import Description, Upload
+from running import wait_for
+
+US = "111111111111"
+DAY = 86_400.0
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = datetime(2030, 1, 1, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(tmp_path: Path, clock: Clock) -> Iterator[FileStore]:
+    opened = FileStore(tmp_path / "objects", clock)
+    opened.create_bucket(US, "bucket", "us-east-1")
+    yield opened
+    opened.close()
+
+
+def contents(root: Path) -> set[Path]:
+    return {*(root / "objects" / "content").glob("*/*"), *(root / "objects" / "incoming").iterdir()}
+
+
+def begin(store: FileStore, key: str, parts: int) -> Upload:
+    upload = store.uploads.create(US, "bucket", key, Description())
+    for number in range(1, parts + 1):
+        add(store, upload, number)
+    return upload
+
+
+def add(store: FileStore, upload: Upload, number: int) -> None:
+    with store.receive() as incoming:
+        incoming.write(b"part")
+        incoming.settle()
+        store.uploads.put_part(US, upload, number, incoming, "0" * 32, None)
+
+
+def keys(store: FileStore) -> list[str]:
+    return [upload.key for upload in store.uploads.in_progress(US, "bucket").uploads]
+
+
+def test_uploads_that_nobody_goes_on_with(store: FileStore, clock: Clock, tmp_path: Path) -> None:
+    store.put(US, Location("s3", "bucket", "object"), io.BytesIO(b"kept"))
+    old, active = begin(store, "old", 3), begin(store, "active", 1)
+    begin(store, "empty", 0)
+    clock.now += timedelta(days=4)
+    add(store, active, 2)
+    begin(store, "new", 1)
+    clock.now += timedelta(days=4)
+    assert store.collect_uploads(7 * DAY) == 2
+    assert keys(store) == ["active", "new"]
+    assert len(contents(tmp_path)) == 1 + 2 + 1
+    with pytest.raises(S3Error, match="may have been aborted"):
+        store.uploads.get(US, "bucket", "old", old.id)
+    assert store.collect_uploads(7 * DAY) == 0
+    with store.open(US, Location("s3", "bucket", "object")) as body:
+        assert body.read() == b"kept"
+
+
+def test_a_part_that_comes_after_its_upload_was_collected(store: FileStore, clock: Clock, tmp_path: Path) -> None:
+    upload = begin(store, "late", 1)
+    clock.now += timedelta(days=8)
+    store.collect_uploads(7 * DAY)
+    with pytest.raises(S3Error, match="may have been aborted"):
+        add(store, upload, 2)
+    assert contents(tmp_path) == set()
+
+
+def test_more_uploads_than_one_transaction_takes(store: FileStore, clock: Clock) -> None:
+    for number in range(105):
+        begin(store, f"{number:03d}", 0)
+    clock.now += timedelta(days=1)
+    assert store.collect_uploads(1) == 105
+    assert keys(store) == []
+
+
+def test_it_is_done_again_and_again(tmp_path: Path) -> None:
+    store = FileStore(tmp_path / "objects", upload_seconds=0.05, sweep_seconds=0.05)
+    store.create_bucket(US, "bucket", "us-east-1")
+    for _ in range(2):
+        begin(store, "k", 2)
+        wait_for("the upload to be collected", lambda: not keys(store) and not contents(tmp_path))
+    store.close()
+
+
+def test_uploads_are_kept_if_nothing_else_is_said(tmp_path: Path, clock: Clock) -> None:
+    store = FileStore(tmp_path / "objects", clock, upload_seconds=0, sweep_seconds=0.01)
+    store.create_bucket(US, "bucket", "us-east-1")
+    begin(store, "k", 1)
+    clock.now += timedelta(days=10_000)
+    stray = tmp_path / "objects" / "incoming" / ("cd" + "0" * 30)
+    stray.write_bytes(b"")
+    assert store.sweep(-1) == 1
+    assert keys(store) == ["k"]
+    store.close()
+
+
+def test_two_servers_collect_at_once(store: FileStore, clock: Clock, tmp_path: Path) -> None:
+    for number in range(40):
+        begin(store, f"{number:03d}", 1)
+    clock.now += timedelta(days=1)
+    other = FileStore(tmp_path / "objects", clock)
+    collected: list[int] = []
+
+    def collect(each: FileStore) -> None:
+        collected.append(each.collect_uploads(1))
+        each.sweep(-1)
+
+    threads = [threading.Thread(target=collect, args=(each,)) for each in (store, other, store, other)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(collected) == 40
+    assert contents(tmp_path) == set()
+    other.close()
+
+
+def test_the_inventory_names_every_file(store: FileStore, tmp_path: Path) -> None:
+    for number in range(3):
+        store.put(US, Location("s3", "bucket", f"k{number}"), io.BytesIO(b"x" * number))
+    upload = begin(store, "big", 2)
+    found = list(store.contents())
+    assert {each.path for each in found} == contents(tmp_path)
+    assert [each.size for each in found] == [0, 1, 2, 4, 4]
+    assert [str(each) for each in found][2:4] == ["s3://bucket/k2", f"part 1 of upload {upload.id} to s3://bucket/big"]
+    stray = tmp_path / "objects" / "content" / "ab" / ("ab" + "0" * 30)
+    stray.write_bytes(b"")
+    assert list(store.unnamed(-1)) == [stray]

@@ -153,7 +153,7 @@ def fail(job: TrainingJob, reason: str, now: float, *, retryable: bool = False) 
 def retry(job: TrainingJob, now: float) -> TrainingJob:
     """The job, waiting for a slot to be started again from the beginning."""
     again = _enter(job, job.status, "Restarting", now)
-    used = job.used + (now - job.started if job.started else 0.0)
+    used = job.used + max(0.0, now - job.started if job.started else 0.0)
     return replace(
         again, phase=Phase.WAITING, attempt=job.attempt + 1, cursor=0, started=None, ended=None, latest=None, used=used
     )
@@ -167,6 +167,7 @@ def moved(job: TrainingJob, home: str) -> TrainingJob:
 
 def _end(job: TrainingJob, status: str, secondary: str, outcome: Outcome, now: float) -> TrainingJob:
     ended = _enter(job, status, secondary, now)
+    now = max(now, ended.transitions[-1]["StartTime"])
     last = {**ended.transitions[-1], "EndTime": now}
     return replace(ended, phase=Phase.ENDED, transitions=(*ended.transitions[:-1], last), outcome=outcome, finished=now)
 
@@ -176,8 +177,10 @@ def _enter(job: TrainingJob, status: str, secondary: str, now: float) -> Trainin
         raise IllegalMove(f"{job.status} -> {status}")
     if job.transitions and job.secondary == secondary:
         return replace(job, status=status)
-    entry = {"Status": secondary, "StartTime": now, "StatusMessage": MESSAGES[secondary]}
     before = job.transitions
+    if before:  # also when the clock was put back
+        now = max(now, before[-1]["StartTime"])
+    entry = {"Status": secondary, "StartTime": now, "StatusMessage": MESSAGES[secondary]}
     if before:
         before = (*before[:-1], {**before[-1], "EndTime": now})
     return replace(job, status=status, secondary=secondary, transitions=(*before, entry))

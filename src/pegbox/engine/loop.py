@@ -35,6 +35,7 @@ MORE_WORKERS = 4  #: beyond one a slot: a job that brings or stores gigabytes ke
 TUNERS = 2  #: strategies are asked one after the other
 TICKS_AFTER_FAULT = 5  #: ticks until work that met a fault is tried again
 LONGEST_PAUSE = 60.0  #: seconds
+STEP = 5.0  #: seconds by which clocks may differ that go at one rate
 MOST_FAULTS = 10  #: unexpected faults in a row that end a job: it would never end otherwise
 DAY = 86400.0  #: seconds that a finished model waits to be stored
 
@@ -47,6 +48,7 @@ class Engine:
         self._mailbox = mailbox
         self._owner = owner_name(context.host, os.getpid())
         self._working: set[int] = set()
+        self._beaten = self._held_until = float("-inf")  # monotonic
         self._faults: dict[int, int] = {}
         self._near: frozenset[str] = frozenset()
         self._pause = TICKS_AFTER_FAULT * context.settings.tick
@@ -65,10 +67,30 @@ class Engine:
     def start(self) -> None:
         """Begin."""
         self._context.store.beat(self._context.host)
+        self._context.store.pull_in(self._context.settings.lease)
+        self._beaten = time.monotonic()
         self._inherit()
         self._look_around(since=None)
         for thread in self._threads:
             thread.start()
+
+    def _beat(self) -> float | None:
+        """Say that this home is alive; returns how long ago it was said before.
+
+        If that is too long ago, the database was away or its clock was stepped.  Then other homes look silent that are
+        not: they get the time to beat as well before anything is claimed.
+        """
+        settings = self._context.settings
+        passed = time.monotonic() - self._beaten
+        since = self._context.store.beat(self._context.host)
+        self._beaten += passed
+        stepped = 0.0 if since is None else since - passed
+        if abs(stepped) > STEP or passed > settings.silence / 2:
+            self._held_until = time.monotonic() + settings.lease / 2
+            log.warning("the database was away, or its clock was stepped", silent=round(passed), stepped=round(stepped))
+        if stepped < -STEP:
+            self._context.store.pull_in(settings.lease)
+        return since
 
     def _inherit(self) -> None:
         """Take over at once from servers of this home that have died; those elsewhere are waited for."""
@@ -133,6 +155,8 @@ class Engine:
         room = self._room - len(working) if only is None else len(only)
         if room <= 0:
             return
+        if (hold := self._held_until - time.monotonic()) > 0:
+            self._stopping.wait(hold)
         lease, host = self._context.settings.lease, self._context.host
         # What a thread here works on is never taken again, not even when its lease has run out.
         taken = self._context.store.claim(
@@ -229,7 +253,7 @@ class Engine:
             with self._lock:
                 held = list(self._working)
             try:
-                since = self._context.store.beat(self._context.host)
+                since = self._beat()
                 if held:
                     self._context.store.renew(self._owner, settings.lease, held)
                 self._look_around(since)

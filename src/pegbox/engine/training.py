@@ -290,7 +290,7 @@ class TrainingWork:
         mark = self._directory() / "checkpoints.time"
         now = self._context.clock()
         last = mark.stat().st_mtime if mark.exists() else 0.0
-        if now - last < self._context.settings.checkpoint_interval:
+        if 0 <= now - last < self._context.settings.checkpoint_interval:  # a mark of the future says nothing
             return
         try:
             self._apart(self._bring_checkpoints, self._look_meanwhile)

@@ -17,7 +17,7 @@ from typing import Any
 
 from pegbox import regex
 from pegbox.crashpoints import AFTER, BEFORE, reach
-from pegbox.runner import cell, isolate, layout, process, records
+from pegbox.runner import cell, clock, isolate, layout, process, records
 from pegbox.runner.capture import Capture
 from pegbox.runner.compat import Backtracker
 from pegbox.runner.job import Job
@@ -74,7 +74,8 @@ class Supervisor:
         self._selector.register(wakeup, selectors.EVENT_READ, self._read_signals)
         self._wake = Wake(job.wake, job.id, time.monotonic)
         self._points = Points(job.directory, self._wake)
-        self._captures = {host: Capture(job.directory, host, self._search, time.time) for host in job.hosts}
+        self._clock = clock.steady()
+        self._captures = {host: Capture(job.directory, host, self._search, self._clock) for host in job.hosts}
         self._trainers: dict[int, process.Trainer] = {}
         self._first_failed: process.Trainer | None = None
         self._cause = "Exit"
@@ -123,7 +124,7 @@ class Supervisor:
         hosts_file = layout.hosts_file(job)
         environments = {host: layout.prepare(job, host) for host in job.hosts}
         self._record_runner()
-        self._started = time.time()
+        self._started = self._clock()
         if job.max_runtime is not None:
             self._runtime_ends = time.monotonic() + job.max_runtime
         refusal = self._enclose()
@@ -284,7 +285,7 @@ class Supervisor:
                 time.sleep(1.0)
 
     def _exit(self) -> dict[str, Any]:
-        now = time.time()
+        now = self._clock()
         trainers = sorted(self._trainers.values(), key=lambda trainer: trainer is not self._first_failed)
         success = 1 if self._unwritten else 0  # there is none without what was printed
         codes = {trainer.host: trainer.code or success for trainer in trainers}

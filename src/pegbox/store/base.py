@@ -276,6 +276,13 @@ class Store(Protocol):
         """One training job that holds a slot of each host that has not beaten for so long, without its document."""
         ...
 
+    def pull_in(self, lease: float) -> None:
+        """Bring back what a clock that was put back has left due, or leased, in the far future.
+
+        Whoever holds such a lease and lives renews it within `lease` seconds.
+        """
+        ...
+
     def now(self) -> float:
         """The database's clock, epoch seconds."""
         ...

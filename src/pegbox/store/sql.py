@@ -20,6 +20,7 @@ from pegbox.store.rows import to_resource
 from pegbox.store.transaction import SqlTransaction, clock
 from pegbox.store.upgrade import upgrade
 
+FAR_SECONDS = 600  #: nothing is put off for so long
 BUSY_SECONDS = 30  #: how long a SQLite writer waits for another
 IDLE_SECONDS = 10  #: after which PostgreSQL ends a transaction whose server does nothing
 #: when PostgreSQL counts as gone (libpq, "Parameter Key Words"): seconds to connect, and on a silent connection
@@ -66,7 +67,9 @@ class SqlStore:
         rows = schema.resource
         now = clock(self.engine.dialect.name)
         hosts = schema.host.c
-        alive = select(hosts.id).where(hosts.seen_at > now - silence)
+        # Silent beside us: after a step of the clock, or a database that was away, everybody's beat is old.
+        last = select(hosts.seen_at).where(hosts.id == host).scalar_subquery()
+        alive = select(hosts.id).where(hosts.seen_at > func.coalesce(last, now) - silence)
         here = or_(rows.c.host.is_(None), rows.c.host.in_([host, *near]), rows.c.host.not_in(alive))
         free = and_(rows.c.due_at.is_not(None), rows.c.lease_until < now, here, rows.c.id.not_in(list(without)))
         wanted = rows.c.id.in_(list(only)) if only is not None else rows.c.due_at <= now
@@ -165,6 +168,19 @@ class SqlStore:
             if tx.connection.execute(update(hosts).where(hosts.c.id == host).values(seen_at=now)).rowcount == 0:
                 tx.connection.execute(insert(hosts).values(id=host, seen_at=now))
         return since
+
+    def pull_in(self, lease: float) -> None:
+        """Bring back what is due or leased in the far future."""
+        rows = schema.resource
+        now = clock(self.engine.dialect.name)
+        with self.transaction() as tx:
+            free, leased = rows.c.lease_owner.is_(None), rows.c.lease_owner.is_not(None)
+            tx.connection.execute(update(rows).where(free, rows.c.due_at > now + FAR_SECONDS).values(due_at=now))
+            far, soon = now + FAR_SECONDS + lease, now + lease
+            due = case((rows.c.due_at > soon, soon), else_=rows.c.due_at)
+            tx.connection.execute(
+                update(rows).where(leased, rows.c.lease_until > far).values(lease_until=soon, due_at=due)
+            )
 
     def now(self) -> float:
         """The database's clock."""

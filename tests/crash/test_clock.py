@@ -1,0 +1,209 @@
+"""The clock is stepped while jobs run: nothing starts twice, waits for hours, or lasted a negative time."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs import (
+    LOSS,
+    children,
+    in_training,
+    keys,
+    new_name,
+    register,
+    training_ended,
+    training_request,
+    tuning_ended,
+    tuning_request,
+)
+from pegbox.executors import directory as files
+from pegbox.executors.base import Attempt, Program
+from pegbox.executors.subprocess import inherited
+from running import RunningServer, wait_for
+
+LIBRARIES = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+HOUR = 3600
+
+pytestmark = pytest.mark.skipif(not LIBRARIES, reason="libfaketime is not installed")
+
+PATIENT = """
+    import os, pathlib, time
+    with open("started", "a") as file:
+        file.write(os.environ["TRAINING_JOB_NAME"] + "\\n")
+    number = 0
+    while not pathlib.Path("go").exists():
+        print(f"loss={number};", flush=True)
+        pathlib.Path(os.environ["SM_CHECKPOINT_DIR"], "state").write_text(str(number))
+        number += 1
+        time.sleep(0.05)
+"""
+
+
+class SteppedClock:
+    """A clock for processes; `step` changes what they think that time it is."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self.environment = {
+            "LD_PRELOAD": str(LIBRARIES[0]),
+            "FAKETIME_TIMESTAMP_FILE": str(file),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        }
+        self.step(0)
+
+    def step(self, seconds: int) -> None:
+        """So many seconds before or after the true time."""
+        scratch = self._file.with_suffix(".new")
+        scratch.write_text(f"{seconds:+d}\n")
+        scratch.replace(self._file)
+
+
+@pytest.fixture
+def clock(tmp_path: Path) -> SteppedClock:
+    return SteppedClock(tmp_path / "clock")
+
+
+@pytest.fixture
+def own(tmp_path: Path, clock: SteppedClock) -> Iterator[RunningServer]:
+    quick = {"PEGBOX_TICK": "0.2", "PEGBOX_LEASE": "3", "PEGBOX_CHECKPOINT_INTERVAL": "0.2", "PEGBOX_AUTH": "off"}
+    server = RunningServer(tmp_path / "home", environment={**quick, **clock.environment})
+    server.client("s3").create_bucket(Bucket="kept")
+    yield server
+    server.kill()
+
+
+def started(folder: Path) -> list[str]:
+    file = folder / "started"
+    return file.read_text().split() if file.exists() else []
+
+
+def check_times(job: dict[str, Any]) -> None:
+    """Invariant of SecondaryStatusTransitions: they do not go back."""
+    steps = job["SecondaryStatusTransitions"]
+    begun = [step["StartTime"] for step in steps]
+    assert begun == sorted(begun)
+    assert all(step["EndTime"] >= step["StartTime"] for step in steps)
+    assert 1 <= job["TrainingTimeInSeconds"] < 60
+    assert job["TrainingEndTime"] >= job["TrainingStartTime"]
+
+
+@pytest.mark.parametrize("step", [-3 * HOUR, 3 * HOUR])
+def test_jobs_go_on_when_the_clock_is_stepped(
+    own: RunningServer, clock: SteppedClock, tmp_path: Path, step: int
+) -> None:
+    sagemaker, s3 = own.client("sagemaker"), own.client("s3")
+    image, name, later = register(own, tmp_path, PATIENT), new_name(), new_name()
+    request = training_request(name, image, "s3://kept/out", CheckpointConfig={"S3Uri": f"s3://kept/{name}/"})
+    request["AlgorithmSpecification"]["MetricDefinitions"] = [dict(LOSS)]
+    sagemaker.create_training_job(**request)
+    in_training(sagemaker, name)
+    wait_for("a checkpoint", lambda: keys(s3, f"s3://kept/{name}/"))
+    clock.step(step)
+    state = int(s3.get_object(Bucket="kept", Key=f"{name}/state")["Body"].read())
+    # checkpoints go on, metrics arrive, and what is created now runs as well
+    wait_for(
+        "a later checkpoint", lambda: int(s3.get_object(Bucket="kept", Key=f"{name}/state")["Body"].read()) > state + 5
+    )
+    sagemaker.create_training_job(**training_request(later, image, "s3://kept/out"))
+    in_training(sagemaker, later)
+    own.kill()
+    own.start()
+    sagemaker = own.client("sagemaker")
+    (tmp_path / "go").touch()
+    for each in (name, later):
+        job = training_ended(sagemaker, each)
+        assert job["TrainingJobStatus"] == "Completed"
+        check_times(job)
+    assert sorted(started(tmp_path)) == sorted([name, later])
+
+
+def test_what_ended_without_a_server_is_found_although_the_clock_was_put_back(
+    own: RunningServer, clock: SteppedClock, tmp_path: Path
+) -> None:
+    name = new_name()
+    own.client("sagemaker").create_training_job(
+        **training_request(name, register(own, tmp_path, PATIENT), "s3://kept/out")
+    )
+    wait_for("the program", lambda: started(tmp_path))
+    in_training(own.client("sagemaker"), name)
+    assert own.stop() == 0
+    clock.step(-3 * HOUR)
+    (tmp_path / "go").touch()
+    attempts = own.home / "attempts"
+    wait_for("the end of the program", lambda: list(attempts.glob("*/*/exit.json")))
+    own.start()
+    job = training_ended(own.client("sagemaker"), name, 20)
+    assert job["TrainingJobStatus"] == "Completed"
+    check_times(job)
+
+
+def test_a_search_goes_on_when_the_clock_is_stepped(own: RunningServer, clock: SteppedClock, tmp_path: Path) -> None:
+    program = """
+        import os
+        with open("started", "a") as file:
+            file.write(os.environ["TRAINING_JOB_NAME"] + "\\n")
+        print("loss=1;")
+    """
+    request = tuning_request(new_name(), register(own, tmp_path, program), "s3://kept/out", jobs=12, at_once=2)
+    name = request["HyperParameterTuningJobName"]
+    sagemaker = own.client("sagemaker")
+    sagemaker.create_hyper_parameter_tuning_job(**request)
+    for launched, step in ((3, -3 * HOUR), (6, 2 * HOUR), (9, -24 * HOUR)):
+        wait_for(f"{launched} programs", lambda launched=launched: len(started(tmp_path)) >= launched)
+        clock.step(step)
+    assert tuning_ended(sagemaker, name)["TrainingJobStatusCounters"]["Completed"] == 12
+    assert sorted(started(tmp_path)) == sorted(job["TrainingJobName"] for job in children(sagemaker, name))
+
+
+def test_an_attempt_has_one_clock(tmp_path: Path, clock: SteppedClock) -> None:
+    """What a runner writes down does not go back, and durations are those that passed."""
+    talk = """if True:
+        import pathlib, time
+        number = 0
+        while not pathlib.Path("go").exists():
+            print(f"n={number};", flush=True)
+            number += 1
+            time.sleep(0.01)
+    """
+    attempt = Attempt(
+        id="1-1",
+        directory=tmp_path / "attempt",
+        job_name="job",
+        job_arn="arn",
+        region="us-east-1",
+        program=Program(argv=(sys.executable, "-c", talk), workdir=str(tmp_path)),
+        hyperparameters={},
+        environment={},
+        channels={},
+        metrics=[{"Name": "n", "Regex": "n=([0-9]+);"}],
+        instance_count=1,
+        instance_type="local",
+        checkpoint_path=None,
+        max_runtime=60.0,
+    )
+    attempt.directory.mkdir()
+    files.write_attempt(attempt, inherited=inherited(os.environ), wake=None, isolate=False)
+    before = time.time()
+    runner = subprocess.Popen(
+        [sys.executable, "-m", "pegbox.runner", str(attempt.directory)], env=dict(os.environ) | clock.environment
+    )
+    for step in (-3 * HOUR, 3 * HOUR, 0):
+        seen = files.read_points(attempt.directory, 0)[1] if (attempt.directory / "points").exists() else 0
+        wait_for("points", lambda seen=seen: files.read_points(attempt.directory, seen)[0])
+        clock.step(step)
+    (tmp_path / "go").touch()
+    assert runner.wait(30) == 0
+    ended = files.read_exit(attempt.directory)
+    assert ended is not None
+    assert before - 1 < ended.started <= ended.ended < time.time() + 1
+    times = [point.at for point in files.read_points(attempt.directory, 0)[0]]
+    assert times == sorted(times)

@@ -41,7 +41,9 @@ PATIENT = """
     number = 0
     while not pathlib.Path("go").exists():
         print(f"loss={number};", flush=True)
-        pathlib.Path(os.environ["SM_CHECKPOINT_DIR"], "state").write_text(str(number))
+        state = pathlib.Path(os.environ["SM_CHECKPOINT_DIR"], "state")
+        state.with_suffix(".new").write_text(str(number))
+        state.with_suffix(".new").replace(state)
         number += 1
         time.sleep(0.05)
 """

@@ -21,8 +21,10 @@ import uvicorn
 
 from pegbox.app import Server, compose, endpoint_file, open_store
 from pegbox.keys import KeyRing
+from pegbox.maintenance.doctor.finding import Patient
 from pegbox.observe.logging import configure
 from pegbox.settings import Settings, SettingsError
+from pegbox.store.sql import SqlStore
 from pegbox.wire.connections import Crowd, Limits
 
 BACKLOG = 128  #: connections that wait; so many are accepted at a time, before the limit on their number is looked at
@@ -100,6 +102,27 @@ def client_environment(settings: Settings) -> dict[str, str]:
         "AWS_DEFAULT_REGION": settings.region,
         "AWS_REGION": settings.region,
     }
+
+
+@contextlib.contextmanager
+def patient(settings: Settings, *, deep: bool, now: float, stale: float) -> Iterator[Patient]:
+    """What `pegbox doctor` examines: the home as it is, and the database without an upgrade."""
+    if not settings.home.is_dir():
+        raise SettingsError(f"{settings.home} is no home: --home or PEGBOX_HOME names one")
+    store = SqlStore(settings.database, migrate=False)
+    identity = settings.home / "run" / "identity"
+    try:
+        yield Patient(
+            settings=settings,
+            store=store,
+            identity=identity.read_text() if identity.exists() else "",
+            served=address(settings) is not None,
+            deep=deep,
+            now=now,
+            stale=stale,
+        )
+    finally:
+        store.close()
 
 
 class _Uvicorn(uvicorn.Server):

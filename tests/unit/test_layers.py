@@ -36,7 +36,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "observe": {"observe"},
     "maintenance": {
-        "maintenance", "domain", "engine.context", "objects", "settings", "store",
+        "maintenance", "domain", "engine.context", "engine.wake", "executors", "objects", "settings", "store",
     },
     "data": set(),
 }  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pegbox import __version__
-from pegbox.cli import backup, demo, images, keys, metrics, server
+from pegbox.cli import backup, demo, doctor, images, keys, metrics, server
 from pegbox.cli.faults import told
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app.command()(server.env)
 app.command()(server.migrate)
 app.command()(backup.backup)
 app.command()(backup.restore)
+app.command()(doctor.doctor)
 app.add_typer(keys.app, name="keys")
 app.add_typer(images.app, name="image")
 app.add_typer(metrics.app, name="metrics")

@@ -21,9 +21,9 @@ class WakeSocket:
 
     def __init__(self, directory: Path, heard: Callable[[str], None]) -> None:
         self._wanted = directory / "wake.sock"
-        if _is_heard(_short(self._wanted)):  # another server of this home keeps its own
+        if is_heard(short_path(self._wanted)):  # another server of this home keeps its own
             self._wanted = directory / f"wake-{os.getpid()}.sock"
-        self.path = _short(self._wanted)
+        self.path = short_path(self._wanted)
         self._heard = heard
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         with contextlib.suppress(FileNotFoundError):
@@ -55,7 +55,7 @@ class WakeSocket:
             self._heard(message.decode("ascii", "replace"))
 
 
-def _is_heard(path: Path) -> bool:
+def is_heard(path: Path) -> bool:
     """Whether a living server listens there; a message without an attempt tells it nothing."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
         try:
@@ -65,7 +65,7 @@ def _is_heard(path: Path) -> bool:
     return True
 
 
-def _short(path: Path) -> Path:
+def short_path(path: Path) -> Path:
     """A home may lie deeper than a socket's address can say: its socket is then in a directory for temporary files.
 
     It is the same one in every start, so that runners of an earlier server reach this one.

@@ -80,8 +80,15 @@ class Manifest:
 
 def private(path: Path) -> Any:
     """Open a new file for writing bytes that only its owner may read; missing folders are made."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private_folder(path.parent)
     return open(path, "wb", opener=lambda name, flags: os.open(name, flags | os.O_CLOEXEC, 0o600))
+
+
+def private_folder(path: Path) -> None:
+    """Make a folder, and those above it that are missing, for their owner only."""
+    if not path.is_dir():
+        private_folder(path.parent)
+        path.mkdir(exist_ok=True, mode=0o700)
 
 
 def digest(path: Path) -> Entry:
@@ -101,7 +108,7 @@ def copy(source: Path, target: Path) -> None:
 
 def link_or_copy(source: Path, target: Path) -> None:
     """Give an unchangeable file a second name, on another file system a copy.  FileNotFoundError."""
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private_folder(target.parent)
     try:
         os.link(source, target)
     except FileExistsError:

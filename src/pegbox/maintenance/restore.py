@@ -194,7 +194,7 @@ def _moved(row: dump.Row, before: str, home: Path, host: str) -> dump.Row:
 
 def _mark_lost(directory: Path) -> None:
     """An attempt whose runner has been and is gone, by the docstring of pegbox.runner."""
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    archive.private_folder(directory)
     (directory / "runner.json").write_text(json.dumps(LOST))
 
 

@@ -1,0 +1,54 @@
+"""pegbox doctor."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Annotated, Any
+
+import typer
+
+from pegbox.cli.options import Home
+from pegbox.settings import load
+
+STALE = 3600.0
+
+
+def doctor(
+    home: Home = None,
+    repair: Annotated[bool, typer.Option("--repair", help="Mend what can be mended, and say how.")] = False,
+    deep: Annotated[bool, typer.Option("--deep", help="Read every object and compare its digest.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    stale: Annotated[
+        float, typer.Option(help="Seconds after which a content file that belongs to no object is a leftover.")
+    ] = STALE,
+) -> None:
+    """Look for faults: settings, files, database, objects, training processes, images.
+
+    The server may run meanwhile.  Exit code 0 when nothing is wrong, or all was repaired; 1 when something is.
+    """
+    from pegbox.maintenance.doctor.examination import examine
+    from pegbox.serving import patient
+
+    found: list[dict[str, Any]] = []
+    with patient(load({"home": home}), deep=deep, now=time.time(), stale=stale) as examined:
+        for finding in examine(examined):
+            done = finding.repair() if repair and finding.repair else None
+            told = {"kind": finding.kind, "about": finding.about, "message": finding.message}
+            found.append({**told, "repairable": finding.repair is not None, "repaired": done})
+            if not as_json:
+                _print(found[-1])
+    healthy = all(each["repaired"] for each in found)
+    if as_json:
+        typer.echo(json.dumps({"healthy": healthy, "findings": found}, indent=2))
+    elif not found:
+        typer.echo("Nothing is wrong.")
+    if not healthy:
+        raise typer.Exit(1)
+
+
+def _print(finding: dict[str, Any]) -> None:
+    end = (
+        f"; repaired: {finding['repaired']}" if finding["repaired"] else " (--repair)" if finding["repairable"] else ""
+    )
+    typer.echo(f"{finding['kind']}: {finding['about']}: {finding['message']}{end}")

@@ -1,0 +1,166 @@
+"""Directories and processes of training jobs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from pegbox.domain.training import Phase as Stage
+from pegbox.domain.training import TrainingJob
+from pegbox.engine.context import attempt_directory
+from pegbox.executors import directory as files
+from pegbox.executors.base import Phase
+from pegbox.maintenance.doctor.finding import Finding, Patient
+from pegbox.store import examine as faults
+from pegbox.store.base import Kind
+from pegbox.store.examine import Row
+
+CLEANING = 60.0  #: seconds within which a server gives back the disk of a job that has ended
+MARK = b"PEGBOX_ATTEMPT="
+SCRATCH = re.compile(r"\.[a-z.]+\.(?P<pid>\d+)")  #: of files that are written and then renamed
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    row: Row
+    job: TrainingJob
+
+
+def examine(patient: Patient) -> Iterator[Finding]:
+    """Findings about attempts.  Processes are listed first: what begins meanwhile is none of them."""
+    processes = _processes(patient.settings.home / "attempts")
+    jobs = dict(_jobs(patient))
+    for pid, directory in processes.items():
+        if not _is_wanted(patient, jobs, directory) and _attempt_of(pid) == directory:
+            yield Finding(
+                kind="process-orphan",
+                about=f"process {pid}",
+                message=f"it runs for {directory}, which no job goes on in",
+                repair=partial(_kill, pid, directory),
+            )
+    for folder in sorted((patient.settings.home / "attempts").glob("[0-9]*")):
+        if not folder.name.isdigit():
+            continue
+        if int(folder.name) in jobs:
+            yield from _of_job(patient, jobs[int(folder.name)], folder)
+        elif not any(path.is_relative_to(folder) for path in processes.values()) and _is_gone(patient, folder):
+            yield Finding(
+                kind="attempt-unknown",
+                about=str(folder),
+                message="the database knows no job of this number",
+                repair=partial(_put_aside, folder, patient.lost_and_found / "attempts"),
+            )
+    yield from _unattended(patient, jobs)
+
+
+def _jobs(patient: Patient) -> Iterator[tuple[int, _Job]]:
+    for row in faults.rows(patient.store.engine):
+        if row.kind == Kind.TRAINING_JOB and row.state is not None:
+            with contextlib.suppress(KeyError, TypeError, ValueError):
+                yield row.id, _Job(row, TrainingJob.parse(row.state))
+
+
+def _is_gone(patient: Patient, folder: Path) -> bool:
+    """Whether it is still there, and of no job that has been created since."""
+    return folder.is_dir() and int(folder.name) not in {row.id for row in faults.rows(patient.store.engine)}
+
+
+def _is_wanted(patient: Patient, jobs: Mapping[int, _Job], directory: Path) -> bool:
+    number, attempt = directory.parent.name, directory.name
+    known = jobs.get(int(number)) if number.isdigit() and attempt.isdigit() else None
+    if known is None or known.job.phase is Stage.ENDED:
+        return False
+    own = attempt_directory(known.job.home or str(patient.settings.home), known.row.id, known.job.attempt)
+    return own == directory or int(attempt) > known.job.attempt
+
+
+def _of_job(patient: Patient, known: _Job, folder: Path) -> Iterator[Finding]:
+    ended = known.job.phase is Stage.ENDED and patient.now - (known.row.ended_at or patient.now) > CLEANING
+    for attempt in sorted(folder.glob("[0-9]*")):
+        trees = [tree for tree in attempt.glob("*/ml") if tree.is_dir()]
+        if ended and not known.job.broken and trees:
+            yield Finding(
+                kind="tree-left",
+                about=str(attempt),
+                message=f"the working files of {known.row.name}, which has ended, are still there",
+                repair=partial(_remove_trees, trees),
+            )
+        for file in attempt.glob(".*"):
+            scratch = SCRATCH.fullmatch(file.name)
+            if scratch and not Path("/proc", scratch["pid"]).exists():
+                yield Finding(
+                    kind="scratch-left", about=str(file), message="its writer died", repair=partial(_remove, file)
+                )
+
+
+def _unattended(patient: Patient, jobs: Mapping[int, _Job]) -> Iterator[Finding]:
+    """Jobs of this home that are In Progress, whose processes are gone, while no server is there to notice."""
+    if patient.served:
+        return
+    for known in jobs.values():
+        if known.job.phase is not Stage.RUNNING or known.row.host != patient.identity:
+            continue
+        home = known.job.home or str(patient.settings.home)
+        phase, _ = files.phase(attempt_directory(home, known.row.id, known.job.attempt))
+        if phase is Phase.LOST:
+            yield Finding(
+                kind="job-unattended",
+                about=f"training-job {known.row.name}",
+                message="its processes are gone and no server is running: pegbox serve tries it again, or lets it fail",
+            )
+
+
+def _processes(below: Path) -> dict[int, Path]:
+    """pid -> directory of the attempt that a process belongs to, for attempts of this home."""
+    found = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        directory = _attempt_of(int(entry.name))
+        if directory is not None and directory.is_relative_to(below):
+            found[int(entry.name)] = directory
+    return found
+
+
+def _attempt_of(pid: int) -> Path | None:
+    with contextlib.suppress(OSError):
+        for variable in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+            if variable.startswith(MARK):
+                return Path(os.fsdecode(variable.removeprefix(MARK)))
+    return None
+
+
+def _kill(pid: int, directory: Path) -> str:
+    with contextlib.suppress(ProcessLookupError):
+        descriptor = os.pidfd_open(pid)
+        try:
+            if _attempt_of(pid) == directory:
+                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        finally:
+            os.close(descriptor)
+    return "killed"
+
+
+def _put_aside(folder: Path, aside: Path) -> str:
+    aside.mkdir(parents=True, exist_ok=True, mode=0o700)
+    target, number = aside / folder.name, 1
+    while target.exists():
+        target, number = aside / f"{folder.name}.{number}", number + 1
+    folder.rename(target)
+    return f"moved to {target}"
+
+
+def _remove_trees(trees: list[Path]) -> str:
+    for tree in trees:
+        shutil.rmtree(tree, ignore_errors=True)
+    return "removed"
+
+
+def _remove(path: Path) -> str:
+    path.unlink(missing_ok=True)
+    return "removed"

@@ -1,0 +1,141 @@
+"""The database: whether it answers, its schema, its clock, and rows that contradict themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from pegbox.domain import training, tuning
+from pegbox.domain.training import TrainingJob
+from pegbox.domain.tuning import TuningJob
+from pegbox.maintenance.doctor.finding import Finding, Patient
+from pegbox.store import examine as faults
+from pegbox.store.base import Kind
+from pegbox.store.examine import Row
+from pegbox.store.upgrade import HEAD, upgrade
+
+MOST_SKEW = 5.0  #: seconds
+TERMINAL = {Kind.TRAINING_JOB: training.TERMINAL, Kind.TUNING_JOB: tuning.TERMINAL}
+
+
+def examine(patient: Patient) -> Iterator[Finding]:
+    """Findings about the file, the schema, the clock and the rows."""
+    if patient.has_no_database:
+        if any((patient.settings.home / name).exists() for name in ("attempts", "objects")):
+            yield Finding(kind="database-missing", about="database", message="it is gone: restore a backup")
+        return
+    engine = patient.store.engine
+    revision = faults.revision(engine)
+    if revision != HEAD:
+        yield _schema(patient, revision)
+        return
+    for problem in faults.damage(engine):
+        yield Finding(
+            kind="database-damaged", about="database", message=f"{problem}: restore a backup (pegbox restore)"
+        )
+    skew = patient.store.now() - patient.now
+    if abs(skew) > MOST_SKEW:
+        yield Finding(
+            kind="clock",
+            about="database",
+            message=f"its clock and this machine's differ by {skew:.0f} s: set the one that is wrong",
+        )
+    points = faults.orphaned_points(engine)
+    if points:
+        yield Finding(
+            kind="points-orphaned",
+            about=f"{points} metric points",
+            message="they belong to no job",
+            repair=lambda: f"removed {faults.delete_orphaned_points(engine)} metric points",
+        )
+    yield from _rows(patient)
+
+
+def _schema(patient: Patient, revision: str | None) -> Finding:
+    known = revision is None or revision < HEAD
+    meaning = "pegbox serve or pegbox migrate upgrades it" if known else "install a newer pegbox"
+    repair = None
+
+    def migrate() -> str:
+        upgrade(patient.store.engine)
+        return f"upgraded to {HEAD}"
+
+    if known and not patient.served:  # what runs may be of the version that wrote it
+        repair = migrate
+    return Finding(
+        kind="schema",
+        about="database",
+        message=f"its schema is {revision}, this pegbox has {HEAD}: {meaning}",
+        repair=repair,
+    )
+
+
+def _rows(patient: Patient) -> Iterator[Finding]:
+    engine = patient.store.engine
+    known = {row.id for row in faults.rows(engine)}
+    for row in faults.rows(engine):
+        if row.state is None or row.document is None or _unreadable(row):
+            yield Finding(
+                kind="document-unreadable",
+                about=f"{row.kind} {row.name}",
+                message="its document cannot be read, so nobody can go on with it: restore a backup",
+            )
+            continue
+        if wrong := _contradiction(row, row.state):
+            yield Finding(
+                kind="status",
+                about=f"{row.kind} {row.name}",
+                message=f"its columns contradict its state: {', '.join(sorted(wrong))}",
+                repair=partial(_amend, patient, row, wrong),
+            )
+        elif row.ended_at is None and row.due_at is None:
+            yield Finding(
+                kind="never-due",
+                about=f"{row.kind} {row.name}",
+                message="it has not ended, and no server would ever look at it",
+                repair=partial(_mark_due, patient, row),
+            )
+        if row.parent_id is not None and row.parent_id not in known:
+            yield Finding(
+                kind="parent-missing",
+                about=f"{row.kind} {row.name}",
+                message="its tuning job is gone",
+                repair=partial(_amend, patient, row, {"parent_id": None, "number": None}),
+            )
+
+
+def _unreadable(row: Row) -> bool:
+    try:
+        if row.kind == Kind.TRAINING_JOB:
+            TrainingJob.parse(row.state or {})
+        else:
+            TuningJob.parse(row.status, row.state or {})
+    except (KeyError, TypeError, ValueError):
+        return True
+    return False
+
+
+def _contradiction(row: Row, state: dict[str, Any]) -> dict[str, Any]:
+    """The columns that are wrong, with their right values.  The state is what the engine goes by."""
+    right: dict[str, Any] = {}
+    status = row.status
+    if row.kind == Kind.TRAINING_JOB:
+        job = TrainingJob.parse(state)
+        status = job.status
+        right = {"status": status, "outcome": job.outcome}
+    if (row.ended_at is not None) != (status in TERMINAL[Kind(row.kind)]):
+        right["ended_at"] = (state.get("finished") or row.modified_at) if row.ended_at is None else None
+        right["due_at"] = None if row.ended_at is None else 0.0
+    return {name: value for name, value in right.items() if getattr(row, name) != value}
+
+
+def _amend(patient: Patient, row: Row, columns: dict[str, Any]) -> str:
+    if faults.amend(patient.store.engine, row, **columns):
+        return f"set {', '.join(sorted(columns))}"
+    return "a server has changed it meanwhile"
+
+
+def _mark_due(patient: Patient, row: Row) -> str:
+    faults.mark_due(patient.store.engine, row.id)
+    return "due now"

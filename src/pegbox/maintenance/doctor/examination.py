@@ -1,0 +1,41 @@
+"""All parts of an examination, in an order in which one's faults do not hide another's."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+
+from pegbox.errors import PegboxError
+from pegbox.maintenance.doctor import attempts, database, home, images, objects
+from pegbox.maintenance.doctor.finding import Finding, Patient
+from pegbox.store import examine as faults
+from pegbox.store.base import Unavailable
+from pegbox.store.upgrade import HEAD
+
+
+def examine(patient: Patient) -> Iterator[Finding]:
+    """Every finding.  Repairs may be carried out while it goes on."""
+    yield from home.examine(patient)
+    yield from _objects(patient)
+    try:
+        yield from database.examine(patient)
+        if (
+            not patient.has_no_database and faults.revision(patient.store.engine) == HEAD
+        ):  # it may have been repaired just now
+            yield from images.examine(patient)
+            yield from attempts.examine(patient)
+    except Unavailable as error:
+        said = " ".join(str(error).split())
+        yield Finding(
+            kind="database-unreachable",
+            about="database",
+            message=f"{said}: see the settings database_url and home, and that it is up",
+        )
+
+
+def _objects(patient: Patient) -> Iterator[Finding]:
+    try:
+        yield from objects.examine(patient)
+    except (sqlite3.DatabaseError, PegboxError) as error:
+        index = patient.settings.home / "objects" / "index.db"
+        yield Finding(kind="index-damaged", about=str(index), message=f"{error}: restore a backup")

@@ -1,0 +1,27 @@
+"""Registered images: whether what they run is there."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from pegbox.maintenance.doctor.finding import Finding, Patient
+
+
+def examine(patient: Patient) -> Iterator[Finding]:
+    """Findings about images; only their owner can mend them."""
+    for image in patient.store.images.all():
+        folder = Path(image.workdir or ".")
+        if image.workdir and not folder.is_dir():
+            yield Finding(
+                kind="image-workdir",
+                about=f"image {image.name}",
+                message=f"its directory {folder} is missing: its jobs will fail; pegbox image add or remove it",
+            )
+        elif image.python and shutil.which(str(folder / image.python) if "/" in image.python else image.python) is None:
+            yield Finding(
+                kind="image-python",
+                about=f"image {image.name}",
+                message=f"its Python {image.python} cannot be run: its jobs will fail; pegbox image add or remove it",
+            )

@@ -1,0 +1,102 @@
+"""Faults of a database: what its tables hold that no server would have written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Engine, and_, delete, func, select, text, update
+
+from pegbox.store import connections, schema
+from pegbox.store.transaction import clock
+from pegbox.store.upgrade import revision_of
+
+PAGE = 1000
+_rows, _points = schema.resource, schema.point
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A resource as it lies in its table; documents that cannot be read are None."""
+
+    id: int
+    kind: str
+    name: str
+    status: str
+    outcome: str | None
+    ended_at: float | None
+    modified_at: float
+    host: str | None
+    due_at: float | None
+    version: int
+    parent_id: int | None
+    state: dict[str, Any] | None
+    document: dict[str, Any] | None
+
+
+def revision(engine: Engine) -> str | None:
+    """The schema of a database, None for an empty one."""
+    with connections.reading(engine) as connection:
+        return revision_of(connection)
+
+
+def damage(engine: Engine) -> Sequence[str]:
+    """What SQLite says of a damaged file; PostgreSQL looks after itself."""
+    if engine.dialect.name != "sqlite":
+        return []
+    with connections.reading(engine) as connection:
+        return [row[0] for row in connection.execute(text("PRAGMA integrity_check(20)")) if row[0] != "ok"]
+
+
+def rows(engine: Engine) -> Iterator[Row]:
+    """Every resource, page by page, so that no transaction stays open."""
+    columns = [_rows.c[name] for name in Row.__slots__]
+    last = 0
+    while True:
+        with connections.reading(engine) as connection:
+            found = connection.execute(select(*columns).where(_rows.c.id > last).order_by(_rows.c.id).limit(PAGE)).all()
+        for row in found:
+            got = dict(row._mapping)
+            yield Row(**got | {name: _object(got[name]) for name in ("state", "document")})
+        if len(found) < PAGE:
+            return
+        last = found[-1].id
+
+
+def orphaned_points(engine: Engine) -> int:
+    """How many metric points belong to no resource."""
+    with connections.reading(engine) as connection:
+        found = select(func.count()).select_from(_points).where(_points.c.resource_id.not_in(select(_rows.c.id)))
+        return int(connection.execute(found).scalar_one())
+
+
+def delete_orphaned_points(engine: Engine) -> int:
+    """Remove them; returns how many."""
+    with connections.writing(engine) as connection:
+        gone = delete(_points).where(_points.c.resource_id.not_in(select(_rows.c.id)))
+        return connection.execute(gone).rowcount
+
+
+def amend(engine: Engine, row: Row, **columns: Any) -> bool:
+    """Change columns of a resource, unless somebody has changed it since it was read."""
+    same = and_(_rows.c.id == row.id, _rows.c.version == row.version)
+    with connections.writing(engine) as connection:
+        values = {**columns, "version": row.version + 1}
+        return connection.execute(update(_rows).where(same).values(**values)).rowcount == 1
+
+
+def mark_due(engine: Engine, identity: int) -> None:
+    """Let a server look at a resource now."""
+    with connections.writing(engine) as connection:
+        now = clock(engine.dialect.name)
+        connection.execute(update(_rows).where(_rows.c.id == identity).values(due_at=now))
+
+
+def _object(document: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads(document)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None

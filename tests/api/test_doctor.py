@@ -1,0 +1,351 @@
+"""Each kind of damage is made, found, repaired, and found no more: beside a running server where that is possible."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import sqlite3
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from sqlalchemy import create_engine, text
+from typer.testing import CliRunner
+
+from jobs import in_training, new_name, pegbox, register, training_ended, training_request
+from pegbox.cli.main import app
+from running import RunningServer, wait_for
+
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "doctor.md"
+SOURCE = Path(__file__).parents[2] / "src" / "pegbox" / "maintenance" / "doctor"
+Start = Callable[..., RunningServer]
+
+
+@pytest.fixture(scope="module")
+def live(start_server: Start) -> RunningServer:
+    """A server that goes on while its home is damaged and repaired."""
+    server = start_server(environment={"PEGBOX_TICK": "0.2"})
+    server.client("s3").create_bucket(Bucket="kept")
+    return server
+
+
+@pytest.fixture(autouse=True)
+def healthy_in_the_end(live: RunningServer) -> Iterator[None]:
+    yield
+    assert found(live) == []
+
+
+def examine(home: Path, *options: str, **environment: str) -> tuple[int, list[dict[str, Any]]]:
+    """Exit code and findings."""
+    result = CliRunner().invoke(
+        app, ["doctor", "--json", "--home", str(home), *options], env=environment, catch_exceptions=False
+    )
+    answer = json.loads(result.output)
+    assert answer["healthy"] is (result.exit_code == 0)
+    return result.exit_code, answer["findings"]
+
+
+def found(server: RunningServer, *options: str) -> list[str]:
+    return [finding["kind"] for finding in examine(server.home, *options)[1]]
+
+
+def repaired(server: RunningServer, kind: str, *options: str) -> dict[str, Any]:
+    """The one finding of a damage, which is then repaired; another look finds nothing."""
+    code, findings = examine(server.home, *options)
+    assert (code, [finding["kind"] for finding in findings]) == (1, [kind])
+    code, findings = examine(server.home, "--repair", *options)
+    assert (code, [finding["kind"] for finding in findings]) == (0, [kind])
+    assert examine(server.home, *options) == (0, [])
+    return findings[0]
+
+
+def change(server: RunningServer, statement: str, *values: object) -> None:
+    with closing(sqlite3.connect(server.home / "pegbox.db", 30)) as database, database:
+        assert database.execute(statement, values).rowcount != 0
+
+
+def ended(server: RunningServer, folder: Path) -> tuple[str, int]:
+    """Name and id of a training job that has ended, so that nobody touches its row."""
+    name, image = new_name(), register(server, folder, "print('loss=1;')")
+    sagemaker = server.client("sagemaker")
+    sagemaker.create_training_job(**training_request(name, image, "s3://kept/out"))
+    training_ended(sagemaker, name)
+    with closing(sqlite3.connect(server.home / "pegbox.db")) as database:
+        (identity,) = database.execute("select id from resource where name = ?", (name,)).fetchone()
+    released = "select 1 from resource where id = ? and lease_owner is null and due_at is null"
+    with closing(sqlite3.connect(server.home / "pegbox.db")) as database:
+        wait_for("the lease to be given back", lambda: database.execute(released, (identity,)).fetchone())
+    pegbox(server, "image", "remove", image)
+    return name, identity
+
+
+def content_of(server: RunningServer, key: str) -> Path:
+    """Put an object; returns its content file."""
+    server.client("s3").put_object(Bucket="kept", Key=key, Body=b"content")
+    with closing(sqlite3.connect(server.home / "objects" / "index.db")) as index:
+        (name,) = index.execute("select content from object where key = ?", (key.encode(),)).fetchone()
+    return server.home / "objects" / "content" / str(name)[:2] / str(name)
+
+
+def test_every_kind_is_documented() -> None:
+    kinds = {kind for file in SOURCE.glob("*.py") for kind in re.findall(r'kind="([a-z-]+)"', file.read_text())}
+    kinds |= {"content-missing", "content-size", "content-digest", "content-unnamed", "incoming-leftover"}
+    documented = set(re.findall(r"`([a-z-]+)`", "".join(re.findall(r"^\| (`.*?) \|", PAGE.read_text(), re.MULTILINE))))
+    assert documented == kinds
+
+
+def test_a_healthy_home_is_told_in_words(live: RunningServer) -> None:
+    assert pegbox(live, "doctor", "--deep") == "Nothing is wrong.\n"
+
+
+def test_a_home_that_others_may_read(live: RunningServer) -> None:
+    live.home.chmod(0o755)
+    repaired(live, "permissions")
+    assert live.home.stat().st_mode & 0o777 == 0o700
+
+
+def test_what_a_killed_server_leaves(live: RunningServer, start_server: Start) -> None:
+    server = start_server()
+    server.kill()
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as dead:
+        dead.bind(str(server.home / "run" / "wake-1.sock"))
+    assert sorted(found(server)) == ["server-file", "socket", "socket"]
+    assert examine(server.home, "--repair")[0] == 0
+    assert found(server) == []
+
+
+def test_an_object_without_its_content(live: RunningServer) -> None:
+    content_of(live, "missing").unlink()
+    assert repaired(live, "content-missing")["about"] == "s3://kept/missing"
+    with pytest.raises(ClientError, match="NoSuchKey"):
+        live.client("s3").get_object(Bucket="kept", Key="missing")
+
+
+def test_an_object_of_another_size(live: RunningServer) -> None:
+    path = content_of(live, "short")
+    path.write_bytes(b"cont")
+    repaired(live, "content-size")
+    assert (live.home / "lost+found" / "objects" / path.name).read_bytes() == b"cont"
+
+
+def test_an_object_of_another_digest(live: RunningServer) -> None:
+    path = content_of(live, "rotten")
+    path.write_bytes(b"cOntent")
+    assert found(live) == []
+    repaired(live, "content-digest", "--deep")
+    assert (live.home / "lost+found" / "objects" / path.name).read_bytes() == b"cOntent"
+
+
+def test_an_object_of_parts_has_its_digest(live: RunningServer) -> None:
+    s3 = live.client("s3")
+    upload = s3.create_multipart_upload(Bucket="kept", Key="parts")["UploadId"]
+    parts = []
+    for number, body in ((1, b"1" * (5 << 20)), (2, b"2")):
+        answer = s3.upload_part(Bucket="kept", Key="parts", UploadId=upload, PartNumber=number, Body=body)
+        parts.append({"PartNumber": number, "ETag": answer["ETag"]})
+    s3.complete_multipart_upload(Bucket="kept", Key="parts", UploadId=upload, MultipartUpload={"Parts": parts})
+    assert found(live, "--deep") == []
+    s3.delete_object(Bucket="kept", Key="parts")
+
+
+@pytest.mark.parametrize("place, kind", [("content/ab", "content-unnamed"), ("incoming", "incoming-leftover")])
+def test_files_of_no_object(live: RunningServer, place: str, kind: str) -> None:
+    path = live.home / "objects" / place / f"ab{uuid.uuid4().hex[2:]}"
+    path.write_bytes(b"nobody's")
+    assert found(live) == []
+    repaired(live, kind, "--stale", "0")
+    assert not path.exists()
+
+
+def test_an_upload_that_was_forgotten(live: RunningServer) -> None:
+    upload = live.client("s3").create_multipart_upload(Bucket="kept", Key="forgotten")["UploadId"]
+    with closing(sqlite3.connect(live.home / "objects" / "index.db", 30)) as index, index:
+        index.execute("update upload set started = started - 90000000 where id = ?", (upload,))
+    repaired(live, "upload-idle")
+    assert "Uploads" not in live.client("s3").list_multipart_uploads(Bucket="kept")
+
+
+def test_columns_that_contradict_the_state(live: RunningServer, tmp_path: Path) -> None:
+    name, identity = ended(live, tmp_path)
+    change(live, "update resource set status = 'InProgress', outcome = null where id = ?", identity)
+    repaired(live, "status")
+    change(live, "update resource set ended_at = null where id = ?", identity)
+    repaired(live, "status")
+    job = live.client("sagemaker").describe_training_job(TrainingJobName=name)
+    assert job["TrainingJobStatus"] == "Completed"
+    assert live.client("sagemaker").list_training_jobs(NameContains=name, StatusEquals="Completed")[
+        "TrainingJobSummaries"
+    ]
+
+
+def test_a_document_that_cannot_be_read(live: RunningServer, tmp_path: Path) -> None:
+    _, identity = ended(live, tmp_path)
+    with closing(sqlite3.connect(live.home / "pegbox.db")) as database:
+        (state,) = database.execute("select state from resource where id = ?", (identity,)).fetchone()
+    change(live, "update resource set state = ? where id = ?", state[:-1], identity)
+    code, findings = examine(live.home, "--repair")
+    assert (code, [(each["kind"], each["repairable"]) for each in findings]) == (1, [("document-unreadable", False)])
+    change(live, "update resource set state = ? where id = ?", state, identity)
+
+
+PATIENT = """
+    import pathlib, time
+    print("loss=1;", flush=True)
+    while not pathlib.Path("go").exists():
+        time.sleep(0.02)
+"""
+
+
+def test_a_job_that_nobody_would_look_at(start_server: Start, tmp_path: Path) -> None:
+    server = start_server(environment={"PEGBOX_TICK": "0.2"})
+    server.client("s3").create_bucket(Bucket="kept")
+    name, image = new_name(), register(server, tmp_path, PATIENT)
+    server.client("sagemaker").create_training_job(**training_request(name, image, "s3://kept/out"))
+    in_training(server.client("sagemaker"), name)
+    assert server.stop() == 0
+    change(server, "update resource set due_at = null where name = ?", name)
+    repaired(server, "never-due")
+    (tmp_path / "go").touch()
+    server.start()
+    assert training_ended(server.client("sagemaker"), name)["TrainingJobStatus"] == "Completed"
+
+
+def test_a_child_of_no_tuning_job(live: RunningServer, tmp_path: Path) -> None:
+    name, identity = ended(live, tmp_path)
+    change(live, "update resource set parent_id = 999999, number = 1 where id = ?", identity)
+    repaired(live, "parent-missing")
+    assert live.client("sagemaker").describe_training_job(TrainingJobName=name)["TrainingJobStatus"] == "Completed"
+
+
+def test_points_of_no_job(live: RunningServer) -> None:
+    change(live, "insert into point values (999999, 1, 0, 'algo-1', 'loss', 1.0, 1.0)")
+    repaired(live, "points-orphaned")
+
+
+def test_a_directory_of_no_job(live: RunningServer) -> None:
+    folder = live.home / "attempts" / "999999" / "1"
+    folder.mkdir(parents=True)
+    (folder / "algo-1.log").write_text("precious")
+    assert "lost+found" in repaired(live, "attempt-unknown")["repaired"]
+    assert (live.home / "lost+found" / "attempts" / "999999" / "1" / "algo-1.log").read_text() == "precious"
+
+
+def test_a_process_of_no_job(live: RunningServer, tmp_path: Path) -> None:
+    _, identity = ended(live, tmp_path)
+    directory = live.home / "attempts" / str(identity) / "1"
+    environment = {**os.environ, "PEGBOX_ATTEMPT": str(directory)}
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], env=environment) as orphan:
+        wait_for("the process", lambda: str(directory) in Path(f"/proc/{orphan.pid}/environ").read_text())
+        assert repaired(live, "process-orphan")["about"] == f"process {orphan.pid}"
+        assert orphan.wait(10) == -9
+
+
+def test_processes_of_a_living_job_are_left_alone(live: RunningServer, tmp_path: Path) -> None:
+    name, image = new_name(), register(live, tmp_path, PATIENT)
+    sagemaker = live.client("sagemaker")
+    sagemaker.create_training_job(**training_request(name, image, "s3://kept/out"))
+    in_training(sagemaker, name)
+    assert examine(live.home, "--repair") == (0, [])
+    (tmp_path / "go").touch()
+    assert training_ended(sagemaker, name)["TrainingJobStatus"] == "Completed"
+    pegbox(live, "image", "remove", image)
+
+
+def test_working_files_of_a_job_that_has_ended(live: RunningServer, tmp_path: Path) -> None:
+    _, identity = ended(live, tmp_path)
+    change(live, "update resource set ended_at = ended_at - 3600 where id = ?", identity)
+    tree = live.home / "attempts" / str(identity) / "1" / "algo-1" / "ml" / "input"
+    tree.mkdir(parents=True)
+    repaired(live, "tree-left")
+    assert not tree.exists()
+    assert (live.home / "attempts" / str(identity) / "1" / "algo-1.log").exists()
+
+
+def test_a_file_whose_writer_died(live: RunningServer, tmp_path: Path) -> None:
+    _, identity = ended(live, tmp_path)
+    (live.home / "attempts" / str(identity) / "1" / ".attempt.json.4194999").touch()
+    repaired(live, "scratch-left")
+
+
+def test_an_image_whose_program_is_gone(live: RunningServer, tmp_path: Path) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    pegbox(live, "image", "add", "gone", "--command", "python x.py", "--workdir", str(folder))
+    folder.rmdir()
+    assert found(live, "--repair") == ["image-workdir"]
+    pegbox(live, "image", "remove", "gone")
+    pegbox(live, "image", "add", "odd", "--python", "/nope/python", "--workdir", str(tmp_path))
+    assert found(live, "--repair") == ["image-python"]
+    pegbox(live, "image", "remove", "odd")
+
+
+def test_a_database_that_is_gone_damaged_or_of_another_version(start_server: Start) -> None:
+    server = start_server()
+    assert server.stop() == 0
+    home, database = server.home, server.home / "pegbox.db"
+    for revision, kinds in (("0000", ["schema"]), ("9999", ["schema"])):
+        with closing(sqlite3.connect(database)) as connection, connection:
+            (before,) = connection.execute("select version_num from alembic_version").fetchone()
+            connection.execute("update alembic_version set version_num = ?", (revision,))
+        assert [each["kind"] for each in examine(home)[1]] == kinds
+        with closing(sqlite3.connect(database)) as connection, connection:
+            connection.execute("update alembic_version set version_num = ?", (before,))
+    whole = database.read_bytes()
+    database.write_bytes(whole[:8192] + bytes(len(whole) - 8192))
+    assert {each["kind"] for each in examine(home)[1]} & {"database-damaged", "database-unreachable"}
+    database.write_bytes(b"no database at all" * 1000)
+    assert [each["kind"] for each in examine(home)[1]] == ["database-unreachable"]
+    database.unlink()
+    assert [each["kind"] for each in examine(home)[1]] == ["database-missing"]
+    assert not database.exists()
+    database.write_bytes(whole)
+    database.chmod(0o600)
+    assert examine(home) == (0, [])
+    (home / "objects" / "index.db").write_bytes(b"no index" * 1000)
+    assert [each["kind"] for each in examine(home)[1]] == ["index-damaged"]
+    (home / "restoring").touch()
+    assert [each["kind"] for each in examine(home)[1]] == ["restore-unfinished", "index-damaged"]
+
+
+def test_a_job_whose_processes_died_while_no_server_ran(start_server: Start, tmp_path: Path, postgres: Any) -> None:
+    url = postgres.database(f"doctor_{uuid.uuid4().hex[:8]}")
+    server = start_server(environment={"PEGBOX_DATABASE_URL": url, "PEGBOX_TICK": "0.2", "PEGBOX_LEASE": "1"})
+    server.client("s3").create_bucket(Bucket="kept")
+    name, image = new_name(), register(server, tmp_path, PATIENT)
+    sagemaker = server.client("sagemaker")
+    sagemaker.create_training_job(**training_request(name, image, "s3://kept/out"))
+    in_training(sagemaker, name)
+    assert examine(server.home, PEGBOX_DATABASE_URL=url) == (0, [])
+    server.kill()
+    (file,) = server.home.glob("attempts/*/1/runner.json")
+    os.kill(json.loads(file.read_text())["pid"], 9)
+
+    def kinds() -> list[str]:
+        return [each["kind"] for each in examine(server.home, "--repair", PEGBOX_DATABASE_URL=url)[1]]
+
+    wait_for("the end of the runner", lambda: "job-unattended" in kinds())
+    assert kinds() == ["job-unattended"]
+    server.start()
+    assert training_ended(server.client("sagemaker"), name)["TrainingJobStatus"] == "Failed"
+    assert examine(server.home, PEGBOX_DATABASE_URL=url) == (0, [])
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("update resource set status = 'Stopping'"))
+    engine.dispose()
+    assert examine(server.home, "--repair", PEGBOX_DATABASE_URL=url)[0] == 0
+    assert server.client("sagemaker").describe_training_job(TrainingJobName=name)["TrainingJobStatus"] == "Failed"
+
+
+def test_a_database_that_does_not_answer(live: RunningServer) -> None:
+    url = "postgresql+psycopg://me:secret@127.0.0.1:1/pegbox"
+    code, findings = examine(live.home, PEGBOX_DATABASE_URL=url)
+    assert (code, [each["kind"] for each in findings]) == (1, ["database-unreachable"])
+    assert "secret" not in findings[0]["message"]

@@ -26,7 +26,7 @@ def assert_linearisable(model: Model, calls: Sequence[Call], seed: str) -> None:
 
 @pytest.mark.parametrize("kind", ["training", "tuning"])
 def test_jobs_are_created_and_stopped_one_after_the_other(doors: list[Door], kind: str) -> None:
-    for _ in range(3):
+    for _ in range(2):
         seed = new_seed()
         calls = jobs_of(doors, kind, seed)
         assert_linearisable(MODELS[kind], calls, seed)
@@ -36,7 +36,7 @@ def test_jobs_are_created_and_stopped_one_after_the_other(doors: list[Door], kin
 @pytest.mark.parametrize("doors", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("kind", MIXTURES)
 def test_objects_are_written_and_removed_one_after_the_other(doors: list[Door], kind: str) -> None:
-    for _ in range(3):
+    for _ in range(2):
         seed = new_seed()
         calls = bucket_calls(doors, kind, seed)
         assert_linearisable(model_of(kind), calls, seed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -93,7 +94,7 @@ class _Work:
         condition = client.luck.choice(["", "", "if_match", "if_none_match"])
         if_match = client.luck.choice(self._etags) if condition == "if_match" else None
         if_none_match = "*" if condition == "if_none_match" else None
-        headers = _given(IfMatch=if_match, IfNoneMatch=if_none_match)
+        headers = _present({"IfMatch": if_match, "IfNoneMatch": if_none_match})
 
         def work(s3: Any) -> str:
             s3.put_object(Bucket=self.bucket, Key=key, Body=body, **headers)
@@ -125,7 +126,7 @@ class _Work:
         if_match = client.luck.choice([None, None, *self._etags])
 
         def work(s3: Any) -> str:
-            s3.delete_object(Bucket=self.bucket, Key=key, **_given(IfMatch=if_match))
+            s3.delete_object(Bucket=self.bucket, Key=key, **_present({"IfMatch": if_match}))
             return "deleted"
 
         self._ask(client, "s3", "delete", work, _code, key=key, if_match=if_match)
@@ -144,7 +145,7 @@ class _Work:
         history = History([client.luck.choice(self._history.doors)])
 
         def work(s3: Any) -> str:
-            headers = _given(CopySourceIfMatch=if_match)
+            headers = _present({"CopySourceIfMatch": if_match})
             given = {"Bucket": self.bucket, "Key": source}
             copied = s3.copy_object(Bucket=self.bucket, Key=key, CopySource=given, **headers)
             return str(copied["CopyObjectResult"]["ETag"].strip('"'))
@@ -213,7 +214,7 @@ class _Work:
                 Key=key,
                 UploadId=upload,
                 MultipartUpload={"Parts": listed},
-                **_given(IfNoneMatch=if_none_match),
+                **_present({"IfNoneMatch": if_none_match}),
             )
             return str(done["ETag"].strip('"'))
 
@@ -235,19 +236,12 @@ class _Work:
         return client.luck.choice(KEYS)
 
 
-def _given(**arguments: str | None) -> dict[str, str]:
-    return {name: value for name, value in arguments.items() if value is not None}
-
-
 def _renamed(call: Call, operation: str, **arguments: Any) -> Call:
-    return Call(
-        client=call.client,
-        operation=operation,
-        arguments=arguments,
-        answer=call.answer,
-        began=call.began,
-        ended=call.ended,
-    )
+    return replace(call, operation=operation, arguments=_present(arguments))
+
+
+def _present(arguments: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in arguments.items() if value is not None}
 
 
 def _code(error: ClientError) -> str:

@@ -7,10 +7,11 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 from botocore.config import Config
-from botocore.exceptions import ClientError, EndpointConnectionError, HTTPClientError
+from botocore.exceptions import ClientError, EndpointConnectionError, HTTPClientError, IncompleteReadError
 
 from pegbox.testing.linearisability import UNANSWERED, Call
 from running import RunningServer
@@ -80,7 +81,7 @@ class History:
         except ClientError as error:
             failed = error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500
             answer = UNANSWERED if failed else told(error)
-        except HTTPClientError:
+        except (HTTPClientError, IncompleteReadError):
             answer = UNANSWERED
         ended = time.monotonic()
         call = Call(
@@ -92,8 +93,7 @@ class History:
             ended=ended,
             reads=reads,
         )
-        if not (reads and answer == UNANSWERED):
-            self.add(door, call)
+        self.add(door, call)
         return answer
 
     def add(self, door: Door, call: Call) -> None:
@@ -127,13 +127,12 @@ def together(clients: int, seed: str, life: Callable[[Client], None]) -> None:
 
 
 def _settled(door: Door, call: Call) -> Call:
-    if call.answer != UNANSWERED:
+    if call.answer != UNANSWERED and not _is_cut(door, call):
         return call
-    return Call(
-        client=call.client,
-        operation=call.operation,
-        arguments=call.arguments,
-        answer=call.answer,
-        began=call.began,
-        ended=max(call.ended, door.ended(call.began)),
-    )
+    return replace(call, answer=UNANSWERED, ended=max(call.ended, door.ended(call.began)))
+
+
+def _is_cut(door: Door, call: Call) -> bool:
+    """Whether the server died in the middle of an answer: the status came, what it says of the error did not."""
+    dying = any(began <= call.ended and call.began <= until for began, until in door.deaths)
+    return dying and call.operation != "head" and str(call.answer).isdigit()

@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from histories.job_clients import OUTPUT
 from histories.recording import CONFIG, Client, Door, together
 from jobs import new_name, pegbox, training_request, tuning_request
 from postgres import Cluster
 from running import RunningServer, wait_for
 
-OUTPUT = "file:///nowhere"
 TERMINAL = ("Completed", "Failed", "Stopped")
 
 

@@ -14,14 +14,16 @@ from jobs import pegbox, training_request, tuning_request
 from pegbox.testing.linearisability import Call
 
 MODELS = {"training": JobModel(TRAINING, stops_again=False), "tuning": JobModel(TUNING, stops_again=True)}
-OUTPUT = "file:///nowhere"
+BUCKET = "histories"
+OUTPUT = f"s3://{BUCKET}/out"
 STEMS = ("a", "b", "c")
 #: what the jobs run; an image that nobody knows lets a job fail without a process
 IMAGES = {"unknown": None, "quick": "true", "slow": "sleep 0.3"}
 
 
 def prepare(door: Door) -> None:
-    """Register the images that the jobs run, once for a database."""
+    """Register the images that the jobs run and make the bucket of their models, once for a database."""
+    door.client("s3").create_bucket(Bucket=BUCKET)
     for name, command in IMAGES.items():
         if command is not None:
             pegbox(door.server, "image", "add", name, "--command", command)

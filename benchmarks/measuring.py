@@ -43,11 +43,12 @@ class Server:
         lines = (self.home / "credentials").read_text().splitlines()
         return dict(line.split(" = ") for line in lines if " = " in line)
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, config: Any = None) -> Any:
         """A boto3 client."""
         import boto3
 
-        return boto3.client(service, endpoint_url=self.url, region_name="us-east-1", **self.credentials())
+        place = {"endpoint_url": self.url, "region_name": "us-east-1"}
+        return boto3.client(service, config=config, **place, **self.credentials())
 
     def _reached(self) -> str:
         import http.client

@@ -217,7 +217,8 @@ async def _pump(call: Call, receiver: Receiver) -> bytes:
 
 
 async def _feed(receiver: Receiver, block: bytes) -> None:
-    pieces = await in_thread(receiver.unframe, block)
+    # Without framing there is nothing to do that would be worth a thread.
+    pieces = await in_thread(receiver.unframe, block) if receiver.announced.framed else receiver.unframe(block)
     both = (in_thread(receiver.digest, pieces), in_thread(receiver.keep, pieces))
     for outcome in await asyncio.gather(*both, return_exceptions=True):
         if outcome is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -33,8 +33,9 @@ from pegbox.errors import (
 from pegbox.wire import exchange, json11, query
 from pegbox.wire.exchange import Exchange
 from pegbox.wire.registry import Handler, Table
-from pegbox.wire.rest_s3 import S3Endpoint
+from pegbox.wire.rest_s3 import S3Endpoint, is_form
 from pegbox.wire.service import JSON_TARGETS, QUERY_VERSIONS, Operation, find_operation
+from pegbox.wire.signed_form import verify_form
 from pegbox.wire.sigv4 import Caller, Head, Key, Payload, admit, scope_of, verify
 from pegbox.wire.validate import check
 
@@ -137,6 +138,8 @@ class Gateway:
 
     async def _s3(self, request: Request, head: Head, current: Exchange) -> Response:
         current.means("s3")
+        if is_form(request):
+            return await self.s3.post(request, partial(self._form_caller, head))
         try:
             caller = await self._caller(head, "s3", None)
         except PegboxError as error:  # the signature is wrong, or nobody can say whether it is right
@@ -185,6 +188,9 @@ class Gateway:
                 f"Credential should be scoped to correct service: '{service}', not '{caller.service}'.",
             )
         return caller
+
+    def _form_caller(self, head: Head, fields: Mapping[str, str]) -> Caller:
+        return verify_form(fields, self.access.find_key) if self.access.verify else self._anyone(head, "s3")
 
     def _anyone(self, head: Head, service: str) -> Caller:
         """With signatures unchecked, a key id of twelve digits names the account."""

@@ -50,6 +50,7 @@ __all__ = [
     "PresignExpired",
     "Scope",
     "admit",
+    "credential",
     "derive_key",
     "query_pairs",
     "scope_of",
@@ -109,7 +110,7 @@ def scope_of(head: Head) -> Scope | None:
             return sigv2.scope_of(head)
         presigned = _presign_parameters(head)
         text = presigned.get("X-Amz-Credential") or _authorization(head).get("Credential", "")
-        return _credential(text)
+        return credential(text)
     except AuthError:
         return None
 
@@ -180,7 +181,7 @@ def _claim(head: Head) -> _Claim:
 def _header_claim(head: Head) -> _Claim:
     fields = _authorization(head)
     return _Claim(
-        scope=_credential(_required(fields, "Credential")),
+        scope=credential(_required(fields, "Credential")),
         signed_headers=tuple(_required(fields, "SignedHeaders").split(";")),
         signature=_hex64(_required(fields, "Signature")),
         timestamp=_header_date(head),
@@ -195,7 +196,7 @@ def _presigned_claim(parameters: Mapping[str, str]) -> _Claim:
     if not re.fullmatch(r"[0-9]{1,6}", expires) or not 1 <= int(expires) <= LONGEST_PRESIGN:
         raise incomplete(f"X-Amz-Expires must be a number between 1 and {LONGEST_PRESIGN}.")
     return _Claim(
-        scope=_credential(_required(parameters, "X-Amz-Credential")),
+        scope=credential(_required(parameters, "X-Amz-Credential")),
         signed_headers=tuple(_required(parameters, "X-Amz-SignedHeaders").split(";")),
         signature=_hex64(_required(parameters, "X-Amz-Signature")),
         timestamp=_required(parameters, "X-Amz-Date"),
@@ -229,7 +230,8 @@ def _authorization(head: Head) -> dict[str, str]:
     return fields
 
 
-def _credential(text: str) -> Scope:
+def credential(text: str) -> Scope:
+    """The scope that a Credential names.  Raises AuthError."""
     parts = text.rsplit("/", 4)
     if len(parts) != 5 or parts[4] != "aws4_request" or not re.fullmatch(r"[0-9]{8}", parts[1]) or not all(parts):
         raise incomplete("Credential must have exactly 5 elements: key/yyyymmdd/region/service/aws4_request.")

@@ -16,7 +16,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pegbox.errors import AuthError
 from pegbox.objects.files import FileStore
-from pegbox.wire.rest_s3 import S3Endpoint
+from pegbox.wire.rest_s3 import S3Endpoint, is_form
+from pegbox.wire.signed_form import verify_form
 from pegbox.wire.sigv4 import Caller, Head, Key, Payload, verify
 
 KEYS = {
@@ -32,6 +33,10 @@ def app(store: FileStore, checks: bool = True) -> ASGIApp:
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+        if is_form(request):
+            response = await endpoint.post(request, lambda fields: verify_form(fields, KEYS.get))
+            await response(scope, receive, send)
+            return
         head = Head(request.method, scope["raw_path"], scope["query_string"], headers)
         try:
             caller = verify(head, KEYS.get, datetime.now(UTC)) if checks else ANYONE

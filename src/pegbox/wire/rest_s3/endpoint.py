@@ -19,12 +19,14 @@ from pegbox.wire.rest_s3 import (
     buckets,
     configuration,
     copies,
+    forms,
     listings,
     multipart,
     objects,
     tagging,
 )
 from pegbox.wire.rest_s3.call import Call, headers_of, invalid_argument, query_of, target_of
+from pegbox.wire.rest_s3.forms import Signer
 from pegbox.wire.rest_s3.refusals import SUBRESOURCES, check_demands, error_response, not_implemented
 from pegbox.wire.sigv4 import Caller
 
@@ -95,9 +97,17 @@ class S3Endpoint:
 
     async def __call__(self, request: Request, caller: Caller) -> Response:
         """Answer one request.  Never raises for what a client sends."""
+        return await self._guarded(request, self._answer(request, caller))
+
+    async def post(self, request: Request, signer: Signer) -> Response:
+        """Answer an upload from a web form, whose fields say who signed it."""
+        exchange_of(request.scope).means("s3", name_of(forms.post_object))
+        return await self._guarded(request, forms.post_object(self._store, request, signer))
+
+    async def _guarded(self, request: Request, answer: Awaitable[Response]) -> Response:
         request_id = exchange_of(request.scope).request_id
         try:
-            response = await self._answer(request, caller)
+            response = await answer
         except PegboxError as error:
             return _refusal(error, request, request_id)
         except ClientDisconnect:
@@ -128,7 +138,7 @@ class S3Endpoint:
         return await operation(call)
 
 
-def name_of(operation: Operation) -> str:
+def name_of(operation: Callable[..., Awaitable[Response]]) -> str:
     """The name of an operation in the S3 API, GetObject."""
     return "".join(part.capitalize() for part in operation.__name__.split("_"))
 

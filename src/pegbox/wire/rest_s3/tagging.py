@@ -34,7 +34,7 @@ async def get_object_tagging(call: Call) -> Response:
 
 async def put_object_tagging(call: Call) -> Response:
     """PutObjectTagging: replaces all tags; content, ETag and Last-Modified stay."""
-    tags = _tags_of(await receive_document(call), MOST_OF_OBJECT)
+    tags = tags_of_document(await receive_document(call), MOST_OF_OBJECT)
     await in_thread(call.store.tag_object, call.account, call.bucket, call.key, tags)
     return Response(None, 200)
 
@@ -55,7 +55,7 @@ async def get_bucket_tagging(call: Call) -> Response:
 
 async def put_bucket_tagging(call: Call) -> Response:
     """PutBucketTagging: replaces all tags."""
-    tags = _tags_of(await receive_document(call), MOST_OF_BUCKET)
+    tags = tags_of_document(await receive_document(call), MOST_OF_BUCKET)
     await in_thread(call.store.tag_bucket, call.account, call.bucket, tags)
     return Response(None, 204)
 
@@ -78,7 +78,8 @@ def tags_of_header(headers: Headers) -> dict[str, str]:
     return _checked(pairs, MOST_OF_OBJECT)
 
 
-def _tags_of(body: bytes, most: int) -> dict[str, str]:
+def tags_of_document(body: bytes, most: int) -> dict[str, str]:
+    """The tags of a Tagging element, at most so many.  Raises S3Error MalformedXML, InvalidTag."""
     sets = list(xml.children(xml.parse(body, "Tagging"), "TagSet"))
     if len(sets) != 1:
         raise xml.malformed()

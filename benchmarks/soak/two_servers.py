@@ -56,7 +56,8 @@ def homes_of(store: SqlStore, names: list[str]) -> Counter[str]:
     with store.reading() as tx:
         for name in names:
             parent = tx.get(invariants.ACCOUNT, invariants.REGION, Kind.TUNING_JOB, name)
-            found.update(Path(TrainingJob.parse(row.state).home or "-").name for row in tx.children(parent.id))
+            states = tx.states([child.id for child in tx.children(parent.id)]).values()
+            found.update(Path(TrainingJob.parse(state).home or "-").name for state in states)
     return found
 
 

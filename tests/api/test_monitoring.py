@@ -78,7 +78,7 @@ def test_a_tuning_job_is_seen_in_the_metrics(watched: RunningServer, tmp_path: P
     assert after["pegbox_objects"] >= before["pegbox_objects"] + 2
     assert after['pegbox_object_bytes_total{direction="in"}'] > 0
     assert after["pegbox_database_up"] == 1
-    for step in ("reserve", "stage", "watch", "pack", "propose"):
+    for step in ("begin", "watch", "pack", "propose"):
         assert after[f'pegbox_engine_step_duration_seconds_count{{step="{step}"}}'] >= 1
 
 

@@ -187,8 +187,8 @@ def _enter(job: TrainingJob, status: str, secondary: str, now: float) -> Trainin
 
 
 @dataclass(frozen=True, slots=True)
-class Reserve:
-    """Take a slot."""
+class Begin:
+    """Use the slot that the job holds: bring its inputs, or start it at once if there is nothing to bring."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +218,7 @@ class Rest:
     """Nothing more to do, ever."""
 
 
-Instruction = Reserve | Stage | Watch | Pack | EndUnstarted | Rest
+Instruction = Begin | Stage | Watch | Pack | EndUnstarted | Rest
 
 
 def decide(job: TrainingJob) -> Instruction:
@@ -227,7 +227,7 @@ def decide(job: TrainingJob) -> Instruction:
         case Phase.ENDED:
             return Rest()
         case Phase.WAITING:
-            return EndUnstarted() if job.stop else Reserve()
+            return EndUnstarted() if job.stop else Begin()
         case Phase.STAGING:
             return EndUnstarted() if job.stop else Stage()
         case Phase.RUNNING:

@@ -9,6 +9,7 @@ from pathlib import Path
 from pegbox.engine.observer import Observer, Unobserved
 from pegbox.engine.outage import Outage
 from pegbox.engine.proposer import Proposer
+from pegbox.engine.tuned import TunedValues
 from pegbox.executors.base import Executor
 from pegbox.objects.base import ObjectStore
 from pegbox.settings import Settings
@@ -30,6 +31,7 @@ class Context:
     poke: Callable[[Collection[int]], None]  #: let the engine look at these resources now
     database: Outage  #: tells the log of a database that does not answer
     observer: Observer = field(default_factory=Unobserved)
+    tuned: TunedValues = field(default_factory=TunedValues)
 
 
 def attempt_directory(home: str, resource_id: int, attempt: int) -> Path:

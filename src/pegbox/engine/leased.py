@@ -34,6 +34,10 @@ class LeasedObjects:
         """All objects under a prefix."""
         return self.inner.list(account, prefix)
 
+    def check(self, account: str, location: Location) -> None:
+        """Whether there is a bucket that a put could go to."""
+        self.inner.check(account, location)
+
     def delete(self, account: str, location: Location) -> None:
         """Remove an object; a missing one is no error."""
         self.confirm()

@@ -7,13 +7,14 @@ when this process dies they run out and another server takes over.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import threading
 import time
 import uuid
-from collections.abc import Collection
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
@@ -32,12 +33,15 @@ from pegbox.store.base import Fenced, Kind, Resource, Stale, Unavailable
 log = structlog.get_logger()
 
 MORE_WORKERS = 4  #: beyond one a slot: a job that brings or stores gigabytes keeps its own busy
+LONGEST_REST = 0.005  #: seconds between two looks
 TUNERS = 2  #: strategies are asked one after the other
 TICKS_AFTER_FAULT = 5  #: ticks until work that met a fault is tried again
 LONGEST_PAUSE = 60.0  #: seconds
 STEP = 5.0  #: seconds by which clocks may differ that go at one rate
 MOST_FAULTS = 10  #: unexpected faults in a row that end a job: it would never end otherwise
 DAY = 86400.0  #: seconds that a finished model waits to be stored
+
+Done = tuple[Resource, float | None]  #: work and the seconds until the next look at it; None: never
 
 
 class Engine:
@@ -49,6 +53,7 @@ class Engine:
         self._owner = owner_name(context.host, os.getpid())
         self._working: set[int] = set()
         self._beaten = self._held_until = float("-inf")  # monotonic
+        self._done: list[Done] = []  # leases to be given up with the next look
         self._faults: dict[int, int] = {}
         self._near: frozenset[str] = frozenset()
         self._pause = TICKS_AFTER_FAULT * context.settings.tick
@@ -126,20 +131,29 @@ class Engine:
         for pool in (self._trainers, self._tuners):
             pool.shutdown(wait=False, cancel_futures=True)
         with self._idle:
-            return self._idle.wait_for(lambda: not self._working, max(0.0, deadline - time.monotonic()))
+            idle = self._idle.wait_for(
+                lambda: len(self._done) == len(self._working), max(0.0, deadline - time.monotonic())
+            )
+        with contextlib.suppress(Exception):  # leases that cannot be given up run out by themselves
+            self._let_go()
+        return idle
+
+    def _let_go(self) -> None:
+        for resource, due_in in self._done:
+            self._context.store.release(resource, due_in)
 
     def _tick(self) -> None:
         look = 0.0
         while not self._stopping.is_set():
             self._mailbox.wait(max(0.0, look - time.monotonic()))
+            began = time.monotonic()
             try:
-                with self._lock:
-                    working = frozenset(self._working)
-                self._take(self._mailbox.take(working))
-                if time.monotonic() >= look:
-                    self._take(None)
+                self._turn(began >= look)
+                if began >= look:
                     self._context.database.over()
                     look = time.monotonic() + self._context.settings.tick
+                # As much rest as work: when there is much to do, more of it comes together in one transaction.
+                self._stopping.wait(min(time.monotonic() - began, LONGEST_REST))
             except Unavailable as error:
                 self._context.database.met(error)
                 self._stopping.wait(self._context.settings.tick)
@@ -147,68 +161,85 @@ class Engine:
                 log.exception("the engine could not look for work")
                 self._stopping.wait(self._context.settings.tick)
 
-    def _take(self, only: Collection[int] | None) -> None:
-        if only is not None and not only:
-            return
+    def _turn(self, everything: bool) -> None:
+        """Let go of what is done and take what is due, in one transaction, however much has come together."""
         with self._lock:
-            working = frozenset(self._working)
-        room = self._room - len(working) if only is None else len(only)
-        if room <= 0:
+            done, working = self._done, self._working - {row.id for row, _ in self._done}
+            self._done = []
+        room = self._room - len(working)
+        poked = self._mailbox.take(working) if room > 0 else ()
+        if not (done or poked or everything):
             return
         if (hold := self._held_until - time.monotonic()) > 0:
             self._stopping.wait(hold)
-        lease, host = self._context.settings.lease, self._context.host
-        # What a thread here works on is never taken again, not even when its lease has run out.
-        taken = self._context.store.claim(
-            self._owner, host, lease, room, only, working, near=self._near, silence=self._context.settings.silence
-        )
-        for resource in taken:
+        try:
+            taken = self._claim(room, poked, working, done)
+        except BaseException:
+            self._mailbox.poke(poked)
             with self._lock:
-                self._working.add(resource.id)
+                self._done = done + self._done
+            raise
+        with self._idle:
+            self._working = (self._working - {row.id for row, _ in done}) | {row.id for row in taken}
+            self._idle.notify_all()
+        for resource in taken:
             self._context.observer.claimed(resource.kind)
             pool = self._tuners if resource.kind is Kind.TUNING_JOB else self._trainers
-            pool.submit(self._work, resource).add_done_callback(partial(self._done, resource.id))
+            pool.submit(self._work, resource).add_done_callback(partial(self._ended, resource))
 
-    def _done(self, identity: int, _: object) -> None:
+    def _claim(
+        self, room: int, poked: Collection[int], working: Collection[int], done: Collection[Done]
+    ) -> Sequence[Resource]:
+        # What a thread here works on is never taken again, not even when its lease has run out.
+        context, settings = self._context, self._context.settings
+        return context.store.claim(
+            self._owner,
+            context.host,
+            settings.lease,
+            room,
+            poked or None,
+            working,
+            slots=settings.slots,
+            done=done,
+            near=self._near,
+            silence=settings.silence,
+        )
+
+    def _ended(self, resource: Resource, work: Future[float | None]) -> None:
         """The work is done, or was cancelled before it began."""
+        due_in = 0.0 if work.cancelled() else work.result()
         with self._idle:
-            self._working.discard(identity)
+            self._done.append((resource, due_in))
             self._idle.notify_all()
-        self._mailbox.again(identity)
+        self._mailbox.poke([resource.id] if due_in == 0.0 else [])
 
-    def _work(self, resource: Resource) -> None:
+    def _work(self, resource: Resource) -> float | None:
+        """Do what can be done; the seconds until the next look, None for never."""
         with structlog.contextvars.bound_contextvars(**_named_in_log(resource)):
-            self._carry_out(resource)
+            result, due_in = self._carry_out(resource)
+        self._context.observer.worked(resource.kind, result)
+        return due_in
 
-    def _carry_out(self, resource: Resource) -> None:
-        due_in: float | None = 0.0
-        result = "done"
+    def _carry_out(self, resource: Resource) -> tuple[str, float | None]:
+        """How it went, and the seconds until the next look."""
         try:
-            if not self._stopping.is_set():
-                due_in = self._run(resource)
+            if self._stopping.is_set():
+                return "done", 0.0
+            due_in = self._run(resource)
             self._faults.pop(resource.id, None)
             self._obstacles.over(resource.id)
+            return "done", due_in
         except Closing:
-            pass  # the next start asks again
+            return "done", 0.0  # the next start asks again
         except Stale as error:
-            result = "fenced" if isinstance(error, Fenced) else "stale"
-            log.debug("the row changed meanwhile", lost=result == "fenced")
+            lost = isinstance(error, Fenced)
+            log.debug("the row changed meanwhile", lost=lost)
+            return "fenced" if lost else "stale", 0.0
         except Unavailable as error:
-            result = "unavailable"
             self._context.database.met(error)
-            due_in = self._pause
+            return "unavailable", self._pause
         except Exception as error:
-            result = "fault"
-            due_in = self._after_fault(resource, error)
-        self._context.observer.worked(resource.kind, result)
-        try:
-            self._context.store.release(resource, due_in)
-        except Unavailable as error:
-            self._context.database.met(error)  # the lease runs out by itself
-        except Exception:
-            log.exception("a lease could not be released; it runs out by itself")
-        if due_in == 0.0:
-            self._mailbox.poke([resource.id])
+            return "fault", self._after_fault(resource, error)
 
     def _run(self, resource: Resource) -> float | None:
         return self._work_on(resource).run()

@@ -32,15 +32,8 @@ class Mailbox:
         self._arrived.clear()
 
     def take(self, working: Set[int]) -> Collection[int]:
-        """What was poked; what is being worked on stays here until `again` asks for it."""
+        """What was poked; what is being worked on stays here for the next time."""
         with self._lock:
             ready = self._poked - working
             self._poked -= ready
         return ready
-
-    def again(self, identity: int) -> None:
-        """The work on a resource is done: if it was poked meanwhile, now is the time."""
-        with self._lock:
-            poked = identity in self._poked
-        if poked:
-            self._arrived.set()

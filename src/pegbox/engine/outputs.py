@@ -25,6 +25,9 @@ from pegbox.engine.staging import Kept, Stamp, checkpoint_path, hosts, keep, kep
 from pegbox.objects.base import Location, NoSuchObject, ObjectStore, at_any_time
 from pegbox.objects.locations import parse
 
+SMALL = 1 << 20  #: bytes that are stored in a moment
+FILE_COST = 1 << 14  #: bytes that could be stored in the time that a file takes
+
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO})  #: nothing, a link, a socket
 
 
@@ -70,6 +73,20 @@ def store_checkpoints(
     checkpoints.upload(found)
     checkpoints.remove(set().union(*found.values()))
     _check_names(set().union(*found.values()))
+
+
+def are_small(document: Mapping[str, Any], directory: Path) -> bool:
+    """Whether storing the outputs takes a moment only: nobody needs to see the job Uploading."""
+    if document.get("CheckpointConfig"):
+        return False
+    left = SMALL
+    for host in hosts(document):
+        for name in ("model", "output/data"):
+            for _, (_, size) in _Folder(directory, tree(directory, host) / name).files():
+                left -= size + FILE_COST
+                if left < 0:
+                    return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ def settle(own: Path, directory: Path) -> None:
 def stage(objects: ObjectStore, account: str, document: Mapping[str, Any], source: str | None, directory: Path) -> None:
     """Lay out the directory of an attempt.  Raises ClientFault when the request's data cannot be had."""
     directory.mkdir(parents=True, exist_ok=True)
-    _check_output(objects, account, document["OutputDataConfig"]["S3OutputPath"])
+    check_output(objects, account, document)
     names = hosts(document)
     for channel in document.get("InputDataConfig") or []:
         found = channels.inputs(objects, account, channel)
@@ -129,10 +129,16 @@ def keep(directory: Path, known: Kept) -> None:
             raise
 
 
-def _check_output(objects: ObjectStore, account: str, path: str) -> None:
-    """A job whose outputs have nowhere to go is not started."""
+def is_nothing(document: Mapping[str, Any], source: str | None) -> bool:
+    """Whether there is nothing to bring before the job's processes start."""
+    return not (document.get("InputDataConfig") or source is not None or document.get("CheckpointConfig"))
+
+
+def check_output(objects: ObjectStore, account: str, document: Mapping[str, Any]) -> None:
+    """A job whose outputs have nowhere to go is not started: ClientFault."""
+    path = document["OutputDataConfig"]["S3OutputPath"]
     try:
-        next(iter(objects.list(account, parse(path))), None)
+        objects.check(account, parse(path))
     except NoSuchObject:
         raise ClientFault(f"The bucket of the S3OutputPath [{path}] does not exist.") from None
 

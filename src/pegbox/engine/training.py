@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import shutil
 import signal
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,8 +33,8 @@ from pegbox.store.base import Fenced, MetricPoint, NotFound, Resource, Stale, Tr
 
 log = structlog.get_logger()
 
-WAITING_LOOK = 5.0  #: seconds until a job without a slot looks again by itself; a freed slot wakes it at once
 MANY_POINTS = 1000  #: so many new points at once are a page of more
+CONFIRMED_FOR = 0.05  #: seconds for which a lease that was seen to be ours is taken to be
 CLIENT_CODES = (126, 127)  #: exit codes for a program that cannot be executed
 
 
@@ -44,13 +46,19 @@ class TrainingWork:
         self._resource = resource
         self._job = TrainingJob.parse(resource.state)
         self._objects = LeasedObjects(context.objects, self._confirm)
+        self._todo: Plan | None = None
+        self._confirmed = -math.inf  #: monotonic seconds at which the lease was last seen to be ours
+        self._unsaved: Sequence[MetricPoint] = ()  # written with the next change of the job
 
     def _confirm(self) -> None:
         """Raise Fenced when another server has the job now.
 
         Whoever sleeps past its lease wakes anywhere: files and objects have no epoch as rows have.
         """
-        self._context.store.confirm(self._resource)
+        now = time.monotonic()  # taken before the look: a server may sleep after it
+        if now - self._confirmed > CONFIRMED_FOR:
+            self._context.store.confirm(self._resource)
+            self._confirmed = now
 
     def run(self) -> float | None:
         """Do what can be done now; returns the seconds until the next look, or None for never."""
@@ -60,9 +68,9 @@ class TrainingWork:
                     if not self._job.broken:
                         self._clean()  # again: whoever ended the job may not have lived to do it
                     return None
-                case training.Reserve():
-                    if not self._reserve():
-                        return WAITING_LOOK
+                case training.Begin():
+                    if not self._begin():
+                        return 0.0
                 case training.Stage():
                     self._apart(self._stage, self._look_for_stop)
                 case training.Watch(stop=stop):
@@ -117,17 +125,33 @@ class TrainingWork:
                 self._clean()
 
     @step
-    def _reserve(self) -> bool:
-        context = self._context
+    def _begin(self) -> bool:
+        """Leave the queue; False for a job that holds no slot here, which goes back to it.
+
+        A job without anything to bring is written down as Training at once: one transaction instead of three.
+        """
+        context, document = self._context, self._resource.document
+        if self._resource.host != context.host:
+            self._transact(self._job, host=None)
+            return False
         job = replace(self._job, home=str(context.settings.home))
-        job = training.enter(job, "Starting", Phase.STAGING, context.clock())
-        if self._resource.document.get("InputDataConfig"):
-            job = training.enter(job, "Downloading", Phase.STAGING, context.clock())
-        with context.store.transaction() as tx:
-            if not tx.reserve(self._resource.id, context.host, context.settings.slots):
-                return False
-            self._save(tx, job, host=context.host)
+        self._job = training.enter(job, "Starting", Phase.STAGING, context.clock())
+        try:
+            if staging.is_nothing(document, self._plan().source):
+                self._apart(self._check_output, self._look_for_stop)
+                self._directory().mkdir(parents=True, exist_ok=True)
+                self._job = training.enter(self._job, "Training", Phase.RUNNING, context.clock())
+            elif document.get("InputDataConfig"):
+                self._job = training.enter(self._job, "Downloading", Phase.STAGING, context.clock())
+        except (ClientFault, Refused) as fault:
+            reason = fault.reason if isinstance(fault, ClientFault) else f"ClientError: S3OutputPath: {fault}"
+            self._end(training.fail(self._job, reason, context.clock()))
+            return True
+        self._transact(self._job)
         return True
+
+    def _check_output(self) -> None:
+        staging.check_output(self._objects, self._resource.account, self._resource.document)
 
     @step
     def _stage(self) -> None:
@@ -155,7 +179,9 @@ class TrainingWork:
 
     def _plan(self) -> Plan:
         context = self._context
-        return plan(self._resource.document, context.find_image, context.settings.python)
+        if self._todo is None:
+            self._todo = plan(self._resource.document, context.find_image, context.settings.python)
+        return self._todo
 
     @step
     def _watch(self, stop: bool) -> bool:
@@ -174,7 +200,8 @@ class TrainingWork:
             self._exited(job, seen.exit, seen)
             return True
         if job != self._job:
-            self._import(job, seen)
+            self._take_points(seen)
+            self._transact(job)
         if not stop:
             self._keep_checkpoints()
         if self._job.phase is not Phase.RUNNING:
@@ -202,9 +229,9 @@ class TrainingWork:
         started = self._job.started or seen.started
         return replace(self._job, latest=latest, cursor=seen.cursor, started=started)
 
-    def _import(self, job: TrainingJob, seen: Observation) -> None:
-        """Store points and cursor together: none is lost, and a repeat is a conflict of keys."""
-        points = (
+    def _take_points(self, seen: Observation) -> None:
+        """Points and cursor are stored together: none is lost, and a repeat is a conflict of keys."""
+        self._unsaved = [
             MetricPoint(
                 attempt=self._job.attempt,
                 offset=point.offset,
@@ -214,10 +241,7 @@ class TrainingWork:
                 at=point.at,
             )
             for point in seen.points
-        )
-        with self._context.store.transaction() as tx:
-            tx.add_points(self._resource.id, points)
-            self._save(tx, job)
+        ]
         self._context.observer.imported(len(seen.points))
 
     def _exited(self, job: TrainingJob, ended: Exit, seen: Observation) -> None:
@@ -230,7 +254,11 @@ class TrainingWork:
             job = replace(job, failure=_failure_reason(ended), phase=Phase.PACKING)
         else:
             job = training.enter(job, "Uploading", Phase.PACKING, self._context.clock())
-        self._import(job, seen)
+        self._take_points(seen)
+        if outputs.are_small(self._resource.document, self._directory()):
+            self._job = job  # written down together with the end
+        else:
+            self._transact(job)
 
     @step
     def _pack(self) -> None:
@@ -246,6 +274,9 @@ class TrainingWork:
         except ClientFault as fault:
             self._end(training.fail(self._job, fault.reason, context.clock()))
             return
+        except Exception:
+            self._transact(self._job)  # there is a model that waits to be stored: be patient
+            raise
         if self._job.failure is not None:
             self._end(training.fail(self._job, self._job.failure, context.clock(), retryable=self._job.broken))
         else:
@@ -271,8 +302,7 @@ class TrainingWork:
         elif has_left or (rebooted and not job.rerun):
             self._abandon()
             self._clean()
-            with self._context.store.transaction() as tx:
-                self._save(tx, training.retry(replace(job, rerun=job.rerun or not has_left), now), host=None)
+            self._transact(training.retry(replace(job, rerun=job.rerun or not has_left), now), host=None)
         else:
             reason = "InternalServerError: the processes of the training job were lost. Please try again."
             self._end(training.fail(job, reason, now, retryable=True))
@@ -320,17 +350,18 @@ class TrainingWork:
         if seen.phase is Seen.EXITED and seen.exit is not None:
             self._exited(job, seen.exit, seen)
         elif seen.phase is Seen.RUNNING and job != self._job:
-            self._import(job, seen)
+            self._take_points(seen)
+            self._transact(job)
 
     def _end(self, job: TrainingJob, *, clean: bool = True) -> None:
-        """Write the terminal status, give the slot back and tell the tuning job and whoever waits for a slot."""
+        """Write the terminal status, give the slot back and tell the tuning job."""
         context, resource = self._context, self._resource
         with context.store.transaction() as tx:
             self._save(tx, job, host=None)
             if resource.parent_id is not None:
                 tx.mark_due([resource.parent_id])
-            waiting = tx.waiting(limit=1)
-        context.poke([*([resource.parent_id] if resource.parent_id else []), *waiting])
+        if resource.parent_id is not None:
+            context.poke([resource.parent_id])
         context.observer.ended(resource.kind, job.status)
         log.info("training job ended", status=job.status, reason=job.failure)
         if clean:
@@ -348,9 +379,11 @@ class TrainingWork:
     def _enter(self, secondary: str, phase: Phase) -> None:
         self._transact(training.enter(self._job, secondary, phase, self._context.clock()))
 
-    def _transact(self, job: TrainingJob) -> None:
+    def _transact(self, job: TrainingJob, **columns: Any) -> None:
+        now = time.monotonic()
         with self._context.store.transaction() as tx:
-            self._save(tx, job)
+            self._save(tx, job, **columns)
+        self._confirmed = now
 
     def _save(self, tx: Transaction, job: TrainingJob, **columns: Any) -> None:
         changed = replace(
@@ -363,8 +396,9 @@ class TrainingWork:
             ended_at=job.finished,
             **columns,
         )
+        tx.add_points(self._resource.id, self._unsaved)
         self._resource = tx.save(changed, leased=True)
-        self._job = job
+        self._job, self._unsaved = job, ()
 
     def _directory(self) -> Path:
         home = self._job.home or str(self._context.settings.home)

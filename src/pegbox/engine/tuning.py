@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import structlog
@@ -20,6 +20,7 @@ from pegbox.engine.context import Context
 from pegbox.engine.observer import step
 from pegbox.engine.proposer import Question
 from pegbox.naming import arn
+from pegbox.store.base import Child as ChildRow
 from pegbox.store.base import Kind, Resource, Transaction, changing
 from pegbox.strategies.base import Candidate, Goal, Limits, Study, Trial, TrialState
 
@@ -43,7 +44,7 @@ class TuningWork:
                 children = tx.children(self._resource.id)
             match tuning.decide(self._job, [_child(row) for row in children], self._context.clock()):
                 case tuning.Propose(count=count):
-                    if not self._propose(children, count):
+                    if self._propose(children, count):
                         return self._patience()
                 case tuning.StopChildren(numbers=numbers):
                     self._stop([row.id for row in children if row.number in numbers])
@@ -70,8 +71,8 @@ class TuningWork:
             self._transact(replace(self._job, status="Failed"))
 
     @step
-    def _propose(self, children: Sequence[Resource], count: int) -> bool:
-        """Launch what the strategy proposes; False when it wants to see a result first."""
+    def _propose(self, children: Sequence[ChildRow], count: int) -> bool:
+        """Launch what the strategy proposes; True when there is nothing to do before a training job ends."""
         strategy = self._resource.document["HyperParameterTuningJobConfig"]["Strategy"]
         if not children:
             self._context.executor.prepare(self._trainer())
@@ -83,14 +84,15 @@ class TuningWork:
         reach(AFTER, "proposal")
         if answer.candidates:
             self._launch(len(children), answer.candidates)
-        elif answer.exhausted:
+            return len(answer.candidates) >= count
+        if answer.exhausted:
             self._transact(replace(self._job, exhausted=True))
         elif answer.fault:
             reason = "InternalServerError: the search strategy failed. See the server's log."
             self._transact(replace(self._job, failure=reason))
         else:
-            return False
-        return True
+            return True  # it wants to see a result first
+        return False
 
     def _launch(self, launched: int, candidates: Sequence[Candidate]) -> None:
         """Insert the new training jobs, all or none; names and numbers are the same when this is done again."""
@@ -138,15 +140,16 @@ class TuningWork:
             stop_training_job(self._context, identity, StopReason.TUNING)
         self._context.poke(identities)
 
-    def _study(self, children: Sequence[Resource]) -> Study:
+    def _study(self, children: Sequence[ChildRow]) -> Study:
         document = self._resource.document
         config = document["HyperParameterTuningJobConfig"]
+        values = self._context.tuned.of(self._context.store, self._resource.id, [row.id for row in children])
         return Study(
             space=parse_ranges(config["ParameterRanges"], document["TrainingJobDefinition"]["StaticHyperParameters"]),
             goal=Goal(config["HyperParameterTuningJobObjective"]["Type"]),
             limits=Limits(most=self._job.most, at_once=self._job.at_once),
             seed=self._job.seed,
-            trials=tuple(_trial(row) for row in children),
+            trials=tuple(_trial(row, values[row.id]) for row in children),
         )
 
     def _transact(self, job: TuningJob) -> None:
@@ -175,26 +178,20 @@ def stop_training_job(context: Context, identity: int, reason: StopReason) -> No
     changing(context.store, stop)
 
 
-def _child(row: Resource) -> Child:
+def _child(row: ChildRow) -> Child:
     return Child(
-        number=row.number or 0,
+        number=row.number,
         outcome=Outcome(row.outcome) if row.outcome else None,
         objective=row.objective,
         stopping=row.status == "Stopping",
     )
 
 
-def _trial(row: Resource) -> Trial:
-    job = TrainingJob.parse(row.state)
-    return Trial(
-        number=row.number or 0,
-        values=job.tuned or {},
-        state=_trial_state(row),
-        objective=row.objective,
-    )
+def _trial(row: ChildRow, values: Mapping[str, str]) -> Trial:
+    return Trial(number=row.number, values=values, state=_trial_state(row), objective=row.objective)
 
 
-def _trial_state(row: Resource) -> TrialState:
+def _trial_state(row: ChildRow) -> TrialState:
     if row.outcome is None:
         return TrialState.RUNNING
     if row.objective is None:

@@ -75,6 +75,10 @@ class ObjectStore(Protocol):
         """All objects whose key begins with the prefix's key, in UTF-8 byte order.  Raises NoSuchObject (bucket)."""
         ...
 
+    def check(self, account: str, location: Location) -> None:
+        """Whether there is a bucket that a put to `location` could go to.  Raises NoSuchObject if there is none."""
+        ...
+
     def delete(self, account: str, location: Location) -> None:
         """Remove an object; a missing one is no error."""
         ...

@@ -292,6 +292,11 @@ class FileStore:
             first = self.list_objects(account, prefix.bucket, prefix.key)
         return self._infos(account, prefix, first)
 
+    def check(self, account: str, location: Location) -> None:
+        """Whether the bucket is there.  Raises NoSuchObject."""
+        with _absent(location):
+            self.bucket(account, location.bucket)
+
     def delete(self, account: str, location: Location) -> None:
         """Remove an object; a missing one is no error."""
         with suppress(NoSuchObject), _absent(location):

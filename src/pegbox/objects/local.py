@@ -62,6 +62,10 @@ class LocalStore:
         folder = Path(prefix.key[: prefix.key.rindex("/") + 1])
         return self._walk(folder, prefix.key)
 
+    def check(self, account: str, location: Location) -> None:
+        """Whether the path lies under one of the roots; folders are made by `put`.  Raises NoSuchObject."""
+        self._inside(location)
+
     def delete(self, account: str, location: Location) -> None:
         """Remove a file; a missing one is no error."""
         with suppress(NoSuchObject, FileNotFoundError, NotADirectoryError, IsADirectoryError):

@@ -29,6 +29,10 @@ class MeteredStore:
         """All objects under a prefix.  Raises NoSuchObject (bucket)."""
         return self._store.list(account, prefix)
 
+    def check(self, account: str, location: Location) -> None:
+        """Whether there is a bucket that a put could go to.  Raises NoSuchObject."""
+        self._store.check(account, location)
+
     def delete(self, account: str, location: Location) -> None:
         """Remove an object; a missing one is no error."""
         self._store.delete(account, location)

@@ -64,6 +64,11 @@ class RemoteStore:
                         modified=found["LastModified"],
                     )
 
+    def check(self, account: str, location: Location) -> None:
+        """Whether the bucket is there and may be listed.  Raises NoSuchObject."""
+        with _told(location):
+            self._client.list_objects_v2(Bucket=location.bucket, Prefix=location.key, MaxKeys=1)
+
     def delete(self, account: str, location: Location) -> None:
         """Remove an object; a missing one is no error."""
         try:

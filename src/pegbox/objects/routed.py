@@ -27,6 +27,10 @@ class RoutedStore:
         """All objects under a prefix.  Raises NoSuchObject (bucket)."""
         return self._of(prefix).list(account, prefix)
 
+    def check(self, account: str, location: Location) -> None:
+        """Whether there is a bucket that a put could go to.  Raises NoSuchObject if there is none."""
+        self._of(location).check(account, location)
+
     def delete(self, account: str, location: Location) -> None:
         """Remove an object; a missing one is no error."""
         self._of(location).delete(account, location)

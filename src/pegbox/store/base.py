@@ -18,6 +18,8 @@ from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
 
+MOST_SLOTS = 1 << 31  #: as good as no limit
+
 
 class Kind(StrEnum):
     """What a resource is; the value is the ARN's resource part."""
@@ -77,6 +79,17 @@ class Resource:
     due_at: float | None = None  #: when the engine should look again; None: never
     epoch: int = 0  #: raised by every claim
     version: int = 0  #: raised by every change
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Child:
+    """What a parent must know of a child; of many, since it asks whenever one ends."""
+
+    id: int
+    number: int
+    status: str
+    outcome: str | None
+    objective: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,8 +183,12 @@ class Transaction(Protocol):
         """How many resources of a kind have not ended; nobody else is told before the transaction is over."""
         ...
 
-    def children(self, parent_id: int) -> Sequence[Resource]:
-        """All children in launch order, without their documents."""
+    def children(self, parent_id: int) -> Sequence[Child]:
+        """All children in launch order."""
+        ...
+
+    def states(self, identities: Collection[int]) -> Mapping[int, Mapping[str, Any]]:
+        """What the engine remembers of each of these resources."""
         ...
 
     def tally(self, parent_ids: Collection[int]) -> Mapping[int, Sequence[Tally]]:
@@ -195,14 +212,6 @@ class Transaction(Protocol):
 
     def delete(self, identity: int) -> None:
         """Remove a resource and its points."""
-        ...
-
-    def reserve(self, identity: int, host: str, slots: int) -> bool:
-        """Take one of the host's slots for a waiting training job, in order of age; False when there is none."""
-        ...
-
-    def waiting(self, limit: int) -> Sequence[int]:
-        """Ids of training jobs that wait for a slot, oldest first."""
         ...
 
     def select(self, query: Query, after: tuple[Any, int] | None, limit: int) -> Page:
@@ -238,13 +247,17 @@ class Store(Protocol):
         only: Collection[int] | None = None,
         without: Collection[int] = (),
         *,
+        slots: int = MOST_SLOTS,
+        done: Collection[tuple[Resource, float | None]] = (),
         near: Collection[str] = (),
         silence: float = 60.0,
     ) -> Sequence[Resource]:
-        """Take due work, orphans of dead servers first; with `only`, those rows whether due or not; never `without`.
+        """Let go of what is `done`; take due work, orphans first, and `only`, due or not; never `without`.
 
         What holds a slot of another host is left to the servers there, as long as the host has beaten within `silence`
-        seconds; hosts in `near` are treated as our own.
+        seconds; hosts in `near` are treated as our own.  Training jobs that wait for a slot are taken by age, as many
+        as the host has left of its `slots`, and hold one from then on.
+        `done`: work and the seconds until the next look at it, None for never; see `release`.
         """
         ...
 

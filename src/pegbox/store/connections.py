@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError, TimeoutError
@@ -14,15 +15,35 @@ from pegbox.store.base import Full, Unavailable
 
 DISK_FULL = "53100"  #: SQLSTATE of PostgreSQL
 
+BUSY_SECONDS = 30  #: how long a SQLite writer waits for another
+WRITERS = "pegbox_writers"  #: option of an engine whose database has one writer at a time: the lock of its threads
+
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """A transaction that may write; commits at the end, rolls back on an exception."""
+    """A transaction that may write; commits at the end, rolls back on an exception.
+
+    Threads take turns: SQLite lets them sleep and try again instead, for longer and longer.
+    """
+    turn = engine.get_execution_options().get(WRITERS)
     with told(), engine.connect().execution_options(pegbox_write=True) as connection:
-        with connection.begin():
+        with _turn(turn), connection.begin():
             yield connection
             reach(BEFORE, "database commit")
         reach(AFTER, "database commit")
+
+
+@contextmanager
+def _turn(turn: Lock | None) -> Iterator[None]:
+    if turn is None:
+        yield
+        return
+    if not turn.acquire(timeout=BUSY_SECONDS):
+        raise Unavailable("another thread is still writing")
+    try:
+        yield
+    finally:
+        turn.release()
 
 
 @contextmanager

@@ -15,6 +15,8 @@ _PLAIN = (
     "created_at", "modified_at", "ended_at", "host", "due_at", "epoch", "version",
 )  # fmt: skip
 
+CHANGING = ("status", "outcome", "objective", "modified_at", "ended_at", "host", "state")
+
 
 def to_resource(row: Row[Any]) -> Resource:
     """A resource from a row; columns that were not selected (the document) stay empty."""
@@ -28,20 +30,26 @@ def to_resource(row: Row[Any]) -> Resource:
     )
 
 
+def changed_columns(resource: Resource) -> dict[str, Any]:
+    """What save writes: all that changes during the life of a resource, but its lease and version."""
+    values = {name: getattr(resource, name) for name in CHANGING}
+    return values | {"state": to_json(resource.state)}
+
+
 def to_columns(resource: Resource) -> dict[str, Any]:
-    """What insert and save write: all but identity, document, lease and version."""
+    """What insert writes."""
     return {
+        "account": resource.account,
+        "region": resource.region,
+        "kind": resource.kind.value,
         "name": resource.name,
         "key": resource.name.lower(),
         "parent_id": resource.parent_id,
         "number": resource.number,
-        "status": resource.status,
-        "outcome": resource.outcome,
-        "objective": resource.objective,
-        "modified_at": resource.modified_at,
-        "ended_at": resource.ended_at,
-        "host": resource.host,
-        "state": to_json(resource.state),
+        "created_at": resource.created_at,
+        "document": to_json(resource.document),
+        "due_at": resource.due_at,
+        **changed_columns(resource),
     }
 
 

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, case, create_engine, event, func, insert, or_, select, update
+from sqlalchemy import Connection, Engine, and_, case, create_engine, event, func, insert, select, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from pegbox.store import connections, schema
-from pegbox.store.base import Fenced, Kind, Resource
+from pegbox.store.base import MOST_SLOTS, Fenced, Kind, Resource
 from pegbox.store.census import Census
+from pegbox.store.claims import Asked, Claims
 from pegbox.store.credentials import Credentials
 from pegbox.store.database_file import DatabaseFile
 from pegbox.store.images import Images
-from pegbox.store.rows import to_resource
 from pegbox.store.transaction import SqlTransaction, clock
 from pegbox.store.upgrade import upgrade
 
 FAR_SECONDS = 600  #: nothing is put off for so long
-BUSY_SECONDS = 30  #: how long a SQLite writer waits for another
 IDLE_SECONDS = 10  #: after which PostgreSQL ends a transaction whose server does nothing
 #: when PostgreSQL counts as gone (libpq, "Parameter Key Words"): seconds to connect, and on a silent connection
 PATIENCE = {"connect_timeout": 10, "keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3}
@@ -32,6 +32,7 @@ class SqlStore:
 
     def __init__(self, url: str, *, migrate: bool = True) -> None:
         self.engine = _engine(url)
+        self._claims = Claims(self.engine.dialect.name)
         self.keys = Credentials(self.engine)
         self.images = Images(self.engine)
         self.census = Census(self.engine)
@@ -60,74 +61,34 @@ class SqlStore:
         only: Collection[int] | None = None,
         without: Collection[int] = (),
         *,
+        slots: int = MOST_SLOTS,
+        done: Collection[tuple[Resource, float | None]] = (),
         near: Collection[str] = (),
         silence: float = 60.0,
     ) -> Sequence[Resource]:
-        """Take due work in one statement: pick, lock, mark and return without a gap."""
-        rows = schema.resource
-        now = clock(self.engine.dialect.name)
-        hosts = schema.host.c
-        # Silent beside us: after a step of the clock, or a database that was away, everybody's beat is old.
-        last = select(hosts.seen_at).where(hosts.id == host).scalar_subquery()
-        alive = select(hosts.id).where(hosts.seen_at > func.coalesce(last, now) - silence)
-        here = or_(rows.c.host.is_(None), rows.c.host.in_([host, *near]), rows.c.host.not_in(alive))
-        free = and_(rows.c.due_at.is_not(None), rows.c.lease_until < now, here, rows.c.id.not_in(list(without)))
-        wanted = rows.c.id.in_(list(only)) if only is not None else rows.c.due_at <= now
-        picked = (
-            select(rows.c.id)
-            .where(free, wanted)
-            .order_by(rows.c.lease_owner.is_(None), rows.c.due_at)  # orphans first, or they wait behind fresh work
-            .limit(limit)
-        )
-        # A common table expression: inside IN (...), PostgreSQL may run the selection again and exceed the limit.
-        locked = picked.with_for_update(skip_locked=True).cte("picked")
-        taking = (
-            update(rows)
-            .where(rows.c.id.in_(select(locked.c.id)), free)
-            # Due again when the lease ends; whoever marks it due meanwhile makes the two times differ.
-            .values(lease_owner=owner, lease_until=now + lease, due_at=now + lease, epoch=rows.c.epoch + 1)
-            .returning(rows)
-        )
-        if only is None and not self._anything(picked):
+        """Let go of `done` and take due work, in one transaction."""
+        asked = Asked(owner, host, near, silence, lease, limit, slots, only or (), without)
+        if not done and only is None and not self._anything(asked):
             return []
         with self.transaction() as tx:
-            return [to_resource(row) for row in tx.connection.execute(taking)]
+            self._claims.release(tx.connection, done)
+            if limit <= 0:
+                return []
+            return self._claims.take(tx.connection, asked)
 
-    def _anything(self, picked: Any) -> bool:
-        # A look that needs no write lock: an idle server leaves the database alone.
+    def _anything(self, asked: Asked) -> bool:
         with connections.reading(self.engine) as connection:
-            return connection.execute(picked.limit(1)).first() is not None
+            return self._claims.anything(connection, asked)
 
     def renew(self, owner: str, lease: float, identities: Collection[int]) -> None:
         """Hold work for longer."""
-        rows = schema.resource
-        until = clock(self.engine.dialect.name) + lease
-        # In one order and without waiting: a worker may hold some of these rows in a transaction of its own.
-        held = (
-            select(rows.c.id)
-            .where(rows.c.id.in_(list(identities)), rows.c.lease_owner == owner)
-            .order_by(rows.c.id)
-            .with_for_update(skip_locked=True)
-            .cte("held")
-        )
-        due = case((rows.c.due_at == rows.c.lease_until, until), else_=rows.c.due_at)
         with self.transaction() as tx:
-            tx.connection.execute(
-                update(rows).where(rows.c.id.in_(select(held.c.id))).values(lease_until=until, due_at=due)
-            )
+            self._claims.renew(tx.connection, owner, lease, identities)
 
     def release(self, resource: Resource, due_in: float | None) -> None:
         """Let go of work."""
-        rows = schema.resource
-        marked = rows.c.due_at != rows.c.lease_until
-        due = None if due_in is None else clock(self.engine.dialect.name) + due_in
-        mine = and_(rows.c.id == resource.id, rows.c.epoch == resource.epoch)
         with self.transaction() as tx:
-            tx.connection.execute(
-                update(rows)
-                .where(mine)
-                .values(due_at=case((marked, rows.c.due_at), else_=due), lease_owner=None, lease_until=0)
-            )
+            self._claims.release(tx.connection, [(resource, due_in)])
 
     def owners(self) -> Sequence[str]:
         """Whoever holds a lease."""
@@ -201,8 +162,15 @@ def _engine(url: str) -> Engine:
         )
         event.listen(engine, "connect", _prepare_postgresql)
         return engine
-    arguments = {"check_same_thread": False} | ({} if "timeout" in parsed.query else {"timeout": BUSY_SECONDS})
-    engine = create_engine(parsed, connect_args=arguments, pool_size=10, max_overflow=100, hide_parameters=True)
+    timeout = {} if "timeout" in parsed.query else {"timeout": connections.BUSY_SECONDS}
+    engine = create_engine(
+        parsed,
+        connect_args={"check_same_thread": False} | timeout,
+        pool_size=10,
+        max_overflow=100,
+        hide_parameters=True,
+        execution_options={connections.WRITERS: threading.Lock()},
+    )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     if parsed.database:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -11,7 +12,10 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Double,
+    Select,
+    Table,
     and_,
+    bindparam,
     cast,
     delete,
     func,
@@ -26,6 +30,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from pegbox.store import schema
 from pegbox.store.base import (
     AlreadyExists,
+    Child,
     Fenced,
     Kind,
     MetricPoint,
@@ -36,10 +41,11 @@ from pegbox.store.base import (
     Stale,
     Tally,
 )
-from pegbox.store.rows import to_columns, to_json, to_resource
+from pegbox.store.rows import CHANGING, changed_columns, to_columns, to_resource
+
+DIALECTS = ("sqlite", "postgresql")
 
 _rows = schema.resource
-_light = [column for column in _rows.c if column.name != "document"]
 _sort_columns = {
     "name": _rows.c.key,
     "created_at": _rows.c.created_at,
@@ -55,6 +61,49 @@ def clock(dialect: str) -> ColumnElement[float]:
     return cast(func.extract("epoch", func.statement_timestamp()), Double)
 
 
+def alone(connection: Connection, what: str) -> None:
+    """Wait for the other transactions that count the same thing; SQLite's writers wait for each other anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(_lock, {"lock": zlib.crc32(what.encode())})
+
+
+def _new(dialect: str, table: Table) -> Any:
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+
+
+# Statements are made once: making one anew costs more than running it.
+_lock = text("SELECT pg_advisory_xact_lock(:lock)")
+_same = and_(_rows.c.id == bindparam("row"), _rows.c.version == bindparam("version_then"))
+_leased = and_(_same, _rows.c.epoch == bindparam("epoch_then"), _rows.c.lease_owner.is_not(None))
+_changed: dict[str, Any] = {name: bindparam(name) for name in CHANGING} | {"version": _rows.c.version + 1}
+_save = {leased: update(_rows).where(_leased if leased else _same).values(_changed) for leased in (False, True)}
+_by_id = select(_rows).where(_rows.c.id == bindparam("row"))
+_by_name = select(_rows).where(*(_rows.c[name] == bindparam(name) for name in ("account", "region", "kind", "key")))
+_children = (
+    select(_rows.c.id, _rows.c.number, _rows.c.status, _rows.c.outcome, _rows.c.objective)
+    .where(_rows.c.parent_id == bindparam("parent"))
+    .order_by(_rows.c.number)
+)
+_has_objective = _rows.c.objective.is_not(None)
+_group = (_rows.c.parent_id, _rows.c.status, _rows.c.outcome, _has_objective)
+_tally = select(*_group, func.count()).where(_rows.c.parent_id.in_(bindparam("rows", expanding=True))).group_by(*_group)
+_best = {
+    maximize: select(_rows)
+    .where(_rows.c.parent_id == bindparam("parent"), _has_objective)
+    .order_by(_rows.c.objective.desc() if maximize else _rows.c.objective.asc(), _rows.c.id)
+    .limit(1)
+    for maximize in (False, True)
+}
+_live = select(func.count()).where(
+    *(_rows.c[name] == bindparam(name) for name in ("account", "region", "kind")), _rows.c.ended_at.is_(None)
+)
+_these = _rows.c.id.in_(bindparam("rows", expanding=True))
+_states = select(_rows.c.id, _rows.c.state).where(_these)
+_mark_due = {dialect: update(_rows).where(_these).values(due_at=clock(dialect)) for dialect in DIALECTS}
+_insert = {dialect: _new(dialect, _rows).on_conflict_do_nothing().returning(_rows.c.id) for dialect in DIALECTS}
+_add_points = {dialect: _new(dialect, schema.point).on_conflict_do_nothing() for dialect in DIALECTS}
+
+
 class SqlTransaction:
     """A Transaction (see store.base) on one connection."""
 
@@ -64,113 +113,68 @@ class SqlTransaction:
 
     def insert(self, resource: Resource) -> Resource:
         """Add a resource."""
-        values = to_columns(resource) | {
-            "account": resource.account,
-            "region": resource.region,
-            "kind": resource.kind.value,
-            "created_at": resource.created_at,
-            "document": to_json(resource.document),
-            "due_at": resource.due_at,
-        }
-        row = self.connection.execute(
-            self._insert(_rows).values(**values).on_conflict_do_nothing().returning(_rows.c.id)
-        ).first()
+        row = self.connection.execute(_insert[self._dialect], to_columns(resource)).first()
         if row is None:
             raise AlreadyExists(self.get(resource.account, resource.region, resource.kind, resource.name).name)
         return replace(resource, id=row[0])
 
     def get(self, account: str, region: str, kind: Kind, name: str) -> Resource:
         """Find by name."""
-        return self._one(
-            and_(
-                _rows.c.account == account,
-                _rows.c.region == region,
-                _rows.c.kind == kind.value,
-                _rows.c.key == name.lower(),
-            )
-        )
+        return self._one(_by_name, {"account": account, "region": region, "kind": kind.value, "key": name.lower()})
 
     def by_id(self, identity: int) -> Resource:
         """Find by id."""
-        return self._one(_rows.c.id == identity)
+        return self._one(_by_id, {"row": identity})
 
     def live(self, account: str, region: str, kind: Kind) -> int:
         """How many have not ended."""
-        self._alone(f"{account}/{region}/{kind}")
-        mine = and_(_rows.c.account == account, _rows.c.region == region, _rows.c.kind == kind.value)
-        return self._count(and_(mine, _rows.c.ended_at.is_(None)))
+        alone(self.connection, f"{account}/{region}/{kind}")
+        given = {"account": account, "region": region, "kind": kind.value}
+        return int(self.connection.execute(_live, given).scalar_one())
 
-    def children(self, parent_id: int) -> Sequence[Resource]:
-        """All children, without documents."""
-        found = select(*_light).where(_rows.c.parent_id == parent_id).order_by(_rows.c.number)
-        return [to_resource(row) for row in self.connection.execute(found)]
+    def children(self, parent_id: int) -> Sequence[Child]:
+        """All children, in a few columns."""
+        found = self.connection.execute(_children, {"parent": parent_id})
+        return [
+            Child(id=identity, number=number, status=status, outcome=outcome, objective=objective)
+            for identity, number, status, outcome, objective in found
+        ]
+
+    def states(self, identities: Collection[int]) -> Mapping[int, Mapping[str, Any]]:
+        """The states of resources."""
+        found = self.connection.execute(_states, {"rows": list(identities)})
+        return {identity: json.loads(state) for identity, state in found}
 
     def tally(self, parent_ids: Collection[int]) -> Mapping[int, Sequence[Tally]]:
         """The children of each parent, counted."""
-        has = _rows.c.objective.is_not(None)
-        counted = (
-            select(_rows.c.parent_id, _rows.c.status, _rows.c.outcome, has, func.count())
-            .where(_rows.c.parent_id.in_(list(parent_ids)))
-            .group_by(_rows.c.parent_id, _rows.c.status, _rows.c.outcome, has)
-        )
         tallies: dict[int, list[Tally]] = {identity: [] for identity in parent_ids}
-        for parent, status, outcome, objective, count in self.connection.execute(counted):
+        for parent, status, outcome, objective, count in self.connection.execute(_tally, {"rows": list(parent_ids)}):
             tallies[parent].append(Tally(status=status, outcome=outcome, has_objective=bool(objective), count=count))
         return tallies
 
     def best(self, parent_id: int, maximize: bool) -> Resource | None:
         """The best child by final objective."""
-        order = _rows.c.objective.desc() if maximize else _rows.c.objective.asc()
-        found = (
-            select(_rows)
-            .where(_rows.c.parent_id == parent_id, _rows.c.objective.is_not(None))
-            .order_by(order, _rows.c.id)
-            .limit(1)
-        )
-        row = self.connection.execute(found).first()
+        row = self.connection.execute(_best[maximize], {"parent": parent_id}).first()
         return to_resource(row) if row else None
 
     def save(self, resource: Resource, *, leased: bool = False) -> Resource:
         """Write a changed resource, if nobody else has since it was read."""
-        same = and_(_rows.c.id == resource.id, _rows.c.version == resource.version)
+        given = {"row": resource.id, "version_then": resource.version, **changed_columns(resource)}
         if leased:
-            same = and_(same, _rows.c.epoch == resource.epoch, _rows.c.lease_owner.is_not(None))
-        values = to_columns(resource) | {"version": resource.version + 1}
-        done = self.connection.execute(update(_rows).where(same).values(**values))
+            given["epoch_then"] = resource.epoch
+        done = self.connection.execute(_save[leased], given)
         if done.rowcount != 1:
             raise self._lost(resource, leased)
         return replace(resource, version=resource.version + 1)
 
     def mark_due(self, identities: Collection[int]) -> None:
         """Let the engine look at these now."""
-        now = clock(self._dialect)
-        self.connection.execute(update(_rows).where(_rows.c.id.in_(list(identities))).values(due_at=now))
+        self.connection.execute(_mark_due[self._dialect], {"rows": list(identities)})
 
     def delete(self, identity: int) -> None:
         """Remove a resource and its points."""
         self.connection.execute(delete(schema.point).where(schema.point.c.resource_id == identity))
         self.connection.execute(delete(_rows).where(_rows.c.id == identity))
-
-    def reserve(self, identity: int, host: str, slots: int) -> bool:
-        """Take a slot of the host, if the job is among those whose turn it is."""
-        self._alone(host)
-        live = and_(_rows.c.kind == Kind.TRAINING_JOB.value, _rows.c.ended_at.is_(None))
-        used = self._count(and_(live, _rows.c.host == host))
-        older = self._count(and_(live, _rows.c.host.is_(None), _rows.c.id < identity))
-        if older >= slots - used:
-            return False
-        waiting = and_(_rows.c.id == identity, live, _rows.c.host.is_(None))
-        return self.connection.execute(update(_rows).where(waiting).values(host=host)).rowcount == 1
-
-    def waiting(self, limit: int) -> Sequence[int]:
-        """Training jobs without a slot."""
-        found = (
-            select(_rows.c.id)
-            .where(_rows.c.kind == Kind.TRAINING_JOB.value, _rows.c.host.is_(None), _rows.c.ended_at.is_(None))
-            .order_by(_rows.c.id)
-            .limit(limit)
-        )
-        return list(self.connection.execute(found).scalars())
 
     def select(self, query: Query, after: tuple[Any, int] | None, limit: int) -> Page:
         """A page, by keyset on (sort column, id)."""
@@ -203,7 +207,7 @@ class SqlTransaction:
             for item in points
         ]
         if rows:
-            self.connection.execute(self._insert(schema.point).on_conflict_do_nothing(), rows)
+            self.connection.execute(_add_points[self._dialect], rows)
 
     def curves(self, identities: Collection[int], metric: str) -> Mapping[int, Sequence[float]]:
         """All values of a metric by resource."""
@@ -218,29 +222,17 @@ class SqlTransaction:
             curves[identity].append(value)
         return curves
 
-    def _alone(self, what: str) -> None:
-        """Wait for the other transactions that count the same thing; SQLite's writers wait for each other anyway."""
-        if self._dialect == "postgresql":
-            lock = zlib.crc32(what.encode())
-            self.connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": lock})
-
-    def _one(self, condition: ColumnElement[bool]) -> Resource:
-        row = self.connection.execute(select(_rows).where(condition)).first()
+    def _one(self, wanted: Select[Any], given: Mapping[str, Any]) -> Resource:
+        row = self.connection.execute(wanted, given).first()
         if row is None:
             raise NotFound
         return to_resource(row)
-
-    def _count(self, condition: ColumnElement[bool]) -> int:
-        return int(self.connection.execute(select(func.count()).select_from(_rows).where(condition)).scalar_one())
 
     def _lost(self, resource: Resource, leased: bool) -> Stale:
         row = self.connection.execute(select(_rows.c.epoch).where(_rows.c.id == resource.id)).first()
         if leased and (row is None or row[0] != resource.epoch):
             return Fenced(f"{resource.kind} {resource.name}")
         return Stale(f"{resource.kind} {resource.name}")
-
-    def _insert(self, table: Any) -> Any:
-        return sqlite.insert(table) if self._dialect == "sqlite" else postgresql.insert(table)
 
 
 def _conditions(query: Query) -> list[ColumnElement[bool]]:

@@ -43,7 +43,7 @@ def of_tuning_job(
     asked = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
     with store.reading() as tx:
         parent = tx.get(ACCOUNT, REGION, Kind.TUNING_JOB, name)
-        children = tx.children(parent.id)
+        children = [tx.by_id(child.id) for child in tx.children(parent.id)]
     limits = asked["HyperParameterTuningJobConfig"]["ResourceLimits"]
     yield from _numbers(name, children, limits["MaxNumberOfTrainingJobs"], limits["MaxParallelTrainingJobs"])
     yield from _counters(asked, children)

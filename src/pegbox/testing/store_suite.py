@@ -146,44 +146,34 @@ class StoreSuite:
 
     def test_work_on_another_host_is_left_alone(self, store: Store) -> None:
         """Its files are there."""
-        row = insert(store, a_job("ab"))
-        with store.transaction() as tx:
-            assert tx.reserve(row.id, "there", 1)
+        held(store, "ab", "there")
         store.beat("there")
         assert store.claim("one", HOST, 60, 10) == []
-        assert len(store.claim("one", "there", 60, 10)) == 1
+        assert len(store.claim("two", "there", 60, 10)) == 1
 
     def test_work_on_a_host_that_was_never_heard_of_is_anybodys(self, store: Store) -> None:
         """A machine that is gone for good must not hold its jobs for ever."""
-        row = insert(store, a_job("ab"))
-        with store.transaction() as tx:
-            assert tx.reserve(row.id, "gone", 1)
+        row = held(store, "ab", "gone")
         assert [claimed.id for claimed in store.claim("one", HOST, 60, 10)] == [row.id]
 
     def test_work_of_a_host_that_is_near_is_ours(self, store: Store) -> None:
         """Even while it beats: the caller knows best."""
-        row = insert(store, a_job("ab"))
-        with store.transaction() as tx:
-            assert tx.reserve(row.id, "there", 1)
+        row = held(store, "ab", "there")
         store.beat("there")
         assert store.claim("one", HOST, 60, 10) == []
         assert [claimed.id for claimed in store.claim("one", HOST, 60, 10, near=["there"])] == [row.id]
 
     def test_work_of_a_host_that_was_silent_for_long_is_anybodys(self, store: Store) -> None:
         """How long is the caller's to say."""
-        row = insert(store, a_job("ab"))
-        with store.transaction() as tx:
-            assert tx.reserve(row.id, "there", 1)
+        row = held(store, "ab", "there")
         store.beat("there")
         assert store.claim("one", HOST, 60, 10, silence=60) == []
         assert [claimed.id for claimed in store.claim("one", HOST, 60, 10, silence=0)] == [row.id]
 
     def test_silent_hosts_are_known_by_one_of_their_jobs(self, store: Store) -> None:
         """Only those with a job that has not ended."""
-        jobs = [insert(store, a_job(f"job-{number}")) for number in range(4)]
-        with store.transaction() as tx:
-            for job, host in zip(jobs, ("silent", "silent", "alive", "gone"), strict=True):
-                assert tx.reserve(job.id, host, 9)
+        for number, host in enumerate(("silent", "silent", "alive", "gone")):
+            held(store, f"job-{number}", host)
         for host in ("silent", "alive", "idle"):
             store.beat(host)
         assert {row.host for row in store.silent(60)} == {"gone"}
@@ -284,15 +274,38 @@ class StoreSuite:
     def test_slots_are_given_in_order_of_age(self, store: Store) -> None:
         """No more than there are, the oldest first, back when a job ends."""
         rows = [insert(store, a_job(f"job-{number}")) for number in range(3)]
+        poked = [row.id for row in reversed(rows)]
+        taken = sorted(store.claim("one", HOST, 60, 10, poked, slots=2), key=lambda row: row.id)
+        assert [(row.id, row.host) for row in taken] == [(rows[0].id, HOST), (rows[1].id, HOST)]
+        assert store.claim("one", HOST, 60, 10, poked, slots=2) == []
         with store.transaction() as tx:
-            assert not tx.reserve(rows[2].id, HOST, 2)
-            assert tx.reserve(rows[1].id, HOST, 2)
-            assert tx.reserve(rows[0].id, HOST, 2)
-            assert not tx.reserve(rows[2].id, HOST, 2)
-            assert list(tx.waiting(10)) == [rows[2].id]
-            first = tx.by_id(rows[0].id)
-            tx.save(replace(first, host=None, ended_at=5.0))
-            assert tx.reserve(rows[2].id, HOST, 2)
+            tx.save(replace(taken[0], host=None, ended_at=5.0), leased=True)
+        assert [row.id for row in store.claim("one", HOST, 60, 10, slots=2)] == [rows[2].id]
+
+    def test_two_hosts_have_slots_of_their_own(self, store: Store) -> None:
+        """Each takes as many as it has."""
+        for number in range(4):
+            insert(store, a_job(f"job-{number}"))
+        taken = [store.claim("any", host, 60, 10, slots=1) for host in ("here", "there", "here")]
+        assert [[row.name for row in rows] for rows in taken] == [["job-0"], ["job-1"], []]
+
+    def test_a_job_that_is_stopped_while_it_waits_needs_no_slot(self, store: Store) -> None:
+        """It only has to end."""
+        insert(store, a_job("first"))
+        insert(store, a_job("stopped", status="Stopping"))
+        taken = store.claim("one", HOST, 60, 10, slots=0)
+        assert [(row.name, row.host) for row in taken] == [("stopped", None)]
+
+    def test_work_is_given_up_and_taken_in_one_step(self, store: Store) -> None:
+        """What is done is taken again if it is due, and left until then if not."""
+        insert(store, a_job("ab"))
+        (taken,) = store.claim("one", HOST, 60, 10)
+        assert store.claim("one", HOST, 60, 10, done=[(taken, 1000)]) == []
+        (taken,) = store.claim("one", HOST, 60, 10, [taken.id])
+        (again,) = store.claim("two", HOST, 60, 10, done=[(taken, 0.0)])
+        assert (again.id, again.epoch) == (taken.id, taken.epoch + 1)
+        assert store.claim("two", HOST, 60, 10, done=[(again, None)]) == []
+        assert store.claim("two", HOST, 60, 10, [again.id]) == []
 
     def test_points_are_kept_once_and_in_order(self, store: Store) -> None:
         """A repeated import changes nothing."""
@@ -370,6 +383,14 @@ def insert(store: Store, row: Resource) -> Resource:
     """Insert in a transaction of its own."""
     with store.transaction() as tx:
         return tx.insert(row)
+
+
+def held(store: Store, name: str, host: str) -> Resource:
+    """Insert a job that holds a slot of a host and that nobody works on."""
+    row = insert(store, a_job(name))
+    for taken in store.claim("any", host, 60, 10):
+        store.release(taken, 0)
+    return row
 
 
 def names(store: Store, **filters: Any) -> list[str]:

@@ -9,13 +9,13 @@ import pytest
 
 from pegbox.domain import training
 from pegbox.domain.training import (
+    Begin,
     EndUnstarted,
     IllegalMove,
     Instruction,
     Outcome,
     Pack,
     Phase,
-    Reserve,
     Rest,
     Stage,
     StopReason,
@@ -98,7 +98,7 @@ def test_another_try_starts_afresh() -> None:
 @pytest.mark.parametrize(
     ("phase", "stop", "instruction"),
     [
-        (Phase.WAITING, None, Reserve()),
+        (Phase.WAITING, None, Begin()),
         (Phase.WAITING, StopReason.USER, EndUnstarted()),
         (Phase.STAGING, None, Stage()),
         (Phase.STAGING, StopReason.USER, EndUnstarted()),

@@ -126,8 +126,11 @@ def test_nothing_starts_before_it_is_written_down(context: Context, tmp_path: Pa
     assert run_until_ended(context, row.id).status == "Completed"
 
 
-def test_outputs_are_stored_again_when_the_server_died_over_them(context: Context, tmp_path: Path) -> None:
-    source = "import os; open(os.environ['SM_MODEL_DIR'] + '/model', 'w').write('weights')"
+@pytest.mark.parametrize(("size", "phase"), [(7, Phase.RUNNING), (2 << 20, Phase.PACKING)], ids=["small", "large"])
+def test_outputs_are_stored_again_when_the_server_died_over_them(
+    context: Context, tmp_path: Path, size: int, phase: Phase
+) -> None:
+    source = f"import os; open(os.environ['SM_MODEL_DIR'] + '/model', 'w').write('w' * {size})"
     row = insert(context, script_mode(tmp_path, source))
     kept = context.settings.home.with_name("kept")
 
@@ -137,14 +140,14 @@ def test_outputs_are_stored_again_when_the_server_died_over_them(context: Contex
     context_that_dies = replace(context, objects=_Dying(context.objects, Crash))
     with pytest.raises(Crash):
         run_until_ended(context_that_dies, row.id)
-    assert read(context, row.id).phase is Phase.PACKING
+    assert read(context, row.id).phase is phase
     with context.store.reading() as tx:
         context.store.release(tx.by_id(row.id), 0)
     job = run_until_ended(context, row.id)
     assert job.status == "Completed"
     with tarfile.open(tmp_path / "output" / "job" / "output" / "model.tar.gz") as archive:
         archive.extractall(kept, filter="data")
-    assert (kept / "model").read_text() == "weights"
+    assert (kept / "model").read_text() == "w" * size
 
 
 def late(context: Context, identity: int) -> TrainingWork:

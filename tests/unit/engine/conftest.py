@@ -22,7 +22,7 @@ HOST = "here"
 @pytest.fixture
 def context(tmp_path: Path) -> Iterator[Context]:
     store = SqlStore(f"sqlite:///{tmp_path / 'pegbox.db'}")
-    executor = SubprocessExecutor(zygote=False)
+    executor = SubprocessExecutor(zygote=False, containment="off")  # programs leave marks beside their folder
     yield Context(
         settings=Settings(home=tmp_path / "home", slots=2, stop_grace=1.0),
         host=HOST,

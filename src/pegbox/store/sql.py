@@ -37,8 +37,12 @@ class SqlStore:
         self.images = Images(self.engine)
         self.census = Census(self.engine)
         if migrate:
-            with connections.told():
-                upgrade(self.engine)
+            try:
+                with connections.told():
+                    upgrade(self.engine)
+            except BaseException:
+                self.engine.dispose()
+                raise
 
     @contextmanager
     def transaction(self) -> Iterator[SqlTransaction]:

@@ -14,7 +14,6 @@ import signal
 import socket
 import struct
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import NoReturn
 
 from pegbox.runner import syscalls
@@ -25,7 +24,7 @@ KEPT_BY_ROOT = frozenset({0, 1, 3, 4, 5, 6, 7})
 
 _SET_FLAGS, _UP = 0x8914, 0x1  # SIOCSIFFLAGS, IFF_UP
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
-_ACCELERATORS = ("nvidia*", "dri", "kfd", "infiniband", "neuron*", "accel*", "dxg")
+_ACCELERATORS = ("nvidia", "dri", "kfd", "infiniband", "neuron", "accel", "dxg")
 _LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2", "ptmx": "pts/ptmx"}
 _PROC_READ_ONLY = ("sys", "sysrq-trigger", "irq", "bus", "fs")
 _PROC_COVERED = ("kcore", "keys", "timer_list", "latency_stats", "sched_debug", "kallsyms")
@@ -55,18 +54,18 @@ def unshare() -> None:
     syscalls.unshare(syscalls.NEWNS | syscalls.NEWPID | syscalls.NEWIPC)
 
 
-def build(view: Sequence[Entry], base: Path) -> None:
+def build(view: Sequence[Entry], base: str) -> None:
     """As the first process: make the view our root and give up what is needed for that.  `base` may be created."""
     is_root = os.geteuid() == 0
-    base.mkdir(exist_ok=True)
+    os.makedirs(base, exist_ok=True)
     syscalls.private_mounts()
     syscalls.tmpfs(base)
-    for name in sorted(os.listdir("/")):  # /bin and the like, where they are links into /usr
+    for name in os.listdir("/"):  # /bin and the like, where they are links into /usr
         if os.path.islink(f"/{name}"):
-            (base / name).symlink_to(os.readlink(f"/{name}"))
+            os.symlink(os.readlink(f"/{name}"), f"{base}/{name}")
     covers = []
     for entry in view:
-        place = base / entry.target.relative_to("/")
+        place = base + entry.target
         if entry.source is None:
             if not os.path.lexists(place):  # it is covered with what is above
                 continue
@@ -74,18 +73,18 @@ def build(view: Sequence[Entry], base: Path) -> None:
         _show(entry, place)
     for place in covers:  # only now: what lies below has its place in it
         syscalls.make_read_only(place, recursive=False)
-    _devices(base / "dev")
-    _processes(base / "proc", is_root)
+    _devices(f"{base}/dev")
+    _processes(f"{base}/proc", is_root)
     syscalls.make_read_only(base, recursive=False)
     syscalls.change_root(base)
     syscalls.drop_capabilities(KEPT_BY_ROOT if is_root else frozenset())
 
 
-def _show(entry: Entry, place: Path) -> None:
-    is_directory = os.path.isdir(place if entry.source is None else entry.source)
+def _show(entry: Entry, place: str) -> None:
+    is_directory = os.path.isdir(entry.source or place)
     try:
         _make(place, is_directory)
-        if Path(os.path.realpath(place)) != place:  # a link inside something visible leads away
+        if entry.inside and os.path.realpath(place) != place:  # a link inside something visible leads away
             if entry.kind is Kind.READABLE:
                 return
             raise OSError(0, "a part of the path is a link")
@@ -94,50 +93,46 @@ def _show(entry: Entry, place: Path) -> None:
         elif is_directory:
             syscalls.tmpfs(place)
         else:
-            syscalls.bind(Path(os.devnull), place)
+            syscalls.bind(os.devnull, place)
     except OSError as error:
         raise OSError(error.errno, f"cannot show {entry.target}: {error.strerror}") from None
 
 
-def _make(place: Path, is_directory: bool) -> None:
+def _make(place: str, is_directory: bool) -> None:
     if os.path.lexists(place):
         return
-    if is_directory:
-        place.mkdir(parents=True, exist_ok=True)
-    else:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.touch()
+    os.makedirs(place if is_directory else os.path.dirname(place), exist_ok=True)
+    if not is_directory:
+        os.close(os.open(place, os.O_CREAT | os.O_WRONLY, 0o644))
 
 
-def _devices(dev: Path) -> None:
-    dev.mkdir()
-    found = [Path("/dev", name) for name in _DEVICES]
-    found += [place for pattern in _ACCELERATORS for place in Path("/dev").glob(pattern)]
-    for source in found:
-        if os.path.exists(source):
-            place = dev / source.name
-            _make(place, os.path.isdir(source))
-            syscalls.bind(source, place)
+def _devices(dev: str) -> None:
+    os.mkdir(dev)
+    found = [*_DEVICES, *(name for name in os.listdir("/dev") if name.startswith(_ACCELERATORS))]
+    for name in found:
+        if os.path.exists(f"/dev/{name}"):
+            _make(f"{dev}/{name}", os.path.isdir(f"/dev/{name}"))
+            syscalls.bind(f"/dev/{name}", f"{dev}/{name}")
     for name, target in _LINKS.items():
-        (dev / name).symlink_to(target)
-    (dev / "pts").mkdir()
+        os.symlink(target, f"{dev}/{name}")
+    os.mkdir(f"{dev}/pts")
     with contextlib.suppress(OSError):  # programs do without terminals
-        syscalls.mount("devpts", dev / "pts", "devpts", 0, "newinstance,ptmxmode=0666,mode=620")
-    (dev / "shm").mkdir()
-    syscalls.tmpfs(dev / "shm", mode=0o1777)
+        syscalls.mount("devpts", f"{dev}/pts", "devpts", 0, "newinstance,ptmxmode=0666,mode=620")
+    os.mkdir(f"{dev}/shm")
+    syscalls.tmpfs(f"{dev}/shm", mode=0o1777)
 
 
-def _processes(proc: Path, is_root: bool) -> None:
-    proc.mkdir()
+def _processes(proc: str, is_root: bool) -> None:
+    os.mkdir(proc)
     syscalls.mount("proc", proc, "proc")
     if not is_root:  # of this, only root may change or read anything
         return
     for name in _PROC_READ_ONLY:
-        if (place := proc / name).exists():
-            syscalls.bind(place, place, writable=False)
+        if os.path.exists(f"{proc}/{name}"):
+            syscalls.bind(f"{proc}/{name}", f"{proc}/{name}", writable=False)
     for name in _PROC_COVERED:
-        if (place := proc / name).exists():
-            syscalls.bind(Path(os.devnull), place)
+        if os.path.exists(f"{proc}/{name}"):
+            syscalls.bind(os.devnull, f"{proc}/{name}")
 
 
 def attend(main: int, verdict: int) -> NoReturn:

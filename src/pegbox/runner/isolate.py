@@ -28,7 +28,7 @@ def isolate(hosts: Path, ml: Path, shadow: Path) -> list[str]:
         _private_mounts()
     except OSError as error:
         return [f"no private /etc/hosts and /opt/ml: {error.strerror}"]
-    actions = {"/etc/hosts": partial(syscalls.bind, hosts, Path("/etc/hosts")), "/opt/ml": partial(_opt, ml, shadow)}
+    actions = {"/etc/hosts": partial(syscalls.bind, str(hosts), "/etc/hosts"), "/opt/ml": partial(_opt, ml, shadow)}
     notes = []
     for name, action in actions.items():
         try:
@@ -50,13 +50,13 @@ def _opt(ml: Path, shadow: Path) -> None:
     target = Path("/opt/ml")
     if not target.is_dir():
         _shadow_opt(shadow)
-    syscalls.bind(ml, target)
+    syscalls.bind(str(ml), str(target))
 
 
 def _shadow_opt(shadow: Path) -> None:
     """Cover /opt by a file system of our own with the same entries, and `ml`."""
     shadow.mkdir(exist_ok=True)
-    syscalls.tmpfs(shadow)
+    syscalls.tmpfs(str(shadow))
     for entry in Path("/opt").iterdir():
         place = shadow / entry.name
         if entry.is_symlink():
@@ -66,9 +66,9 @@ def _shadow_opt(shadow: Path) -> None:
             place.mkdir()
         else:
             place.touch()
-        syscalls.bind(entry, place)
+        syscalls.bind(str(entry), str(place))
     (shadow / "ml").mkdir(exist_ok=True)
-    syscalls.bind(shadow, Path("/opt"))
+    syscalls.bind(str(shadow), "/opt")
 
 
 def die_with_parent(signal_number: int) -> None:

@@ -7,7 +7,6 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable
-from pathlib import Path
 
 from pegbox.runner import cell
 from pegbox.runner.view import Entry, Kind
@@ -47,8 +46,7 @@ def _enter_a_cell() -> None:
         pid = os.fork()
         if pid == 0:
             try:
-                usr = Path("/usr")
-                cell.build([Entry(target=usr, source=usr, kind=Kind.SYSTEM)], Path(name, "root"))
+                cell.build([Entry(target="/usr", source="/usr", kind=Kind.SYSTEM)], f"{name}/root")
             except OSError as error:
                 os.write(theirs, (error.strerror or str(error)).encode())
             finally:

@@ -158,7 +158,7 @@ def _child_of_a_cell(
         os.setsid()
         gate.pass_through()
         try:
-            cell.build(seen, layout.root(job, host))
+            cell.build(seen, str(layout.root(job, host)))
         except OSError as error:
             raise _Refused(NOT_RUNNABLE, f"the program cannot be contained: {error.strerror}") from None
         main = os.fork()

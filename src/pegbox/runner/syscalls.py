@@ -9,6 +9,8 @@ import platform
 import struct
 from pathlib import Path
 
+_LIBRARY = ctypes.CDLL(None, use_errno=True)
+
 NEWNS, NEWIPC, NEWUSER, NEWPID, NEWNET = 0x00020000, 0x08000000, 0x10000000, 0x20000000, 0x40000000
 
 _BIND, _REC, _PRIVATE, _REMOUNT, _READ_ONLY = 0x1000, 0x4000, 0x40000, 0x20, 0x1
@@ -39,7 +41,7 @@ def own_user_namespace(more: int = 0) -> None:
     Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
 
 
-def mount(source: str, target: Path, kind: str | None = None, flags: int = 0, data: str | None = None) -> None:
+def mount(source: str, target: str, kind: str | None = None, flags: int = 0, data: str | None = None) -> None:
     """mount(2)."""
     texts = (kind.encode() if kind else None, data.encode() if data else None)
     call("mount", os.fsencode(source), os.fsencode(target), texts[0], ctypes.c_ulong(flags), texts[1])
@@ -47,23 +49,23 @@ def mount(source: str, target: Path, kind: str | None = None, flags: int = 0, da
 
 def private_mounts() -> None:
     """Keep what is mounted here from the rest of the machine."""
-    mount("none", Path("/"), None, _REC | _PRIVATE)
+    mount("none", "/", None, _REC | _PRIVATE)
 
 
-def bind(source: Path, target: Path, *, writable: bool = True) -> None:
+def bind(source: str, target: str, *, writable: bool = True) -> None:
     """Show `source` and all that is mounted below it at `target`, which exists."""
-    mount(str(source), target, None, _BIND | _REC)
+    mount(source, target, None, _BIND | _REC)
     if not writable:
         make_read_only(target)
 
 
-def tmpfs(target: Path, *, size: int | None = None, mode: int = 0o755) -> None:
+def tmpfs(target: str, *, size: int | None = None, mode: int = 0o755) -> None:
     """An empty file system in memory; `size` in bytes."""
     limit = "" if size is None else f",size={size}"
     mount("tmpfs", target, "tmpfs", _NO_SUID | _NO_DEV, f"mode={mode:o}{limit}")
 
 
-def make_read_only(target: Path, *, recursive: bool = True) -> None:
+def make_read_only(target: str, *, recursive: bool = True) -> None:
     """Refuse writes below a mount point (mount_setattr(2); before Linux 5.12 one remount for each mount)."""
     attributes = struct.pack("QQQQ", _ATTR_READ_ONLY, 0, 0, 0)
     flags = _AT_RECURSIVE if recursive else 0
@@ -75,16 +77,16 @@ def make_read_only(target: Path, *, recursive: bool = True) -> None:
         _remount(target, recursive)
 
 
-def _remount(target: Path, recursive: bool) -> None:
+def _remount(target: str, recursive: bool) -> None:
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         fields = line.split(" ")
-        place = Path(fields[4].encode().decode("unicode_escape"))
-        if place == target or (recursive and place.is_relative_to(target)):
+        place = fields[4].encode().decode("unicode_escape")
+        if place == target or (recursive and place.startswith(f"{target}/")):
             kept = sum(_FLAGS.get(option, 0) for option in set(fields[5].split(",")) - {"ro"})
             mount("none", place, None, _BIND | _REMOUNT | _READ_ONLY | kept)
 
 
-def change_root(new: Path) -> None:
+def change_root(new: str) -> None:
     """Make the mount point `new` the root and let go of the old one (pivot_root(2), "pivot_root(".", ".")")."""
     os.chdir(new)
     _numbered(_PIVOT_ROOT.get(platform.machine(), 41), b".", b".")
@@ -127,7 +129,6 @@ def _numbered(number: int, *arguments: int | bytes) -> None:
 
 def call(name: str, *arguments: object) -> None:
     """Call a function of the C library; raises OSError for -1."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if getattr(libc, name)(*arguments) == -1:
+    if getattr(_LIBRARY, name)(*arguments) == -1:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))

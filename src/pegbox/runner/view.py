@@ -8,10 +8,9 @@ the server's home, other jobs.  A hidden folder inside a visible one is covered 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
-from pathlib import Path
 
 from pegbox.runner import installation, layout
 from pegbox.runner.job import Job
@@ -49,20 +48,21 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One place of the view."""
+    """One place of the view; paths are absolute, and plain text: thousands of looks at them have to be quick."""
 
-    target: Path
-    source: Path | None  #: None: covered by something empty
+    target: str
+    source: str | None  #: None: covered by something empty
     kind: Kind
     writable: bool = False
+    inside: bool = True  #: something that is shown lies above it
 
 
 def of(job: Job, host: str, environment: Mapping[str, str]) -> list[Entry]:
     """All places that the program of an instance sees, those above before those below."""
-    found: dict[Path, Entry] = {}
+    found: dict[str, Entry] = {}
     for entry in (*_system(), *_readable(job, host), *_writable(job, host, environment)):
         known = found.get(entry.target)
-        if entry.source is not None and (known is None or known.kind.value <= entry.kind.value):
+        if known is None or known.kind.value <= entry.kind.value:
             found[entry.target] = entry
     shown = list(found.values())
     for entry in _covers(job, environment, shown):
@@ -70,27 +70,27 @@ def of(job: Job, host: str, environment: Mapping[str, str]) -> list[Entry]:
         if known is None or known.kind.value < entry.kind.value:
             found[entry.target] = entry
     found |= {entry.target: entry for entry in _instance(job, host)}
-    return sorted(_needed(found), key=lambda entry: len(entry.target.parts))
+    return sorted(_needed(found), key=lambda entry: entry.target.count("/"))
 
 
 def _instance(job: Job, host: str) -> Iterator[Entry]:
-    home = layout.home(job, host)
+    home = str(layout.home(job, host))
     yield Entry(target=home, source=home, kind=Kind.INSTANCE, writable=True)
-    yield Entry(target=Path(layout.OPT_ML), source=home / "ml", kind=Kind.INSTANCE, writable=True)
+    yield Entry(target=str(layout.OPT_ML), source=f"{home}/ml", kind=Kind.INSTANCE, writable=True)
     if os.path.exists("/etc/hosts"):
-        yield Entry(target=Path("/etc/hosts"), source=job.directory / layout.HOSTS, kind=Kind.INSTANCE)
+        yield Entry(target="/etc/hosts", source=str(job.directory / layout.HOSTS), kind=Kind.INSTANCE)
 
 
 def _system() -> Iterator[Entry]:
-    for place in (Path("/", name) for name in (*SYSTEM, *LOOKED_UP)):
+    for place in (f"/{name}" for name in (*SYSTEM, *LOOKED_UP)):
         if os.path.exists(place) and not os.path.islink(place):
             yield Entry(target=place, source=place, kind=Kind.SYSTEM)
     if os.path.isdir("/opt"):
-        for place in Path("/opt").iterdir():
+        for place in (f"/opt/{name}" for name in os.listdir("/opt")):
             if os.path.exists(place):
-                yield Entry(target=place, source=Path(os.path.realpath(place)), kind=Kind.SYSTEM)
-    resolver = Path(os.path.realpath("/etc/resolv.conf"))  # where a service writes it, /etc has a link only
-    if os.path.exists(resolver) and not resolver.is_relative_to("/etc"):
+                yield Entry(target=place, source=os.path.realpath(place), kind=Kind.SYSTEM)
+    resolver = os.path.realpath("/etc/resolv.conf")  # where a service writes it, /etc has a link only
+    if os.path.exists(resolver) and not resolver.startswith("/etc/"):
         yield Entry(target=resolver, source=resolver, kind=Kind.SYSTEM)
 
 
@@ -99,90 +99,103 @@ def _readable(job: Job, host: str) -> Iterator[Entry]:
     known = {**job.inherited, **job.image_environment}
     places = [*installation.own(), *_on_path(known)]
     for word in job.paths:
-        places += _program(workdir / word, known.get("HOME", "/"))
+        places += _program(str(workdir / word), known.get("HOME", "/"))
     for place in places:
         yield from _shown(place, Kind.READABLE)
 
 
-def _on_path(known: Mapping[str, str]) -> Iterator[Path]:
+def _on_path(known: Mapping[str, str]) -> Iterator[str]:
     """Folders in which programs and libraries are looked for, with what a Python found there needs."""
     if prefix := known.get("VIRTUAL_ENV"):
-        yield from installation.of(Path(prefix, "bin/python"))
+        yield from installation.of(f"{prefix}/bin/python")
     for folder in known.get("PATH", "").split(os.pathsep):
-        if os.path.isabs(folder) and not _is_system(Path(folder)):
-            yield from installation.of(Path(folder, "python3"))
+        if os.path.isabs(folder) and not _is_system(folder):
+            yield from installation.of(f"{folder}/python3")
     for name in ("LD_LIBRARY_PATH", "PYTHONPATH"):
-        yield from (Path(folder) for folder in known.get(name, "").split(os.pathsep) if os.path.isabs(folder))
+        yield from filter(os.path.isabs, known.get(name, "").split(os.pathsep))
     if home := known.get("HOME"):
-        yield Path(home, ".local/lib")  # pip install --user
+        yield f"{home}/.local/lib"  # pip install --user
 
 
-def _program(path: Path, home: str) -> Iterator[Path]:
+def _program(path: str, home: str) -> Iterator[str]:
     """An interpreter with what belongs to it; a script with its folder, if that is not a whole home."""
-    path = Path(os.path.normpath(path))
+    path = os.path.normpath(path)
+    folder = os.path.dirname(path)
     if not os.path.exists(path) or _is_system(path):
         return
     if os.path.isdir(path):
         yield path
-    elif path.parent.name in ("bin", "shims"):
+    elif os.path.basename(folder) in ("bin", "shims"):
         yield from installation.of(path)
-    elif Path(home).is_relative_to(path.parent) or path.parent == Path("/"):
+    elif _is_below(home, folder):
         yield path
     else:
-        yield path.parent
+        yield folder
 
 
 def _writable(job: Job, host: str, environment: Mapping[str, str]) -> Iterator[Entry]:
-    own = layout.home(job, host)
+    own = str(layout.home(job, host))
     for name in ("/tmp", "/var/tmp"):
-        yield Entry(target=Path(name), source=own / "tmp", kind=Kind.PRIVATE, writable=True)
-    home = environment.get("HOME", "")
-    if os.path.isabs(home) and len(Path(home).parts) > 1 and not _is_system(Path(home)):
-        yield Entry(target=Path(os.path.normpath(home)), source=own / "home", kind=Kind.PRIVATE, writable=True)
-    workdir = layout.workdir(job, host)
-    if os.path.isdir(workdir) and not workdir.is_relative_to(own):
+        yield Entry(target=name, source=f"{own}/tmp", kind=Kind.PRIVATE, writable=True)
+    home = os.path.normpath(environment.get("HOME", ""))
+    if os.path.isabs(home) and home != "/" and not _is_system(home):
+        yield Entry(target=home, source=f"{own}/home", kind=Kind.PRIVATE, writable=True)
+    workdir = str(layout.workdir(job, host))
+    if os.path.isdir(workdir) and not _is_below(workdir, own):
         yield from _shown(workdir, Kind.WORKDIR, writable=True)
     for text in job.binds:
         path = text.removesuffix(":ro")
-        yield from _shown(Path(path), Kind.BOUND, writable=path == text)
+        yield from _shown(path, Kind.BOUND, writable=path == text)
 
 
-def _shown(place: Path, kind: Kind, *, writable: bool = False) -> Iterator[Entry]:
+def _shown(place: str, kind: Kind, *, writable: bool = False) -> Iterator[Entry]:
     """A path as it is written and, if links are in it, where it really lies."""
-    real = Path(os.path.realpath(place))
-    if len(real.parts) < 2 or not os.path.exists(real) or real.parts[1] in _OWN:
+    real = os.path.realpath(place)
+    if real == "/" or not os.path.exists(real) or _first(real) in _OWN:
         return
     yield Entry(target=real, source=real, kind=kind, writable=writable)
-    place = Path(os.path.normpath(place))
-    if place != real and place.parts[1] not in _OWN:
+    place = os.path.normpath(place)
+    if place != real and _first(place) not in _OWN:
         yield Entry(target=place, source=real, kind=kind, writable=writable)
 
 
-def _covers(job: Job, environment: Mapping[str, str], shown: Iterable[Entry]) -> Iterator[Entry]:
+def _covers(job: Job, environment: Mapping[str, str], shown: Sequence[Entry]) -> Iterator[Entry]:
     """Whatever is secret and lies below something visible, wherever that is shown."""
     homes = {job.inherited.get("HOME", ""), environment.get("HOME", "")} - {""}
-    secret: dict[Path, Kind] = {Path(home, name): Kind.COVERED for home in homes for name in CREDENTIALS}
+    secret = {f"{home}/{name}": Kind.COVERED for home in homes for name in CREDENTIALS}
     if os.geteuid() == 0:
-        secret |= {Path(name): Kind.COVERED for name in ROOTS_OWN}
-    secret |= {Path(name): Kind.HIDDEN for name in (*job.hidden, str(job.directory))}
-    shown = [entry for entry in shown if entry.source is not None]
+        secret |= dict.fromkeys(ROOTS_OWN, Kind.COVERED)
+    secret |= dict.fromkeys((*job.hidden, str(job.directory)), Kind.HIDDEN)
     for place, kind in secret.items():
-        real = Path(os.path.realpath(place))
-        if not os.path.exists(real):
+        if not os.path.exists(place):
             continue
+        real = os.path.realpath(place)
         for entry in shown:
-            if entry.source is not None and real.is_relative_to(entry.source):
-                yield Entry(target=entry.target / real.relative_to(entry.source), source=None, kind=kind)
+            if entry.source is not None and _is_below(real, entry.source):
+                yield Entry(target=entry.target + real[len(entry.source) :], source=None, kind=kind)
 
 
-def _needed(found: Mapping[Path, Entry]) -> Iterator[Entry]:
+def _needed(found: Mapping[str, Entry]) -> Iterator[Entry]:
     """Without what is merely readable and shown already by the place above it."""
     for entry in found.values():
-        above = next((found[place] for place in entry.target.parents if place in found), None)
-        known = None if above is None or above.source is None else above.source / entry.target.relative_to(above.target)
+        above = next((found[place] for place in _above(entry.target) if place in found), None)
+        known = None if above is None or above.source is None else above.source + entry.target[len(above.target) :]
         if entry.kind is not Kind.READABLE or known != entry.source:
-            yield entry
+            yield entry if above is not None else replace(entry, inside=False)
 
 
-def _is_system(path: Path) -> bool:
-    return len(path.parts) > 1 and path.parts[1] in SYSTEM
+def _above(path: str) -> Iterator[str]:
+    while (path := path.rpartition("/")[0]) != "":
+        yield path
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
+
+
+def _first(path: str) -> str:
+    return path.split("/", 2)[1]
+
+
+def _is_system(path: str) -> bool:
+    return _first(path) in SYSTEM

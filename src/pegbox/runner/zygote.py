@@ -22,6 +22,7 @@ from typing import NoReturn
 
 from pegbox.crashpoints import AFTER, BEFORE, reach
 from pegbox.runner import __main__ as runner
+from pegbox.runner import installation
 
 
 def serve(channel: socket.socket) -> None:
@@ -65,4 +66,5 @@ def _become_runner(directory: Path) -> NoReturn:
 
 
 if __name__ == "__main__":
+    installation.own()
     serve(socket.socket(fileno=os.dup(0)))

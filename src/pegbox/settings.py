@@ -22,6 +22,7 @@ import platformdirs
 
 from pegbox import crashpoints
 
+LIMITS = ("memory", "disk", "processes", "cpu")
 CONTAINMENTS = ("auto", "require", "off")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("auto", "console", "logfmt", "json")
@@ -75,6 +76,8 @@ class Settings:
     python: str = ""
     #: Whether programs run in a cell of their own: auto (where the machine allows it), require or off.
     containment: str = "auto"
+    #: What of an instance type and a VolumeSizeInGB limits programs: of memory, disk, processes and cpu, or none.
+    limits: str = "memory,disk,processes"
     #: Seconds between two looks at everything that is due.
     tick: float = 1.0
     #: Seconds for which a server holds the work it has taken.
@@ -104,6 +107,11 @@ class Settings:
     def database(self) -> str:
         """The database's URL."""
         return self.database_url or f"sqlite:///{self.home / 'pegbox.db'}"
+
+    @property
+    def limited(self) -> set[str]:
+        """The kinds of limits that hold."""
+        return {kind.strip() for kind in self.limits.split(",")} - {"none", ""}
 
     @property
     def hidden(self) -> list[Path]:
@@ -214,6 +222,8 @@ def _faults(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "metrics", f"metrics: {settings.metrics!r} is none of {', '.join(METRICS)}"
     if settings.containment not in CONTAINMENTS:
         yield "containment", f"containment: {settings.containment!r} is none of {', '.join(CONTAINMENTS)}"
+    if unknown := sorted(settings.limited - {*LIMITS}):
+        yield "limits", f"limits: {unknown[0]!r} is none of {', '.join(LIMITS)}; give some of them with commas, or none"
     if settings.slots < 1:
         yield "slots", f"slots: {settings.slots} leaves no room for any job; give at least 1"
     if settings.max_body < LEAST_BODY:

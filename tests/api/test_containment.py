@@ -158,3 +158,31 @@ def test_instances_of_the_built_in_algorithm_train_together_in_isolation(run: Ru
     )
     assert (job["TrainingJobStatus"], job.get("FailureReason")) == ("Completed", None)
     assert job["files"].keys() == {"xgboost-model"}
+
+
+TOO_LARGE = """
+    import os, pathlib
+    with open("/tmp/large", "wb") as file:
+        file.truncate(3 << 29)
+    pathlib.Path(os.environ["SM_MODEL_DIR"], "cpus").write_text(os.environ["SM_NUM_CPUS"])
+"""
+
+
+def test_a_job_is_held_to_its_volume(server: RunningServer, run: Run, tmp_path: Path) -> None:
+    program = register(server, tmp_path, TOO_LARGE)
+    small, large = ({"InstanceType": "local", "InstanceCount": 1, "VolumeSizeInGB": size} for size in (1, 2))
+    reason = run(program, ResourceConfig=small)["FailureReason"]
+    assert reason.startswith("AlgorithmError: no file may be larger than VolumeSizeInGB (1 GiB): Traceback")
+    assert reason.endswith("File too large, exit code: 1")
+    assert run(program, ResourceConfig=large)["TrainingJobStatus"] == "Completed"
+
+
+def test_the_setting_chooses_among_the_limits(start_server: Callable[..., RunningServer], tmp_path: Path) -> None:
+    server = start_server(environment={"PEGBOX_LIMITS": "none"})
+    server.client("s3").create_bucket(Bucket="free")
+    sagemaker = server.client("sagemaker")
+    request = training_request(new_name(), register(server, tmp_path, TOO_LARGE), "s3://free/out")
+    sagemaker.create_training_job(**request)
+    assert training_ended(sagemaker, request["TrainingJobName"])["TrainingJobStatus"] == "Completed"
+    done = shell(server, "PEGBOX_LIMITS=memory,time pegbox serve --port 0", tmp_path)
+    assert done.returncode == 1 and "'time' is none of memory, disk, processes, cpu" in done.stderr

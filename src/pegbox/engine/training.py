@@ -17,7 +17,7 @@ import structlog
 from pegbox.crashpoints import AFTER, BEFORE, reach
 from pegbox.domain import training
 from pegbox.domain.training import Phase, StopReason, TrainingJob
-from pegbox.engine import outputs, staging
+from pegbox.engine import limits, outputs, staging
 from pegbox.engine.apart import carry_out
 from pegbox.engine.context import Context, attempt_directory
 from pegbox.engine.faults import ClientFault
@@ -423,6 +423,7 @@ class TrainingWork:
             checkpoint_path=(document.get("CheckpointConfig") or {}).get("LocalPath"),
             max_runtime=max(1.0, document["StoppingCondition"]["MaxRuntimeInSeconds"] - self._job.used),
             grace=self._context.settings.stop_grace,
+            limits=limits.of(document, self._context.settings.limited),
             network_isolation=bool(document.get("EnableNetworkIsolation")),
         )
 

@@ -28,6 +28,16 @@ class Program:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much one instance may use; None: as much as there is."""
+
+    memory: int | None = None  #: bytes
+    cpus: int | None = None
+    disk: int | None = None  #: bytes below its own directory, and of one file anywhere
+    processes: int | None = None  #: and threads
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One try at one training job: everything that the runner must know.
 
@@ -49,6 +59,7 @@ class Attempt:
     checkpoint_path: str | None  #: CheckpointConfig.LocalPath, below /opt/ml
     max_runtime: float | None  #: seconds of training, MaxRuntimeInSeconds
     grace: float = 120.0  #: seconds between TERM and KILL
+    limits: Limits = field(default_factory=Limits)
     network_isolation: bool = False  #: EnableNetworkIsolation: the instances reach each other and nothing else, or fail
 
 

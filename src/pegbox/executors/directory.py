@@ -162,6 +162,13 @@ def kill_orphans(directory: Path) -> None:
                 os.kill(int(entry.name), signal.SIGKILL)
 
 
+def remove_groups(runner: Mapping[str, Any] | None) -> None:
+    """Give back the control groups of a lost runner; those that still hold a dying process stay."""
+    for place in (runner or {}).get("groups", ()):
+        with contextlib.suppress(OSError):
+            Path(place).rmdir()
+
+
 def read_points(directory: Path, cursor: int) -> tuple[Sequence[Point], int, bool]:
     """Points from byte `cursor` on: at most PAGE bytes of them, the next cursor, and whether more are there."""
     try:

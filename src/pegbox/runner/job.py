@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from pegbox.runner.limits import Limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,7 @@ class Job:
     wake: str | None  #: path of a unix datagram socket
     isolate: bool  #: without a cell, try a private /etc/hosts and /opt/ml
     contain: bool = False  #: run the program in a cell
+    limits: Limits = field(default_factory=Limits)  #: of each instance
     network_isolation: bool = False  #: run nothing that could reach a network
     hidden: tuple[str, ...] = ()  #: folders and files of the server's that no program sees
     paths: tuple[str, ...] = ()  #: of the program: files and folders that it names
@@ -43,13 +46,14 @@ class Job:
     def parse(cls, directory: Path, record: Mapping[str, Any]) -> Job:
         """Read the record that the executor wrote."""
         program = record["program"]
-        rest = {key: value for key, value in record.items() if key != "program"}
+        rest = {key: value for key, value in record.items() if key not in ("program", "limits")}
         return cls(
             directory=directory,
             argv=tuple(program["argv"]),
             module=program["module"],
             workdir=program["workdir"],
             image_environment=program["environment"],
+            limits=Limits.parse(record.get("limits") or {}),
             paths=tuple(program.get("paths", ())),
             binds=tuple(program.get("binds", ())),
             **rest,

@@ -203,9 +203,10 @@ def arguments(values: Mapping[str, Any]) -> list[str]:
 
 
 def cpus(job: Job) -> int:
-    """CPUs for one instance: those this process may use, shared by the instances of the job."""
+    """CPUs for one instance: those this process may use, shared by the instances of the job, within its limit."""
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, available // job.instance_count)
+    share = max(1, available // job.instance_count)
+    return share if job.limits.cpus is None else min(share, job.limits.cpus)
 
 
 def gpus() -> int:

@@ -10,12 +10,14 @@ import select
 import signal
 import sys
 import traceback
+import zlib
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
 from pegbox.runner import cell, isolate, layout, view
+from pegbox.runner.cgroups import Group
 from pegbox.runner.job import Job
 
 NICENESS = 5  #: trainers never starve the server
@@ -51,8 +53,10 @@ class Trainer:
         self.verdict = -1
 
 
-def spawn(job: Job, host: str, environment: Mapping[str, str], hosts_file: Path, refusal: str = "") -> Trainer:
-    """Fork the trainer of `host` into its own session.  A program that cannot be run is a Trainer with a refusal.
+def spawn(
+    job: Job, host: str, environment: Mapping[str, str], hosts_file: Path, group: Group, refusal: str = ""
+) -> Trainer:
+    """Fork the trainer of `host` into its own session and `group`.  What cannot be run is a Trainer with a refusal.
 
     `refusal`: why it must not be run.
     """
@@ -69,8 +73,8 @@ def spawn(job: Job, host: str, environment: Mapping[str, str], hosts_file: Path,
     pid = os.fork()
     if pid == 0:
         if gate is not None:
-            _child_of_a_cell(job, host, environment, seen, gate, out, say)
-        _child(job, host, environment, hosts_file, runner, out, say, refusal)
+            _child_of_a_cell(job, host, environment, seen, gate, group, out, say)
+        _child(job, host, environment, hosts_file, runner, group, out, say, refusal)
     os.close(out)
     os.close(say)
     said: dict[str, Any] = {}
@@ -128,6 +132,7 @@ def _child(
     environment: Mapping[str, str],
     hosts_file: Path,
     runner: int,
+    group: Group,
     out: int,
     say: int,
     refusal: str,
@@ -137,16 +142,25 @@ def _child(
         _begin(out, keep={say})
         if refusal:
             raise _Refused(NOT_RUNNABLE, refusal)
+        _join(group)
         _tell(say, notes=_settle(job, host, hosts_file, runner))
         _become_trainer(job, host, environment, say)
 
 
 def _child_of_a_cell(
-    job: Job, host: str, environment: Mapping[str, str], seen: Sequence[view.Entry], gate: _Gate, out: int, say: int
+    job: Job,
+    host: str,
+    environment: Mapping[str, str],
+    seen: Sequence[view.Entry],
+    gate: _Gate,
+    group: Group,
+    out: int,
+    say: int,
 ) -> NoReturn:
     with _ending(say):
         _begin(out, keep={say, gate.way, gate.verdict})
         signal.pthread_sigmask(signal.SIG_BLOCK, _AWAITED)
+        _join(group)
         try:
             cell.unshare()
         except OSError as error:
@@ -169,6 +183,13 @@ def _child_of_a_cell(
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _AWAITED)
         close_descriptors(keep={say})
         _become_trainer(job, host, _visible(environment), say)
+
+
+def _join(group: Group) -> None:
+    try:
+        group.join()
+    except OSError as error:
+        raise _Refused(NOT_RUNNABLE, f"the limits of the instance cannot be set: {error.strerror}") from None
 
 
 def _stay(main: int, verdict: int) -> NoReturn:
@@ -212,6 +233,8 @@ def _begin(out: int, keep: Set[int]) -> None:
 
 def _become_trainer(job: Job, host: str, environment: Mapping[str, str], say: int) -> NoReturn:
     _enter(job, host)
+    namespaces = job.instance_count if job.contain else 0
+    job.limits.apply(zlib.crc32(f"{job.id} {host}".encode()), namespaces)
     if job.module and _is_loaded(job):
         os.close(say)
         call_main(job.module, environment)

@@ -17,15 +17,18 @@ from typing import Any
 
 from pegbox import regex
 from pegbox.crashpoints import AFTER, BEFORE, reach
-from pegbox.runner import cell, clock, isolate, layout, process, records
+from pegbox.runner import cell, clock, isolate, layout, meter, process, records
 from pegbox.runner.capture import Capture
+from pegbox.runner.cgroups import Group
 from pegbox.runner.compat import Backtracker
 from pegbox.runner.job import Job
+from pegbox.runner.meter import Meter
 from pegbox.runner.parse import MetricParser
 from pegbox.runner.points import Points, Wake
 
 LOOK_INTERVAL = 1.0  #: seconds after which the stop file is looked at without a signal
 REAP_SECONDS = 10.0  #: how long killed processes may take to go away
+GROUP_SECONDS = 2.0  #: how long a control group may take to become empty
 SHUTDOWN_GRACE = 10.0  #: seconds for trainers when the runner itself is told to go
 
 DISK_PATIENCE = 60.0  #: how long the exit record is tried again when it cannot be written
@@ -87,6 +90,10 @@ class Supervisor:
         self._notes: list[str] = []
         self._parser, self._backtracker = self._parsers()
         self._paused = False
+        self._use_due = time.monotonic() + LOOK_INTERVAL
+        self._groups: list[Group] = []
+        self._meters: dict[int, Meter] = {}
+        self._excess = ""  # what was too much, in words
 
     def run(self) -> None:
         """From the first process to the exit record."""
@@ -130,7 +137,11 @@ class Supervisor:
         refusal = self._enclose()
         reach(BEFORE, "trainer fork")
         for host in job.hosts:
-            self._adopt(process.spawn(job, host, environments[host], hosts_file, refusal))
+            group = meter.group_of(job, host)
+            self._groups.append(group)
+            trainer = process.spawn(job, host, environments[host], hosts_file, group, refusal)
+            self._meters[trainer.pid] = meter.of(job, host, group)
+            self._adopt(trainer)
         reach(AFTER, "trainer fork")
         with self._writing():
             self._record_runner()
@@ -174,6 +185,7 @@ class Supervisor:
         self._wait(self._patience())
         self._reap()
         self._look_for_stop()
+        self._look_at_use()
         self._look_at_clock()
 
     def _wait(self, seconds: float) -> None:
@@ -208,6 +220,17 @@ class Supervisor:
     def _look_for_stop(self) -> None:
         if self._kill_at is None and (self._job.directory / records.STOP).exists():
             self._terminate("Stopped", self._job.grace)
+
+    def _look_at_use(self) -> None:
+        """End what uses more than it may, without grace: it would go on using it."""
+        if self._kill_at is not None or time.monotonic() < self._use_due:
+            return
+        self._use_due = time.monotonic() + LOOK_INTERVAL
+        for trainer in self._living():
+            if excess := self._meters[trainer.pid].excess(trainer.pid):
+                self._excess, self._first_failed = excess, trainer
+                self._terminate("Exit", 0.0)
+                return
 
     def _look_at_clock(self) -> None:
         now = time.monotonic()
@@ -274,7 +297,9 @@ class Supervisor:
                 layout.root(self._job, host).rmdir()
         with self._writing():
             self._points.sync()
-        record = self._exit()
+        record = self._exit()  # asks the control groups
+        for group in self._groups:
+            group.remove(GROUP_SECONDS)
         end = time.monotonic() + DISK_PATIENCE
         while True:
             try:
@@ -287,7 +312,7 @@ class Supervisor:
     def _exit(self) -> dict[str, Any]:
         now = self._clock()
         trainers = sorted(self._trainers.values(), key=lambda trainer: trainer is not self._first_failed)
-        success = 1 if self._unwritten else 0  # there is none without what was printed
+        success = 1 if self._unwritten or self._excess else 0  # there is none without what was printed
         codes = {trainer.host: trainer.code or success for trainer in trainers}
         return {
             "cause": self._cause,
@@ -303,12 +328,16 @@ class Supervisor:
             return ""
         if failed is None:
             return self._unwritten
-        return (failed.refusal or layout.failure_text(self._job, failed.host, FAILURE_LENGTH))[:FAILURE_LENGTH]
+        if excess := self._excess or self._meters[failed.pid].of_the_ended(failed.code or 0):
+            return excess
+        said = failed.refusal or layout.failure_text(self._job, failed.host, FAILURE_LENGTH)
+        return self._meters[failed.pid].explained(said)[:FAILURE_LENGTH]
 
     def _record_runner(self) -> None:
         record: dict[str, Any] = records.identity(os.getpid())
         hosts = {trainer.host: trainer.pid for trainer in self._trainers.values()}
-        record |= {"started": self._started, "hosts": hosts, "notes": self._notes}
+        groups = [str(place) for group in self._groups for place in group.places.values()]
+        record |= {"started": self._started, "hosts": hosts, "notes": self._notes, "groups": groups}
         records.write(self._job.directory / records.RUNNER, record)
 
     # -- metrics

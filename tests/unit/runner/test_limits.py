@@ -1,0 +1,144 @@
+"""What uses too much is ended with a reason in plain words: by the kernel where it helps, by the runner where not."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pegbox.executors.base import Limits, Program
+from pegbox.executors.subprocess import SubprocessExecutor
+from pegbox.runner import cgroups, limits
+from pegbox.testing.executor_suite import Watch, an_attempt
+from places import Place
+
+MIB = 1 << 20
+
+#: Fills memory by more than a tenth of a second's worth at a time, and lives on: someone must end it.
+HUNGRY = "exec perl -e 'for (1 .. 40) { push @x, \"x\" x (5 << 20); select undef, undef, undef, 0.02 } sleep 99'"
+#: A bomb that lives on when it can start nothing more.
+BOMB = "exec perl -e 'for (1 .. 400) { my $pid = fork; last unless defined $pid; if (!$pid) { sleep 99 } } sleep 99'"
+
+
+@pytest.mark.usefixtures("possible")
+def test_too_much_memory(place: Place) -> None:
+    ended, log = place.run(HUNGRY, limits=Limits(memory=100 * MIB))
+    said = "the program was killed because it used more memory than ml.m5.large has (100 MiB)"
+    assert (ended.failure, ended.codes["algo-1"] != 0) == (said, True), log
+
+
+@pytest.mark.usefixtures("possible")
+def test_too_many_processes(place: Place) -> None:
+    ended, _ = place.run(BOMB, limits=Limits(processes=60))
+    assert ended.failure == "the program was killed because it started more than 60 processes and threads"
+    assert ended.codes["algo-1"] != 0
+
+
+@pytest.mark.usefixtures("possible")
+def test_too_much_disk(place: Place) -> None:
+    script = "for i in 1 2 3 4; do head -c 10000000 /dev/zero > /tmp/$i; done; sleep 99"
+    ended, _ = place.run(script, limits=Limits(disk=20 * MIB))
+    assert ended.failure.startswith("no space left: the program was killed because its files take 38.")
+    assert ended.failure.endswith(" MiB, and VolumeSizeInGB gives it 20 MiB")
+    assert ended.codes["algo-1"] != 0
+
+
+@pytest.mark.usefixtures("possible")
+def test_a_file_that_is_too_large(place: Place) -> None:
+    limit = Limits(disk=5 * MIB)
+    ended, _ = place.run("exec head -c 10000000 /dev/zero > file", limits=limit)
+    assert ended.failure == "the program was killed because it wrote a file of more than VolumeSizeInGB (5 MiB)"
+    ended, _ = place.run("trap '' XFSZ; head -c 10000000 /dev/zero > file", limits=limit)
+    assert ended.failure.startswith("no file may be larger than VolumeSizeInGB (5 MiB): head: ")
+
+
+@pytest.mark.usefixtures("possible")
+def test_what_is_within_the_limits_goes_on(place: Place) -> None:
+    script = "head -c 3000000 /dev/zero > file; perl -e 'my $x = \"x\" x (20 << 20); sleep 2' & wait; ls -l | wc -l"
+    within = Limits(memory=200 * MIB, disk=20 * MIB, processes=50, cpus=1)
+    ended, _ = place.run(script, limits=within)
+    assert (dict(ended.codes), ended.failure) == ({"algo-1": 0}, "")
+
+
+def test_without_a_cell_limits_hold_too(tmp_path: Path) -> None:
+    executor = SubprocessExecutor(zygote=False, containment="off")
+    program = Program(argv=("/bin/sh", "-c", HUNGRY))
+    executor.start(an_attempt(tmp_path / "attempt", program=program, limits=Limits(memory=100 * MIB)))
+    ended = Watch(executor, tmp_path / "attempt").until_over().exit
+    executor.close()
+    assert ended is not None
+    assert ended.failure.startswith("the program was killed because it used more memory than")
+
+
+def test_a_limit_of_processors_is_told_and_kept(tmp_path: Path) -> None:
+    executor = SubprocessExecutor(zygote=False)
+    script = "import os; assert len(os.sched_getaffinity(0)) == 1 == int(os.environ['SM_NUM_CPUS'])"
+    executor.start(an_attempt(tmp_path / "attempt", script, limits=Limits(cpus=1)))
+    ended = Watch(executor, tmp_path / "attempt").until_over().exit
+    executor.close()
+    assert ended is not None
+    assert dict(ended.codes) == {"algo-1": 0}
+
+
+def test_control_groups_are_given_back(tmp_path: Path) -> None:
+    if not cgroups.hierarchies():
+        pytest.skip("this user may not make control groups")
+    executor = SubprocessExecutor(zygote=False)
+    limit = Limits(memory=400 * MIB, processes=100)
+    groups = {}
+    for name, script in (("ends", ""), ("lost", "import time; print('loss=1;', flush=True); time.sleep(99)")):
+        directory = tmp_path / name
+        executor.start(an_attempt(directory, script, limits=limit))
+        watch = Watch(executor, directory)
+        if name == "lost":
+            watch.until_value(1.0)
+            os.kill(json.loads((directory / "runner.json").read_text())["pid"], 9)
+        watch.until_over()
+        groups[name] = [Path(place) for place in json.loads((directory / "runner.json").read_text())["groups"]]
+        assert groups[name]
+        watch.until(lambda _, name=name: not any(place.exists() for place in groups[name]))  # type: ignore[misc]
+    executor.close()
+
+
+def test_a_file_with_two_names_counts_once_and_links_do_not(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"x" * MIB)
+    (tmp_path / "b").hardlink_to(tmp_path / "a")
+    (tmp_path / "c").symlink_to("/usr")
+    (tmp_path / "streamed").mkdir()
+    (tmp_path / "streamed/d").write_bytes(b"x" * MIB)
+    assert MIB <= limits.disk_used(str(tmp_path), [str(tmp_path / "streamed")]) < 2 * MIB
+    assert 2 * MIB <= limits.disk_used(str(tmp_path)) < 3 * MIB
+
+
+SHARE = """
+import os, sys, time
+sys.path.insert(0, sys.argv[1])
+from pegbox.runner import limits
+block = bytearray(b"x") * (64 << 20)
+children = []
+for _ in range(3):
+    pid = os.fork()
+    if pid == 0:
+        time.sleep(99)
+    children.append(pid)
+alone = limits.memory_used([os.getpid()], 1 << 62)
+found = limits.family(os.getpid())
+assert set(found) == {os.getpid(), *children} and set(found.values()) == {1}
+together = limits.memory_used(found, 0)
+for pid in children:
+    os.kill(pid, 9)
+assert len(block) <= alone < together + (1 << 20) < 2 * alone, (alone, together)
+"""
+
+
+def test_memory_that_processes_share_counts_once() -> None:
+    subprocess.run([sys.executable, "-c", SHARE, str(Path(limits.__file__).parents[2])], check=True)
+
+
+def test_a_memory_that_the_machine_does_not_have_is_no_limit() -> None:
+    assert limits.Limits.parse({"memory": limits.machine_memory() * 2}).memory is None
+    assert limits.Limits.parse({"memory": MIB, "disk": 1}) == limits.Limits(memory=MIB, disk=1)

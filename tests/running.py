@@ -35,8 +35,13 @@ def wait_for(what: str, look: Callable[[], _T | None], seconds: float = DEADLINE
 class RunningServer:
     """`pegbox serve` on a free port; `kill` and `start` again as often as a test likes."""
 
-    def __init__(self, home: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, home: Path, *arguments: str, environment: Mapping[str, str] | None = None, before: str = ""
+    ) -> None:
+        """`before` is Python that the server's process runs first."""
         self.home = home
+        run = ["-c", f"{before}\nfrom pegbox.cli import main\nmain()"] if before else ["-m", "pegbox"]
+        self._program = [sys.executable, *run]
         self.log = home.with_name(home.name + ".log")
         self._arguments = arguments
         self.environment = dict(environment or {})
@@ -48,7 +53,7 @@ class RunningServer:
     def start(self) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "pegbox", "serve", "--port", "0", "--home", str(self.home), *self._arguments],
+                [*self._program, "serve", "--port", "0", "--home", str(self.home), *self._arguments],
                 stdout=log,
                 stderr=log,
                 env=self._environment,

@@ -39,7 +39,7 @@ from pegbox.engine.proposer import ProcessProposer
 from pegbox.engine.wake import WakeSocket
 from pegbox.errors import ServiceUnavailable
 from pegbox.executors.containment import MEANING, Containment
-from pegbox.executors.subprocess import SubprocessExecutor
+from pegbox.executors.subprocess import SubprocessExecutor, inherited
 from pegbox.keys import KeyRing
 from pegbox.objects.base import ObjectStore
 from pegbox.objects.files import FileStore
@@ -156,7 +156,7 @@ def compose(settings: Settings) -> Server:
         store=store,
         executor=SubprocessExecutor(wake.path, containment=containment, hidden=settings.hidden),
         objects=MeteredStore(_objects(settings, files), metrics.carried),
-        proposer=ProcessProposer(settings.propose_timeout),
+        proposer=ProcessProposer(settings.propose_timeout, inherited(os.environ)),
         find_image=store.images.find,
         clock=time.time,
         poke=mailbox.poke,
@@ -241,7 +241,8 @@ def _unavailable(error: Unavailable, database: Outage) -> ServiceUnavailable:
 
 def _objects(settings: Settings, files: FileStore) -> ObjectStore:
     s3: ObjectStore = RemoteStore(settings.s3_endpoint) if settings.s3_endpoint else files
-    return RoutedStore(s3, LocalStore([Path(root) for root in settings.file_roots.split(":") if root]))
+    roots = [Path(root) for root in settings.file_roots.split(":") if root]
+    return RoutedStore(s3, LocalStore(roots, apart=[settings.home]))
 
 
 def _sources(settings: Settings, store: SqlStore, files: FileStore) -> Sources:

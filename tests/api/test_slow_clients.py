@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import resource
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -147,28 +144,11 @@ def test_uploads_and_downloads_that_hang_hold_up_nobody(hasty: RunningServer, so
     assert time.monotonic() - begin < PATIENCE + 5
 
 
-def limited(count: int) -> Callable[[], None]:
-    return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (count, count))
-
-
 def test_more_connections_than_descriptors(tmp_path: Path, sockets: ExitStack) -> None:
     """The server cannot have more files than its hard limit: newcomers take the places of those who say nothing."""
-    program = (
-        "import resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (320, 320)); "
-        "from pegbox.cli import main; sys.argv = ['pegbox', *sys.argv[1:]]; main()"
+    server = RunningServer(
+        tmp_path / "home", before="import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (320, 320))"
     )
-
-    class Poor(RunningServer):
-        def start(self) -> None:
-            with self.log.open("ab") as log:
-                arguments = ["serve", "--port", "0", "--home", str(self.home)]
-                self.process = subprocess.Popen(
-                    [sys.executable, "-c", program, *arguments], stdout=log, stderr=log, env=self._environment
-                )
-            self.url = wait_for("the server", self._announced)
-            wait_for("an answer", self._healthy)
-
-    server = Poor(tmp_path / "home")
     try:
         crowd = [connect(server, sockets, b"GET / HT") for _ in range(400)]
         assert server.client("sagemaker").list_training_jobs()["TrainingJobSummaries"] == []

@@ -14,7 +14,7 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO, Protocol, cast
 
@@ -60,10 +60,14 @@ class Proposer(Protocol):
 
 
 class ProcessProposer:
-    """A Proposer with one worker process.  Thread-safe; questions are answered one after the other."""
+    """A Proposer with one worker process.  Thread-safe; questions are answered one after the other.
 
-    def __init__(self, timeout: float) -> None:
+    The worker has the variables of `environment`, and none of the server's others: it needs no secrets.
+    """
+
+    def __init__(self, timeout: float, environment: Mapping[str, str] | None = None) -> None:
         self._timeout = timeout
+        self._environment = {**(environment or {}), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         self._worker: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
         self._closed = False
@@ -124,7 +128,7 @@ class ProcessProposer:
                 [sys.executable, "-m", "pegbox.engine.proposer"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                env={**os.environ, **dict.fromkeys(_ONE_THREAD, "1")},
+                env={**self._environment, **dict.fromkeys(_ONE_THREAD, "1")},
                 start_new_session=True,  # Ctrl-C in the terminal is for the server
             )
         questions, answers = self._worker.stdin, self._worker.stdout

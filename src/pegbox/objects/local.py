@@ -15,17 +15,22 @@ from pegbox.objects.base import Location, NoSuchObject, ObjectInfo, at_any_time
 from pegbox.objects.content import copy_range, write_whole
 
 _STEP = 1 << 20
+_NO_FILES = (Path("/proc"), Path("/sys"), Path("/dev"))
 
 
 class LocalStore:
     """Regular files under one of `roots`; whatever lies elsewhere, also behind a symbolic link, is absent.
 
+    So is what lies under one of `apart`: the server's own home, with everybody's keys, and what only looks like files.
+    Where an opened file really is is asked of the kernel, since a job may change a link while we look.
+
     The key of a location is the absolute path.  The ETag is derived from size and time of change, except that of `put`,
     which is the MD5.  Accounts are ignored.
     """
 
-    def __init__(self, roots: Sequence[Path]) -> None:
+    def __init__(self, roots: Sequence[Path], apart: Sequence[Path] = ()) -> None:
         self._roots = tuple(root.resolve() for root in roots)
+        self._apart = tuple(path.resolve() for path in (*apart, *_NO_FILES))
 
     def open(self, account: str, location: Location) -> BinaryIO:
         """Open a file for streaming.  Raises NoSuchObject."""
@@ -34,9 +39,13 @@ class LocalStore:
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except OSError as error:
             raise NoSuchObject(f"{location}: {error.strerror}") from error
-        if not S_ISREG(os.fstat(fd).st_mode):
+        try:
+            if not S_ISREG(os.fstat(fd).st_mode):
+                raise NoSuchObject(f"{location} is no regular file.")
+            self._check(_place(fd), location)
+        except BaseException:
             os.close(fd)
-            raise NoSuchObject(f"{location} is no regular file.")
+            raise
         return open(fd, "rb")
 
     def put(self, account: str, location: Location, source: BinaryIO, confirm: Callable[[], None] = at_any_time) -> str:
@@ -54,12 +63,19 @@ class LocalStore:
             os.fsync(fd)
             confirm()
 
-        write_whole(path, fill)
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            self._check(_place(folder) / path.name, location)
+            write_whole(Path(f"/proc/self/fd/{folder}", path.name), fill)
+        finally:
+            os.close(folder)
         return digest.hexdigest()
 
     def list(self, account: str, prefix: Location) -> Iterator[ObjectInfo]:
         """All files whose path begins with the prefix's key, in UTF-8 byte order."""
         folder = Path(prefix.key[: prefix.key.rindex("/") + 1])
+        if any(folder.is_relative_to(each) for each in self._apart):
+            return iter(())
         return self._walk(folder, prefix.key)
 
     def check(self, account: str, location: Location) -> None:
@@ -81,6 +97,8 @@ class LocalStore:
     def _walk(self, folder: Path, prefix: str) -> Iterator[ObjectInfo]:
         for name, entry in _in_byte_order(folder):
             path = str(folder / entry.name)
+            if folder / entry.name in self._apart:
+                continue
             if entry.is_dir(follow_symlinks=False):
                 if (path + "/").startswith(prefix) or prefix.startswith(path + "/"):
                     yield from self._walk(folder / entry.name, prefix)
@@ -105,10 +123,21 @@ class LocalStore:
             path = Path(location.key).resolve()
         except (OSError, RuntimeError, ValueError) as error:
             raise NoSuchObject(f"{location}: {error}") from error
+        self._check(path, location)
+        return path
+
+    def _check(self, path: Path, location: Location) -> None:
+        """Raise NoSuchObject for a path, without links, that is none of ours."""
         if not any(path.is_relative_to(root) for root in self._roots):
             allowed = ", ".join(map(str, self._roots)) or "none"
             raise NoSuchObject(f"{location} is not in a folder that this server may use ({allowed}).")
-        return path
+        if any(path.is_relative_to(each) for each in self._apart):
+            raise NoSuchObject(f"{location} is the server's or the system's own.")
+
+
+def _place(fd: int) -> Path:
+    """Where an open file or folder is now."""
+    return Path(os.readlink(f"/proc/self/fd/{fd}"))
 
 
 def _in_byte_order(folder: Path) -> list[tuple[bytes, os.DirEntry[str]]]:

@@ -80,3 +80,44 @@ def test_order_is_that_of_whole_paths(store: LocalStore, root: Path) -> None:
         (root / name).write_bytes(b"")
     found = [info.key.removeprefix(f"{root}/") for info in store.list("", at(root / "a"))]
     assert found == sorted(found, key=str.encode) == ["a-b", "a.txt", "a/b", "a/c/d", "a0"]
+
+
+def test_what_is_the_servers_own_is_not_there(root: Path) -> None:
+    home = root / "home"
+    home.mkdir()
+    (home / "credentials").write_text("secret")
+    (root / "data").write_text("1")
+    (root / "link").symlink_to(home / "credentials")
+    (root / "in").symlink_to(home)
+    store = LocalStore([Path("/")], apart=[home])
+    for path in (home / "credentials", root / "link", root / "in" / "credentials", Path("/proc/self/environ")):
+        with pytest.raises(NoSuchObject):
+            store.open("", at(path))
+        with pytest.raises(NoSuchObject):
+            store.put("", at(path), io.BytesIO(b"changed"))
+        store.delete("", at(path))
+    assert (home / "credentials").read_text() == "secret"
+    assert [info.key for info in store.list("", at(root / ""))] == [str(root / "data")]
+    assert list(store.list("", Location("file", "", f"{home}/"))) == []
+    assert list(store.list("", Location("file", "", "/proc/self/"))) == []
+
+
+def test_a_link_that_changes_meanwhile_leads_nowhere(root: Path, tmp_path: Path) -> None:
+    """Between the look at a path and its opening a program may replace a folder by a link."""
+
+    class Hurried(LocalStore):
+        def _inside(self, location: Location) -> Path:
+            path = super()._inside(location)
+            (root / "folder").rename(root / "was")
+            (root / "folder").symlink_to(tmp_path)
+            return path
+
+    for work in (lambda s, p: s.open("", p), lambda s, p: s.put("", p, io.BytesIO(b"changed"))):
+        (root / "folder").mkdir()
+        (root / "folder" / "secret").write_text("mine")
+        with pytest.raises(NoSuchObject):
+            work(Hurried([root]), at(root / "folder" / "secret"))
+        assert (tmp_path / "secret").read_text() == "secret"
+        (root / "folder").unlink()
+        (root / "was" / "secret").unlink()
+        (root / "was").rmdir()

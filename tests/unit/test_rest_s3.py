@@ -160,3 +160,21 @@ def test_no_bytes_but_a_document_are_a_document(body: bytes) -> None:
 def test_namespaces_do_not_matter() -> None:
     document = f'<Delete xmlns="{xml.NAMESPACE}"><Quiet>true</Quiet></Delete>'
     assert xml.text_of(xml.parse(document.encode(), "Delete"), "Quiet") == "true"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<Delete>" + b"<a>" * 30 + b"</a>" * 30 + b"</Delete>",
+        b"<a>" * 500_000,
+        b"<Delete>" + b"<a/>" * 200_000 + b"</Delete>",
+        b'<!DOCTYPE a [<!ENTITY b "c">]><Delete>&b;</Delete>',
+        b'<!DOCTYPE a SYSTEM "file:///etc/passwd"><Delete/>',
+        b"<Delete>&b;</Delete>",
+        b"\xff\xfe<\x00a\x00/\x00>\x00",
+        b'<?xml version="1.0" encoding="x"?><Delete/>',
+    ],
+)
+def test_documents_have_limits(body: bytes) -> None:
+    with pytest.raises(S3Error, match="well-formed"):
+        xml.parse(body, "Delete")

@@ -12,6 +12,8 @@ from pegbox.errors import S3Error
 DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 LONGEST_DOCUMENT = 4 << 20  #: bytes; 10,000 parts with checksums have 2.5 MB
+DEEPEST = 20  #: elements inside each other; the documents of S3 have at most 6
+MOST_ELEMENTS = 100_000  #: 10,000 parts have 4 each
 
 _SPECIAL = re.compile(r'[&<>"\x00-\x1f\x7f]')
 _NAMED = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
@@ -86,12 +88,21 @@ def malformed() -> S3Error:
 
 
 class _Builder(TreeBuilder):
-    """Builds elements without namespaces and refuses document types, hence entities."""
+    """Builds elements without namespaces; refuses document types, hence entities, and too many or too deep elements."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._depth = self._count = 0
 
     def start(self, tag: str, attrs: dict[str, str], /) -> Element:
+        self._depth += 1
+        self._count += 1
+        if self._depth > DEEPEST or self._count > MOST_ELEMENTS:
+            raise malformed()
         return super().start(tag.rpartition("}")[2], attrs)
 
     def end(self, tag: str, /) -> Element:
+        self._depth -= 1
         return super().end(tag.rpartition("}")[2])
 
     def doctype(self, name: str, pubid: str, system: str, /) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -60,9 +61,10 @@ class Server:
                 if found["pid"] != self.pid:
                     raise ValueError
                 connection = http.client.HTTPConnection("127.0.0.1", int(found["url"].rsplit(":", 1)[1]), timeout=5)
-                connection.request("GET", "/health")
-                if connection.getresponse().status == 200:
-                    return str(found["url"])
+                with contextlib.closing(connection):
+                    connection.request("GET", "/health")
+                    if connection.getresponse().status == 200:
+                        return str(found["url"])
             except (OSError, ValueError):
                 time.sleep(0.005)
         raise TimeoutError("the server did not start")

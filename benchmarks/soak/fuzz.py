@@ -26,6 +26,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -174,12 +175,14 @@ def fuzz(folder: Path, seconds: float, seed: int) -> dict[str, Any]:
     server = Server(folder / "home", {"PEGBOX_CLIENT_TIMEOUT": CLIENT_TIMEOUT, "PEGBOX_SLOTS": "2"})
     report = Report()
     try:
-        server.client("s3").create_bucket(Bucket=BUCKET)
+        with closing(server.client("s3")) as s3:
+            s3.create_bucket(Bucket=BUCKET)
         run_workers(server, max(3.0, seconds * 0.2), seed, report)
         before = quiet(server, 10 if seconds > 60 else 2)
         run_workers(server, seconds * 0.8, seed + 1, report)
         after = quiet(server, 20 if seconds > 60 else 4)
-        server.client("sagemaker").list_training_jobs()
+        with closing(server.client("sagemaker")) as sagemaker:
+            sagemaker.list_training_jobs()
     finally:
         server.stop()
     grown = {name: after[name] - before[name] for name in MARGINS if after[name] > before[name] + MARGINS[name]}

@@ -204,3 +204,12 @@ def test_a_time_that_no_calendar_has_is_refused(unchecked: Any, number: bytes) -
     for name in (b"CreationTimeAfter", b"LastModifiedTimeBefore"):
         code, message = refusal_of(unchecked, "ListTrainingJobs", b'{"' + name + b'": ' + number + b"}")
         assert code == "ValidationException" and name.decode()[1:] in message
+
+
+def test_a_member_that_is_null_is_left_out(unchecked: Any, here: str) -> None:
+    request = training_request(new_name(), "any", here)
+    resources = {"InstanceType": "local", "InstanceCount": None, "VolumeSizeInGB": 1, "InstanceGroups": None}
+    code, message = refusal_of(unchecked, "CreateTrainingJob", {**request, "ResourceConfig": resources})
+    assert code == "ValidationException" and "InstanceCount must be at least 1" in message
+    code, _ = refusal_of(unchecked, "CreateTrainingJob", {**request, "HyperParameters": {"a": None}})
+    assert code == "ValidationException"

@@ -37,7 +37,7 @@ from pegbox.wire.rest_s3 import S3Endpoint, is_form
 from pegbox.wire.service import JSON_TARGETS, QUERY_VERSIONS, Operation, find_operation
 from pegbox.wire.signed_form import verify_form
 from pegbox.wire.sigv4 import Caller, Head, Key, Payload, admit, scope_of, verify
-from pegbox.wire.validate import check
+from pegbox.wire.validate import check, present
 
 Parse = Callable[[], dict[str, Any]]  #: the arguments of an operation.  Raises MalformedRequest
 
@@ -162,7 +162,7 @@ class Gateway:
             arguments = parse()
             check(arguments, operation.model.input_shape)
             handler = self.table[operation.service, operation.name]
-            return self.invoke(handler, arguments, caller, request_id)
+            return self.invoke(handler, present(arguments), caller, request_id)
 
         return await run_in_threadpool(work)
 

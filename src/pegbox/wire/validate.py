@@ -51,6 +51,13 @@ def check(value: Mapping[str, Any], shape: Shape | None) -> None:
         raise ValidationException(f"{len(found)} validation {noun} detected: {'; '.join(found)}")
 
 
+def present(value: Any) -> Any:
+    """A checked value without the members that are null: they count as left out."""
+    if isinstance(value, dict):
+        return {name: present(item) for name, item in value.items() if item is not None}
+    return [present(item) for item in value] if isinstance(value, list) else value
+
+
 def violations(value: Any, shape: Shape, path: str) -> Iterator[str]:
     """Every rule of `shape` that `value` breaks, depth first."""
     expected = _PYTHON_TYPES[shape.type_name]

@@ -11,16 +11,15 @@ from typing import Any
 
 from pegbox.errors import ValidationException
 from pegbox.operations.call import Call
-from pegbox.store.base import Kind, Page, Query
+from pegbox.store.base import Kind, Page, Query, Transaction
 
 DEFAULT_SIZE = 10
 
 
-def page(request: Mapping[str, Any], query: Query, call: Call) -> tuple[Page, dict[str, str]]:
+def page(request: Mapping[str, Any], query: Query, tx: Transaction) -> tuple[Page, dict[str, str]]:
     """The page that a List request asks for, and the answer's NextToken, if any."""
     after = _after(request.get("NextToken"), query)
-    with call.store.reading() as tx:
-        found = tx.select(query, after, request.get("MaxResults") or DEFAULT_SIZE)
+    found = tx.select(query, after, request.get("MaxResults") or DEFAULT_SIZE)
     return found, {} if found.after is None else {"NextToken": _token(query, found.after)}
 
 

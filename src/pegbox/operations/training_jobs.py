@@ -89,7 +89,8 @@ def list_training_jobs(request: ListTrainingJobsRequestTypeDef, call: Call) -> d
     )
     if request.get("WarmPoolStatusEquals") or request.get("TrainingPlanArnEquals"):
         return {"TrainingJobSummaries": []}  # no job here has a warm pool or a training plan
-    found, token = page(request, query, call)
+    with call.store.reading() as tx:
+        found, token = page(request, query, tx)
     return {"TrainingJobSummaries": [training_view.summary(row) for row in found.resources], **token}
 
 

@@ -86,8 +86,8 @@ def list_hyper_parameter_tuning_jobs(request: ListHyperParameterTuningJobsReques
         sort_by=_SORT[request.get("SortBy") or "Name"],
         descending=request.get("SortOrder") == "Descending",
     )
-    found, token = page(request, query, call)
-    with call.store.reading() as tx:
+    with call.store.reading() as tx:  # one moment: the counters are those of the statuses
+        found, token = page(request, query, tx)
         tallies = tx.tally([row.id for row in found.resources])
     summaries = [tuning_view.summary(row, tallies) for row in found.resources]
     return {"HyperParameterTuningJobSummaries": summaries, **token}
@@ -122,15 +122,15 @@ def list_training_jobs_for_hyper_parameter_tuning_job(
     """The training jobs of a tuning job; sorted by objective, only those that have a final value."""
     with call.store.reading() as tx:
         parent = _get(tx, request["HyperParameterTuningJobName"], call)
-    query = listing(
-        request,
-        Kind.TRAINING_JOB,
-        call,
-        parent_id=parent.id,
-        sort_by=_SORT[request.get("SortBy") or "Name"],
-        descending=request.get("SortOrder") == "Descending",
-    )
-    found, token = page(request, query, call)
+        query = listing(
+            request,
+            Kind.TRAINING_JOB,
+            call,
+            parent_id=parent.id,
+            sort_by=_SORT[request.get("SortBy") or "Name"],
+            descending=request.get("SortOrder") == "Descending",
+        )
+        found, token = page(request, query, tx)
     goal = tuning_view.goal_of(parent)
     summaries = [training_view.tuning_summary(row, parent.name, goal) for row in found.resources]
     return {"TrainingJobSummaries": summaries, **token}

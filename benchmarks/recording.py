@@ -25,12 +25,13 @@ from pegbox.domain.tuning import TuningJob
 from pegbox.engine.context import Context
 from pegbox.engine.loop import Engine
 from pegbox.engine.mailbox import Mailbox
+from pegbox.engine.outage import Outage
 from pegbox.engine.proposer import ProcessProposer
 from pegbox.executors.base import Attempt
 from pegbox.objects.files import FileStore
 from pegbox.observe.logging import configure
 from pegbox.settings import Settings
-from pegbox.store.base import Kind, Resource, Store
+from pegbox.store.base import Image, Kind, Resource, Store
 from pegbox.store.sql import SqlStore
 from pegbox.testing.instant_executor import InstantExecutor
 
@@ -89,8 +90,6 @@ def value(attempt: Attempt) -> list[tuple[str, float]]:
 
 def ours(folder: Path, tuning_jobs: int, jobs: int) -> dict[str, float]:
     """Seconds and CPU seconds for all jobs, from start to the last tuning job's end."""
-    from pegbox.store.base import Image
-
     settings = Settings(home=folder / "home", slots=16)
     store = SqlStore(f"sqlite:///{folder / 'pegbox.db'}")
     store.images.put(Image(name="tiny", command=("true",), created_at=0.0))
@@ -107,6 +106,7 @@ def ours(folder: Path, tuning_jobs: int, jobs: int) -> dict[str, float]:
         find_image=store.images.find,
         clock=time.time,
         poke=mailbox.poke,
+        database=Outage("the database", time.monotonic),
     )
     names = [insert(store, f"search-{number}", jobs, 4) for number in range(tuning_jobs)]
     engine = Engine(context, mailbox)

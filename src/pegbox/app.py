@@ -165,7 +165,7 @@ def compose(settings: Settings) -> Server:
     )
     gateway = Gateway(
         table=operation_table(),
-        invoke=_Invoke(store, mailbox, database),
+        invoke=_Invoke(store, mailbox, database, settings.tuning_jobs),
         access=Access(
             find_key=_Answering(keys.find, database),
             verify=settings.auth,
@@ -214,6 +214,7 @@ class _Invoke:
     store: SqlStore
     mailbox: Mailbox
     database: Outage
+    most_tuning_jobs: int
 
     def __call__(self, handler: Handler, arguments: dict[str, Any], caller: Caller, request_id: str) -> Any:
         call = Call(
@@ -226,6 +227,7 @@ class _Invoke:
             seed=lambda: secrets.randbits(31),
             find_image=self.store.images.find,
             poke=self.mailbox.poke,
+            most_tuning_jobs=self.most_tuning_jobs,
         )
         try:
             return handler(arguments, call)

@@ -66,6 +66,8 @@ class Settings:
     database_url: str = field(default="", repr=False)  # it may hold a password
     #: Training jobs at once on this host.
     slots: int = field(default_factory=_default_slots)
+    #: Tuning jobs of an account and region at once; one more is refused with ResourceLimitExceeded.
+    tuning_jobs: int = 100
     #: Endpoint of an S3 store to use instead of the built-in one.
     s3_endpoint: str = ""
     #: Days without a new part after which an upload that nobody completes is removed; 0 keeps it.
@@ -224,6 +226,8 @@ def _faults(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "containment", f"containment: {settings.containment!r} is none of {', '.join(CONTAINMENTS)}"
     if unknown := sorted(settings.limited - {*LIMITS}):
         yield "limits", f"limits: {unknown[0]!r} is none of {', '.join(LIMITS)}; give some of them with commas, or none"
+    if settings.tuning_jobs < 1:
+        yield "tuning_jobs", f"tuning_jobs: {settings.tuning_jobs} allows no search; give at least 1"
     if settings.slots < 1:
         yield "slots", f"slots: {settings.slots} leaves no room for any job; give at least 1"
     if settings.max_body < LEAST_BODY:

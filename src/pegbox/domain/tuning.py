@@ -12,7 +12,6 @@ from typing import Any
 
 from pegbox.domain.training import Outcome
 
-MOST_AT_ONCE = 100  #: tuning jobs of an account and region that have not ended
 EARLY_FAILURES = 10  #: this many failures at the start, and nothing else, end the tuning job
 #: the service's own words
 ALL_FAILED = "All training jobs failed. Please take a look at the training jobs failures to get more details."

@@ -21,3 +21,4 @@ class Call:
     seed: Callable[[], int]  #: a fresh seed for a search without RandomSeed
     find_image: Callable[[str], Image | None]  #: what a registered image runs
     poke: Callable[[Collection[int]], None]  #: let the engine look at these resources now
+    most_tuning_jobs: int  #: of an account and region at once

@@ -179,9 +179,9 @@ def _check_built_in(document: dict[str, Any], space: Space, call: Call) -> None:
 
 
 def _check_quota(tx: Transaction, call: Call) -> None:
-    if tx.live(call.account, call.region, Kind.TUNING_JOB) >= tuning.MOST_AT_ONCE:
+    if tx.live(call.account, call.region, Kind.TUNING_JOB) >= call.most_tuning_jobs:
         raise ResourceLimitExceeded(
-            f"The account-level limit of {tuning.MOST_AT_ONCE} hyperparameter tuning jobs at once is reached. "
+            f"The account-level limit of {call.most_tuning_jobs} hyperparameter tuning jobs at once is reached. "
             "Wait until one has ended, or stop one."
         )
 

@@ -31,6 +31,7 @@ from starlette.types import Receive, Scope, Send
 from pegbox import __version__
 from pegbox.domain import training, tuning
 from pegbox.engine import homes
+from pegbox.engine.ballast import Ballast
 from pegbox.engine.context import Context
 from pegbox.engine.loop import Engine
 from pegbox.engine.mailbox import Mailbox
@@ -161,6 +162,7 @@ def compose(settings: Settings) -> Server:
         clock=time.time,
         poke=mailbox.poke,
         database=database,
+        ballast=Ballast(settings.home),
         observer=metrics,
     )
     gateway = Gateway(

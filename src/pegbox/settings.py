@@ -30,6 +30,7 @@ METRICS = ("on", "off", "loopback")
 
 RESTORING = "restoring"  #: a file in a home whose restore is not finished
 DATABASES = ("sqlite", "postgresql")
+LEAST_LOG = 1 << 16  #: bytes
 LEAST_BODY = 1024  #: bytes; the smallest request that does something is near it
 
 #: what a value of each type is called
@@ -94,6 +95,8 @@ class Settings:
     checkpoint_interval: float = 30.0
     #: Seconds for which a job waits for an object store or a disk that is in its way before it fails.
     patience: float = 600.0
+    #: Largest log of an instance, in bytes. Of a longer one the beginning and the end are kept.
+    most_log: int = 4 << 30
     #: Largest body of a JSON or query request, in bytes.
     max_body: int = 4 << 20
     #: Seconds that a client may stall in a request; a third of it for the head.
@@ -230,6 +233,11 @@ def _faults(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "tuning_jobs", f"tuning_jobs: {settings.tuning_jobs} allows no search; give at least 1"
     if settings.slots < 1:
         yield "slots", f"slots: {settings.slots} leaves no room for any job; give at least 1"
+    if settings.most_log < LEAST_LOG:
+        yield (
+            "most_log",
+            f"most_log: {settings.most_log} is too little to tell why a job failed; give {LEAST_LOG} or more",
+        )
     if settings.max_body < LEAST_BODY:
         yield "max_body", f"max_body: {settings.max_body} is too small for requests; give at least {LEAST_BODY} bytes"
     for name in ("tick", "lease", "silence", "propose_timeout", "checkpoint_interval", "client_timeout"):

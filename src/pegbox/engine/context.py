@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pegbox.engine.ballast import Ballast
 from pegbox.engine.observer import Observer, Unobserved
 from pegbox.engine.outage import Outage
 from pegbox.engine.proposer import Proposer
@@ -30,6 +31,7 @@ class Context:
     clock: Callable[[], float]  #: epoch seconds, for the times that clients see
     poke: Callable[[Collection[int]], None]  #: let the engine look at these resources now
     database: Outage  #: tells the log of a database that does not answer
+    ballast: Ballast  #: room for the database when its disk is full
     observer: Observer = field(default_factory=Unobserved)
     tuned: TunedValues = field(default_factory=TunedValues)
 

@@ -28,7 +28,7 @@ from pegbox.engine.proposer import Closing
 from pegbox.engine.training import TrainingWork
 from pegbox.engine.tuning import TuningWork
 from pegbox.naming import tuning_job_of
-from pegbox.store.base import Fenced, Kind, Resource, Stale, Unavailable
+from pegbox.store.base import Fenced, Full, Kind, Resource, Stale, Unavailable
 
 log = structlog.get_logger()
 
@@ -74,6 +74,7 @@ class Engine:
         self._context.store.beat(self._context.host)
         self._context.store.pull_in(self._context.settings.lease)
         self._beaten = time.monotonic()
+        self._context.ballast.lay()
         self._inherit()
         self._look_around(since=None)
         for thread in self._threads:
@@ -155,7 +156,7 @@ class Engine:
                 # As much rest as work: when there is much to do, more of it comes together in one transaction.
                 self._stopping.wait(min(time.monotonic() - began, LONGEST_REST))
             except Unavailable as error:
-                self._context.database.met(error)
+                self._unavailable(error)
                 self._stopping.wait(self._context.settings.tick)
             except Exception:
                 log.exception("the engine could not look for work")
@@ -236,7 +237,7 @@ class Engine:
             log.debug("the row changed meanwhile", lost=lost)
             return "fenced" if lost else "stale", 0.0
         except Unavailable as error:
-            self._context.database.met(error)
+            self._unavailable(error)
             return "unavailable", self._pause
         except Exception as error:
             return "fault", self._after_fault(resource, error)
@@ -271,12 +272,17 @@ class Engine:
             self._faults.pop(resource.id, None)
             self._obstacles.over(resource.id)
         except Unavailable as told:
-            self._context.database.met(told)
+            self._unavailable(told)
             return pause
         except Exception:
             log.exception("the job could not be failed")
             return pause
         return 0.0
+
+    def _unavailable(self, error: Unavailable) -> None:
+        self._context.database.met(error)
+        if isinstance(error, Full):
+            self._context.ballast.drop()
 
     def _renew(self) -> None:
         settings = self._context.settings
@@ -288,8 +294,9 @@ class Engine:
                 if held:
                     self._context.store.renew(self._owner, settings.lease, held)
                 self._look_around(since)
+                self._context.ballast.lay()
             except Unavailable as error:
-                self._context.database.met(error)
+                self._unavailable(error)
             except Exception:
                 log.exception("leases could not be renewed")
 

@@ -425,6 +425,7 @@ class TrainingWork:
             grace=self._context.settings.stop_grace,
             limits=limits.of(document, self._context.settings.limited),
             network_isolation=bool(document.get("EnableNetworkIsolation")),
+            most_log=self._context.settings.most_log,
         )
 
 

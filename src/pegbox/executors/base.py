@@ -61,6 +61,7 @@ class Attempt:
     grace: float = 120.0  #: seconds between TERM and KILL
     limits: Limits = field(default_factory=Limits)
     network_isolation: bool = False  #: EnableNetworkIsolation: the instances reach each other and nothing else, or fail
+    most_log: int = 4 << 30  #: bytes of each instance's log; of more, the beginning and the end are kept
 
 
 class Phase(Enum):

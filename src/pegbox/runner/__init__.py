@@ -12,6 +12,7 @@ The directory of the attempt is the interface; nothing else links a runner with 
     <host>.idx     16 bytes for each read: little-endian u64 offset in the log, u64 epoch milliseconds.  The bytes from
                    that offset up to the next record's arrived then.  A record is written before its bytes
     points         one JSON line [host, metric index, value, epoch seconds] for each value; appended in whole lines
+    reserve        room on the disk for exit.json, while the trainers run
     exit.json      cause, codes (first the host that failed first), started, ended, failure.  Atomic and last: when it
                    is there, all is over
     runner.log     what the runner itself has to say: empty, or a traceback

@@ -1,4 +1,7 @@
-"""What a trainer prints: kept byte for byte, indexed by time, and cut into lines."""
+"""What a trainer prints: kept byte for byte up to a limit, indexed by time, and cut into lines.
+
+Of a log beyond the limit the beginning is kept and, written when all is over, the end.  All lines are searched.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from pegbox.runner import records
 from pegbox.runner.lines import LineBlocks
 
 CHUNK = 256 << 10  #: most bytes of one read
+TAIL = 64 << 10  #: bytes of the end of a log beyond its limit
 RECORD = struct.Struct("<QQ")  #: offset in the log, epoch milliseconds
 
 Sink = Callable[[str, float, bytes], None]  #: host, epoch seconds, block of lines
@@ -20,7 +24,10 @@ Sink = Callable[[str, float, bytes], None]  #: host, epoch seconds, block of lin
 class Capture:
     """The log of one host.  Not thread-safe."""
 
-    def __init__(self, directory: Path, host: str, sink: Sink, clock: Callable[[], float]) -> None:
+    def __init__(self, directory: Path, host: str, sink: Sink, clock: Callable[[], float], most: int) -> None:
+        self._most = most
+        self._left_out = 0  # bytes
+        self._tail = b""
         self._host, self._sink, self._clock = host, sink, clock
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         self._log = os.open(directory / f"{host}.log", flags, 0o600)
@@ -39,7 +46,7 @@ class Capture:
         if not chunk:
             return False
         at = self._clock()
-        self._keep(chunk, at)
+        self._take(chunk, at)
         for block in self._lines.feed(chunk):
             self._sink(self._host, at, block)
         return True
@@ -48,6 +55,22 @@ class Capture:
         """The pipe has ended: the last line is a line, too."""
         for block in self._lines.finish():
             self._sink(self._host, self._clock(), block)
+
+    def conclude(self) -> None:
+        """Nothing follows: of what was left out, add the end."""
+        tail, self._tail = self._tail, b""
+        if tail:
+            tail = tail if len(tail) == self._left_out else tail[tail.find(b"\n") + 1 :]
+            self.note(f"{self._left_out - len(tail)} bytes are left out here: a log has at most {self._most}")
+            self._keep(tail, self._clock())
+
+    def _take(self, chunk: bytes, at: float) -> None:
+        room = 0 if self._left_out else max(0, self._most - self._offset)
+        if room:
+            self._keep(chunk[:room], at)
+        if rest := chunk[room:]:
+            self._left_out += len(rest)
+            self._tail = (self._tail + rest)[-TAIL:]
 
     def note(self, text: str) -> None:
         """Add a line of our own to the log; no metric is looked for in it."""

@@ -42,6 +42,8 @@ class Job:
     paths: tuple[str, ...] = ()  #: of the program: files and folders that it names
     binds: tuple[str, ...] = ()  #: PATH or PATH:ro, further places that it may see
 
+    most_log: int = 4 << 30  #: bytes of each instance's log
+
     @classmethod
     def parse(cls, directory: Path, record: Mapping[str, Any]) -> Job:
         """Read the record that the executor wrote."""

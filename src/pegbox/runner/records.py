@@ -12,6 +12,7 @@ from pegbox.crashpoints import AFTER, BEFORE, reach
 
 ATTEMPT, SPAWN, LOCK, STOP = "attempt.json", "spawn.json", "lock", "stop"
 RUNNER, POINTS, EXIT, DIARY = "runner.json", "points", "exit.json", "runner.log"
+RESERVE = "reserve"
 
 
 def read(path: Path) -> dict[str, Any] | None:
@@ -36,6 +37,12 @@ def write(path: Path, record: dict[str, Any], *, durable: bool = False) -> None:
     reach(AFTER, path.name)
     if durable:
         sync_directory(path.parent)
+
+
+def reserve(directory: Path) -> None:
+    """Take the room that exit.json will need, before the program can fill the disk."""
+    with open(directory / RESERVE, "wb") as file:
+        os.posix_fallocate(file.fileno(), 0, 1 << 14)
 
 
 def sync_directory(directory: Path) -> None:

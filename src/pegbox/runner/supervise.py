@@ -32,6 +32,7 @@ GROUP_SECONDS = 2.0  #: how long a control group may take to become empty
 SHUTDOWN_GRACE = 10.0  #: seconds for trainers when the runner itself is told to go
 
 DISK_PATIENCE = 60.0  #: how long the exit record is tried again when it cannot be written
+RESULT_PATIENCE = 86400.0  #: the same of a job that has a result to lose
 
 FAILURE_LENGTH = 1024
 NO_ISOLATION = (
@@ -78,7 +79,9 @@ class Supervisor:
         self._wake = Wake(job.wake, job.id, time.monotonic)
         self._points = Points(job.directory, self._wake)
         self._clock = clock.steady()
-        self._captures = {host: Capture(job.directory, host, self._search, self._clock) for host in job.hosts}
+        self._captures = {
+            host: Capture(job.directory, host, self._search, self._clock, job.most_log) for host in job.hosts
+        }
         self._trainers: dict[int, process.Trainer] = {}
         self._first_failed: process.Trainer | None = None
         self._cause = "Exit"
@@ -131,6 +134,8 @@ class Supervisor:
         hosts_file = layout.hosts_file(job)
         environments = {host: layout.prepare(job, host) for host in job.hosts}
         self._record_runner()
+        with contextlib.suppress(OSError):
+            records.reserve(job.directory)
         self._started = self._clock()
         if job.max_runtime is not None:
             self._runtime_ends = time.monotonic() + job.max_runtime
@@ -296,11 +301,14 @@ class Supervisor:
             with contextlib.suppress(OSError):
                 layout.root(self._job, host).rmdir()
         with self._writing():
+            for capture in self._captures.values():
+                capture.conclude()
             self._points.sync()
         record = self._exit()  # asks the control groups
         for group in self._groups:
             group.remove(GROUP_SECONDS)
-        end = time.monotonic() + DISK_PATIENCE
+        (self._job.directory / records.RESERVE).unlink(missing_ok=True)
+        end = time.monotonic() + (DISK_PATIENCE if any(record["codes"].values()) else RESULT_PATIENCE)
         while True:
             try:
                 return records.write(self._job.directory / records.EXIT, record, durable=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pegbox.engine.ballast import Ballast
 from pegbox.engine.context import Context
 from pegbox.engine.outage import Outage
 from pegbox.engine.proposer import ProcessProposer
@@ -34,6 +35,7 @@ def context(tmp_path: Path) -> Iterator[Context]:
         clock=time.time,
         poke=lambda _: None,
         database=Outage("the database", time.monotonic),
+        ballast=Ballast(tmp_path / "home"),
     )
     executor.close()
     store.close()

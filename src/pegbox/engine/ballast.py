@@ -1,0 +1,46 @@
+"""Room on the disk that is given back when the database has none left.
+
+A job that fills the disk fails, and its files are then removed; but its failure has to be written down first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+import structlog
+
+log = structlog.get_logger()
+
+SIZE = 16 << 20  #: bytes
+
+
+class Ballast:
+    """A file without meaning in the home."""
+
+    def __init__(self, home: Path, size: int = SIZE) -> None:
+        self._file, self._size = home / "ballast", size
+
+    def lay(self) -> None:
+        """Take the room, if it is not taken and there is plenty."""
+        with contextlib.suppress(OSError):  # the next time
+            if self._file.exists() or not self._is_room():
+                return
+            fd = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.posix_fallocate(fd, 0, self._size)
+            finally:
+                os.close(fd)
+
+    def drop(self) -> None:
+        """Give the room back."""
+        try:
+            self._file.unlink()
+        except FileNotFoundError:
+            return
+        log.warning("the disk is full: the ballast was dropped, make room", file=str(self._file))
+
+    def _is_room(self) -> bool:
+        found = os.statvfs(self._file.parent)
+        return found.f_bavail * found.f_frsize > 3 * self._size

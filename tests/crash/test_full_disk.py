@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -67,6 +68,7 @@ def own(disk: Path) -> Iterator[RunningServer]:
     server.client("s3").create_bucket(Bucket=server.home.name)
     yield server
     server.kill()
+    shutil.rmtree(server.home)
 
 
 class Filler:

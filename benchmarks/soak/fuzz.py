@@ -68,7 +68,7 @@ class Report:
             self.statuses.update(map(str, codes) if codes else ["closed"])
             self.slowest = max(self.slowest, seconds)
             bad = [code for code in codes if code >= 500 and code not in FAIR]
-            if (bad or not is_over) and len(self.findings) < MOST_FINDINGS:
+            if (bad or not (is_over or codes)) and len(self.findings) < MOST_FINDINGS:
                 shown = base64.b64encode(data[:4000]).decode()
                 fault = f"status {bad[0]}" if bad else "no answer"
                 self.findings.append(
@@ -179,7 +179,10 @@ def fuzz(folder: Path, seconds: float, seed: int) -> dict[str, Any]:
             s3.create_bucket(Bucket=BUCKET)
         run_workers(server, max(3.0, seconds * 0.2), seed, report)
         before = quiet(server, 10 if seconds > 60 else 2)
-        run_workers(server, seconds * 0.8, seed + 1, report)
+        trend = []
+        for part in range(8):
+            run_workers(server, seconds * 0.1, seed + 1 + part, report)
+            trend.append(measure(server.pid)["resident"])
         after = quiet(server, 20 if seconds > 60 else 4)
         with closing(server.client("sagemaker")) as sagemaker:
             sagemaker.list_training_jobs()
@@ -195,6 +198,7 @@ def fuzz(folder: Path, seconds: float, seed: int) -> dict[str, Any]:
         "slowest_seconds": round(report.slowest, 3),
         "before": before,
         "after": after,
+        "resident_meanwhile": trend,
         "grown": grown,
         "errors_logged": errors_of(folder / "server.log")[:20],
         "findings": report.findings,

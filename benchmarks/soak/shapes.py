@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import copy
+import hmac
 import json
 import random
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -19,6 +22,7 @@ from botocore.serialize import create_serializer
 
 from pegbox.app import operation_table
 from pegbox.wire.service import enum_of, matcher, pattern_of, service_model
+from pegbox.wire.sigv4 import Scope, derive_key
 
 BUCKET = "fuzz"
 #: values that mean something to some member; those that match a member's pattern are preferred
@@ -96,7 +100,9 @@ class Shapes:
             return self._json()
         if kind < 0.5:
             return self._form()
-        return self._s3_by_model() if kind < 0.75 else self._s3_by_hand()
+        if kind < 0.53:
+            return self._upload_form()
+        return self._s3_by_model() if kind < 0.77 else self._s3_by_hand()
 
     # -- values
 
@@ -237,6 +243,28 @@ class Shapes:
         body = urlencode(given, errors="replace").encode()
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         return self._signed("sts", "POST", "/", headers, body, "sts")
+
+    def _upload_form(self) -> Sent:
+        """An upload from a web form with a signed policy."""
+        rng, now = self.rng, datetime.now(UTC)
+        scope = Scope(str(self.credentials.access_key), f"{now:%Y%m%d}", "us-east-1", "s3")
+        fields = {"key": rng.choice(["k", "in/${filename}", self.text()]), "x-amz-algorithm": "AWS4-HMAC-SHA256"}
+        fields |= {"x-amz-credential": f"{scope.key_id}/{scope}", "x-amz-date": f"{now:%Y%m%dT%H%M%SZ}"}
+        names = ["success_action_status", "success_action_redirect", "tagging", "acl", "content-type", "x-amz-meta-a"]
+        fields |= {rng.choice(names): rng.choice([*KNOWN, *WILD])[:300] for _ in range(rng.randrange(3))}
+        conditions: list[Any] = [{name: value} for name, value in fields.items()]
+        if rng.random() < 0.3:
+            conditions.append(rng.choice([self.wild(), ["content-length-range", self.wild(), 10]]))
+        document = {"expiration": f"{now + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}", "conditions": conditions}
+        policy = base64.b64encode(json.dumps(document).encode("utf-8", "surrogatepass")).decode()
+        key = derive_key(str(self.credentials.secret_key), scope)
+        fields |= {"policy": policy, "x-amz-signature": hmac.digest(key, policy.encode(), "sha256").hex()}
+        parts = [f'--b\r\nContent-Disposition: form-data; name="{n}"\r\n\r\n{v}\r\n' for n, v in fields.items()]
+        parts.append('--b\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\ndata\r\n--b--\r\n')
+        body = "".join(parts).encode("utf-8", "surrogatepass")
+        host = rng.choice([self.netloc] * 9 + ["["])
+        head = f"POST /{BUCKET} HTTP/1.1\r\nHost: {host}\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+        return Sent("upload form", f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode(), body)
 
     # -- S3
 

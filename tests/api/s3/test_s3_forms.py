@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import http.client
@@ -183,3 +184,50 @@ def test_the_account_of_the_key_must_own_the_bucket(tmp_path: Path) -> None:
         fields = {"key": "k", "AWSAccessKeyId": other.id, "policy": text, "signature": signature}
         answer = httpx.post(f"{url}/bucket", data=fields, files={"file": b"x"})
         assert told(answer) == ("AccessDenied", 403)
+
+
+@pytest.mark.parametrize("host", ["[", "[::1", "a b", "é", "", "a/b", "a:b", "x" * 300])
+def test_a_host_that_is_none_does_no_harm(s3: Any, url: str, bucket: str, host: str) -> None:
+    presigned = signer(url, "s3v4").generate_presigned_post(
+        bucket, "k", {"success_action_status": "201"}, [{"success_action_status": "201"}]
+    )
+    request = httpx.Request("POST", presigned["url"], data=presigned["fields"], files={"file": ("a", b"hello")})
+    body, place = request.read(), urlsplit(url)
+    with contextlib.closing(http.client.HTTPConnection(place.netloc, timeout=20)) as connection:
+        connection.putrequest("POST", f"/{bucket}", skip_host=True)
+        connection.putheader("Host", host.encode())
+        connection.putheader("Content-Type", request.headers["content-type"])
+        connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders(body)
+        answer = connection.getresponse()
+        text = answer.read().decode()
+    assert answer.status in (201, 400)
+    if answer.status == 201:
+        assert f"<Location>/{bucket}/k</Location>" in text
+
+
+@pytest.mark.parametrize("target", ["http://[", "http://é\u20ac/\U0001f600", "https://a b/"])
+def test_a_redirect_that_is_none_does_no_harm(url: str, bucket: str, target: str) -> None:
+    fields = {"success_action_redirect": target}
+    presigned = signer(url, "s3v4").generate_presigned_post(bucket, "k", fields, [fields])
+    answer = post(presigned)
+    assert answer.status_code == 303
+    assert answer.headers["location"].isascii() and " " not in answer.headers["location"]
+
+
+def test_deep_policies_are_refused(url: str, bucket: str) -> None:
+    deep: Any = 1
+    for _ in range(900):
+        deep = [deep]
+    presigned = signer(url, "s3v4").generate_presigned_post(bucket, "k", {}, [["content-length-range", deep, 5]])
+    assert told(post(presigned)) == ("InvalidPolicyDocument", 400)
+
+
+def test_headers_behind_the_file_have_limits(url: str, bucket: str) -> None:
+    presigned = signer(url, "s3v4").generate_presigned_post(bucket, "k")
+    request = httpx.Request("POST", presigned["url"], data=presigned["fields"], files={"file": ("a", b"hello")})
+    body = request.read()
+    end = body.rstrip(b"\r\n").rsplit(b"\r\n", 1)[1].removesuffix(b"--")
+    body = body.rstrip(b"\r\n").removesuffix(b"--") + b"\r\na: " + b"b" * (8 << 20) + b"\r\n\r\n\r\n" + end + b"--\r\n"
+    answer = httpx.post(f"{url}/{bucket}", content=body, headers={"content-type": request.headers["content-type"]})
+    assert told(answer) == ("MalformedPOSTRequest", 400)

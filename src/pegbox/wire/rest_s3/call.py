@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
@@ -17,6 +18,7 @@ from pegbox.wire.sigv4 import Caller, query_pairs
 
 LONGEST_KEY = 1024  #: bytes of UTF-8
 _HEADER_PREFIX = "x-amz-"
+_HOST = re.compile(r"([A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -58,6 +60,13 @@ class Call:
     def key(self) -> str:
         """The key of the path."""
         return self.target.key
+
+    @property
+    def location(self) -> str:
+        """The address of the object; without the server's if what the client calls it can be none."""
+        host = self.request.headers.get("host", "")
+        server = f"{self.request.scope['scheme']}://{host}" if _HOST.fullmatch(host) else ""
+        return f"{server}/{self.bucket}/{quote(self.key)}"
 
     def number(self, name: str, default: int, most: int) -> int:
         """A whole number of the query, cut to `most`.  Raises S3Error InvalidArgument."""

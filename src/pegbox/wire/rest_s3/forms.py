@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -36,6 +36,7 @@ MULTIPART = "multipart/form-data"
 
 Signer = Callable[[Mapping[str, str]], Caller]  #: who signed the policy among these fields; raises AuthError
 
+_URL = ":/?#[]@!$&'()*+,;=%~"  #: signs of a URL; all others are percent-encoded
 _HEADERS = frozenset({"content-type", "cache-control", "content-disposition", "content-encoding", "expires"})
 
 
@@ -252,10 +253,10 @@ def _headers(fields: Mapping[str, str]) -> Headers:
 
 
 def _answer(call: Call, fields: Mapping[str, str], stored: StoredObject) -> Response:
-    location = str(call.request.url.replace(path=f"/{call.bucket}/{quote(call.key)}", query=""))
+    location = call.location
     headers = {"etag": quoted(stored.etag), "location": location, **checksum_headers(stored.checksum)}
-    redirect = fields.get("success_action_redirect") or fields.get("redirect", "")
-    if redirect and urlsplit(redirect).scheme in ("http", "https"):
+    redirect = quote(fields.get("success_action_redirect") or fields.get("redirect", ""), safe=_URL)
+    if redirect.startswith(("http://", "https://")):
         told = f"bucket={quote(call.bucket)}&key={quote(call.key, safe='')}&etag={quote(quoted(stored.etag))}"
         return Response(None, 303, headers | {"location": f"{redirect}{'&' if '?' in redirect else '?'}{told}"})
     status = fields.get("success_action_status")

@@ -128,7 +128,7 @@ def _wanted_part(part: Element) -> _Wanted:
 async def _complete(call: Call, wanted: Sequence[_Wanted]) -> str:
     stored = await in_thread(_finish, call, wanted)
     values: dict[str, object] = {
-        "Location": str(call.request.url.replace(query="")),
+        "Location": call.location,
         "Bucket": call.bucket,
         "Key": call.key,
         "ETag": quoted(stored.etag),

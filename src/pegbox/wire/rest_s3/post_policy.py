@@ -89,7 +89,7 @@ def _read(condition: Any) -> tuple[str, Any, Any]:
 
 
 def _size(value: Any) -> int:
-    text = str(value)
+    text = str(value) if isinstance(value, str | int) else ""
     if isinstance(value, bool) or not text.isascii() or not text.isdigit() or len(text) > 18:
         raise _invalid("Invalid content-length-range: it needs two whole numbers.")
     return int(text)

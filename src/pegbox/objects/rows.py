@@ -76,7 +76,7 @@ def dump_description(description: Description) -> str:
 
 
 def dump_tags(tags: Mapping[str, str]) -> str:
-    """Tags as JSON, in order."""
+    """Tags as JSON."""
     return json.dumps(dict(tags))
 
 

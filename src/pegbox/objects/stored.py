@@ -34,7 +34,7 @@ class Description:
 
     headers: Mapping[str, str] = field(default_factory=dict)  #: lower-case content-type, cache-control, ...
     metadata: Mapping[str, str] = field(default_factory=dict)  #: user metadata, lower-case names without x-amz-meta-
-    tags: Mapping[str, str] = field(default_factory=dict)  #: in the order they were given
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

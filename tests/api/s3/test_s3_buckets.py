@@ -235,3 +235,10 @@ def test_a_bucket_with_uploads_may_go(s3: Any, bucket: str) -> None:
     s3.delete_bucket(Bucket=bucket)
     s3.create_bucket(Bucket=bucket)
     assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
+
+
+def test_an_empty_token_is_no_token(s3: Any, bucket: str) -> None:
+    for key in "abc":
+        s3.put_object(Bucket=bucket, Key=key, Body=b"")
+    found = s3.list_objects_v2(Bucket=bucket, ContinuationToken="", StartAfter="a")
+    assert ([each["Key"] for each in found["Contents"]], found["ContinuationToken"]) == (["b", "c"], "")

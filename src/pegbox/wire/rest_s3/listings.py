@@ -41,7 +41,7 @@ async def list_objects_v2(call: Call) -> Response:
         raise invalid_argument("list-type", call.query["list-type"], "Invalid List Type specified in Request")
     token, start = call.query.get("continuation-token"), call.query.get("start-after", "")
     limit, encode = call.number("max-keys", LARGEST_PAGE, LARGEST_PAGE), encoder(call)
-    page = await _page(call, start if token is None else _after(token), limit)
+    page = await _page(call, _after(token) if token else start, limit)
     head = {
         "Name": call.bucket,
         "Prefix": encode(call.query.get("prefix", "")),

@@ -125,5 +125,5 @@ def _bad_header(text: str) -> S3Error:
 
 
 def _document(tags: Mapping[str, str]) -> str:
-    each = (xml.branch("Tag", xml.leaves({"Key": key, "Value": value})) for key, value in tags.items())
+    each = (xml.branch("Tag", xml.leaves({"Key": key, "Value": value})) for key, value in sorted(tags.items()))
     return xml.document("Tagging", xml.branch("TagSet", *each))

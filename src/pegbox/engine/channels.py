@@ -9,6 +9,7 @@ import errno
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -17,6 +18,8 @@ from pegbox.engine.faults import ClientFault
 from pegbox.objects.base import Location, NoSuchObject, ObjectStore
 from pegbox.objects.locations import parse
 
+AT_ONCE = 8  #: objects fetched side by side: most of the time of a small one from an outside S3 is waiting
+_BATCH = 1000
 MOST_MANIFEST = 64 << 20  #: bytes of a manifest file
 MOST_ENTRIES = 1_000_000
 LONGEST_ENTRY = 4096  #: characters of the first entry
@@ -64,21 +67,30 @@ def fetch(objects: ObjectStore, account: str, found: Sequence[Input], into: Path
     Raises ClientFault when one is gone, or is a file and a folder at once.
     """
     into.mkdir(parents=True, exist_ok=True)
-    for item in found:
-        target = into / item.path
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            objects.fetch(account, item.location, target)
-        except NoSuchObject:
-            raise ClientFault(f"Data download failed: [{item.location}] does not exist.") from None
-        except (FileExistsError, NotADirectoryError, IsADirectoryError):
-            raise ClientFault(
-                f"Data download failed: [{item.location}] is both a file and a folder in the channel."
-            ) from None
-        except OSError as error:
-            if error.errno != errno.ENAMETOOLONG:
-                raise
-            raise ClientFault(f"Data download failed: [{item.location}] is too long for the name of a file.") from None
+
+    def one(item: Input) -> None:
+        _fetch(objects, account, item, into / item.path)
+
+    with ThreadPoolExecutor(AT_ONCE, "fetch") as pool:
+        for start in range(0, len(found), _BATCH):
+            for _ in pool.map(one, found[start : start + _BATCH]):
+                pass
+
+
+def _fetch(objects: ObjectStore, account: str, item: Input, target: Path) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        objects.fetch(account, item.location, target)
+    except NoSuchObject:
+        raise ClientFault(f"Data download failed: [{item.location}] does not exist.") from None
+    except (FileExistsError, NotADirectoryError, IsADirectoryError):
+        raise ClientFault(
+            f"Data download failed: [{item.location}] is both a file and a folder in the channel."
+        ) from None
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        raise ClientFault(f"Data download failed: [{item.location}] is too long for the name of a file.") from None
 
 
 def folder(location: Location) -> Location:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 10
 READ_SECONDS = 30  #: of silence
+SMALL = 8 << 20  #: bytes; a larger object comes in several ranges at once
+_STEP = 1 << 20
 
 _ABSENT = frozenset({"NoSuchKey", "NoSuchBucket", "404", "NotFound"})
 _PASSING = frozenset({"RequestTimeTooSkewed", "RequestTimeout", "SlowDown", "Throttling"})  #: by themselves
@@ -81,6 +83,13 @@ class RemoteStore:
         """Download an object to `into`.  Raises NoSuchObject."""
         into.parent.mkdir(parents=True, exist_ok=True)
         with _told(location):
+            found = self._client.get_object(Bucket=location.bucket, Key=location.key)
+            with closing(found["Body"]) as body:
+                if found["ContentLength"] <= SMALL:
+                    with into.open("wb") as target:
+                        for block in body.iter_chunks(_STEP):
+                            target.write(block)
+                    return
             self._client.download_file(location.bucket, location.key, str(into))
 
     @property

@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import math
 import shutil
-import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,9 @@ import structlog
 from pegbox.crashpoints import AFTER, BEFORE, reach
 from pegbox.domain import training
 from pegbox.domain.training import Phase, StopReason, TrainingJob
-from pegbox.engine import limits, outputs, staging
+from pegbox.engine import outputs, staging
 from pegbox.engine.apart import carry_out
+from pegbox.engine.attempts import attempt_of, failure_reason
 from pegbox.engine.context import Context, attempt_directory
 from pegbox.engine.faults import ClientFault
 from pegbox.engine.leased import LeasedObjects
@@ -27,7 +27,6 @@ from pegbox.engine.obstacles import FULL
 from pegbox.engine.programs import Plan, plan
 from pegbox.executors.base import Attempt, Cause, Exit, Observation
 from pegbox.executors.base import Phase as Seen
-from pegbox.naming import arn
 from pegbox.objects.base import Refused
 from pegbox.store.base import Fenced, MetricPoint, NotFound, Resource, Stale, Transaction, Unavailable
 
@@ -35,7 +34,6 @@ log = structlog.get_logger()
 
 MANY_POINTS = 1000  #: so many new points at once are a page of more
 CONFIRMED_FOR = 0.05  #: seconds for which a lease that was seen to be ours is taken to be
-CLIENT_CODES = (126, 127)  #: exit codes for a program that cannot be executed
 
 
 class TrainingWork:
@@ -251,7 +249,7 @@ class TrainingWork:
         if job.failure is not None:
             job = replace(job, phase=Phase.PACKING)
         elif job.stop is None and any(ended.codes.values()):
-            job = replace(job, failure=_failure_reason(ended), phase=Phase.PACKING)
+            job = replace(job, failure=failure_reason(ended), phase=Phase.PACKING)
         else:
             job = training.enter(job, "Uploading", Phase.PACKING, self._context.clock())
         self._take_points(seen)
@@ -405,57 +403,4 @@ class TrainingWork:
         return attempt_directory(home, self._resource.id, self._job.attempt)
 
     def _attempt(self, todo: Plan) -> Attempt:
-        resource, document = self._resource, self._resource.document
-        resources = document["ResourceConfig"]
-        return Attempt(
-            id=f"{resource.id}-{self._job.attempt}",
-            directory=self._directory(),
-            job_name=resource.name,
-            job_arn=arn("training-job", resource.name, account=resource.account, region=resource.region),
-            region=resource.region,
-            program=todo.program,
-            hyperparameters=document.get("HyperParameters") or {},
-            environment=document.get("Environment") or {},
-            channels=_input_data_config(document),
-            metrics=document["AlgorithmSpecification"].get("MetricDefinitions") or [],
-            instance_count=resources["InstanceCount"],
-            instance_type=resources["InstanceType"],
-            checkpoint_path=(document.get("CheckpointConfig") or {}).get("LocalPath"),
-            max_runtime=max(1.0, document["StoppingCondition"]["MaxRuntimeInSeconds"] - self._job.used),
-            grace=self._context.settings.stop_grace,
-            limits=limits.of(document, self._context.settings.limited),
-            network_isolation=bool(document.get("EnableNetworkIsolation")),
-            most_log=self._context.settings.most_log,
-        )
-
-
-def _input_data_config(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """inputdataconfig.json.  (Guide, "How Amazon SageMaker Provides Training Information".)"""
-    mode = document["AlgorithmSpecification"]["TrainingInputMode"]
-    return {
-        channel["ChannelName"]: {
-            **({"ContentType": channel["ContentType"]} if channel.get("ContentType") else {}),
-            "TrainingInputMode": channel.get("InputMode") or mode,
-            "S3DistributionType": channel["DataSource"]["S3DataSource"]["S3DataDistributionType"],
-            "RecordWrapperType": channel["RecordWrapperType"],
-        }
-        for channel in document.get("InputDataConfig") or []
-    }
-
-
-def _failure_reason(ended: Exit) -> str:
-    """`AlgorithmError: <what the program said>, exit code: N`; as containers do, N is 128 and more for a signal."""
-    code = next(code for code in ended.codes.values() if code)
-    if code in CLIENT_CODES and ended.failure.startswith("ClientError"):
-        return ended.failure
-    said = ended.failure or (f"ended by signal {_signal_name(-code)}" if code < 0 else "the program said nothing")
-    said = "".join(sign if sign.isprintable() or sign in "\n\t" else " " for sign in said)
-    head, tail = "AlgorithmError: ", f", exit code: {code if code > 0 else 128 - code}"
-    return f"{head}{said[: training.MOST_REASON - len(head) - len(tail)]}{tail}"
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return str(number)
+        return attempt_of(self._resource, self._job, todo, self._directory(), self._context.settings)

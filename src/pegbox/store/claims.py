@@ -116,7 +116,10 @@ class Claims:
 
     def release(self, connection: Connection, done: Collection[tuple[Resource, float | None]]) -> None:
         """Let go of work, each row to be looked at again in so many seconds or never."""
-        given = [{"row": row.id, "epoch_then": row.epoch, "due_in": due_in} for row, due_in in done]
+        given = [
+            {"row": row.id, "epoch_then": row.epoch, "due_in": due_in}
+            for row, due_in in sorted(done, key=lambda each: each[0].id)
+        ]
         if given:
             connection.execute(self._release, given)
 

@@ -1,0 +1,76 @@
+"""What an attempt at a training job is told, and what its end means."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pegbox.domain.training import MOST_REASON, TrainingJob
+from pegbox.engine import limits
+from pegbox.engine.programs import Plan
+from pegbox.executors.base import Attempt, Exit
+from pegbox.naming import arn
+from pegbox.settings import Settings
+from pegbox.store.base import Resource
+
+CLIENT_CODES = (126, 127)  #: exit codes for a program that cannot be executed
+
+
+def attempt_of(resource: Resource, job: TrainingJob, todo: Plan, directory: Path, settings: Settings) -> Attempt:
+    """The present attempt at a job; its time is what earlier ones have left."""
+    document = resource.document
+    resources = document["ResourceConfig"]
+    return Attempt(
+        id=f"{resource.id}-{job.attempt}",
+        directory=directory,
+        job_name=resource.name,
+        job_arn=arn("training-job", resource.name, account=resource.account, region=resource.region),
+        region=resource.region,
+        program=todo.program,
+        hyperparameters=document.get("HyperParameters") or {},
+        environment=document.get("Environment") or {},
+        channels=_input_data_config(document),
+        metrics=document["AlgorithmSpecification"].get("MetricDefinitions") or [],
+        instance_count=resources["InstanceCount"],
+        instance_type=resources["InstanceType"],
+        checkpoint_path=(document.get("CheckpointConfig") or {}).get("LocalPath"),
+        max_runtime=max(1.0, document["StoppingCondition"]["MaxRuntimeInSeconds"] - job.used),
+        grace=settings.stop_grace,
+        limits=limits.of(document, settings.limited),
+        network_isolation=bool(document.get("EnableNetworkIsolation")),
+        most_log=settings.most_log,
+    )
+
+
+def _input_data_config(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """inputdataconfig.json.  (Guide, "How Amazon SageMaker Provides Training Information".)"""
+    mode = document["AlgorithmSpecification"]["TrainingInputMode"]
+    return {
+        channel["ChannelName"]: {
+            **({"ContentType": channel["ContentType"]} if channel.get("ContentType") else {}),
+            "TrainingInputMode": channel.get("InputMode") or mode,
+            "S3DistributionType": channel["DataSource"]["S3DataSource"]["S3DataDistributionType"],
+            "RecordWrapperType": channel["RecordWrapperType"],
+        }
+        for channel in document.get("InputDataConfig") or []
+    }
+
+
+def failure_reason(ended: Exit) -> str:
+    """`AlgorithmError: <what the program said>, exit code: N`; as containers do, N is 128 and more for a signal."""
+    code = next(code for code in ended.codes.values() if code)
+    if code in CLIENT_CODES and ended.failure.startswith("ClientError"):
+        return ended.failure
+    said = ended.failure or (f"ended by signal {_signal_name(-code)}" if code < 0 else "the program said nothing")
+    said = "".join(sign if sign.isprintable() or sign in "\n\t" else " " for sign in said)
+    head, tail = "AlgorithmError: ", f", exit code: {code if code > 0 else 128 - code}"
+    return f"{head}{said[: MOST_REASON - len(head) - len(tail)]}{tail}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)

@@ -97,6 +97,10 @@ class Settings:
     patience: float = 600.0
     #: Largest log of an instance, in bytes. Of a longer one the beginning and the end are kept.
     most_log: int = 4 << 30
+    #: Days to keep the logs of training jobs that have ended; 0 keeps them for ever.
+    keep_logs_days: float = 0.0
+    #: Days to keep the metric points of training jobs that have ended; 0 keeps them for ever.
+    keep_points_days: float = 0.0
     #: Largest body of a JSON or query request, in bytes.
     max_body: int = 4 << 20
     #: Seconds that a client may stall in a request; a third of it for the head.
@@ -248,6 +252,9 @@ def _faults(settings: Settings) -> Iterator[tuple[str, str]]:
             yield name, f"{name}: {getattr(settings, name)} is no time; give seconds, 0 or more"
     if not 0 <= settings.upload_days < math.inf:
         yield "upload_days", f"upload_days: {settings.upload_days} is no time; give days, 0 or more"
+    for name in ("keep_logs_days", "keep_points_days"):
+        if not 0 <= getattr(settings, name) < math.inf:
+            yield name, f"{name}: {getattr(settings, name)} is no time; give days, 0 or more"
     if settings.lease <= settings.tick:
         yield "lease", f"lease: {settings.lease} must be longer than tick, which is {settings.tick}"
     if settings.silence <= settings.lease:

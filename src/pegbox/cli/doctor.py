@@ -27,7 +27,7 @@ def doctor(
 
     The server may run meanwhile.  Exit code 0 when nothing is wrong, or all was repaired; 1 when something is.
     """
-    from pegbox.maintenance.doctor.examination import examine
+    from pegbox.maintenance.doctor.examination import examine, old
     from pegbox.serving import patient
 
     found: list[dict[str, Any]] = []
@@ -38,11 +38,15 @@ def doctor(
             found.append({**told, "repairable": finding.repair is not None, "repaired": done})
             if not as_json:
                 _print(found[-1])
+        outdated = old(examined)
     healthy = all(each["repaired"] for each in found)
     if as_json:
-        typer.echo(json.dumps({"healthy": healthy, "findings": found}, indent=2))
-    elif not found:
-        typer.echo("Nothing is wrong.")
+        typer.echo(json.dumps({"healthy": healthy, "findings": found, "old": outdated}, indent=2))
+    else:
+        for what, jobs in outdated.items():
+            typer.echo(f"The next daily sweep will remove the {what} of {jobs} training jobs, as the settings say.")
+        if not found:
+            typer.echo("Nothing is wrong.")
     if not healthy:
         raise typer.Exit(1)
 

@@ -25,6 +25,7 @@ from pegbox.engine.context import Context
 from pegbox.engine.mailbox import Mailbox
 from pegbox.engine.obstacles import Obstacles, obstacle
 from pegbox.engine.proposer import Closing
+from pegbox.engine.retention import keep_sweeping
 from pegbox.engine.training import TrainingWork
 from pegbox.engine.tuning import TuningWork
 from pegbox.naming import tuning_job_of
@@ -67,6 +68,7 @@ class Engine:
         self._threads = [
             threading.Thread(target=self._tick, name="engine-tick", daemon=True),
             threading.Thread(target=self._renew, name="engine-lease", daemon=True),
+            threading.Thread(target=keep_sweeping, args=(context, self._stopping), name="retention", daemon=True),
         ]
 
     def start(self) -> None:

@@ -227,8 +227,29 @@ class Transaction(Protocol):
         ...
 
 
+class OldRows(Protocol):
+    """What of ended jobs is old."""
+
+    def ended(self, before: float, among: Collection[int]) -> set[int]:
+        """Those of the training jobs `among` that ended before a moment (epoch seconds)."""
+        ...
+
+    def with_points(self, before: float) -> int:
+        """How many training jobs have metric points and ended, with their tuning jobs, before a moment."""
+        ...
+
+    def drop_points(self, before: float) -> int:
+        """Remove the metric points of some of these jobs; returns of how many, 0 when none is left."""
+        ...
+
+
 class Store(Protocol):
     """The database."""
+
+    @property
+    def old(self) -> OldRows:
+        """What may be removed."""
+        ...
 
     def transaction(self) -> AbstractContextManager[Transaction]:
         """Read and write; commits at the end, rolls back on an exception."""

@@ -18,6 +18,7 @@ from pegbox.store.claims import Asked, Claims
 from pegbox.store.credentials import Credentials
 from pegbox.store.database_file import DatabaseFile
 from pegbox.store.images import Images
+from pegbox.store.retention import Retention
 from pegbox.store.transaction import SqlTransaction, clock
 from pegbox.store.upgrade import upgrade
 
@@ -36,6 +37,7 @@ class SqlStore:
         self.keys = Credentials(self.engine)
         self.images = Images(self.engine)
         self.census = Census(self.engine)
+        self.old = Retention(self.engine)
         if migrate:
             try:
                 with connections.told():

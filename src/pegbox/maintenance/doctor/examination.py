@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 
+from pegbox.engine.retention import find
 from pegbox.errors import PegboxError
 from pegbox.maintenance.doctor import attempts, database, home, images, objects
 from pegbox.maintenance.doctor.finding import Finding, Patient
@@ -31,6 +32,17 @@ def examine(patient: Patient) -> Iterator[Finding]:
             about="database",
             message=f"{said}: see the settings database_url and home, and that it is up",
         )
+
+
+def old(patient: Patient) -> dict[str, int]:
+    """Of how many jobs the next sweep will remove what: no fault."""
+    try:
+        if patient.has_no_database or faults.revision(patient.store.engine) != HEAD:
+            return {}
+        found = find(patient.settings, patient.store.old, patient.now)
+    except Unavailable:
+        return {}
+    return {what: count for what, count in (("logs", found.logs), ("metric points", found.points)) if count}
 
 
 def _objects(patient: Patient) -> Iterator[Finding]:

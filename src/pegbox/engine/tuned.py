@@ -29,11 +29,18 @@ class TunedValues:
         if missing := [child for child in children if child not in known]:
             with store.reading() as tx:
                 states = tx.states(missing)
-            known |= {child: TrainingJob.parse(state).tuned or {} for child, state in states.items()}
+            known = known | {child: TrainingJob.parse(state).tuned or {} for child, state in states.items()}
         with self._lock:
             self._kept[parent] = known
             self._forget()
         return known
+
+    def add(self, parent: int, values: Mapping[int, Values]) -> None:
+        """Training jobs that have just been inserted need not be read."""
+        with self._lock:
+            if (known := self._kept.get(parent)) is not None:
+                self._kept[parent] = {**known, **values}
+                self._forget()
 
     def _forget(self) -> None:
         left = sum(map(len, self._kept.values())) - self._most

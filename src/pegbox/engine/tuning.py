@@ -101,6 +101,9 @@ class TuningWork:
             rows = [
                 self._insert(tx, launched + place, candidate) for place, candidate in enumerate(candidates, start=1)
             ]
+        self._context.tuned.add(
+            self._resource.id, {row.id: candidate.values for row, candidate in zip(rows, candidates, strict=True)}
+        )
         self._context.poke([row.id for row in rows])
 
     def _insert(self, tx: Transaction, number: int, candidate: Candidate) -> Resource:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from pegbox.runner import syscalls
 
+FIRST = 500  #: of 1000
+
 _SET_PDEATHSIG, _SET_CHILD_SUBREAPER = 1, 36
 
 
@@ -74,6 +76,12 @@ def _shadow_opt(shadow: Path) -> None:
 def die_with_parent(signal_number: int) -> None:
     """Have the kernel send `signal_number` to the calling process when its parent dies (Linux; elsewhere nothing)."""
     _prctl(_SET_PDEATHSIG, signal_number)
+
+
+def die_first() -> None:
+    """Have the kernel choose this process and its children before others when memory runs out (proc(5))."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(str(FIRST))
 
 
 def adopt_orphans() -> None:

@@ -170,6 +170,7 @@ def _child_of_a_cell(
             _tell(say, pid=first)
             os._exit(0)
         os.setsid()
+        isolate.die_first()
         gate.pass_through()
         try:
             cell.build(seen, str(layout.root(job, host)))
@@ -251,6 +252,7 @@ class _Refused(Exception):
 def _settle(job: Job, host: str, hosts_file: Path, runner: int) -> list[str]:
     os.setsid()
     os.nice(NICENESS)
+    isolate.die_first()
     home = layout.home(job, host)
     notes = isolate.isolate(hosts_file, home / "ml", home / "opt") if job.isolate else []
     isolate.die_with_parent(signal.SIGKILL)

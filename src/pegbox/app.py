@@ -39,7 +39,7 @@ from pegbox.engine.outage import Outage
 from pegbox.engine.proposer import ProcessProposer
 from pegbox.engine.wake import WakeSocket
 from pegbox.errors import ServiceUnavailable
-from pegbox.executors.containment import MEANING, Containment
+from pegbox.executors.containment import MEANING, WALLS, Containment
 from pegbox.executors.subprocess import SubprocessExecutor, inherited
 from pegbox.keys import KeyRing
 from pegbox.objects.base import ObjectStore
@@ -94,8 +94,14 @@ class Server:
         threading.Thread(target=self._tell_what_is_missing, name="containment", daemon=True).start()
 
     def _tell_what_is_missing(self) -> None:
-        for kind, reason in self.containment.missing().items():
-            log.warning("this machine does not contain training programs", what=kind, why=reason, so=MEANING[kind])
+        if self.containment.mode == "off":
+            log.warning("training programs are not contained: the setting containment is off", so=MEANING["files"])
+            return
+        for kind, reason in self.containment.found().items():
+            if reason and kind in WALLS:
+                log.warning("this machine does not contain training programs", what=kind, why=reason, so=MEANING[kind])
+            elif reason:
+                log.info("a limit is not held by the kernel", what=kind, why=reason, so=MEANING[kind])
 
     def stop(self) -> bool:
         """End; running training goes on.  False when a thread is still busy, with a long download for example."""

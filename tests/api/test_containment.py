@@ -72,6 +72,7 @@ def test_bound_folders_are_seen_and_listed(server: RunningServer, run: Run, tmp_
         (folder / "x").write_text(folder.name)
     source = f"""{LOOK}
     look("{data}/x", "{out}/x")
+    open("{out}/x").close()
     pathlib.Path("{out}/y").write_text("new")
     try:
         pathlib.Path("{data}/y").write_text("new")
@@ -79,7 +80,8 @@ def test_bound_folders_are_seen_and_listed(server: RunningServer, run: Run, tmp_
         pathlib.Path("{out}/y").write_text("only here")
     """
     options = ("--bind", f"{data}:ro", "--bind", str(out))
-    assert run(register(server, work, source))["TrainingJobStatus"] == "Failed"
+    reason = run(register(server, work, source))["FailureReason"]
+    assert f"({out}/x is not visible to this job: see pegbox image add --bind)" in reason
     program = register(server, work, source, *options)
     assert run(program)["files"] == {"0": b"data", "1": b"out"}
     assert (out / "y").read_text() == "only here"
@@ -186,3 +188,15 @@ def test_the_setting_chooses_among_the_limits(start_server: Callable[..., Runnin
     assert training_ended(sagemaker, request["TrainingJobName"])["TrainingJobStatus"] == "Completed"
     done = shell(server, "PEGBOX_LIMITS=memory,time pegbox serve --port 0", tmp_path)
     assert done.returncode == 1 and "'time' is none of memory, disk, processes, cpu" in done.stderr
+
+
+def test_the_doctor_finds_what_is_missing(server: RunningServer, tmp_path: Path) -> None:
+    name = new_name("image")
+    home = tmp_path / "home"
+    shell(server, f"pegbox image add {name} --command true --bind {tmp_path}/nowhere --home {home}", tmp_path)
+    assert (
+        f"image-bind: image {name}: {tmp_path}/nowhere"
+        in shell(server, f"pegbox doctor --home {home}", tmp_path).stdout
+    )
+    command = f"unshare -Ur sh -c 'echo 0 > /proc/sys/user/max_pid_namespaces; pegbox doctor --home {home}'"
+    assert "containment: files: No space left on device: programs see" in shell(server, command, tmp_path).stdout

@@ -15,11 +15,14 @@ import pegbox
 MODES = ("auto", "off", "require")
 PATIENCE = 60.0  #: seconds for the probe
 
-#: what is missing -> what that means
+#: what can be missing -> what that means
 MEANING = {
     "files": "programs see the files and processes of the server's user; /opt/ml may be missing",
     "network": "jobs with EnableNetworkIsolation fail",
+    "memory": "the limit of memory is looked after once a second, not held by the kernel",
+    "processes": "the limit of processes is looked after once a second, not held by the kernel",
 }
+WALLS = ("files", "network")  #: without these programs are not contained, and `require` does not start
 
 
 class Containment:
@@ -35,11 +38,15 @@ class Containment:
         return self.mode == "require" or (self.mode == "auto" and not self.missing().get("files"))
 
     def missing(self) -> Mapping[str, str]:
-        """Kind of containment -> why this machine has none of it."""
+        """Of the walls: which this machine has not -> why."""
+        return {kind: reason for kind, reason in self.found().items() if reason and kind in WALLS}
+
+    def found(self) -> Mapping[str, str]:
+        """Everything in MEANING -> why this machine has it not, "" when it has."""
         with self._lock:
             if self._found is None:
                 self._found = probe()
-            return {kind: reason for kind, reason in self._found.items() if reason}
+            return self._found
 
 
 def probe() -> Mapping[str, str]:

@@ -1,8 +1,8 @@
 """The walls around a training program: its own processes, its own view of the files, no capabilities.
 
-The runner enters a user namespace unless it is root.  Each instance then gets a process, a mount and an IPC namespace.
-Its first process (pid 1) builds the view, starts the program and stays to reap; when it ends, for whatever reason, the
-kernel kills everything in the namespace (pid_namespaces(7)).
+The runner enters a user namespace unless it is root with all rights.  Each instance then gets a process, a mount and an
+IPC namespace.  Its first process (pid 1) builds the view, starts the program and stays to reap; when it ends, for
+whatever reason, the kernel kills everything in the namespace (pid_namespaces(7)).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def enter_as_runner(*, network: bool = True) -> None:
 
     Without `network`, all its instances share one in which nothing can be reached but they themselves.
     """
-    if os.geteuid() != 0:
+    if not syscalls.may_administer():
         syscalls.own_user_namespace()
     if not network:
         syscalls.unshare(syscalls.NEWNET)

@@ -8,15 +8,23 @@ import sys
 import tempfile
 from collections.abc import Callable
 
-from pegbox.runner import cell
+from pegbox.runner import cell, cgroups
 from pegbox.runner.view import Entry, Kind
+
+NO_GROUP = "this user may not make control groups for it"
 
 
 def probe() -> dict[str, str]:
     """Kind of containment -> why it is not possible, "" when it is.  Forks: call it in a process without threads."""
     if not sys.platform.startswith("linux"):
-        return {"files": "it needs Linux", "network": "it needs Linux"}
-    return {"files": _tried(_enter_a_cell), "network": _tried(_leave_the_network)}
+        return dict.fromkeys(("files", "network", "memory", "processes"), "it needs Linux")
+    made = cgroups.hierarchies()
+    return {
+        "files": _tried(_enter_a_cell),
+        "network": _tried(_leave_the_network),
+        "memory": "" if "memory" in made else NO_GROUP,
+        "processes": "" if "pids" in made else NO_GROUP,
+    }
 
 
 def _tried(attempt: Callable[[], None]) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 
 from pegbox import regex
 from pegbox.crashpoints import AFTER, BEFORE, reach
-from pegbox.runner import cell, clock, isolate, layout, meter, process, records
+from pegbox.runner import cell, clock, isolate, layout, meter, process, records, view
 from pegbox.runner.capture import Capture
 from pegbox.runner.cgroups import Group
 from pegbox.runner.compat import Backtracker
@@ -339,7 +339,10 @@ class Supervisor:
         if excess := self._excess or self._meters[failed.pid].of_the_ended(failed.code or 0):
             return excess
         said = failed.refusal or layout.failure_text(self._job, failed.host, FAILURE_LENGTH)
-        return self._meters[failed.pid].explained(said)[:FAILURE_LENGTH]
+        said = self._meters[failed.pid].explained(said)
+        if hint := view.hint(self._job, said):
+            said = f"{said[: FAILURE_LENGTH - len(hint) - 3]} ({hint})"
+        return said[:FAILURE_LENGTH]
 
     def _record_runner(self) -> None:
         record: dict[str, Any] = records.identity(os.getpid())

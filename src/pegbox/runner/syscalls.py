@@ -22,6 +22,7 @@ _PIVOT_ROOT = {"x86_64": 155, "ppc64le": 203, "s390x": 217}  # 41 on the others
 _FLAGS = {"ro": _READ_ONLY, "nosuid": _NO_SUID, "nodev": _NO_DEV, "noexec": _NO_EXEC, "noatime": 0x400,
           "nodiratime": 0x800, "relatime": 0x200000}  # fmt: skip
 
+_CAP_SYS_ADMIN = 21
 _CAPABILITY_VERSION = 0x20080522
 _CAPBSET_DROP, _SET_NO_NEW_PRIVS, _CAP_AMBIENT, _CAP_AMBIENT_CLEAR_ALL, _SET_DUMPABLE = 24, 38, 47, 4, 4
 _LAST_CAPABILITY = 63  # drops stop at the first number that the kernel does not know
@@ -45,6 +46,13 @@ def mount(source: str, target: str, kind: str | None = None, flags: int = 0, dat
     """mount(2)."""
     texts = (kind.encode() if kind else None, data.encode() if data else None)
     call("mount", os.fsencode(source), os.fsencode(target), texts[0], ctypes.c_ulong(flags), texts[1])
+
+
+def may_administer() -> bool:
+    """Whether this process has CAP_SYS_ADMIN: root in a container usually has not."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    rights = next(line for line in lines if line.startswith("CapEff:"))
+    return bool(int(rights.split()[1], 16) >> _CAP_SYS_ADMIN & 1)
 
 
 def private_mounts() -> None:

@@ -8,6 +8,7 @@ the server's home, other jobs.  A hidden folder inside a visible one is covered 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -17,6 +18,7 @@ from pegbox.runner.job import Job
 
 SYSTEM = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "etc", "sys", "nix", "gnu")
 LOOKED_UP = ("run/current-system", "run/opengl-driver", "run/nvidia-persistenced")  #: parts of the system in /run
+_MISSED = re.compile(r"No such file or directory: ['\"](/[^'\"\n]+)['\"]|(?m:^ClientError: cannot run '(/[^']+)')")
 _OWN = ("proc", "sys", "dev")  #: built anew for each job: nobody's working directory
 
 #: Of a home directory: what gives access elsewhere.  Covered where the home is visible, unless bound by name.
@@ -182,6 +184,16 @@ def _needed(found: Mapping[str, Entry]) -> Iterator[Entry]:
         known = None if above is None or above.source is None else above.source + entry.target[len(above.target) :]
         if entry.kind is not Kind.READABLE or known != entry.source:
             yield entry if above is not None else replace(entry, inside=False)
+
+
+def hint(job: Job, said: str) -> str:
+    """What to do about a file that a contained program missed and that is there for us; "" for nothing."""
+    for groups in _MISSED.findall(said) if job.contain else ():
+        path = next(filter(None, groups))
+        is_ours = any(_is_below(path, folder) for folder in (*job.hidden, str(job.directory)))
+        if os.path.exists(path) and not is_ours:
+            return f"{path} is not visible to this job: see pegbox image add --bind"
+    return ""
 
 
 def _above(path: str) -> Iterator[str]:

@@ -251,6 +251,24 @@ def test_where_namespaces_are_refused_the_probe_says_so_and_a_program_is_not_run
     assert b"ran" not in log_of(directory)
 
 
+def test_root_without_its_rights_uses_a_user_namespace(tmp_path: Path) -> None:
+    if os.geteuid() != 0 or shutil.which("setpriv") is None:
+        pytest.skip("this needs root and setpriv")
+    directory = tmp_path / "attempt"
+    directory.mkdir()
+    script = "cat /proc/self/uid_map; ls /proc | grep -c '^[0-9]'; echo 1 > /opt/ml/model/a"
+    attempt = an_attempt(directory, program=Program(argv=("/bin/sh", "-c", script)), network_isolation=True)
+    files.write_attempt(attempt, inherited=INHERITED, wake=None, isolate=True, contain=True)
+    weak = ["setpriv", "--bounding-set=-sys_admin", sys.executable, "-m"]
+    subprocess.run([*weak, "pegbox.runner", str(directory)], check=True)
+    ended = files.read_exit(directory)
+    assert ended is not None
+    assert dict(ended.codes) == {"algo-1": 0}, log_of(directory)
+    assert log_of(directory).split()[:3] == [b"0", b"0", b"1"]
+    found = subprocess.run([*weak, "pegbox.runner.probe"], capture_output=True, check=True).stdout
+    assert not any(json.loads(found).values())
+
+
 AUTO = """
 import pathlib, sys
 from pegbox.executors.subprocess import SubprocessExecutor

@@ -25,3 +25,10 @@ def examine(patient: Patient) -> Iterator[Finding]:
                 about=f"image {image.name}",
                 message=f"its Python {image.python} cannot be run: its jobs will fail; pegbox image add or remove it",
             )
+        for text in image.binds:
+            if not Path(text.removesuffix(":ro")).exists():
+                yield Finding(
+                    kind="image-bind",
+                    about=f"image {image.name}",
+                    message=f"{text}, which its programs are to see, is missing: they run without it",
+                )

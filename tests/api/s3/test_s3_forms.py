@@ -80,6 +80,18 @@ def test_answers_of_a_post(s3: Any, url: str, bucket: str) -> None:
     assert post(presigned(success_action_redirect="javascript:alert(1)")).status_code == 204
 
 
+def test_conditions_are_for_the_expanded_key(s3: Any, url: str, bucket: str) -> None:
+    def upload(name: str) -> httpx.Response:
+        policy = a_policy(conditions=[["starts-with", "$key", "report"]])
+        return httpx.post(
+            f"{url}/{bucket}", data=form(bucket, policy, key="${filename}"), files={"file": (name, b"hello")}
+        )
+
+    assert upload("report.txt").status_code == 204
+    assert told(upload("other.txt")) == ("AccessDenied", 403)
+    assert [each["Key"] for each in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["report.txt"]
+
+
 def test_a_large_file_is_streamed(s3: Any, url: str, bucket: str) -> None:
     body = os.urandom(5_000_000) + b"\r\n--not the boundary\r\n"
     presigned = signer(url, "s3v4").generate_presigned_post(bucket, "k")

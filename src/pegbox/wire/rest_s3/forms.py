@@ -224,11 +224,12 @@ def _admit(store: FileStore, request: Request, target: Target, form: _Form, sign
             raise invalid_argument("policy", "", "Bucket POST must contain a field named 'policy'.")
         raise S3Error("AccessDenied", 403, "Access Denied")
     caller = signer(fields)
+    fields = fields | {"key": fields["key"].replace("${filename}", form.filename)}  # conditions are for what it becomes
     sizes = check_policy(fields["policy"], {**fields, "bucket": target.bucket}, datetime.now(UTC), LARGEST_PUT)
     headers = _headers(fields)
     check_demands(headers)
     description_of(headers)
-    key = fields["key"].replace("${filename}", form.filename)
+    key = fields["key"]
     if not 1 <= len(key.encode()) <= LONGEST_KEY:
         raise S3Error("KeyTooLongError", 400, "Your key is too long", {"MaxSizeAllowed": str(LONGEST_KEY)})
     store.bucket(caller.account, target.bucket)

@@ -46,7 +46,7 @@ class NoSuchObject(Exception):
 
 
 class Refused(Exception):
-    """The store does not let us: its credentials, policies or the permissions of a file are against it."""
+    """The store does not let us: credentials, policies or permissions are against it, or a file never stands still."""
 
 
 class Unreachable(Exception):

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from stat import S_ISREG
 from typing import BinaryIO
 
-from pegbox.objects.base import Location, NoSuchObject, ObjectInfo, at_any_time
+from pegbox.objects.base import Location, NoSuchObject, ObjectInfo, Refused, Unreachable, at_any_time
 from pegbox.objects.content import copy_range, write_whole
 
 _STEP = 1 << 20
+_TRIES = 3  #: to read a file that somebody writes
+_FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+#: a disk that is broken, a file system behind a network that does not answer
+_AWAY = frozenset({errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH})
 _NO_FILES = (Path("/proc"), Path("/sys"), Path("/dev"))
 
 
@@ -38,7 +43,7 @@ class LocalStore:
         try:
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except OSError as error:
-            raise NoSuchObject(f"{location}: {error.strerror}") from error
+            raise _meant(error, location) from error
         try:
             if not S_ISREG(os.fstat(fd).st_mode):
                 raise NoSuchObject(f"{location} is no regular file.")
@@ -51,7 +56,6 @@ class LocalStore:
     def put(self, account: str, location: Location, source: BinaryIO, confirm: Callable[[], None] = at_any_time) -> str:
         """Replace the file in one step; missing folders are made.  Returns the MD5."""
         path = self._inside(location)
-        path.parent.mkdir(parents=True, exist_ok=True)
         digest = hashlib.md5(usedforsecurity=False)
 
         def fill(fd: int) -> None:
@@ -63,10 +67,13 @@ class LocalStore:
             os.fsync(fd)
             confirm()
 
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        with _told(location):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             self._check(_place(folder) / path.name, location)
-            write_whole(Path(f"/proc/self/fd/{folder}", path.name), fill)
+            with _told(location):
+                write_whole(Path(f"/proc/self/fd/{folder}", path.name), fill)
         finally:
             os.close(folder)
         return digest.hexdigest()
@@ -79,8 +86,14 @@ class LocalStore:
         return self._walk(folder, prefix.key)
 
     def check(self, account: str, location: Location) -> None:
-        """Whether the path lies under one of the roots; folders are made by `put`.  Raises NoSuchObject."""
-        self._inside(location)
+        """Whether files may be put there; folders are made by `put`.  Raises NoSuchObject, Refused."""
+        folder = self._inside(location)
+        while not folder.exists() and folder != folder.parent:
+            folder = folder.parent
+        if not folder.is_dir():
+            raise Refused(f"{location}: [{folder}] is no folder")
+        if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
+            raise Refused(f"{location}: [{folder}] can't be written")
 
     def delete(self, account: str, location: Location) -> None:
         """Remove a file; a missing one is no error."""
@@ -88,11 +101,16 @@ class LocalStore:
             self._inside(location).unlink()
 
     def fetch(self, account: str, location: Location, into: Path) -> None:
-        """Write a private copy of a file to `into`.  Raises NoSuchObject."""
-        with self.open(account, location) as source:
-            into.parent.mkdir(parents=True, exist_ok=True)
-            with into.open("wb", buffering=0) as target:
-                copy_range(source.fileno(), target.fileno(), 0, os.fstat(source.fileno()).st_size)
+        """Write a private copy of a file to `into`, as it was at one moment.  Raises NoSuchObject.
+
+        A file that changes while it is read is read again; Refused when it goes on to change.
+        """
+        into.parent.mkdir(parents=True, exist_ok=True)
+        for _ in range(_TRIES):
+            with self.open(account, location) as source:
+                if _copied(source.fileno(), into, location):
+                    return
+        raise Refused(f"{location} changes while it is read")
 
     def _walk(self, folder: Path, prefix: str) -> Iterator[ObjectInfo]:
         for name, entry in _in_byte_order(folder):
@@ -140,11 +158,48 @@ def _place(fd: int) -> Path:
     return Path(os.readlink(f"/proc/self/fd/{fd}"))
 
 
+def _copied(source: int, into: Path, location: Location) -> bool:
+    """Copy a file; False if it has changed meanwhile."""
+    before = os.fstat(source)
+    is_short = False
+    with into.open("wb", buffering=0) as target:
+        try:
+            copy_range(source, target.fileno(), 0, before.st_size)
+        except OSError as error:
+            if error.errno not in _AWAY:
+                raise  # of the copy
+            is_short = True
+    after = os.fstat(source)
+    if (after.st_mtime_ns, after.st_size) != (before.st_mtime_ns, before.st_size):
+        return False
+    if is_short:
+        raise Unreachable(f"{location} can't be read: {os.strerror(errno.EIO)}")
+    return True
+
+
+@contextmanager
+def _told(location: Location) -> Iterator[None]:
+    """Raise Refused or Unreachable for a place that cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FORBIDDEN | _AWAY:
+            raise _meant(error, location) from error
+        raise
+
+
+def _meant(error: OSError, location: Location) -> Exception:
+    kind = Refused if error.errno in _FORBIDDEN else Unreachable if error.errno in _AWAY else NoSuchObject
+    return kind(f"{location}: {error.strerror}")
+
+
 def _in_byte_order(folder: Path) -> list[tuple[bytes, os.DirEntry[str]]]:
     """The entries of a folder, each sub-folder at the place of its name with a slash behind it."""
     try:
         with os.scandir(folder) as entries:
             named = [(os.fsencode(e.name) + b"/" * e.is_dir(follow_symlinks=False), e) for e in entries]
-    except OSError:
+    except OSError as error:
+        if error.errno in _FORBIDDEN | _AWAY:  # a part of the data is not the data
+            raise _meant(error, Location("file", "", str(folder))) from error
         return []
     return sorted(named, key=lambda pair: pair[0])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import os
+import tempfile
+import threading
 from pathlib import Path
 
 import pytest
 
-from pegbox.objects.base import Location, NoSuchObject
+from pegbox.objects.base import Location, NoSuchObject, Refused
 from pegbox.objects.local import LocalStore
 
 
@@ -121,3 +123,72 @@ def test_a_link_that_changes_meanwhile_leads_nowhere(root: Path, tmp_path: Path)
         (root / "folder").unlink()
         (root / "was" / "secret").unlink()
         (root / "was").rmdir()
+
+
+def test_a_file_that_somebody_goes_on_to_write_is_not_taken_for_data(
+    store: LocalStore, root: Path, tmp_path: Path
+) -> None:
+    (root / "file").write_bytes(bytes(1 << 24))
+    over = threading.Event()
+
+    def write() -> None:
+        with (root / "file").open("ab", buffering=0) as file:
+            while not over.wait(0.0005):
+                file.write(b"x")
+
+    writing = threading.Thread(target=write)
+    writing.start()
+    try:
+        with pytest.raises(Refused, match="changes while it is read"):
+            store.fetch("", at(root / "file"), tmp_path / "out")
+    finally:
+        over.set()
+        writing.join()
+    store.fetch("", at(root / "file"), tmp_path / "out")
+    assert (tmp_path / "out").read_bytes() == (root / "file").read_bytes()
+
+
+def test_a_file_that_shrinks_is_read_again(store: LocalStore, root: Path, tmp_path: Path) -> None:
+    (root / "file").write_bytes(bytes(1 << 20))
+    copied, real = [], os.copy_file_range
+
+    def shrink_first(source: int, target: int, count: int, offset: int) -> int:
+        if not copied:
+            os.truncate(root / "file", 10)
+        copied.append(offset)
+        return real(source, target, count, offset)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "copy_file_range", shrink_first)  # the system's call: the moment could not be met otherwise
+        store.fetch("", at(root / "file"), tmp_path / "out")
+    assert (tmp_path / "out").read_bytes() == bytes(10)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_what_may_not_be_read_or_written_is_told_as_that() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        root.chmod(0o755)
+        store = LocalStore([root])
+        (root / "data").mkdir(mode=0o755)
+        (root / "data" / "file").write_text("file")
+        (root / "data" / "file").chmod(0o600)
+        (root / "data" / "closed").mkdir(mode=0o700)
+        os.seteuid(65534)
+        try:
+            for call in (
+                lambda: store.open("", at(root / "data" / "file")),
+                lambda: list(store.list("", Location("file", "", f"{root}/data/"))),
+                lambda: store.check("", at(root / "out")),
+                lambda: store.put("", at(root / "out" / "file"), io.BytesIO(b"x")),
+            ):
+                with pytest.raises(Refused):
+                    call()
+        finally:
+            os.seteuid(0)
+
+
+def test_a_folder_that_is_a_file_takes_no_outputs(store: LocalStore, root: Path) -> None:
+    (root / "file").write_text("file")
+    with pytest.raises(Refused, match="is no folder"):
+        store.check("", at(root / "file" / "out"))

@@ -48,7 +48,7 @@ OWNERS = {
     "alembic": {"store"},
     "botocore": {"wire", "objects"},
     "starlette": {"wire", "app", "serving"},
-    "numpy": {"strategies", "algorithms", "engine"},
+    "numpy": {"strategies", "algorithms", "engine", "wire"},  # wire: checksums that the standard library lacks
     "scipy": {"strategies", "algorithms"},
     "xgboost": {"algorithms"},
     "pyarrow": {"algorithms"},

@@ -209,6 +209,14 @@ def test_checksums_are_checked_and_kept(s3: Any, bucket: str, algorithm: str) ->
     assert s3.copy_object(Bucket=bucket, Key="c", CopySource=f"{bucket}/k")["CopyObjectResult"][field] == right
 
 
+@pytest.mark.parametrize(("algorithm", "right"), [("crc32c", "b9BjxA=="), ("crc64nvme", "HXnZtLFbnvg=")])
+def test_checksums_of_large_objects_are_checked(url: str, bucket: str, algorithm: str, right: str) -> None:
+    body = b"0123456789" * 300_000
+    for claimed, expected in ((right, 200), (right[:2] + "A" + right[3:], 400)):
+        headers = {f"x-amz-checksum-{algorithm}": claimed}
+        assert Raw(url, "PUT", f"/{bucket}/k", headers=headers, body=body).send().status == expected
+
+
 def test_content_md5_is_checked(url: str, bucket: str) -> None:
     right = base64.b64encode(hashlib.md5(b"x").digest()).decode()
     for value, expected in ((right, 200), ("AAAA", 400), (base64.b64encode(bytes(16)).decode(), 400)):

@@ -1,8 +1,9 @@
 """The additional checksums of the S3 API: compute, compare, combine.
 
-crc32, sha1 and sha256 come from the standard library.  crc32c and crc64nvme are computed here byte by byte, which is
-slow: they are verified up to VERIFIED_BYTES and taken on trust above.  Checksums of whole objects uploaded in parts
-are combined from those of the parts without reading the data again (the method of zlib's crc32_combine).
+crc32, sha1 and sha256 come from the standard library.  crc32c and crc64nvme are computed here, long pieces with numpy
+(crc_lanes).  awscrt would have them, too, but where it is installed boto3 signs with it as well.
+Checksums of whole objects uploaded in parts are combined from those of the parts without reading the data again (the
+method of zlib's crc32_combine).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pegbox.errors import S3Error
 from pegbox.objects.stored import Checksum
 
 LENGTHS = {"crc32": 4, "crc32c": 4, "crc64nvme": 8, "sha1": 20, "sha256": 32}  #: bytes
-VERIFIED_BYTES = 1 << 20
+LONG = 2048  #: bytes from which on numpy is quicker
 
 _POLYNOMIALS = {"crc32": 0xEDB88320, "crc32c": 0x82F63B78, "crc64nvme": 0x9A6C9329AC4BC9B5}  # reflected
 
@@ -31,8 +32,8 @@ class Sum(Protocol):
         """Take in more data."""
         ...
 
-    def digest(self) -> bytes | None:
-        """The checksum; None if there was too much data to compute it."""
+    def digest(self) -> bytes:
+        """The checksum."""
         ...
 
 
@@ -40,7 +41,7 @@ def new_sum(algorithm: str) -> Sum:
     """A checksum of nothing yet."""
     if algorithm in ("sha1", "sha256"):
         return hashlib.new(algorithm, usedforsecurity=False)
-    return _Crc32() if algorithm == "crc32" else _SlowCrc(algorithm)
+    return _Crc32() if algorithm == "crc32" else _Crc(algorithm)
 
 
 def field_name(algorithm: str) -> str:
@@ -59,12 +60,9 @@ def check_value(algorithm: str, value: str) -> str:
     return value
 
 
-def settle(algorithm: str, computed: Sum, claimed: str | None) -> Checksum | None:
+def settle(algorithm: str, computed: Sum, claimed: str | None) -> Checksum:
     """The checksum to keep.  Raises S3Error BadDigest if the claim is wrong."""
-    digest = computed.digest()
-    if digest is None:
-        return Checksum(algorithm=algorithm, value=claimed) if claimed else None
-    value = base64.b64encode(digest).decode()
+    value = base64.b64encode(computed.digest()).decode()
     if claimed is not None and claimed != value:
         message = f"The {algorithm.upper()} you specified did not match the calculated checksum."
         raise S3Error("BadDigest", 400, message)
@@ -72,10 +70,10 @@ def settle(algorithm: str, computed: Sum, claimed: str | None) -> Checksum | Non
 
 
 def composite(algorithm: str, values: Sequence[str]) -> Checksum:
-    """The checksum of the checksums of the parts.  crc32c and crc64nvme of 10,000 parts fit VERIFIED_BYTES."""
+    """The checksum of the checksums of the parts."""
     total = new_sum(algorithm)
     total.update(b"".join(base64.b64decode(value) for value in values))
-    value = base64.b64encode(total.digest() or b"").decode()
+    value = base64.b64encode(total.digest()).decode()
     return Checksum(algorithm=algorithm, value=f"{value}-{len(values)}", kind="COMPOSITE")
 
 
@@ -84,9 +82,9 @@ def full(algorithm: str, parts: Sequence[tuple[str, int]]) -> Checksum:
     length = LENGTHS[algorithm]
     total = 0
     for value, size in parts:
-        shift = _shift(_POLYNOMIALS[algorithm], 8 * length, size)
+        shift = power(_POLYNOMIALS[algorithm], 8 * length, size)
         part = int.from_bytes(base64.b64decode(value), "big")
-        total = _multiply(shift, total, _POLYNOMIALS[algorithm], 8 * length) ^ part
+        total = multiply(shift, total, _POLYNOMIALS[algorithm], 8 * length) ^ part
     return Checksum(algorithm=algorithm, value=base64.b64encode(total.to_bytes(length, "big")).decode())
 
 
@@ -101,30 +99,32 @@ class _Crc32:
         return self._value.to_bytes(4, "big")
 
 
-class _SlowCrc:
+class _Crc:
     def __init__(self, algorithm: str) -> None:
-        self._length = LENGTHS[algorithm]
+        self._polynomial, self._length = _POLYNOMIALS[algorithm], LENGTHS[algorithm]
         self._ones = (1 << 8 * self._length) - 1
-        self._table = _table(_POLYNOMIALS[algorithm])
-        self._value, self._size = self._ones, 0
+        self._value = self._ones
 
     def update(self, data: bytes | memoryview, /) -> None:
-        self._size += len(data)
-        if self._size > VERIFIED_BYTES:
+        if len(data) >= LONG:
+            from pegbox.wire.rest_s3.crc_lanes import crc_of  # numpy is not for the start of the server
+
+            width = 8 * self._length
+            shift = power(self._polynomial, width, len(data))
+            self._value = multiply(shift, self._value, self._polynomial, width) ^ crc_of(data, self._polynomial, width)
             return
-        value, table = self._value, self._table
+        value, entries = self._value, table(self._polynomial)
         for byte in data:
-            value = table[(value ^ byte) & 0xFF] ^ (value >> 8)
+            value = entries[(value ^ byte) & 0xFF] ^ (value >> 8)
         self._value = value
 
-    def digest(self) -> bytes | None:
-        if self._size > VERIFIED_BYTES:
-            return None
+    def digest(self) -> bytes:
         return (self._value ^ self._ones).to_bytes(self._length, "big")
 
 
 @lru_cache(maxsize=4)
-def _table(polynomial: int) -> tuple[int, ...]:
+def table(polynomial: int) -> tuple[int, ...]:
+    """What each value of a byte does to the register."""
     entries = []
     for value in range(256):
         for _ in range(8):
@@ -134,18 +134,19 @@ def _table(polynomial: int) -> tuple[int, ...]:
 
 
 @lru_cache(maxsize=64)
-def _shift(polynomial: int, width: int, count: int) -> int:
+def power(polynomial: int, width: int, count: int) -> int:
     """x to the power 8 * count, modulo the polynomial; the highest bit stands for x^0."""
     result, power = 1 << width - 1, 1 << width - 9
     while count:
         if count & 1:
-            result = _multiply(result, power, polynomial, width)
-        power = _multiply(power, power, polynomial, width)
+            result = multiply(result, power, polynomial, width)
+        power = multiply(power, power, polynomial, width)
         count >>= 1
     return result
 
 
-def _multiply(first: int, second: int, polynomial: int, width: int) -> int:
+def multiply(first: int, second: int, polynomial: int, width: int) -> int:
+    """The product of two polynomials of reflected bits, modulo a third."""
     product = 0
     for bit in range(width - 1, -1, -1):
         if first >> bit & 1:

@@ -11,6 +11,10 @@ FULL = frozenset({errno.ENOSPC, errno.EDQUOT})  #: a disk or a quota
 LONGEST_PAUSE = 20.0  #: seconds between two tries
 
 
+class Hindered(Exception):
+    """Something else of this machine does not do its part; the message says what."""
+
+
 def obstacle(error: BaseException) -> str | None:
     """What is in the way, in words; None for a fault of another kind."""
     if isinstance(error, (Refused, Unreachable)):
@@ -18,7 +22,7 @@ def obstacle(error: BaseException) -> str | None:
     if isinstance(error, OSError) and error.errno in FULL:
         where = f" [{error.filename}]" if error.filename else ""
         return f"There is no room on a disk of the server{where}: {error.strerror}"
-    return None
+    return str(error) if isinstance(error, Hindered) else None
 
 
 class Obstacles:

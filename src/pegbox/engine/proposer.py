@@ -9,12 +9,11 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
-import selectors
 import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO, Protocol, cast
 
@@ -23,6 +22,7 @@ from pegbox.strategies.base import Candidate, Study
 _LENGTH = struct.Struct("!Q")
 _ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 FALLBACK = "Random"
+START_SECONDS = 60.0  #: for a worker to begin and to take in a question
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,7 @@ class Answer:
     candidates: Sequence[Candidate] = ()
     exhausted: bool = False  #: nothing is left to propose, ever
     fault: str | None = None  #: traceback of a strategy that failed
+    is_passing: bool = False  #: the fault is one of the process and not of the strategy: ask again later
 
 
 class Closing(Exception):
@@ -88,18 +89,38 @@ class ProcessProposer:
         for _ in range(2):  # a worker that was killed from outside is replaced once
             if self._closed:
                 raise Closing
+            overdue = threading.Event()
             try:
-                questions, answers = self._pipes()
-                _send(questions, question)
-                return _receive_within(answers, self._timeout)
-            except TimeoutError as error:
-                self._end()
-                return Answer(fault=f"the {question.strategy} strategy gave no answer: {error}")
+                with self._hurried(overdue, max(START_SECONDS, self._timeout)):
+                    questions, answers = self._pipes()
+                    _send(questions, question)
+                with self._hurried(overdue, self._timeout):
+                    return _answered(answers)
             except (OSError, EOFError):
                 self._end()
+            if overdue.is_set() and not self._closed:
+                fault = f"the {question.strategy} strategy gave no answer: no answer within {self._timeout:g} s"
+                return Answer(fault=fault, is_passing=True)
         if self._closed:
             raise Closing
-        return Answer(fault=f"the process of the {question.strategy} strategy died twice")
+        return Answer(fault=f"the process of the {question.strategy} strategy died twice", is_passing=True)
+
+    @contextlib.contextmanager
+    def _hurried(self, overdue: threading.Event, seconds: float) -> Iterator[None]:
+        """Kill the worker when its time is over: one that was stopped neither reads what it is sent nor answers."""
+
+        def hurry() -> None:
+            overdue.set()
+            if (worker := self._worker) is not None:
+                worker.kill()
+
+        timer = threading.Timer(seconds, hurry)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
     @property
     def pid(self) -> int:
@@ -165,11 +186,7 @@ def _exactly(pipe: BinaryIO, length: int) -> bytes:
     return data
 
 
-def _receive_within(pipe: BinaryIO, seconds: float) -> Answer:
-    with selectors.DefaultSelector() as selector:
-        selector.register(pipe, selectors.EVENT_READ)
-        if not selector.select(seconds):
-            raise TimeoutError(f"no answer within {seconds:g} s")
+def _answered(pipe: BinaryIO) -> Answer:
     answer = _receive(pipe)
     if not isinstance(answer, Answer):
         raise EOFError(f"not an answer: {answer!r}")

@@ -18,6 +18,7 @@ from pegbox.domain.training import Outcome, StopReason, TrainingJob
 from pegbox.domain.tuning import Child, TuningJob
 from pegbox.engine.context import Context
 from pegbox.engine.observer import step
+from pegbox.engine.obstacles import Hindered
 from pegbox.engine.proposer import Question
 from pegbox.naming import arn
 from pegbox.store.base import Child as ChildRow
@@ -87,6 +88,8 @@ class TuningWork:
             return len(answer.candidates) >= count
         if answer.exhausted:
             self._transact(replace(self._job, exhausted=True))
+        elif answer.fault and answer.is_passing:
+            raise Hindered("The search strategy gives no answer. See the server's log.")
         elif answer.fault:
             reason = "InternalServerError: the search strategy failed. See the server's log."
             self._transact(replace(self._job, failure=reason))

@@ -19,6 +19,7 @@ from pegbox.executors import directory as files
 from pegbox.executors.base import Attempt, Observation, Phase
 from pegbox.executors.containment import Containment
 
+ZYGOTE_HURRY = 10.0  #: seconds for one answer when everything is imported
 ZYGOTE_PATIENCE = 60.0  #: seconds for one answer; the first includes importing an algorithm's libraries
 
 _INHERITED = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
@@ -133,6 +134,7 @@ class Zygote:
         self._channel: socket.socket | None = None
         self._pid = 0
         self._is_closed = False
+        self._warmed: set[str | None] = set()  # by this process
 
     @property
     def pid(self) -> int:
@@ -154,7 +156,9 @@ class Zygote:
                 if self._is_closed:
                     break
                 try:
-                    return self._ask(request).get("pid")
+                    found = self._ask(request, ZYGOTE_HURRY if preload in self._warmed else ZYGOTE_PATIENCE)
+                    self._warmed |= {None, preload}
+                    return found.get("pid")
                 except TimeoutError:
                     self._end()
                     break
@@ -162,12 +166,14 @@ class Zygote:
                     self._end()
             return None
 
-    def _ask(self, request: bytes) -> dict[str, int]:
+    def _ask(self, request: bytes, seconds: float) -> dict[str, int]:
         if self._channel is None:
             self._begin()
+            seconds = ZYGOTE_PATIENCE
         channel = self._channel
         if channel is None or self._is_closed:  # looked at after _begin() has set the channel, see close()
             raise ConnectionError("closed")
+        channel.settimeout(seconds)
         channel.sendall(request)
         answer = b""
         while not answer.endswith(b"\n"):
@@ -191,8 +197,7 @@ class Zygote:
         ours, theirs = socket.socketpair()
         with theirs:
             self._pid = launch("pegbox.runner.zygote", stdin=theirs.fileno(), search=self._search)
-        ours.settimeout(ZYGOTE_PATIENCE)
-        self._channel = ours
+        self._channel, self._warmed = ours, set()
 
     def _end(self) -> None:
         if self._channel is None:

@@ -39,6 +39,7 @@ def attempt_of(resource: Resource, job: TrainingJob, todo: Plan, directory: Path
         max_runtime=max(1.0, document["StoppingCondition"]["MaxRuntimeInSeconds"] - job.used),
         grace=settings.stop_grace,
         limits=limits.of(document, settings.limited),
+        hidden=(job.home,) if job.home else (),  # which may be another server's
         network_isolation=bool(document.get("EnableNetworkIsolation")),
         most_log=settings.most_log,
     )

@@ -60,6 +60,7 @@ class Attempt:
     max_runtime: float | None  #: seconds of training, MaxRuntimeInSeconds
     grace: float = 120.0  #: seconds between TERM and KILL
     limits: Limits = field(default_factory=Limits)
+    hidden: tuple[str, ...] = ()  #: folders that the program must not see, the home that the attempt lies in for one
     network_isolation: bool = False  #: EnableNetworkIsolation: the instances reach each other and nothing else, or fail
     most_log: int = 4 << 30  #: bytes of each instance's log; of more, the beginning and the end are kept
 

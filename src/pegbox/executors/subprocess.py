@@ -71,7 +71,7 @@ class SubprocessExecutor:
             wake=None if self._wake is None else str(self._wake),
             isolate=True,
             contain=self._containment.is_wanted(),
-            hidden=[str(path) for path in self._hidden],
+            hidden=[*attempt.hidden, *map(str, self._hidden)],
         )
         reach(BEFORE, "runner spawn")
         pid = self._spawn(attempt)

@@ -76,6 +76,18 @@ def test_the_servers_home_and_other_attempts_are_hidden(place: Place) -> None:
         assert log.count("No such file") + log.count("Permission denied") >= 7
 
 
+def test_the_home_of_an_attempt_is_hidden_whoever_starts_it(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home/secret").write_text("the crown jewels")
+    directory = tmp_path / "home/attempts/1/1"
+    executor = SubprocessExecutor(zygote=False, hidden=[tmp_path / "another"])
+    program = Program(argv=("/bin/sh", "-c", "ls; cat home/secret"), workdir=str(tmp_path))
+    executor.start(an_attempt(directory, program=program, hidden=(str(tmp_path / "home"),)))
+    Watch(executor, directory).until_over()
+    executor.close()
+    assert b"home\n" in log_of(directory) and b"jewels" not in log_of(directory)
+
+
 def test_a_way_around_the_walls_is_barred(place: Place) -> None:
     secret = place.write("home/pegbox.db", "the crown jewels")
     home = secret.parent

@@ -32,7 +32,7 @@ Start = Callable[..., RunningServer]
 @pytest.fixture(scope="module")
 def live(start_server: Start) -> RunningServer:
     """A server that goes on while its home is damaged and repaired."""
-    server = start_server(environment={"PEGBOX_TICK": "0.2"})
+    server = start_server(environment={"PEGBOX_TICK": "0.2", "PEGBOX_CONTAINMENT": "off"})
     server.client("s3").create_bucket(Bucket="kept")
     return server
 
@@ -46,7 +46,10 @@ def healthy_in_the_end(live: RunningServer) -> Iterator[None]:
 def examine(home: Path, *options: str, **environment: str) -> tuple[int, list[dict[str, Any]]]:
     """Exit code and findings."""
     result = CliRunner().invoke(
-        app, ["doctor", "--json", "--home", str(home), *options], env=environment, catch_exceptions=False
+        app,
+        ["doctor", "--json", "--home", str(home), *options],
+        env={"PEGBOX_CONTAINMENT": "off", **environment},  # or each look would try what the machine can do
+        catch_exceptions=False,
     )
     answer = json.loads(result.output)
     assert answer["healthy"] is (result.exit_code == 0)
@@ -104,6 +107,21 @@ def test_every_kind_is_documented() -> None:
 
 def test_a_healthy_home_is_told_in_words(live: RunningServer) -> None:
     assert pegbox(live, "doctor", "--deep") == "Nothing is wrong.\n"
+
+
+def test_a_wall_that_the_machine_does_not_allow(live: RunningServer) -> None:
+    forbidden = 'echo 0 > /proc/sys/user/max_pid_namespaces; exec "$0" -m pegbox doctor --json --home "$1"'
+    done = subprocess.run(
+        ["unshare", "-Ur", "sh", "-c", forbidden, sys.executable, str(live.home)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PEGBOX_CONTAINMENT": "auto"},
+        timeout=60,
+    )
+    found = json.loads(done.stdout)["findings"]
+    assert done.returncode == 1
+    assert ("containment", "files") in {(each["kind"], each["about"]) for each in found}
+    assert {each["kind"] for each in found} == {"containment"}
 
 
 def test_a_home_that_others_may_read(live: RunningServer) -> None:

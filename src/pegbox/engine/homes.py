@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from pathlib import Path
 
 import structlog
 
 from pegbox.domain.training import Phase, TrainingJob
 from pegbox.engine.context import Context, attempt_directory
+from pegbox.engine.removal import remove
 from pegbox.executors.base import Phase as Seen
 from pegbox.store.base import NotFound, Resource
 
@@ -84,7 +84,7 @@ def _tidy(context: Context, directory: Path) -> None:
         context.executor.stop(directory)
     elif row is not None:
         for tree in trees:
-            shutil.rmtree(tree, ignore_errors=True)
+            remove(tree)
 
 
 def _row(context: Context, identity: int) -> Resource | None:

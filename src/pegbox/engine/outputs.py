@@ -28,6 +28,7 @@ from pegbox.objects.locations import parse
 SMALL = 1 << 20  #: bytes that are stored in a moment
 FILE_COST = 1 << 14  #: bytes that could be stored in the time that a file takes
 
+LONGEST_NAME = 4096  #: characters below the folder, PATH_MAX of Linux; a program can nest deeper, step by step
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO})  #: nothing, a link, a socket
 
 
@@ -75,17 +76,22 @@ def store_checkpoints(
     _check_names(set().union(*found.values()))
 
 
+_STORED = ("model", "output/data")
+
+
 def are_small(document: Mapping[str, Any], directory: Path) -> bool:
     """Whether storing the outputs takes a moment only: nobody needs to see the job Uploading."""
     if document.get("CheckpointConfig"):
         return False
     left = SMALL
-    for host in hosts(document):
-        for name in ("model", "output/data"):
-            for _, (_, size) in _Folder(directory, tree(directory, host) / name).files():
-                left -= size + FILE_COST
-                if left < 0:
-                    return False
+    folders = (_Folder(directory, tree(directory, host) / name) for host in hosts(document) for name in _STORED)
+    try:
+        for _, (_, size) in (each for folder in folders for each in folder.files()):
+            left -= size + FILE_COST
+            if left < 0:
+                return False
+    except ClientFault:  # who stores them will say so
+        return False
     return True
 
 
@@ -120,6 +126,8 @@ class _Folder:
                     for entry in entries:
                         with suppress(FileNotFoundError):
                             found = entry.stat(follow_symlinks=False)
+                            if len(name) + len(entry.name) > LONGEST_NAME:
+                                raise ClientFault(f"The output [{_printable(name)[:200]}...] is nested too deeply.")
                             if S_ISDIR(found.st_mode):
                                 names.append(f"{name}{entry.name}/")
                             else:

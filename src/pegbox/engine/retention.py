@@ -5,7 +5,6 @@ Everything may be done by several servers at once, and may be interrupted anywhe
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 import structlog
 
 from pegbox.engine.context import Context
+from pegbox.engine.removal import remove
 from pegbox.settings import Settings
 from pegbox.store.base import OldRows, Unavailable
 
@@ -44,7 +44,7 @@ def sweep(settings: Settings, old: OldRows, now: float, stopping: threading.Even
     for folder in _folders(settings, old, now):
         if stopping.is_set():
             break
-        shutil.rmtree(folder, ignore_errors=True)
+        remove(folder)
         logs += 1
     while settings.keep_points_days and not stopping.is_set():
         some = old.drop_points(now - settings.keep_points_days * DAY)

@@ -25,6 +25,7 @@ from pegbox.engine.leased import LeasedObjects
 from pegbox.engine.observer import step
 from pegbox.engine.obstacles import FULL
 from pegbox.engine.programs import Plan, plan
+from pegbox.engine.removal import remove
 from pegbox.executors.base import Attempt, Cause, Exit, Observation
 from pegbox.executors.base import Phase as Seen
 from pegbox.objects.base import Refused
@@ -369,9 +370,9 @@ class TrainingWork:
         """Give back the disk: inputs, models and code are stored elsewhere; logs and metrics stay."""
         reach(BEFORE, "clean")
         for host in staging.hosts(self._resource.document):
-            shutil.rmtree(staging.tree(self._directory(), host).parent, ignore_errors=True)
+            remove(staging.tree(self._directory(), host).parent)
         for left in [*self._directory().glob(f"{staging.SCRATCH}*"), *self._directory().glob(".*.*")]:
-            shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
+            remove(left) if left.is_dir() else left.unlink(missing_ok=True)
         reach(AFTER, "clean")
 
     def _enter(self, secondary: str, phase: Phase) -> None:

@@ -243,3 +243,20 @@ def test_headers_behind_the_file_have_limits(url: str, bucket: str) -> None:
     body = body.rstrip(b"\r\n").removesuffix(b"--") + b"\r\na: " + b"b" * (8 << 20) + b"\r\n\r\n\r\n" + end + b"--\r\n"
     answer = httpx.post(f"{url}/{bucket}", content=body, headers={"content-type": request.headers["content-type"]})
     assert told(answer) == ("MalformedPOSTRequest", 400)
+
+
+def test_fields_that_can_be_no_headers(s3: Any, url: str, bucket: str) -> None:
+    def posted(**fields: str) -> httpx.Response:
+        named = {name.replace("_", "-"): value for name, value in fields.items()}
+        conditions = [{name: value} for name, value in named.items()]
+        return post(signer(url, "s3v4").generate_presigned_post(bucket, "k", named, conditions))
+
+    assert posted(content_type=" ", cache_control=" a ", x_amz_meta_a=" b ").status_code == 204
+    found = s3.head_object(Bucket=bucket, Key="k")
+    assert (found["ContentType"], found["CacheControl"]) == ("binary/octet-stream", "a")
+    assert found["Metadata"] == {"a": "b"}
+    for name in ("x-amz-meta-a b", "x-amz-meta-\u00e9", "x-amz-meta-"):
+        assert told(posted(**{name: "1"})) == ("InvalidArgument", 400)
+    address = signer(url, "s3").generate_presigned_url("put_object", {"Bucket": bucket, "Key": "k", "ContentType": " "})
+    assert httpx.put(address, content=b"x").status_code in (200, 403)
+    assert s3.head_object(Bucket=bucket, Key="k")["ContentType"] == "binary/octet-stream"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from email.utils import format_datetime
 
 from starlette.datastructures import Headers
@@ -16,6 +17,7 @@ MOST_METADATA = 2048  #: bytes of user metadata, names and values
 
 _KEPT = ("content-type", "cache-control", "content-disposition", "content-encoding", "content-language", "expires")
 _META = "x-amz-meta-"
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 
 
 def description_of(headers: Headers) -> Description:
@@ -23,12 +25,15 @@ def description_of(headers: Headers) -> Description:
     metadata: dict[str, str] = {}
     for name, value in headers.items():
         if name.startswith(_META):
-            key = name.removeprefix(_META)
+            key, value = name.removeprefix(_META), value.strip(" \t")
+            if not _TOKEN.fullmatch(key):
+                raise invalid_argument(name, value, "Metadata names must be those of HTTP headers.")
             metadata[key] = f"{metadata[key]},{value}" if key in metadata else value
     if sum(len(name) + len(value) for name, value in metadata.items()) > MOST_METADATA:
         message = "Your metadata headers exceed the maximum allowed metadata size"
         raise S3Error("MetadataTooLarge", 400, message, {"MaxSizeAllowed": str(MOST_METADATA)})
-    kept = {name: headers[name] for name in _KEPT if headers.get(name)}
+    # Fields of forms and parameters of URLs stand for headers: unlike these they may have blanks around them.
+    kept = {name: value for name in _KEPT if (value := headers.get(name, "").strip(" \t"))}
     encoding = [part.strip() for part in kept.pop("content-encoding", "").split(",")]
     if real := ", ".join(part for part in encoding if part and part != "aws-chunked"):
         kept["content-encoding"] = real

@@ -1,0 +1,45 @@
+"""Removing what programs have left, however deep they have nested it: shutil.rmtree recurses."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from uuid import uuid4
+
+
+def remove(tree: Path) -> None:
+    """Remove a folder and all in it as far as that can be done; a missing one is no error.  Links are not followed.
+
+    Folders in folders are moved up before they are emptied, so nothing is ever deep.
+    """
+    if tree.is_symlink() or not tree.is_dir():
+        return
+    todo = [tree]
+    while todo:
+        folder = todo.pop()
+        with suppress(OSError):
+            folder.chmod(0o700)
+            with os.scandir(folder) as entries:
+                found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+            for name, is_folder in found:
+                with suppress(OSError):
+                    if is_folder:
+                        todo.append(_lifted(folder / name, tree))
+                    else:
+                        os.unlink(folder / name)
+        if folder != tree:
+            with suppress(OSError):
+                folder.rmdir()
+    shutil.rmtree(tree, ignore_errors=True)
+
+
+def _lifted(folder: Path, tree: Path) -> Path:
+    """Its new place, directly in the tree.  Raises OSError."""
+    if folder.parent == tree:
+        return folder
+    folder.chmod(0o700)  # whoever moves a folder has to be able to write to it
+    place = tree / uuid4().hex
+    folder.rename(place)
+    return place

@@ -90,7 +90,7 @@ def start(server: RunningServer, request: dict[str, Any]) -> str:
     return str(request["TrainingJobName"])
 
 
-@pytest.mark.parametrize("mode", ["refused", "reset", "fault"])
+@pytest.mark.parametrize("mode", ["reset", "fault"])
 def test_inputs_wait_for_a_store_that_fails(
     own: RunningServer, store: RunningServer, line: Line, tmp_path: Path, mode: str
 ) -> None:

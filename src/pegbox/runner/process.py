@@ -310,8 +310,16 @@ def _execute(job: Job, environment: Mapping[str, str]) -> NoReturn:
         os.execvpe(argv[0], argv, found)
     except (OSError, ValueError) as error:
         code = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_RUNNABLE
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise _Refused(code, f"cannot run {argv[0]!r}: {reason}") from None
+        raise _Refused(code, f"cannot run {argv[0]!r}: {_why(argv[0], error)}") from None
+
+
+def _why(program: str, error: OSError | ValueError) -> str:
+    """execve(2) says the same of a script and of its interpreter, and of a folder and of a file."""
+    if isinstance(error, FileNotFoundError) and os.path.exists(program):
+        return "the interpreter that its first line names is not there"
+    if isinstance(error, PermissionError) and os.path.isdir(program):
+        return "it is a directory"
+    return str(getattr(error, "strerror", None) or error)
 
 
 def call_main(module: str, environment: Mapping[str, str]) -> NoReturn:

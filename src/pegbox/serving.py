@@ -12,7 +12,7 @@ import resource
 import signal
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -105,7 +105,7 @@ def client_environment(settings: Settings) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def patient(settings: Settings, *, deep: bool, now: float, stale: float) -> Iterator[Patient]:
+def patient(settings: Settings, *, deep: bool, clock: Callable[[], float], stale: float) -> Iterator[Patient]:
     """What `pegbox doctor` examines: the home as it is, and the database without an upgrade."""
     if not settings.home.is_dir():
         raise SettingsError(f"{settings.home} is no home: --home or PEGBOX_HOME names one")
@@ -118,7 +118,7 @@ def patient(settings: Settings, *, deep: bool, now: float, stale: float) -> Iter
             identity=identity.read_text() if identity.exists() else "",
             served=address(settings) is not None,
             deep=deep,
-            now=now,
+            clock=clock,
             stale=stale,
         )
     finally:

@@ -31,7 +31,7 @@ def doctor(
     from pegbox.serving import patient
 
     found: list[dict[str, Any]] = []
-    with patient(load({"home": home}), deep=deep, now=time.time(), stale=stale) as examined:
+    with patient(load({"home": home}), deep=deep, clock=time.time, stale=stale) as examined:
         for finding in examine(examined):
             done = finding.repair() if repair and finding.repair else None
             told = {"kind": finding.kind, "about": finding.about, "message": finding.message}

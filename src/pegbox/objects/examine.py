@@ -48,13 +48,14 @@ class Examination:
 
     def faults(self, *, deep: bool) -> Iterator[Fault]:
         """Rows whose file is missing or has another size; with `deep` also those with another digest."""
-        with closing(self._connect()) as connection:
+        # Two connections: one that is reading a table goes on seeing it as it was.
+        with closing(self._connect()) as connection, closing(self._connect()) as present:
             for table, (first, second) in KEYS.items():
                 sizes = "part_sizes" if table == "object" else "'[]'"
                 query = f"select {first}, {second}, content, size, etag, {sizes} from {table}"
                 for one, two, content, size, etag, parts in connection.execute(query):
                     problem = self._problem(content, size, etag, json.loads(parts) if deep else [], deep)
-                    if problem and self._still(connection, table, content):
+                    if problem and self._still(present, table, content):
                         yield Fault(table=table, first=one, second=two, content=content, problem=problem)
 
     def unnamed(self, seconds: float) -> Iterator[Path]:
@@ -63,6 +64,16 @@ class Examination:
             for path in self._files.stale(seconds):
                 if not self._still(connection, "object", path.name) and not self._still(connection, "part", path.name):
                     yield path
+
+    def remove_unnamed(self, path: Path) -> bool:
+        """Remove a file, unless a row has come to name it; False if one has."""
+        with closing(self._connect()) as connection:
+            connection.execute("begin immediate")  # no put may name it meanwhile
+            unnamed = not any(self._still(connection, table, path.name) for table in KEYS)
+            if unnamed:
+                path.unlink(missing_ok=True)
+            connection.rollback()
+        return unnamed
 
     def idle_uploads(self, seconds: float, now: float) -> list[str]:
         """Multipart uploads that began so long ago and have no part."""

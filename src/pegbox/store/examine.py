@@ -65,6 +65,12 @@ def rows(engine: Engine) -> Iterator[Row]:
         last = found[-1].id
 
 
+def exists(engine: Engine, identity: int) -> bool:
+    """Whether there is a resource of this id now."""
+    with connections.reading(engine) as connection:
+        return connection.execute(select(_rows.c.id).where(_rows.c.id == identity)).first() is not None
+
+
 def orphaned_points(engine: Engine) -> int:
     """How many metric points belong to no resource."""
     with connections.reading(engine) as connection:

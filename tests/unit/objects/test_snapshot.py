@@ -12,6 +12,8 @@ import pytest
 from pegbox.errors import S3Error
 from pegbox.objects import snapshot
 from pegbox.objects.base import Location
+from pegbox.objects.content import content_path
+from pegbox.objects.examine import Examination
 from pegbox.objects.files import FileStore
 from pegbox.objects.stored import Description
 
@@ -98,3 +100,20 @@ def test_an_upload_that_is_aborted_meanwhile_is_not_in_the_copy(store: FileStore
     with pytest.raises(S3Error):
         copy.uploads.get(ACCOUNT, "bucket", "big", upload.id)
     copy.close()
+
+
+def test_what_is_removed_during_an_examination_is_no_fault(store: FileStore, tmp_path: Path) -> None:
+    examination = Examination(tmp_path / "store")
+    damaged = store.head_object(ACCOUNT, "bucket", "damaged").content
+    (tmp_path / "store" / content_path(damaged)).unlink()
+    faults = examination.faults(deep=False)
+    assert str(next(faults)) == "s3://bucket/damaged"
+    for key in ("kept", "removed", "replaced"):
+        store.delete(ACCOUNT, Location("s3", "bucket", key))
+    assert list(faults) == []
+
+
+def test_a_file_that_has_come_to_be_an_object_is_not_removed(store: FileStore, tmp_path: Path) -> None:
+    path = tmp_path / "store" / content_path(store.head_object(ACCOUNT, "bucket", "kept").content)
+    assert not Examination(tmp_path / "store").remove_unnamed(path)
+    assert path.exists()

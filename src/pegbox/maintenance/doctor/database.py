@@ -73,8 +73,9 @@ def _schema(patient: Patient, revision: str | None) -> Finding:
 
 def _rows(patient: Patient) -> Iterator[Finding]:
     engine = patient.store.engine
-    known = {row.id for row in faults.rows(engine)}
+    known: set[int] = set()
     for row in faults.rows(engine):
+        known.add(row.id)
         if row.state is None or row.document is None or _unreadable(row):
             yield Finding(
                 kind="document-unreadable",
@@ -96,6 +97,8 @@ def _rows(patient: Patient) -> Iterator[Finding]:
                 message="it has not ended, and no server would ever look at it",
                 repair=partial(_mark_due, patient, row),
             )
+        if row.parent_id is not None and row.parent_id not in known:
+            known.update({row.parent_id} if faults.exists(engine, row.parent_id) else ())
         if row.parent_id is not None and row.parent_id not in known:
             yield Finding(
                 kind="parent-missing",

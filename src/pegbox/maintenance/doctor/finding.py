@@ -29,8 +29,13 @@ class Patient:
     identity: str  #: of the home; "" before its first start
     served: bool  #: whether a server of this home is running
     deep: bool  #: whether contents are read
-    now: float  #: epoch seconds
+    clock: Callable[[], float]  #: epoch seconds
     stale: float  #: seconds after which a file that nobody names is a leftover
+
+    @property
+    def now(self) -> float:
+        """Epoch seconds."""
+        return self.clock()
 
     @property
     def lost_and_found(self) -> Path:

@@ -37,7 +37,7 @@ def examine(patient: Patient) -> Iterator[Finding]:
         )
     for path in store.unnamed(patient.stale):
         kind = "incoming-leftover" if path.parent.name == "incoming" else "content-unnamed"
-        yield Finding(kind=kind, about=str(path), message="belongs to no object", repair=partial(_remove, path))
+        yield Finding(kind=kind, about=str(path), message="belongs to no object", repair=partial(_remove, store, path))
     for upload in store.idle_uploads(IDLE_SECONDS, patient.now):
         yield Finding(
             kind="upload-idle",
@@ -53,9 +53,8 @@ def _forget(store: Examination, fault: Fault, aside: Path) -> str:
     return what if fault.problem == "missing" else f"{what}; what there was of it is {aside / fault.content}"
 
 
-def _remove(path: Path) -> str:
-    path.unlink(missing_ok=True)
-    return "removed"
+def _remove(store: Examination, path: Path) -> str:
+    return "removed" if store.remove_unnamed(path) else "an object has it now"
 
 
 def _abort(store: Examination, upload: str) -> str:

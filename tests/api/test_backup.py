@@ -256,6 +256,13 @@ def test_what_is_there_is_not_overwritten_unless_asked(backed_up: Path, tmp_path
     assert stored(home) == b"content"
 
 
+def test_a_home_that_is_served_is_left_alone(backed_up: Path, start_server: Start) -> None:
+    server = start_server()
+    code, said = command("restore", str(backed_up), "--home", str(server.home), "--overwrite")
+    assert (code, "a server is running" in said) == (1, True)
+    assert server.client("s3").list_buckets()["Buckets"] == []
+
+
 def test_a_database_with_rows_is_not_overwritten_unless_asked(backed_up: Path, postgres: Any, tmp_path: Path) -> None:
     url = postgres.database(f"full_{uuid.uuid4().hex[:8]}")
     first = command("restore", str(backed_up), "--home", str(tmp_path / "one"), "--database-url", url)

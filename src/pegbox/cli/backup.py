@@ -55,9 +55,13 @@ def restore(
     """
     from pegbox.app import identity_of
     from pegbox.maintenance import restore as maintenance
+    from pegbox.maintenance.archive import MaintenanceError
+    from pegbox.serving import address
 
     url = database_url or os.environ.get("PEGBOX_DATABASE_URL") or maintenance.database_url_of(source)
     settings = replace(load({"home": home, "database_url": url or None}), database_url=url)
+    if address(settings) is not None:
+        raise MaintenanceError(f"a server is running on {settings.home}: stop it first")
     manifest = maintenance.restore(
         settings,
         source.absolute(),

@@ -53,9 +53,20 @@ def definition(argv: list[str], metrics: list[dict[str, str]]) -> dict[str, Any]
     }
 
 
-def register(server: Server, name: str, argv: list[str]) -> None:
+def register(server: Server, name: str, argv: list[str], folder: Path) -> None:
     """`pegbox image add`."""
-    command = [sys.executable, "-m", "pegbox", "image", "add", name, "--home", str(server.home)]
+    command = [
+        sys.executable,
+        "-m",
+        "pegbox",
+        "image",
+        "add",
+        name,
+        "--home",
+        str(server.home),
+        "--workdir",
+        str(folder),
+    ]
     subprocess.run([*command, "--command", " ".join(argv)], check=True)
 
 
@@ -63,7 +74,7 @@ def turnarounds(server: Server, folder: Path, jobs: int) -> list[float]:
     """Seconds between an end and the next start, over a random search with one job at a time."""
     program, times = folder / "program.py", folder / "times"
     program.write_text(PROGRAM)
-    register(server, "bench", [sys.executable, str(program), str(times)])
+    register(server, "bench", [sys.executable, str(program), str(times)], folder)
     sagemaker = server.client("sagemaker")
     sagemaker.create_hyper_parameter_tuning_job(
         HyperParameterTuningJobName="turnaround",
@@ -88,7 +99,7 @@ def delays(server: Server, folder: Path, lines: int) -> list[float]:
     """Seconds between a printed line and its value in DescribeTrainingJob."""
     program = folder / "printer.py"
     program.write_text(PRINTER)
-    register(server, "bench", [sys.executable, str(program), str(lines)])
+    register(server, "bench", [sys.executable, str(program), str(lines)], folder)
     sagemaker = server.client("sagemaker")
     job = definition([], [{"Name": "clock", "Regex": "clock=(.*?);"}])
     sagemaker.create_training_job(TrainingJobName="printer", **job)

@@ -2,8 +2,8 @@
 
     python benchmarks/soak/kills.py --kills 500
 
-Half of the kills on each database.  20 tuning jobs are kept running all the time; half of them have a RetryStrategy.
-Afterwards all invariants of `pegbox.testing.invariants` are checked: the number of training jobs, starts, metric
+Half of the kills on each database, both at the same time.  20 tuning jobs are kept running on each; half of them have
+a RetryStrategy.  Afterwards all invariants of `pegbox.testing.invariants` are checked: the number of training jobs, starts, metric
 points, logs, models, checkpoints, counters, processes, slots, leases, files.  Exits with 1 if one does not hold.
 """
 
@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,11 @@ from surroundings import children, kill, postgresql, runners, write_result
 from installation import QUICK, Installation
 from pegbox.testing.crash_drive import revive
 
-WEIGHTS = {"server": 3, "runner": 5, "zygote": 2, "proposer": 1}
+WEIGHTS = {"server": 2, "runner": 6, "zygote": 2, "proposer": 1}
 MODULES = {"zygote": "pegbox.runner.zygote", "proposer": "pegbox.engine.proposer"}
 SETTINGS = {**QUICK, "PEGBOX_TICK": "1", "PEGBOX_LEASE": "3", "PEGBOX_SLOTS": "8"}
 DRAIN_SECONDS = 1800.0
+FEED_SECONDS = 2.0  #: between two looks at all tuning jobs
 
 
 class Killer:
@@ -72,9 +74,12 @@ class Killer:
 def soak(installation: Installation, kills: int, pause: float, rng: random.Random) -> dict[str, Any]:
     """Kill, let everything end, and check."""
     began, killer = time.monotonic(), Killer(installation, rng)
-    while sum(killer.done.values()) < kills:
+    fed, told = 0.0, 0
+    while (done := sum(killer.done.values())) < kills:
         revive(installation.server)
-        installation.feeder.step()
+        if time.monotonic() - fed > FEED_SECONDS:
+            installation.feeder.step()
+            fed = time.monotonic()
         killer.strike()
         until = time.monotonic() + rng.uniform(0, 2 * pause)
         while True:
@@ -82,7 +87,8 @@ def soak(installation: Installation, kills: int, pause: float, rng: random.Rando
             if time.monotonic() >= until:
                 break
             time.sleep(min(0.05, pause))
-        if sum(killer.done.values()) % 25 == 0:
+        if done >= told + 25:
+            told = done
             print(f"{time.monotonic() - began:.0f} s: {dict(killer.done)}", file=sys.stderr, flush=True)
     killed_for = time.monotonic() - began
     installation.feeder.finish(DRAIN_SECONDS)
@@ -114,25 +120,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=500)
     parser.add_argument("--running", type=int, default=20, help="tuning jobs at a time")
-    parser.add_argument("--pause", type=float, default=0.5, help="mean seconds between two kills")
+    parser.add_argument("--pause", type=float, default=0.3, help="mean seconds between two kills")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--databases", default="sqlite,postgresql")
     parser.add_argument("--result", default="soak_kills.json")
     arguments = parser.parse_args()
-    found: dict[str, Any] = {}
     databases = arguments.databases.split(",")
-    for name in databases:
-        with (
-            postgresql() if name == "postgresql" else nullcontext() as cluster,
-            tempfile.TemporaryDirectory() as folder,
-        ):
+
+    def run(name: str) -> dict[str, Any]:
+        database = postgresql() if name == "postgresql" else nullcontext()
+        with database as cluster, tempfile.TemporaryDirectory() as folder:
             feed = {"running": arguments.running, "jobs": 4, "at_once": 2, "retries": 30, "steps": 4, "pause": 0.8}
             installation = Installation(Path(folder), cluster, SETTINGS, **feed)
             try:
                 kills = arguments.kills // len(databases)
-                found[name] = soak(installation, kills, arguments.pause, random.Random(arguments.seed))
+                return soak(installation, kills, arguments.pause, random.Random(arguments.seed))
             finally:
                 installation.server.kill()
+
+    with ThreadPoolExecutor(len(databases)) as pool:
+        found = dict(zip(databases, pool.map(run, databases), strict=True))
     write_result(arguments.result, found)
     sys.exit(any(one["faults"] for one in found.values()))
 

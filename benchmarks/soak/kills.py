@@ -3,8 +3,9 @@
     python benchmarks/soak/kills.py --kills 500
 
 Half of the kills on each database, both at the same time.  20 tuning jobs are kept running on each; half of them have
-a RetryStrategy.  Afterwards all invariants of `pegbox.testing.invariants` are checked: the number of training jobs, starts, metric
-points, logs, models, checkpoints, counters, processes, slots, leases, files.  Exits with 1 if one does not hold.
+a RetryStrategy.  Afterwards all invariants of `pegbox.testing.invariants` are checked: the number of training jobs,
+starts, metric points, logs, models, checkpoints, counters, processes, slots, leases, files.  Exits with 1 if one does
+not hold.
 """
 
 from __future__ import annotations

@@ -219,9 +219,11 @@ def test_a_home_that_comes_back_stops_what_was_given_up(pair: Callable[..., Pair
         first.process.send_signal(signal.SIGSTOP)
     elsewhere = first.home.with_name("elsewhere")
     first.home.rename(elsewhere)  # as if it were on another machine
+    first.home.symlink_to(first.home.with_name("nothing"))  # whose processes nobody here would find by their path
     second.start()
     wait_for("the second attempt", lambda: (job := both.job(name)) and job.attempt == 2 and job.started)
     assert list(processes_of([first.home]))
+    first.home.unlink()
     elsewhere.rename(first.home)
     if away == "killed":
         first.start()

@@ -129,7 +129,7 @@ def create_once(create: Callable[..., Any], **request: Any) -> bool:
 
 def processes_of(homes: list[Path]) -> Iterator[tuple[int, str]]:
     """(pid, command line) of every living process that belongs to an attempt below one of these homes."""
-    roots = [str(home.resolve() / "attempts") for home in homes]
+    roots = [str(home.absolute() / "attempts") for home in homes]
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             if (entry / "stat").read_text().rpartition(")")[2].split()[0] in "ZX":

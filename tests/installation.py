@@ -53,6 +53,8 @@ class Installation:
         pegbox(self.server, "image", "add", image, "--command", f"python {program}", "--workdir", str(folder))
         self.feeder = Feeder([self.server], image, **feed)
         self.killed: set[Path] = set()
+        self.missed: list[str] = []  #: places that nothing came by when a crash was wanted
+        self._prepared = len(self.switch.passes())
 
     def job_of(self, directory: Path) -> TrainingJob:
         """The training job that an attempt's directory belongs to."""
@@ -64,6 +66,14 @@ class Installation:
         job = self.job_of(directory)
         return job.attempt > int(directory.name) or job.phase in (Phase.PACKING, Phase.ENDED)
 
+    def record(self) -> list[str]:
+        """Every pass of one tuning job and of a start."""
+        self.feeder.step()
+        self.feeder.finish()
+        self.server.kill()
+        revive(self.server)
+        return self.switch.passes()[self._prepared :]
+
     def crash_at(self, where: str, number: int = 1) -> str | None:
         """Crash there, have everything go on again; says what went wrong, None if nothing did."""
         self.switch.place(where, number=number)
@@ -73,7 +83,9 @@ class Installation:
             revive(self.server)
             taken = until(self.switch.taken, self._step, REACH_SECONDS)
         if taken is None:
-            return None if not self.switch.withdraw() else f"nothing came by: {where}"
+            if self.switch.withdraw():
+                self.missed.append(where)
+            return None
         return self.go_on(taken, where)
 
     def _step(self) -> None:

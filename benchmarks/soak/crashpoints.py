@@ -36,15 +36,11 @@ def record(folder: Path, cluster: Cluster | None) -> list[tuple[str, int]]:
     """Every (place, number of the pass) of one run."""
     installation = Installation(folder, cluster, **FEED)
     try:
-        installation.feeder.step()
-        installation.feeder.finish(SECONDS)
+        counted = Counter(installation.record())
     finally:
         installation.server.kill()
-    return [
-        (place, number)
-        for place, times in Counter(installation.switch.passes()).items()
-        for number in range(1, times + 1)
-    ]
+        installation.store.close()
+    return [(place, number) for place, times in counted.items() for number in range(1, times + 1)]
 
 
 def crash(folder: Path, cluster: Cluster | None, place: str, number: int) -> tuple[bool, list[str]]:

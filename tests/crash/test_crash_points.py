@@ -43,7 +43,7 @@ def chain(installation: Installation, places: list[str]) -> list[str]:
     return [fault for fault in found if fault] + installation.close()
 
 
-def test_a_crash_at_every_place(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_a_crash_at_a_place_of_each_kind(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     clusters: list[Cluster | None] = [None, None]
     if find_binaries() is not None:
         clusters[1] = request.getfixturevalue("postgres")
@@ -52,17 +52,17 @@ def test_a_crash_at_every_place(tmp_path: Path, request: pytest.FixtureRequest) 
         for number, cluster in enumerate(clusters)
     ]
     try:
-        for installation in both:
-            installation.feeder.step()
-        for installation in both:
-            installation.feeder.finish()
-        places = distinct([line for installation in both for line in installation.switch.passes()])
+        with ThreadPoolExecutor(2) as pool:
+            places = distinct([place for found in pool.map(Installation.record, both) for place in found])
         assert not {place for place in SEEN if not any(seen.startswith(place) for seen in places)}
         with ThreadPoolExecutor(2) as pool:
             places = representative(places)
             shares = [places[0::2], places[1::2]]
             faults = list(pool.map(chain, both, shares))
         assert faults == [[], []]
+        missed = [place for installation in both for place in installation.missed]  # some depend on what is quicker
+        assert len(missed) <= len(places) / 10, missed
     finally:
         for installation in both:
             installation.server.kill()
+            installation.store.close()

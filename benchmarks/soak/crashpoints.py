@@ -16,7 +16,6 @@ import shutil
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -36,7 +35,7 @@ def record(folder: Path, cluster: Cluster | None) -> list[tuple[str, int]]:
     """Every (place, number of the pass) of one run."""
     installation = Installation(folder, cluster, **FEED)
     try:
-        counted = Counter(installation.record())
+        counted = {place: installation.switch.most_by_one()[place] for place in installation.record()}
     finally:
         installation.server.kill()
         installation.store.close()

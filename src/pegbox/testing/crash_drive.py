@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,12 +83,22 @@ class Switch:
 
     def passes(self, thread: str | None = None) -> list[str]:
         """Every pass so far, in order, of all threads or of one."""
+        return [place for by, place in self._passes() if thread in (None, by)]
+
+    def most_by_one(self) -> dict[str, int]:
+        """How often each place was passed by that process which passed it most often."""
+        counted = Counter((by.partition("/")[0], place) for by, place in self._passes())
+        found: dict[str, int] = {}
+        for (_, place), times in counted.items():
+            found[place] = max(times, found.get(place, 0))
+        return found
+
+    def _passes(self) -> list[tuple[str, str]]:
         try:
             lines = (self._directory / PASSES).read_text().splitlines()
         except FileNotFoundError:
             return []
-        found = (line.split(" ", 1) for line in lines)
-        return [place for by, place in found if thread in (None, by)]
+        return [(by, place) for by, _, place in (line.partition(" ") for line in lines)]
 
 
 @dataclass(slots=True)

@@ -60,31 +60,35 @@ def near(context: Context) -> frozenset[str]:
     return frozenset(found)
 
 
-def tidy(context: Context) -> None:
-    """End what nobody asks for any more in our own home, and give its disk back.
+def tidy(context: Context) -> bool:
+    """End what nobody asks for any more in our own home, and give its disk back; False while something still ends.
 
     While we were silent, another server may have given up an attempt and begun the next one elsewhere.
     """
+    done = True
     for directory in sorted((context.settings.home / "attempts").glob("*/*")):
         if directory.name.isdigit() and directory.parent.name.isdigit():
             with contextlib.suppress(OSError):
-                _tidy(context, directory)
+                done = _tidy(context, directory) and done
+    return done
 
 
-def _tidy(context: Context, directory: Path) -> None:
+def _tidy(context: Context, directory: Path) -> bool:
     trees = list(directory.glob("algo-*/ml"))
-    if (directory / "exit.json").exists() and not trees:
-        return
+    if not trees and ((directory / "exit.json").exists() or not (directory / "attempt.json").exists()):
+        return True
     row = _row(context, int(directory.parent.name))
     if row is not None and _is_wanted(context, row, directory):
-        return
-    seen = context.executor.observe(directory, 0)
-    if seen.phase in (Seen.STARTING, Seen.RUNNING):
+        return True
+    phase = context.executor.observe(directory, 0).phase
+    if phase in (Seen.STARTING, Seen.RUNNING) and not (directory / "stop").exists():
         log.warning("stopping an attempt that was given up", directory=str(directory))
         context.executor.stop(directory)
-    elif row is not None:
-        for tree in trees:
-            remove(tree)
+    if phase is Seen.RUNNING or (phase is Seen.STARTING and (directory / "spawn.json").exists()):
+        return False
+    for tree in trees if row is not None else ():
+        remove(tree)
+    return True
 
 
 def _row(context: Context, identity: int) -> Resource | None:

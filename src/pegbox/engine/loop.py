@@ -37,6 +37,7 @@ MORE_WORKERS = 4  #: beyond one a slot: a job that brings or stores gigabytes ke
 LONGEST_REST = 0.005  #: seconds between two looks
 TUNERS = 2  #: strategies are asked one after the other
 TICKS_AFTER_FAULT = 5  #: ticks until work that met a fault is tried again
+TIDY_SECONDS = 5.0  #: until what was stopped is looked at again
 LONGEST_PAUSE = 60.0  #: seconds
 STEP = 5.0  #: seconds by which clocks may differ that go at one rate
 MOST_FAULTS = 10  #: unexpected faults in a row that end a job: it would never end otherwise
@@ -115,7 +116,8 @@ class Engine:
 
     def _tidy(self) -> None:
         try:
-            homes.tidy(self._context)
+            while not homes.tidy(self._context) and not self._stopping.wait(TIDY_SECONDS):
+                pass
         except Unavailable as error:
             log.warning("attempts could not be looked through", error=str(error))
         except Exception:

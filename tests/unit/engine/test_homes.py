@@ -1,0 +1,144 @@
+"""Homes nearby, and what must not go on in our own."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pegbox.domain import training, training_request
+from pegbox.domain.training import Phase, TrainingJob
+from pegbox.engine import homes
+from pegbox.engine.context import Context, attempt_directory
+from pegbox.executors.base import Attempt, Program
+from pegbox.executors.base import Phase as Seen
+from pegbox.store.base import Kind, Resource
+
+DEADLINE = 30.0
+
+
+def a_home(path: Path, host: str) -> Path:
+    for folder in ("run", "attempts"):
+        (path / folder).mkdir(parents=True)
+    (path / homes.IDENTITY).write_text(host)
+    homes.mark(path)
+    return path
+
+
+def insert(context: Context, job: TrainingJob, **changes: Any) -> int:
+    request = {
+        "TrainingJobName": "job",
+        "AlgorithmSpecification": {"TrainingImage": "any", "TrainingInputMode": "File"},
+        "RoleArn": "arn:aws:iam::123456789012:role/pegbox",
+        "OutputDataConfig": {"S3OutputPath": "file:///nowhere"},
+        "ResourceConfig": {"InstanceCount": 1, "InstanceType": "local", "VolumeSizeInGB": 1},
+        "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+    }
+    row = Resource(
+        account="123456789012",
+        region="us-east-1",
+        kind=Kind.TRAINING_JOB,
+        name="job",
+        status=job.status,
+        created_at=1.0,
+        modified_at=1.0,
+        document=training_request.normalise(request, []),
+        state=job.dump(),
+        due_at=0.0,
+        **changes,
+    )
+    with context.store.transaction() as tx:
+        return tx.insert(row).id
+
+
+def test_a_silent_home_on_this_machine_is_near(context: Context, tmp_path: Path) -> None:
+    home = a_home(tmp_path / "theirs", "theirs")
+    job = replace(training.created(1.0), phase=Phase.RUNNING, home=str(home))
+    insert(context, job, host="theirs")
+    assert homes.near(context) == {"theirs"}
+    context.store.beat("theirs")
+    assert homes.near(context) == frozenset()
+
+
+@pytest.mark.parametrize("change", ["identity", "boot", "no boot", "gone"])
+def test_a_home_elsewhere_is_not_near(tmp_path: Path, change: str) -> None:
+    home = a_home(tmp_path / "theirs", "theirs")
+    assert homes.is_near(home, "theirs")
+    if change == "identity":
+        (home / homes.IDENTITY).write_text("another")
+    elif change == "boot":
+        (home / homes.BOOT).write_text("another")
+    elif change == "no boot":
+        (home / homes.BOOT).unlink()
+    else:
+        home = tmp_path / "nothing"
+    assert not homes.is_near(home, "theirs")
+
+
+def start(context: Context, identity: int, attempt: int) -> Path:
+    """An attempt whose program would go on for a minute."""
+    directory = attempt_directory(str(context.settings.home), identity, attempt)
+    (directory / "algo-1" / "ml").mkdir(parents=True)
+    context.executor.start(
+        Attempt(
+            id=f"{identity}-{attempt}",
+            directory=directory,
+            job_name="job",
+            job_arn="arn",
+            region="us-east-1",
+            program=Program(argv=("sleep", "60")),
+            hyperparameters={},
+            environment={},
+            channels={},
+            metrics=[],
+            instance_count=1,
+            instance_type="local",
+            checkpoint_path=None,
+            max_runtime=None,
+            grace=5.0,
+        )
+    )
+    until(lambda: context.executor.observe(directory, 0).phase is Seen.RUNNING)
+    return directory
+
+
+def until(look: Any) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while not look():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_only_what_is_given_up_is_ended(context: Context) -> None:
+    home = str(context.settings.home)
+    job = replace(training.created(1.0), phase=Phase.RUNNING, attempt=2, home=home)
+    identity = insert(context, job, host=context.host)
+    given_up, wanted = (start(context, identity, attempt) for attempt in (1, 2))
+    assert not homes.tidy(context)
+    until(lambda: homes.tidy(context))
+    assert (given_up / "exit.json").exists()
+    assert not (given_up / "algo-1" / "ml").exists()
+    assert context.executor.observe(wanted, 0).phase is Seen.RUNNING
+    assert (wanted / "algo-1" / "ml").exists()
+    with context.store.transaction() as tx:
+        row = tx.by_id(identity)
+        ended = training.complete(training.ask_to_stop(job, training.StopReason.USER, 2.0), 3.0)
+        tx.save(replace(row, status=ended.status, state=ended.dump(), ended_at=3.0, host=None))
+    until(lambda: homes.tidy(context))
+    assert (wanted / "exit.json").exists()
+    assert not (wanted / "algo-1" / "ml").exists()
+
+
+def test_an_attempt_that_never_started_is_no_reason_to_look_again(context: Context) -> None:
+    home = str(context.settings.home)
+    job = replace(training.created(1.0), phase=Phase.STAGING, home=home)
+    ended = training.complete(training.ask_to_stop(job, training.StopReason.USER, 2.0), 3.0)
+    identity = insert(context, ended, ended_at=3.0)
+    directory = attempt_directory(home, identity, 1)
+    (directory / "algo-1" / "ml").mkdir(parents=True)
+    assert homes.tidy(context)
+    assert os.listdir(directory / "algo-1") == []

@@ -16,6 +16,7 @@ from typing import Any
 
 from pegbox.crashpoints import AFTER, BEFORE, reach
 from pegbox.executors.base import Attempt, Cause, Exit, Phase, Point
+from pegbox.runner import records
 
 PAGE = 1 << 20  #: bytes of points given at once
 
@@ -146,10 +147,18 @@ def phase(directory: Path) -> tuple[Phase, dict[str, Any] | None]:
     return Phase.STARTING, None
 
 
+def clear(directory: Path) -> None:
+    """Remove what a runner removes at its end, and one that was killed does not."""
+    with contextlib.suppress(OSError):
+        (directory / records.RESERVE).unlink(missing_ok=True)
+        for root in directory.glob("*.root"):  # where a cell was mounted
+            root.rmdir()
+
+
 def was_rebooted(directory: Path) -> bool:
     """Whether the machine has been started again since the attempt's processes were."""
-    records = (read(directory / name) for name in ("runner.json", "spawn.json"))
-    boots = {record["boot_id"] for record in records if record is not None}
+    found = (read(directory / name) for name in ("runner.json", "spawn.json"))
+    boots = {record["boot_id"] for record in found if record is not None}
     return bool(boots - {None}) and _boot_id() not in boots
 
 

@@ -90,6 +90,7 @@ class SubprocessExecutor:
         rebooted = False
         if phase is Phase.LOST:
             files.kill_orphans(directory)
+            files.clear(directory)
             files.remove_groups(runner)
             rebooted = files.was_rebooted(directory)
         return Observation(phase=phase, started=started, points=points, cursor=cursor, exit=end, rebooted=rebooted)

@@ -318,6 +318,7 @@ time.sleep(99)
         os.kill(json.loads((directory / "runner.json").read_text())["pid"], signal.SIGKILL)
         seen = watch.until_over()
         assert (seen.phase, seen.exit) == (Phase.LOST, None)
+        assert not [*directory.glob("*.root"), *directory.glob("reserve")]
         wait_for(lambda: not processes_of(directory))
         executor.start(attempt)
         assert watch.look().phase is Phase.LOST

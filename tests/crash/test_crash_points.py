@@ -14,7 +14,7 @@ from postgres import Cluster, find_binaries
 SEEN = (
     "before database commit in create_hyper_parameter_tuning_job",
     "after database commit in _propose/_launch",
-    "before database commit in _reserve",
+    "before database commit in _begin/_transact",
     "after attempt.json in _watch/_start",
     "before spawn.json in _watch/_start",
     "after runner.json",

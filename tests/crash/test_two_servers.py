@@ -34,7 +34,7 @@ PLACES = (
     "after proposal in _propose",
     "before checkpoints.json in _stage/stage/keep",
     "before runner spawn in _watch/_start",
-    "before database commit in _watch/_exited/_import",
+    "before database commit in _watch/_exited/_transact",
     "before content settled in _pack/store_model/_store/_put/put",
     "before content settled in _pack/store_checkpoints/upload/_upload/_put/put",
     "before clean in _pack/_end/_clean",
@@ -71,9 +71,13 @@ class Pair:
         with self.store.reading() as tx:
             return tx.get(invariants.ACCOUNT, invariants.REGION, Kind.TUNING_JOB, name)
 
-    def child(self, name: str) -> Resource | None:
+    def children(self, name: str) -> list[Resource]:
+        parent = self.row(name).id
         with self.store.reading() as tx:
-            return next(iter(tx.children(self.row(name).id)), None)
+            return [tx.by_id(child.id) for child in tx.children(parent)]
+
+    def child(self, name: str) -> Resource | None:
+        return next(iter(self.children(name)), None)
 
     def job(self, name: str) -> TrainingJob | None:
         child = self.child(name)
@@ -146,10 +150,10 @@ def pair(request: pytest.FixtureRequest, postgres: Cluster, tmp_path: Path) -> I
 
 
 def has_let_go(both: Pair, taken: Taken, passed: int) -> Callable[[], bool]:
-    """Whether the thread that slept has ended, or has released the row."""
+    """Whether the thread that slept has ended, or has done with the row."""
     thread = Path(f"/proc/{taken.pid}/task/{taken.thread.partition('/')[2]}")
-    released = "after database commit in _carry_out"
-    return lambda: not thread.exists() or released in both.switch.passes(taken.thread)[passed:]
+    done = "after work in _carry_out"
+    return lambda: not thread.exists() or done in both.switch.passes(taken.thread)[passed:]
 
 
 def test_a_server_that_slept_past_its_lease_writes_nothing(pair: Callable[..., Pair]) -> None:
@@ -160,7 +164,7 @@ def test_a_server_that_slept_past_its_lease_writes_nothing(pair: Callable[..., P
         taken = wait_for(place, both.switch.taken)
         awake = next(server for server in both.servers if server.process.pid != taken.pid)
         both.ended(name)
-        wait_for("empty attempts", lambda: not [*both.homes[0].glob("attempts/*/*/algo-1/ml")])
+        wait_for("empty attempts", lambda: not [*both.homes[0].glob("attempts/*/*/algo-1")])
         assert both.faults(name, awake) == [], place
         before = both.everything(awake)
         passed = len(both.switch.passes(taken.thread))
@@ -174,8 +178,7 @@ def running(both: Pair, name: str) -> Callable[[], bool]:
     """Whether all training jobs have started."""
 
     def look() -> bool:
-        with both.store.reading() as tx:
-            children = tx.children(both.row(name).id)
+        children = both.children(name)
         return bool(children) and all(TrainingJob.parse(child.state).started for child in children)
 
     return look
@@ -186,8 +189,7 @@ def test_the_work_of_a_dead_server_is_taken_over_and_nothing_starts_again(pair: 
     both = pair(homes=2, PEGBOX_LEASE=str(lease), PEGBOX_SILENCE="60", PEGBOX_SLOTS="2")
     name = both.ask(both.servers[0], jobs=4, at_once=4, steps=600)
     wait_for("all four", running(both, name))
-    with both.store.reading() as tx:
-        before = {row.id: TrainingJob.parse(row.state) for row in tx.children(both.row(name).id)}
+    before = {row.id: TrainingJob.parse(row.state) for row in both.children(name)}
     assert {job.home for job in before.values()} == {str(home) for home in both.homes}  # the work is shared
     dead, alive = both.servers
     dead.kill()
@@ -239,4 +241,4 @@ def test_a_home_that_comes_back_stops_what_was_given_up(pair: Callable[..., Pair
     killed = [first.home / "attempts" / str(child.id) / "1"]
     client = second.client("sagemaker")
     assert list(invariants.of_tuning_job(both.store, client, both.s3(second), name, killed=killed)) == []
-    wait_for("an empty attempt", lambda: not (killed[0] / "algo-1" / "ml").exists())
+    wait_for("an empty attempt", lambda: not (killed[0] / "algo-1").exists())

@@ -14,8 +14,8 @@ from pathlib import Path
 import structlog
 
 from pegbox.domain.training import Phase, TrainingJob
+from pegbox.engine import staging
 from pegbox.engine.context import Context, attempt_directory
-from pegbox.engine.removal import remove
 from pegbox.executors.base import Phase as Seen
 from pegbox.store.base import NotFound, Resource
 
@@ -74,8 +74,8 @@ def tidy(context: Context) -> bool:
 
 
 def _tidy(context: Context, directory: Path) -> bool:
-    trees = list(directory.glob("algo-*/ml"))
-    if not trees and ((directory / "exit.json").exists() or not (directory / "attempt.json").exists()):
+    litter = staging.passing(directory)
+    if not litter and ((directory / "exit.json").exists() or not (directory / "attempt.json").exists()):
         return True
     row = _row(context, int(directory.parent.name))
     if row is not None and _is_wanted(context, row, directory):
@@ -86,8 +86,8 @@ def _tidy(context: Context, directory: Path) -> bool:
         context.executor.stop(directory)
     if phase is Seen.RUNNING or (phase is Seen.STARTING and (directory / "spawn.json").exists()):
         return False
-    for tree in trees if row is not None else ():
-        remove(tree)
+    if row is not None:
+        staging.clear(directory)
     return True
 
 

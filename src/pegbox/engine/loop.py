@@ -20,6 +20,7 @@ from functools import partial
 
 import structlog
 
+from pegbox.crashpoints import AFTER, reach
 from pegbox.engine import homes
 from pegbox.engine.context import Context
 from pegbox.engine.mailbox import Mailbox
@@ -223,6 +224,7 @@ class Engine:
         with structlog.contextvars.bound_contextvars(**_named_in_log(resource)):
             result, due_in = self._carry_out(resource)
         self._context.observer.worked(resource.kind, result)
+        reach(AFTER, "work")
         return due_in
 
     def _carry_out(self, resource: Resource) -> tuple[str, float | None]:

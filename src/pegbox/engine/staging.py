@@ -21,6 +21,7 @@ from pegbox.engine import channels
 from pegbox.engine.archives import unpack
 from pegbox.engine.faults import ClientFault
 from pegbox.engine.obstacles import FULL
+from pegbox.engine.removal import remove
 from pegbox.objects.base import Location, NoSuchObject, ObjectStore
 from pegbox.objects.locations import parse
 
@@ -38,6 +39,18 @@ def hosts(document: Mapping[str, Any]) -> list[str]:
 def tree(directory: Path, host: str) -> Path:
     """Where an instance's /opt/ml lies."""
     return directory / host / "ml"
+
+
+def clear(directory: Path) -> None:
+    """Remove all but the records of an attempt: the trees of its instances, and what was being written by the dead."""
+    for path in passing(directory):
+        remove(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def passing(directory: Path) -> list[Path]:
+    """What is in the directory of an attempt only as long as it goes on."""
+    found = [*directory.glob(f"{SCRATCH}*"), *directory.glob(".*.*")]
+    return found + [path for path in directory.glob("algo-*") if path.is_dir() and path.suffix != ".root"]
 
 
 def scratch(directory: Path, epoch: int) -> Path:

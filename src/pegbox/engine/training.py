@@ -25,7 +25,6 @@ from pegbox.engine.leased import LeasedObjects
 from pegbox.engine.observer import step
 from pegbox.engine.obstacles import FULL
 from pegbox.engine.programs import Plan, plan
-from pegbox.engine.removal import remove
 from pegbox.executors.base import Attempt, Cause, Exit, Observation
 from pegbox.executors.base import Phase as Seen
 from pegbox.objects.base import Refused
@@ -369,10 +368,7 @@ class TrainingWork:
     def _clean(self) -> None:
         """Give back the disk: inputs, models and code are stored elsewhere; logs and metrics stay."""
         reach(BEFORE, "clean")
-        for host in staging.hosts(self._resource.document):
-            remove(staging.tree(self._directory(), host).parent)
-        for left in [*self._directory().glob(f"{staging.SCRATCH}*"), *self._directory().glob(".*.*")]:
-            remove(left) if left.is_dir() else left.unlink(missing_ok=True)
+        staging.clear(self._directory())
         reach(AFTER, "clean")
 
     def _enter(self, secondary: str, phase: Phase) -> None:

@@ -32,7 +32,7 @@ QUIET_SECONDS = 15.0
 _STEP = re.compile(rb"^step=(\d+) loss=(\S+);$", re.MULTILINE)
 _LEFT = {
     "attempt.json", "spawn.json", "lock", "stop", "runner.json", "exit.json", "points", "runner.log",
-    "checkpoints.json", "checkpoints.time", "hosts", "algo-1", "algo-1.log", "algo-1.idx",
+    "checkpoints.json", "checkpoints.time", "hosts", "algo-1.log", "algo-1.idx",
 }  # fmt: skip
 
 
@@ -217,8 +217,6 @@ def _litter(home: Path) -> Iterator[str]:
         for path in attempt.iterdir():
             if path.name not in _LEFT:
                 yield str(path)
-        if (attempt / "algo-1" / "ml").exists():
-            yield str(attempt / "algo-1" / "ml")
 
 
 def of_objects(home: Path) -> Iterator[str]:

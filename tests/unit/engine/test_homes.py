@@ -123,14 +123,14 @@ def test_only_what_is_given_up_is_ended(context: Context) -> None:
     assert (given_up / "exit.json").exists()
     assert not (given_up / "algo-1" / "ml").exists()
     assert context.executor.observe(wanted, 0).phase is Seen.RUNNING
-    assert (wanted / "algo-1" / "ml").exists()
+    assert (wanted / "algo-1").exists()
     with context.store.transaction() as tx:
         row = tx.by_id(identity)
         ended = training.complete(training.ask_to_stop(job, training.StopReason.USER, 2.0), 3.0)
         tx.save(replace(row, status=ended.status, state=ended.dump(), ended_at=3.0, host=None))
     until(lambda: homes.tidy(context))
     assert (wanted / "exit.json").exists()
-    assert not (wanted / "algo-1" / "ml").exists()
+    assert not (wanted / "algo-1").exists()
 
 
 def test_an_attempt_that_never_started_is_no_reason_to_look_again(context: Context) -> None:
@@ -141,4 +141,4 @@ def test_an_attempt_that_never_started_is_no_reason_to_look_again(context: Conte
     directory = attempt_directory(home, identity, 1)
     (directory / "algo-1" / "ml").mkdir(parents=True)
     assert homes.tidy(context)
-    assert os.listdir(directory / "algo-1") == []
+    assert os.listdir(directory) == ["stop"]

@@ -152,7 +152,7 @@ def pair(request: pytest.FixtureRequest, postgres: Cluster, tmp_path: Path) -> I
 def has_let_go(both: Pair, taken: Taken, passed: int) -> Callable[[], bool]:
     """Whether the thread that slept has ended, or has done with the row."""
     thread = Path(f"/proc/{taken.pid}/task/{taken.thread.partition('/')[2]}")
-    done = "after work in _carry_out"
+    done = "after work in _work"
     return lambda: not thread.exists() or done in both.switch.passes(taken.thread)[passed:]
 
 

@@ -34,7 +34,7 @@ PLACES = (
     "after proposal in _propose",
     "before checkpoints.json in _stage/stage/keep",
     "before runner spawn in _watch/_start",
-    "before database commit in _watch/_exited/_transact",
+    "before database commit in _pack/_end",
     "before content settled in _pack/store_model/_store/_put/put",
     "before content settled in _pack/store_checkpoints/upload/_upload/_put/put",
     "before clean in _pack/_end/_clean",

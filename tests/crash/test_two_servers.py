@@ -36,7 +36,6 @@ PLACES = (
     "before runner spawn in _watch/_start",
     "before database commit in _pack/_end",
     "before content settled in _pack/store_model/_store/_put/put",
-    "before content settled in _pack/store_checkpoints/upload/_upload/_put/put",
     "before clean in _pack/_end/_clean",
 )
 

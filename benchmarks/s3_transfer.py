@@ -224,6 +224,7 @@ def measure(folder: Path, megabytes: int, objects: int, runs: int) -> dict[str, 
     transfers = Transfers(server, data, down)
     plain: list[float] = []
     seconds: dict[str, list[float]] = {name: [] for name in transfers.ways}
+    rates: dict[str, list[float]] = {name: [] for name in transfers.ways}
     with peak.watching():
         for _ in range(runs):
             for name, transfer in transfers.ways.items():
@@ -231,19 +232,18 @@ def measure(folder: Path, megabytes: int, objects: int, runs: int) -> dict[str, 
                 began = time.perf_counter()
                 transfer()
                 seconds[name].append(time.perf_counter() - began)
+                rates[name].append(plain[-1] / seconds[name][-1])  # the two stand side by side: machines are not steady
                 down.unlink(missing_ok=True)
     most = peak.bytes
     channel = into_a_channel(server, objects)
     server.stop()
-    yardstick = statistics.median(plain)
-    medians = {name: statistics.median(taken) for name, taken in seconds.items()}
     return {
         "machine": describe_machine(),
         "megabytes": megabytes,
         "runs": runs,
-        "plain_copy_s": round(yardstick, 2),
-        "seconds": {name: round(taken, 2) for name, taken in medians.items()},
-        "rate_to_plain_copy": {name: round(yardstick / taken, 2) for name, taken in medians.items()},
+        "plain_copy_s": round(statistics.median(plain), 2),
+        "seconds": {name: round(statistics.median(taken), 2) for name, taken in seconds.items()},
+        "rate_to_plain_copy": {name: round(statistics.median(each), 2) for name, each in rates.items()},
         "server_memory_mb": round(most / 2**20, 1),
         "channel": {"objects": objects, "bytes_each": SMALL, "downloading_s": round(channel, 2)},
     }

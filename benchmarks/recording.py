@@ -22,6 +22,7 @@ from measuring import describe_machine
 
 from pegbox.domain import tuning_request
 from pegbox.domain.tuning import TuningJob
+from pegbox.engine.ballast import Ballast
 from pegbox.engine.context import Context
 from pegbox.engine.loop import Engine
 from pegbox.engine.mailbox import Mailbox
@@ -107,6 +108,7 @@ def ours(folder: Path, tuning_jobs: int, jobs: int) -> dict[str, float]:
         clock=time.time,
         poke=mailbox.poke,
         database=Outage("the database", time.monotonic),
+        ballast=Ballast(folder / "home"),
     )
     names = [insert(store, f"search-{number}", jobs, 4) for number in range(tuning_jobs)]
     engine = Engine(context, mailbox)

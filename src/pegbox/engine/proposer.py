@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pickle
-import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import BinaryIO, Protocol, cast
+from typing import Protocol
 
+from pegbox.engine import pipes
 from pegbox.strategies.base import Candidate, Study
 
-_LENGTH = struct.Struct("!Q")
 _ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 FALLBACK = "Random"
 START_SECONDS = 60.0  #: for a worker to begin and to take in a question
@@ -89,38 +88,20 @@ class ProcessProposer:
         for _ in range(2):  # a worker that was killed from outside is replaced once
             if self._closed:
                 raise Closing
-            overdue = threading.Event()
+            now = time.monotonic()
             try:
-                with self._hurried(overdue, max(START_SECONDS, self._timeout)):
-                    questions, answers = self._pipes()
-                    _send(questions, question)
-                with self._hurried(overdue, self._timeout):
-                    return _answered(answers)
-            except (OSError, EOFError):
-                self._end()
-            if overdue.is_set() and not self._closed:
+                source, sink = self._pipes()
+                pipes.send_until(sink, question, now + max(START_SECONDS, self._timeout))
+                return _answered(pipes.receive_until(source, time.monotonic() + self._timeout))
+            except TimeoutError:
+                self._end()  # one that was stopped neither reads what it is sent nor answers
                 fault = f"the {question.strategy} strategy gave no answer: no answer within {self._timeout:g} s"
                 return Answer(fault=fault, is_passing=True)
+            except (OSError, EOFError):
+                self._end()
         if self._closed:
             raise Closing
         return Answer(fault=f"the process of the {question.strategy} strategy died twice", is_passing=True)
-
-    @contextlib.contextmanager
-    def _hurried(self, overdue: threading.Event, seconds: float) -> Iterator[None]:
-        """Kill the worker when its time is over: one that was stopped neither reads what it is sent nor answers."""
-
-        def hurry() -> None:
-            overdue.set()
-            if (worker := self._worker) is not None:
-                worker.kill()
-
-        timer = threading.Timer(seconds, hurry)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
 
     @property
     def pid(self) -> int:
@@ -142,7 +123,8 @@ class ProcessProposer:
         with self._lock:
             self._end()
 
-    def _pipes(self) -> tuple[BinaryIO, BinaryIO]:
+    def _pipes(self) -> tuple[int, int]:
+        """Where answers come from and where questions go."""
         if self._worker is None or self._worker.poll() is not None:
             self._end()
             self._worker = subprocess.Popen(
@@ -151,11 +133,14 @@ class ProcessProposer:
                 stdout=subprocess.PIPE,
                 env={**self._environment, **dict.fromkeys(_ONE_THREAD, "1")},
                 start_new_session=True,  # Ctrl-C in the terminal is for the server
+                bufsize=0,
             )
         questions, answers = self._worker.stdin, self._worker.stdout
         if questions is None or answers is None:
             raise EOFError("the worker has no pipes")
-        return cast(BinaryIO, questions), cast(BinaryIO, answers)
+        for pipe in (questions, answers):
+            os.set_blocking(pipe.fileno(), False)
+        return answers.fileno(), questions.fileno()
 
     def _end(self) -> None:
         worker, self._worker = self._worker, None
@@ -168,26 +153,7 @@ class ProcessProposer:
                         pipe.close()
 
 
-def _send(pipe: BinaryIO, message: object) -> None:
-    data = pickle.dumps(message)
-    pipe.write(_LENGTH.pack(len(data)) + data)
-    pipe.flush()
-
-
-def _receive(pipe: BinaryIO) -> object:
-    (length,) = _LENGTH.unpack(_exactly(pipe, _LENGTH.size))
-    return pickle.loads(_exactly(pipe, length))
-
-
-def _exactly(pipe: BinaryIO, length: int) -> bytes:
-    data = pipe.read(length)
-    if len(data) < length:
-        raise EOFError("the pipe closed")
-    return data
-
-
-def _answered(pipe: BinaryIO) -> Answer:
-    answer = _receive(pipe)
+def _answered(answer: object) -> Answer:
     if not isinstance(answer, Answer):
         raise EOFError(f"not an answer: {answer!r}")
     return answer
@@ -229,11 +195,11 @@ def main() -> None:
     os.dup2(2, 1)  # whatever a library prints must not reach the pipe
     while True:
         try:
-            question = _receive(source)
+            question = pipes.receive(source)
         except EOFError:
             return
         if isinstance(question, Question):
-            _send(sink, answer(question))
+            pipes.send(sink, answer(question))
             prepare(question.strategy)
 
 

@@ -28,6 +28,7 @@ from pegbox.engine.programs import Plan, plan
 from pegbox.executors.base import Attempt, Cause, Exit, Observation
 from pegbox.executors.base import Phase as Seen
 from pegbox.objects.base import Refused
+from pegbox.objects.locations import parse
 from pegbox.store.base import Fenced, MetricPoint, NotFound, Resource, Stale, Transaction, Unavailable
 
 log = structlog.get_logger()
@@ -46,6 +47,7 @@ class TrainingWork:
         self._objects = LeasedObjects(context.objects, self._confirm)
         self._todo: Plan | None = None
         self._confirmed = -math.inf  #: monotonic seconds at which the lease was last seen to be ours
+        self._is_small = False  # what is to be packed
         self._unsaved: Sequence[MetricPoint] = ()  # written with the next change of the job
 
     def _confirm(self) -> None:
@@ -75,7 +77,7 @@ class TrainingWork:
                     if not self._watch(stop):
                         return self._context.settings.tick
                 case training.Pack():
-                    self._apart(self._pack, self._look_for_lease)
+                    self._apart(self._pack, self._look_for_lease, moment=self._is_small)
                 case training.EndUnstarted():
                     self._end_unstarted()
 
@@ -98,9 +100,19 @@ class TrainingWork:
         """Whether what is done now is worth trying for a day: a finished model that nobody gave up is to be stored."""
         return self._job.phase is Phase.PACKING and self._job.stop is None
 
-    def _apart(self, step: Callable[[], None], look: Callable[[], None]) -> None:
-        """Carry out a step that object stores and mounts may hold up for ever, and look around meanwhile."""
-        carry_out(step, look, self._context.settings.tick, self._tidy)
+    def _apart(self, step: Callable[[], None], look: Callable[[], None], *, moment: bool = False) -> None:
+        """Carry out a step that object stores and mounts may hold up for ever, and look around meanwhile.
+
+        What takes a `moment` only is not held up by the built-in store, and is done here.
+        """
+        if moment and self._is_at_hand():
+            step()
+        else:
+            carry_out(step, look, self._context.settings.tick, self._tidy)
+
+    def _is_at_hand(self) -> bool:
+        path = self._resource.document["OutputDataConfig"]["S3OutputPath"]
+        return not self._context.settings.s3_endpoint and parse(path).scheme == "s3"
 
     def _look_for_stop(self) -> None:
         """Raise Stale when somebody has changed the job: it is to stop, or another server has it."""
@@ -136,7 +148,7 @@ class TrainingWork:
         self._job = training.enter(job, "Starting", Phase.STAGING, context.clock())
         try:
             if staging.is_nothing(document, self._plan().source):
-                self._apart(self._check_output, self._look_for_stop)
+                self._apart(self._check_output, self._look_for_stop, moment=True)
                 self._directory().mkdir(parents=True, exist_ok=True)
                 self._job = training.enter(self._job, "Training", Phase.RUNNING, context.clock())
             elif document.get("InputDataConfig"):
@@ -253,7 +265,8 @@ class TrainingWork:
         else:
             job = training.enter(job, "Uploading", Phase.PACKING, self._context.clock())
         self._take_points(seen)
-        if outputs.are_small(self._resource.document, self._directory()):
+        self._is_small = outputs.are_small(self._resource.document, self._directory())
+        if self._is_small:
             self._job = job  # written down together with the end
         else:
             self._transact(job)

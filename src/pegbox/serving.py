@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import gc
 import http.client
 import json
 import os
@@ -36,6 +37,7 @@ MOST_CONNECTIONS = 2000
 LEAST_CONNECTIONS = 16
 OTHER_FILES = 256  #: descriptors that are not for these: databases, logs, data on its way to jobs, who is to be told no
 
+GARBAGE = 20_000  #: new containers until the youngest are looked through; nearly all go by themselves
 LOOK_SECONDS = 5.0  #: how long a server may take to say that it is there
 
 #: what to do when listening fails
@@ -57,6 +59,8 @@ def run(settings: Settings) -> None:
     _require_containment(server)
     url = _url(settings.host, listener.getsockname()[1])
     server.start()
+    gc.freeze()  # modules stay for good: there is nothing to find in them
+    gc.set_threshold(GARBAGE)
     try:
         with _announced(settings, url):
             log.info("serving", url=url, home=str(settings.home), auth="on" if settings.auth else "off")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 import os
 import threading
 import time
@@ -57,6 +58,7 @@ class Engine:
         self._working: set[int] = set()
         self._beaten = self._held_until = float("-inf")  # monotonic
         self._done: list[Done] = []  # leases to be given up with the next look
+        self._claimed: dict[int, float] = {}  # training jobs that nobody has begun to work on, by monotonic time
         self._faults: dict[int, int] = {}
         self._near: frozenset[str] = frozenset()
         self._pause = TICKS_AFTER_FAULT * context.settings.tick
@@ -178,6 +180,7 @@ class Engine:
             return
         if (hold := self._held_until - time.monotonic()) > 0:
             self._stopping.wait(hold)
+        asked = time.monotonic()
         try:
             taken = self._claim(room, poked, working, done)
         except BaseException:
@@ -189,6 +192,8 @@ class Engine:
             self._working = (self._working - {row.id for row, _ in done}) | {row.id for row in taken}
             self._idle.notify_all()
         for resource in taken:
+            if resource.kind is Kind.TRAINING_JOB:
+                self._claimed[resource.id] = asked
             self._context.observer.claimed(resource.kind)
             pool = self._tuners if resource.kind is Kind.TUNING_JOB else self._trainers
             pool.submit(self._work, resource).add_done_callback(partial(self._ended, resource))
@@ -252,8 +257,9 @@ class Engine:
         return self._work_on(resource).run()
 
     def _work_on(self, resource: Resource) -> TuningWork | TrainingWork:
-        work = TuningWork if resource.kind is Kind.TUNING_JOB else TrainingWork
-        return work(self._context, resource)
+        if resource.kind is Kind.TUNING_JOB:
+            return TuningWork(self._context, resource)
+        return TrainingWork(self._context, resource, self._claimed.pop(resource.id, -math.inf))
 
     def _after_fault(self, resource: Resource, error: Exception) -> float | None:
         """Try again for some time; then the job fails, rather than being tried for ever."""

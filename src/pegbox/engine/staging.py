@@ -49,8 +49,18 @@ def clear(directory: Path) -> None:
 
 def passing(directory: Path) -> list[Path]:
     """What is in the directory of an attempt only as long as it goes on."""
-    found = [*directory.glob(f"{SCRATCH}*"), *directory.glob(".*.*")]
-    return found + [path for path in directory.glob("algo-*") if path.is_dir() and path.suffix != ".root"]
+    try:
+        with os.scandir(directory) as entries:
+            return [directory / entry.name for entry in entries if _is_passing(entry)]
+    except FileNotFoundError:
+        return []
+
+
+def _is_passing(entry: os.DirEntry[str]) -> bool:
+    name = entry.name
+    if name.startswith("algo-"):
+        return entry.is_dir() and not name.endswith(".root")
+    return name.startswith(SCRATCH) or (name.startswith(".") and "." in name[1:])
 
 
 def scratch(directory: Path, epoch: int) -> Path:

@@ -40,14 +40,15 @@ CONFIRMED_FOR = 0.05  #: seconds for which a lease that was seen to be ours is t
 class TrainingWork:
     """One training job under a lease.  `run` goes on until the job has to wait."""
 
-    def __init__(self, context: Context, resource: Resource) -> None:
+    def __init__(self, context: Context, resource: Resource, claimed: float = -math.inf) -> None:
         self._context = context
         self._resource = resource
         self._job = TrainingJob.parse(resource.state)
         self._objects = LeasedObjects(context.objects, self._confirm)
         self._todo: Plan | None = None
-        self._confirmed = -math.inf  #: monotonic seconds at which the lease was last seen to be ours
+        self._confirmed = claimed  #: monotonic seconds at which the lease was last seen to be ours
         self._is_small = False  # what is to be packed
+        self._directories: dict[tuple[str, int], Path] = {}  # by home and attempt
         self._unsaved: Sequence[MetricPoint] = ()  # written with the next change of the job
 
     def _confirm(self) -> None:
@@ -409,8 +410,10 @@ class TrainingWork:
         self._job, self._unsaved = job, ()
 
     def _directory(self) -> Path:
-        home = self._job.home or str(self._context.settings.home)
-        return attempt_directory(home, self._resource.id, self._job.attempt)
+        which = (self._job.home or str(self._context.settings.home), self._job.attempt)
+        if which not in self._directories:
+            self._directories[which] = attempt_directory(which[0], self._resource.id, which[1])
+        return self._directories[which]
 
     def _attempt(self, todo: Plan) -> Attempt:
         return attempt_of(self._resource, self._job, todo, self._directory(), self._context.settings)

@@ -6,13 +6,14 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Engine, Row, delete, select
+from sqlalchemy import Engine, Row, bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pegbox.store import connections, schema
 from pegbox.store.base import Image
 
 _images = schema.image
+_by_name = select(_images).where(_images.c.name == bindparam("name"))
 
 
 class Images:
@@ -24,7 +25,7 @@ class Images:
     def find(self, name: str) -> Image | None:
         """The image with exactly this name."""
         with connections.reading(self._engine) as connection:
-            row = connection.execute(select(_images).where(_images.c.name == name)).first()
+            row = connection.execute(_by_name, {"name": name}).first()
         return _image(row) if row else None
 
     def all(self) -> Sequence[Image]:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, case, create_engine, event, func, insert, select, update
+from sqlalchemy import Engine, and_, bindparam, case, create_engine, event, func, insert, select, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -26,6 +26,12 @@ FAR_SECONDS = 600  #: nothing is put off for so long
 IDLE_SECONDS = 10  #: after which PostgreSQL ends a transaction whose server does nothing
 #: when PostgreSQL counts as gone (libpq, "Parameter Key Words"): seconds to connect, and on a silent connection
 PATIENCE = {"connect_timeout": 10, "keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3}
+
+_mine = select(schema.resource.c.id).where(
+    schema.resource.c.id == bindparam("row"),
+    schema.resource.c.epoch == bindparam("epoch_then"),
+    schema.resource.c.lease_owner.is_not(None),
+)
 
 
 class SqlStore:
@@ -111,10 +117,9 @@ class SqlStore:
 
     def confirm(self, resource: Resource) -> None:
         """Raise Fenced for a lost lease."""
-        rows = schema.resource.c
-        mine = and_(rows.id == resource.id, rows.epoch == resource.epoch, rows.lease_owner.is_not(None))
+        given = {"row": resource.id, "epoch_then": resource.epoch}
         with self.reading() as tx:
-            if tx.connection.execute(select(rows.id).where(mine)).first() is None:
+            if tx.connection.execute(_mine, given).first() is None:
                 raise Fenced(f"{resource.kind} {resource.name}")
 
     def silent(self, seconds: float) -> Sequence[Resource]:
@@ -175,10 +180,10 @@ def _engine(url: str) -> Engine:
         pool_size=10,
         max_overflow=100,
         hide_parameters=True,
+        pool_reset_on_return=None,  # every use ends in a commit or a rollback: one more of them is for nothing
         execution_options={connections.WRITERS: threading.Lock()},
     )
     event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
     if parsed.database:
         DatabaseFile(parsed.database).watch(engine)
     return engine
@@ -195,9 +200,3 @@ def _prepare_sqlite(connection: Any, _: ConnectionPoolEntry) -> None:
     connection.isolation_level = None  # the driver must not begin transactions by itself
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16000"):
         connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    # A writer takes the lock at once: one that reads first and writes later could not be made to wait.
-    writes = connection.get_execution_options().get("pegbox_write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

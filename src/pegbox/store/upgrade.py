@@ -6,6 +6,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
 
+from pegbox.store import connections
+
 HEAD = "0002"  #: the newest revision in migrations/versions; a test compares
 _LOCK = 7_205_759_403_792_793  # any number, the same in every server: PostgreSQL's advisory lock for upgrades
 
@@ -25,7 +27,7 @@ def upgrade(engine: Engine) -> bool:
     with engine.connect() as connection:
         if revision_of(connection) == HEAD:
             return False
-    with engine.connect().execution_options(pegbox_write=True) as connection, connection.begin():
+    with connections.writing(engine) as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         revision = revision_of(connection)

@@ -138,6 +138,16 @@ def test_lines_about_a_request_carry_its_id(watched: RunningServer) -> None:
         assert (line["operation"], line["account"]) == (operation, "000000000000")
 
 
+def test_what_is_not_served_is_no_fault_of_the_server(watched: RunningServer) -> None:
+    s3 = watched.client("s3")
+    s3.create_bucket(Bucket="unversioned")
+    with pytest.raises(ClientError) as caught:
+        s3.put_bucket_versioning(Bucket="unversioned", VersioningConfiguration={"Status": "Enabled"})
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
+    (line,) = [event for event in events(watched) if event.get("status") == 501]
+    assert line["level"] == "debug"
+
+
 def test_lines_about_a_job_carry_its_name(watched: RunningServer, tmp_path: Path) -> None:
     sagemaker, name, alone = watched.client("sagemaker"), new_name("Tune"), new_name("alone")
     image = register(watched, tmp_path, "print('loss=0.5;')")

@@ -13,6 +13,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 log = structlog.get_logger()
 
+NOT_IMPLEMENTED = 501  #: what S3 says to a client that asks for something that is not served
+
 UNKNOWN = "unknown"  #: a service or operation that is not served; what clients send never becomes a name here
 _PLACE = "pegbox.exchange"  #: in the ASGI scope
 
@@ -63,7 +65,7 @@ class Exchange:
     def tell(self) -> None:
         """Its line in the log.  What a client did wrong is for the client; what we did wrong is for the operator."""
         about = {"status": self.status, "seconds": round(self.seconds, 4), "received": self.received, "sent": self.sent}
-        if self.status >= 500:
+        if self.status >= 500 and self.status != NOT_IMPLEMENTED:
             log.warning("a request was answered with a fault", **about)
         else:
             log.debug("request", **about)

@@ -46,7 +46,7 @@ class Place:
         names = [str(path) for path in (self.folder / "home", *(hidden or []))]
         files.write_attempt(attempt, inherited=inherited, wake=None, isolate=True, contain=True, hidden=names)
         command = ["-m", "pegbox.runner"] if self.who == "us" else [str(ORDINARY)]
-        subprocess.run([sys.executable, *command, str(directory)], check=True)
+        subprocess.run([sys.executable, *command, str(directory)], check=True, timeout=120)
         assert (directory / "runner.log").read_bytes() == b""
         ended = files.read_exit(directory)
         assert ended is not None

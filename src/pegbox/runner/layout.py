@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from pegbox.runner import beneath
 from pegbox.runner.job import Job
 
 OPT_ML = PurePosixPath("/opt/ml")
@@ -219,9 +220,12 @@ def gpus() -> int:
 
 
 def failure_text(job: Job, host: str, limit: int = 1024) -> str:
-    """The start of /opt/ml/output/failure, else the last lines of the log; at most `limit` characters."""
+    """The start of /opt/ml/output/failure, else the last lines of the log; at most `limit` characters.
+
+    The program cannot see all that we see: what is no regular file of its own tree is not read.
+    """
     try:
-        with open(home(job, host) / "ml/output/failure", "rb") as file:
+        with beneath.open_file(job.directory, f"{host}/ml/output/failure") as file:
             text = file.read(4 * limit).decode("utf-8", "replace").strip()
     except OSError:
         text = ""

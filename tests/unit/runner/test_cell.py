@@ -297,3 +297,17 @@ def test_without_namespaces_the_mode_decides(tmp_path: Path, mode: str, runs: bo
     directory = tmp_path / "attempt"
     in_a_place_without("max_pid_namespaces", [sys.executable, "-c", AUTO, str(directory), mode])
     assert (log_of(directory).splitlines()[-1] == b"ran") is runs
+
+
+FAILURES = {
+    "link": "ln -s {secret} $SM_OUTPUT_DIR/failure",
+    "folder": "rm -r $SM_OUTPUT_DIR; ln -s {folder} $SM_OUTPUT_DIR",
+    "pipe": "mkfifo $SM_OUTPUT_DIR/failure",
+}
+
+
+@pytest.mark.parametrize("way", FAILURES)
+def test_no_other_file_becomes_the_reason_of_a_failure(place: Place, way: str) -> None:
+    secret = place.write("home/outputs/failure", "the secret of a key")
+    ended, _ = place.run(FAILURES[way].format(secret=secret, folder=secret.parent) + "; echo said; exit 3")
+    assert (ended.failure, dict(ended.codes)) == ("said", {"algo-1": 3})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -200,3 +201,29 @@ def test_the_doctor_finds_what_is_missing(server: RunningServer, tmp_path: Path)
     )
     command = f"unshare -Ur sh -c 'echo 0 > /proc/sys/user/max_pid_namespaces; pegbox doctor --home {home}'"
     assert "containment: files: No space left on device: programs see" in shell(server, command, tmp_path).stdout
+
+
+def test_a_database_elsewhere_is_hidden_too(start_server: Callable[..., RunningServer], tmp_path: Path) -> None:
+    """Also what SQLite keeps beside it, and with options in its URL."""
+    (tmp_path / "base").mkdir()
+    url = f"sqlite:///{tmp_path}/base/own.db?timeout=5"
+    server = start_server(environment={"PEGBOX_DATABASE_URL": url})
+    kept = sorted(path for path in (tmp_path / "base").iterdir())
+    assert {path.name for path in kept} >= {"own.db", "own.db-wal", "own.db-shm"}
+    assert {path.stat().st_mode & 0o777 for path in kept} == {0o600}
+    sagemaker = server.client("sagemaker")
+
+    def end(name: str, program: str, **changes: Any) -> dict[str, Any]:
+        request = training_request(name, program, f"file://{tmp_path}/out", **changes)
+        sagemaker.create_training_job(**request)
+        return training_ended(sagemaker, name)
+
+    looking = register(server, tmp_path, f"{LOOK}\n    look(*{[str(path) for path in kept]!r})")
+    seen = end(name := new_name(), looking)
+    assert seen["TrainingJobStatus"] == "Completed", seen.get("FailureReason")
+    with tarfile.open(tmp_path / f"out/{name}/output/model.tar.gz") as model:
+        assert {member.size for member in model if member.name in map(str, range(len(kept)))} == {0}
+    (tmp_path / "link").symlink_to(tmp_path / "base/own.db")
+    for place in ("base/own.db", "base/own.db-wal", "base/", "link"):
+        found = end(new_name(), looking, InputDataConfig=[channel("train", f"file://{tmp_path}/{place}")])
+        assert "No S3 objects found" in found["FailureReason"], place

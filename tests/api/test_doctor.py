@@ -90,6 +90,12 @@ def ended(server: RunningServer, folder: Path) -> tuple[str, int]:
     return name, identity
 
 
+def fill(server: RunningServer, count: int = 20) -> None:
+    """Put objects, beside which one that is damaged is an exception."""
+    for number in range(count):
+        server.client("s3").put_object(Bucket="kept", Key=f"whole-{number}", Body=b"whole")
+
+
 def content_of(server: RunningServer, key: str) -> Path:
     """Put an object; returns its content file."""
     server.client("s3").put_object(Bucket="kept", Key=key, Body=b"content")
@@ -141,10 +147,37 @@ def test_what_a_killed_server_leaves(live: RunningServer, start_server: Start) -
 
 
 def test_an_object_without_its_content(live: RunningServer) -> None:
-    content_of(live, "missing").unlink()
+    fill(live)
+    path = content_of(live, "missing")
+    path.unlink()
     assert repaired(live, "content-missing")["about"] == "s3://kept/missing"
     with pytest.raises(ClientError, match="NoSuchKey"):
         live.client("s3").get_object(Bucket="kept", Key="missing")
+    rows = [json.loads(row) for row in (live.home / "lost+found" / "objects" / "rows.jsonl").read_text().splitlines()]
+    (row,) = [row for row in rows if row["key"] == "missing"]
+    assert (row["table"], row["bucket"], row["size"], row["content"]) == ("object", "kept", 7, path.name)
+
+
+@pytest.mark.parametrize("left", ["nothing", "an empty folder"])
+def test_contents_that_are_away_cost_no_object(start_server: Start, left: str) -> None:
+    server = start_server()
+    s3 = server.client("s3")
+    s3.create_bucket(Bucket="kept")
+    for number in range(3):
+        s3.put_object(Bucket="kept", Key=str(number), Body=b"whole")
+    content = server.home / "objects" / "content"
+    content.rename(server.home / "elsewhere")
+    if left == "an empty folder":
+        content.mkdir()
+    code, findings = examine(server.home, "--repair")
+    assert (code, [(each["kind"], each["repairable"]) for each in findings]) == (1, [("content-away", False)])
+    assert "3 of 3" in findings[0]["message"]
+    assert not any(content.glob("*"))
+    if left == "an empty folder":
+        content.rmdir()
+    (server.home / "elsewhere").rename(content)
+    assert examine(server.home, "--deep") == (0, [])
+    assert s3.get_object(Bucket="kept", Key="2")["Body"].read() == b"whole"
 
 
 def test_an_object_of_another_size(live: RunningServer) -> None:
@@ -179,8 +212,12 @@ def test_files_of_no_object(live: RunningServer, place: str, kind: str) -> None:
     path = live.home / "objects" / place / f"ab{uuid.uuid4().hex[2:]}"
     path.write_bytes(b"nobody's")
     assert found(live) == []
-    repaired(live, kind, "--stale", "0")
+    done = repaired(live, kind, "--stale", "0")["repaired"]
     assert not path.exists()
+    if kind == "content-unnamed":
+        aside = live.home / "lost+found" / "objects" / "content"
+        assert (aside / "ab" / path.name).read_bytes() == b"nobody's"
+        assert done == f"moved to {aside}"
 
 
 def test_an_upload_that_was_forgotten(live: RunningServer) -> None:

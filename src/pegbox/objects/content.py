@@ -93,6 +93,9 @@ class ContentFiles:
 
     def __init__(self, root: Path) -> None:
         self._root, self._incoming, self._content = root, root / "incoming", root / "content"
+
+    def make(self) -> None:
+        """Make the folders that are missing."""
         self._incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
         for number in range(256):
             (self._content / f"{number:02x}").mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -118,13 +121,17 @@ class ContentFiles:
 
     def folders(self) -> Iterator[Path]:
         """The folders that files lie in; all but the first are named like the beginning of their files' names."""
-        yield self._incoming
-        yield from self._content.iterdir()
+        yield from (folder for folder in (self._incoming,) if folder.is_dir())
+        if self._content.is_dir():
+            yield from (folder for folder in self._content.iterdir() if folder.is_dir())
 
-    def stale(self, seconds: float) -> Iterator[Path]:
-        """All files untouched for `seconds`, finished or not."""
-        for folder in self.folders():
-            yield from self.stale_in(folder, seconds)
+    def is_finished(self, path: Path) -> bool:
+        """Whether a file is one that a row may have named."""
+        return path.parent != self._incoming
+
+    def count(self) -> int:
+        """How many finished files there are."""
+        return sum(len(os.listdir(folder)) for folder in self.folders() if folder != self._incoming)
 
     def stale_in(self, folder: Path, seconds: float) -> Iterator[Path]:
         """The files of one folder untouched for `seconds`."""

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pegbox.objects.content import ContentFiles, content_path
 from pegbox.objects.snapshot import KEYS
+from pegbox.objects.unnamed import Unnamed
 
 STEP = 1 << 20
 BUSY_SECONDS = 30.0
@@ -38,6 +42,7 @@ class Examination:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._files = ContentFiles(root)
+        self._unnamed = Unnamed(self._reading, self._writing, self._files)
 
     def damage(self) -> list[str]:
         """What SQLite says of a damaged index, and rows that refer to none."""
@@ -58,22 +63,30 @@ class Examination:
                     if problem and self._still(present, table, content):
                         yield Fault(table=table, first=one, second=two, content=content, problem=problem)
 
+    def missing(self) -> tuple[int, int]:
+        """How many rows have no file, and how many rows there are."""
+        gone = total = 0
+        with closing(self._connect()) as connection, closing(self._connect()) as present:
+            for table in KEYS:
+                for (content,) in connection.execute(f"select content from {table}"):
+                    total += 1
+                    gone += not (self._root / content_path(content)).exists() and self._still(present, table, content)
+        return gone, total
+
     def unnamed(self, seconds: float) -> Iterator[Path]:
         """Files that no row names and that nobody has touched for `seconds`, unfinished ones included."""
-        with closing(self._connect()) as connection:
-            for path in self._files.stale(seconds):
-                if not self._still(connection, "object", path.name) and not self._still(connection, "part", path.name):
-                    yield path
+        return self._unnamed.find(seconds)
 
-    def remove_unnamed(self, path: Path) -> bool:
-        """Remove a file, unless a row has come to name it; False if one has."""
-        with closing(self._connect()) as connection:
-            connection.execute("begin immediate")  # no put may name it meanwhile
-            unnamed = not any(self._still(connection, table, path.name) for table in KEYS)
-            if unnamed:
-                path.unlink(missing_ok=True)
-            connection.rollback()
-        return unnamed
+    def remove_unnamed(self, path: Path, aside: Path) -> bool:
+        """Remove a file, unless a row has come to name it; False if one has.
+
+        A finished one is moved to the folder `aside`, at its place below the store: whose it was nobody knows.
+        """
+
+        def put_aside(path: Path) -> None:
+            move(path, aside / path.relative_to(self._root))
+
+        return self._unnamed.remove(path, put_aside if self._files.is_finished(path) else Path.unlink)
 
     def idle_uploads(self, seconds: float, now: float) -> list[str]:
         """Multipart uploads that began so long ago and have no part."""
@@ -81,20 +94,39 @@ class Examination:
         with closing(self._connect()) as connection:
             return [row[0] for row in connection.execute(query, ((now - seconds) * 1000,))]
 
-    def forget(self, fault: Fault, aside: Path) -> None:
-        """Remove the row, and move its file, if there is one, to the folder `aside`."""
+    def forget(self, fault: Fault, aside: Path) -> bool:
+        """Remove the row, and move its file, if there is one, to the folder `aside`; False if the fault is gone.
+
+        The row itself is added to `rows.jsonl` there: one JSON object with the table's name and its columns.
+        """
         path = self._root / content_path(fault.content)
-        if path.exists():
-            aside.mkdir(parents=True, exist_ok=True, mode=0o700)
-            path.rename(aside / fault.content)
-        with closing(self._connect()) as connection, connection:
+        with self._writing() as connection:
+            connection.row_factory = sqlite3.Row
+            found = connection.execute(f"select * from {fault.table} where content = ?", (fault.content,)).fetchone()
+            if found is None or (fault.problem == "missing" and path.exists()):
+                return False
+            _note(aside, fault.table, dict(found))
+            if path.exists():
+                move(path, aside / fault.content)
             connection.execute(f"delete from {fault.table} where content = ?", (fault.content,))
+        return True
 
     def forget_upload(self, upload: str) -> None:
         """Abort an upload that still has no part."""
         with closing(self._connect()) as connection, connection:
             query = "delete from upload where id = ? and id not in (select upload from part)"
             connection.execute(query, (upload,))
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with closing(self._connect()) as connection:
+            yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with closing(self._connect()) as connection, connection:
+            connection.execute("begin immediate")
+            yield connection
 
     def _connect(self) -> sqlite3.Connection:
         return sqlite3.connect(self._root / "index.db", BUSY_SECONDS)
@@ -112,6 +144,23 @@ class Examination:
     def _still(connection: sqlite3.Connection, table: str, content: str) -> bool:
         """Whether a row names the file now; it may have been removed while we looked."""
         return connection.execute(f"select 1 from {table} where content = ?", (content,)).fetchone() is not None
+
+
+def move(path: Path, target: Path) -> None:
+    """Move a file, to another file system too; folders that are missing are made, for their owner only."""
+    for folder in reversed(target.parents):
+        folder.mkdir(exist_ok=True, mode=0o700)
+    shutil.move(path, target)
+
+
+def _note(aside: Path, table: str, row: dict[str, Any]) -> None:
+    """Write down a row that is about to be removed."""
+    aside.mkdir(parents=True, exist_ok=True, mode=0o700)
+    told = {name: value.decode(errors="replace") if isinstance(value, bytes) else value for name, value in row.items()}
+    with (aside / "rows.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"table": table, **told}, ensure_ascii=False) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _etag(path: Path, parts: list[int]) -> str:

@@ -39,6 +39,7 @@ from pegbox.objects.rows import (
     tags_of,
 )
 from pegbox.objects.stored import NO_CONDITIONS, Bucket, Checksum, Conditions, Description, Page, StoredObject, Totals
+from pegbox.objects.unnamed import MOST_SHARE
 from pegbox.objects.uploads import Uploads, keep
 
 STEP = 1 << 20  #: bytes read or written at a time
@@ -96,6 +97,7 @@ class FileStore:
     ) -> None:
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._content = ContentFiles(root)
+        self._content.make()
         self._index = Index(root / "index.db")
         self._clock = clock
         self.uploads = Uploads(self._index, self._content, clock)
@@ -318,9 +320,12 @@ class FileStore:
             objects, size, buckets, uploads = connection.execute(f"{counts} from object").fetchone()
         return Totals(objects=objects, size=size, buckets=buckets, uploads=uploads)
 
-    def sweep(self, seconds: float = STALE_SECONDS) -> int:
-        """Remove files that no row names and that nobody has touched for `seconds`; returns how many."""
-        return self._garbage.sweep(seconds)
+    def sweep(self, seconds: float = STALE_SECONDS, share: float = MOST_SHARE) -> int:
+        """Remove files that no row names and that nobody has touched for `seconds`; returns how many.
+
+        None of those that are finished, if they are more than a `share` of all such files.
+        """
+        return self._garbage.sweep(seconds, share)
 
     def collect_uploads(self, seconds: float) -> int:
         """Remove uploads that began and had their last part more than `seconds` ago; returns how many."""

@@ -17,16 +17,12 @@ from pegbox.errors import PegboxError
 from pegbox.objects.content import ContentFiles
 from pegbox.objects.index import Index
 from pegbox.objects.rows import milliseconds
+from pegbox.objects.unnamed import MOST_SHARE, Unnamed, is_suspicious
 
 STALE_SECONDS = 3600.0  #: how long a file that nobody names may be on its way into the index
 EVERY_SECONDS = 3600.0
 _BATCH = 100  #: uploads looked at in one transaction
 
-_NAMED = "select 1 from object where content = ?1 union select 1 from part where content = ?1"
-_NAMED_BETWEEN = (
-    "select content from object where content >= ?1 and content < ?2"
-    " union all select content from part where content >= ?1 and content < ?2"
-)
 _QUIET = (
     "select id from upload where started < ?1"
     " and not exists (select 1 from part where upload = id and modified >= ?1) limit ?2"
@@ -47,6 +43,7 @@ class Garbage:
         every: float = EVERY_SECONDS,
     ) -> None:
         self._index, self._content, self._clock = index, content, clock
+        self._unnamed = Unnamed(index.read, index.write, content)
         self._upload_seconds, self._every = upload_seconds, every
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="object-sweep", daemon=True)
@@ -80,21 +77,24 @@ class Garbage:
 
     def unnamed(self, seconds: float) -> Iterator[Path]:
         """Files that no row named when they were looked at, and that nobody has touched for `seconds`."""
-        for folder in self._content.folders():
-            if self._ended.is_set():
-                return
-            stale = list(self._content.stale_in(folder, seconds))
-            named = self._named(folder.name) if len(folder.name) == 2 else set()
-            for path in stale:
-                if path.name not in named and not self._is_named(path.name):
-                    yield path
+        return self._unnamed.find(seconds, self._ended.is_set)
 
-    def sweep(self, seconds: float = STALE_SECONDS) -> int:
-        """Remove files that no row names and that nobody has touched for `seconds`; returns how many."""
-        removed = 0
-        for path in self.unnamed(seconds):
-            removed += self._remove_unnamed(path)
-        return removed
+    def sweep(self, seconds: float = STALE_SECONDS, share: float = MOST_SHARE) -> int:
+        """Remove files that no row names and that nobody has touched for `seconds`; returns how many.
+
+        If more than a `share` of all finished files are without a name, those stay: the index must be a wrong one.
+        """
+        found = list(self.unnamed(seconds))
+        finished = sum(map(self._content.is_finished, found))
+        if finished and is_suspicious(finished, total := self._content.count(), share):
+            log.warning(
+                "%d of %d files below objects/content belong to no object of objects/index.db: none is removed. "
+                "Is the index the right one, and not older than the files? pegbox doctor tells more",
+                finished,
+                total,
+            )
+            found = [path for path in found if not self._content.is_finished(path)]
+        return sum(self._unnamed.remove(path, Path.unlink) for path in found)
 
     def _run(self) -> None:
         while True:
@@ -107,20 +107,3 @@ class Garbage:
                 log.exception("sweeping the object store failed")
             if self._ended.wait(self._every):
                 return
-
-    def _named(self, beginning: str) -> set[str]:
-        """The names in the index that begin with two hexadecimal digits."""
-        with self._index.read() as connection:
-            rows = connection.execute(_NAMED_BETWEEN, (beginning, beginning + "g")).fetchall()
-        return {name for (name,) in rows}
-
-    def _is_named(self, content: str) -> bool:
-        with self._index.read() as connection:
-            return connection.execute(_NAMED, (content,)).fetchone() is not None
-
-    def _remove_unnamed(self, path: Path) -> bool:
-        with self._index.write() as connection:  # no put may name it meanwhile
-            unnamed = connection.execute(_NAMED, (path.name,)).fetchone() is None
-            if unnamed:
-                path.unlink(missing_ok=True)
-            return unnamed

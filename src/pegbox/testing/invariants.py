@@ -225,7 +225,7 @@ def of_objects(home: Path) -> Iterator[str]:
     if not (root / "index.db").exists():
         return
     files = FileStore(root)
-    files.sweep(0)
+    files.sweep(0, share=1.0)
     files.close()
     with sqlite3.connect(root / "index.db") as index:
         named = {content for (content,) in index.execute("select content from object union select content from part")}

@@ -169,7 +169,7 @@ def test_a_server_killed_among_many_writes(tmp_path: Path) -> None:
         for key, version in answered.items():
             assert read(s3, "bucket", key) in (body(key, version), body(key, version + 1))
     store = FileStore(root)
-    store.sweep(seconds=-1)
+    store.sweep(seconds=-1, share=1.0)
     assert len(list((root / "content").glob("*/*"))) == 4
     store.close()
 
@@ -200,7 +200,7 @@ def test_uploads_of_a_killed_server_are_collected(tmp_path: Path) -> None:
             writer.result()
     with contextlib.closing(FileStore(root)) as store:
         assert store.collect_uploads(seconds=-1) >= 1
-        store.sweep(seconds=-1)
+        store.sweep(seconds=-1, share=1.0)
         assert store.uploads.in_progress("111111111111", "bucket").uploads == ()
         assert len(list(store.contents())) == len(list((root / "content").glob("*/*"))) == 1
         assert list((root / "incoming").iterdir()) == []

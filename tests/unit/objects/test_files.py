@@ -114,7 +114,7 @@ def test_a_sweep_takes_only_what_nobody_names(store: FileStore, tmp_path: Path) 
     stray.write_bytes(b"stray")
     half.write_bytes(b"half")
     assert store.sweep(seconds=3600) == 0
-    assert store.sweep(seconds=-1) == 2
+    assert store.sweep(seconds=-1, share=1.0) == 2
     assert not stray.exists()
     assert not half.exists()
     assert len(contents(tmp_path)) == 2
@@ -124,7 +124,7 @@ def test_a_sweep_does_not_mind_files_that_go_away(store: FileStore, tmp_path: Pa
     strays = [tmp_path / "objects" / "incoming" / f"{number:032x}" for number in range(3)]
     for stray in strays:
         stray.write_bytes(b"")
-    found = ContentFiles(tmp_path / "objects").stale(-1)
+    found = ContentFiles(tmp_path / "objects").stale_in(tmp_path / "objects" / "incoming", -1)
     assert next(found) in strays
     for stray in strays:
         stray.unlink()
@@ -135,7 +135,7 @@ def test_a_file_that_was_swept_is_not_named(store: FileStore) -> None:
     with pytest.raises(S3Error, match="took too long"), store.receive() as incoming:
         incoming.write(b"slow")
         incoming.settle()
-        store.sweep(seconds=-1)
+        store.sweep(seconds=-1, share=1.0)
         store.put_object(US, "bucket", "a", incoming, etag="e", description=Description())
     assert list(store.list(US, at(""))) == []
 

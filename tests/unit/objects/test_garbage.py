@@ -13,6 +13,7 @@ import pytest
 from pegbox.errors import S3Error
 from pegbox.objects.base import Location
 from pegbox.objects.files import FileStore
+from pegbox.objects.snapshot import copy_index
 from pegbox.objects.stored import Description, Upload
 from running import wait_for
 
@@ -151,3 +152,50 @@ def test_the_inventory_names_every_file(store: FileStore, tmp_path: Path) -> Non
     stray = tmp_path / "objects" / "content" / "ab" / ("ab" + "0" * 30)
     stray.write_bytes(b"")
     assert list(store.unnamed(-1)) == [stray]
+
+
+def test_an_index_that_is_another_one_costs_no_content(store: FileStore, tmp_path: Path) -> None:
+    put_all(store, 3)
+    store.close()
+    whole = contents(tmp_path)
+    for file in (tmp_path / "objects").glob("index.db*"):
+        file.unlink()
+    other = FileStore(tmp_path / "objects")
+    half = tmp_path / "objects" / "incoming" / ("cd" + "0" * 30)
+    half.write_bytes(b"half")
+    assert other.sweep(-1) == 1
+    assert contents(tmp_path) == whole
+    other.close()
+
+
+def test_an_index_that_is_older_than_the_content_costs_no_content(
+    store: FileStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    put_all(store, 10)
+    copy_index(tmp_path / "objects", tmp_path / "older.db")
+    put_all(store, 12)
+    store.close()
+    whole = contents(tmp_path)
+    for file in (tmp_path / "objects").glob("index.db*"):
+        file.unlink()
+    (tmp_path / "older.db").rename(tmp_path / "objects" / "index.db")
+    older = FileStore(tmp_path / "objects")
+    assert older.sweep(-1) == 0
+    assert "2 of 12 files below objects/content belong to no object" in caplog.text
+    assert contents(tmp_path) == whole
+    assert older.sweep(-1, share=1.0) == 2
+    older.close()
+
+
+def test_what_a_crash_left_among_many_goes(store: FileStore, tmp_path: Path) -> None:
+    put_all(store, 10)
+    (tmp_path / "objects" / "content" / "ab" / ("ab" + "0" * 30)).write_bytes(b"")
+    assert store.sweep(-1) == 1
+    assert len(contents(tmp_path)) == 10
+
+
+def put_all(store: FileStore, count: int) -> None:
+    """So many objects; those that are there already are kept."""
+    there = {info.key for info in store.list(US, Location("s3", "bucket", ""))}
+    for key in {f"{number:02d}" for number in range(count)} - there:
+        store.put(US, Location("s3", "bucket", key), io.BytesIO(b"kept"))

@@ -115,5 +115,5 @@ def test_what_is_removed_during_an_examination_is_no_fault(store: FileStore, tmp
 
 def test_a_file_that_has_come_to_be_an_object_is_not_removed(store: FileStore, tmp_path: Path) -> None:
     path = tmp_path / "store" / content_path(store.head_object(ACCOUNT, "bucket", "kept").content)
-    assert not Examination(tmp_path / "store").remove_unnamed(path)
+    assert not Examination(tmp_path / "store").remove_unnamed(path, tmp_path / "aside")
     assert path.exists()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pegbox.maintenance.doctor.finding import Finding, Patient
 from pegbox.objects.examine import Examination, Fault
+from pegbox.objects.unnamed import is_suspicious
 
 IDLE_SECONDS = 86_400.0  #: an upload that has no part after a day has been forgotten
 MEANING = {
@@ -28,16 +29,33 @@ def examine(patient: Patient) -> Iterator[Finding]:
         yield Finding(kind="index-damaged", about=str(root / "index.db"), message=f"{problem}: restore a backup")
     if damage:
         return
+    gone, total = store.missing()
+    away = gone > 0 and is_suspicious(gone, total)
+    if away:
+        yield Finding(
+            kind="content-away",
+            about=str(root / "content"),
+            message=f"{gone} of {total} content files are missing, so no object is removed: see that their disk is "
+            "mounted and nobody has moved it; what is lost for good can be deleted as any object, or restore a backup",
+        )
+    aside = patient.lost_and_found / "objects"
     for fault in store.faults(deep=patient.deep):
+        if away and fault.problem == "missing":
+            continue
         yield Finding(
             kind=f"content-{fault.problem}",
             about=str(fault),
             message=MEANING[fault.problem],
-            repair=partial(_forget, store, fault, patient.lost_and_found / "objects"),
+            repair=partial(_forget, store, fault, aside),
         )
     for path in store.unnamed(patient.stale):
-        kind = "incoming-leftover" if path.parent.name == "incoming" else "content-unnamed"
-        yield Finding(kind=kind, about=str(path), message="belongs to no object", repair=partial(_remove, store, path))
+        unfinished = path.parent.name == "incoming"
+        yield Finding(
+            kind="incoming-leftover" if unfinished else "content-unnamed",
+            about=str(path),
+            message="belongs to no object",
+            repair=partial(_remove, store, path, aside),
+        )
     for upload in store.idle_uploads(IDLE_SECONDS, patient.now):
         yield Finding(
             kind="upload-idle",
@@ -48,13 +66,18 @@ def examine(patient: Patient) -> Iterator[Finding]:
 
 
 def _forget(store: Examination, fault: Fault, aside: Path) -> str:
-    store.forget(fault, aside)
+    if not store.forget(fault, aside):
+        return "it has been mended or removed meanwhile"
     what = "the object is gone" if fault.table == "object" else "the part is gone"
-    return what if fault.problem == "missing" else f"{what}; what there was of it is {aside / fault.content}"
+    row = f"{what}; its row is in {aside / 'rows.jsonl'}"
+    return row if fault.problem == "missing" else f"{row}, and what there was of it is {aside / fault.content}"
 
 
-def _remove(store: Examination, path: Path) -> str:
-    return "removed" if store.remove_unnamed(path) else "an object has it now"
+def _remove(store: Examination, path: Path, aside: Path) -> str:
+    unfinished = path.parent.name == "incoming"
+    if not store.remove_unnamed(path, aside):
+        return "an object has it now"
+    return "removed" if unfinished else f"moved to {aside / 'content'}"
 
 
 def _abort(store: Examination, upload: str) -> str:

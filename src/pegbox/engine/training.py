@@ -130,9 +130,10 @@ class TrainingWork:
             return tx.by_id(self._resource.id)
 
     def _tidy(self) -> None:
-        """After a step that nobody waits for any more: of a job that has ended nothing may be left."""
+        """After a step that nobody waits for any more: what has ended leaves only what was promised."""
         with contextlib.suppress(Unavailable, NotFound):
-            if TrainingJob.parse(self._present().state).phase is Phase.ENDED:
+            job = TrainingJob.parse(self._present().state)
+            if job.phase is Phase.ENDED and not job.broken:
                 self._clean()
 
     @step
@@ -205,6 +206,7 @@ class TrainingWork:
             return self._start()
         job = self._imported(seen)
         if seen.phase is Seen.LOST:
+            self._take_points(seen)
             self._lost(job, seen.rebooted)
             return True
         if seen.phase is Seen.EXITED and seen.exit is not None:

@@ -19,6 +19,7 @@ from typing import Any
 from sqlalchemy import select
 
 from pegbox.domain.training import TERMINAL, TrainingJob
+from pegbox.executors.directory import read_points
 from pegbox.objects.files import FileStore
 from pegbox.store import schema
 from pegbox.store.base import Kind, Resource
@@ -124,7 +125,10 @@ def _records(store: SqlStore, s3: Any, child: Resource, job: TrainingJob, lost: 
         log = _content(directory / str(attempt) / "algo-1.log")
         printed = _values(log)
         is_whole = directory / str(attempt) not in lost  # a runner may be killed between a line and its value
-        for metric, kept in _points(store, child.id, attempt).items():
+        table, found = _points(store, child.id, attempt), _found(directory / str(attempt))
+        if {metric: kept for metric, kept in table.items() if kept} != found:
+            yield f"attempt {attempt} has found {found}, kept are {table}"
+        for metric, kept in table.items():
             if kept != printed and (is_whole or kept != printed[: len(kept)]):
                 yield f"attempt {attempt} printed {printed}, kept of {metric} are {kept}"
         if log.count(b"start ") > 1:
@@ -167,6 +171,17 @@ def _points(store: SqlStore, identity: int, attempt: int) -> dict[str, list[floa
         rows = select(points.metric, points.value).where(mine).order_by(points.offset)
         for metric, value in tx.connection.execute(rows):
             found.setdefault(metric, []).append(value)
+    return found
+
+
+def _found(directory: Path) -> dict[str, list[float]]:
+    """By metric, what the runner wrote down, however it ended."""
+    found: dict[str, list[float]] = {}
+    cursor, is_more = 0, True
+    while is_more:
+        points, cursor, is_more = read_points(directory, cursor)
+        for point in points:
+            found.setdefault(point.metric, []).append(point.value)
     return found
 
 

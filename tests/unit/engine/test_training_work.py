@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
+import signal
 import sys
 import tarfile
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +20,7 @@ from pegbox.domain import training, training_request
 from pegbox.domain.training import Phase, TrainingJob
 from pegbox.engine.context import Context, attempt_directory
 from pegbox.engine.training import TrainingWork
+from pegbox.executors.directory import lock_holder
 from pegbox.store.base import Fenced, Kind, Resource
 
 HOST = "here"
@@ -275,6 +280,86 @@ def test_a_lost_runner_is_replaced_as_often_as_the_request_allows(
     assert job.failure.startswith("InternalServerError")
     assert mark.read_text() == "x" * starts
     assert ["Restarting" in entry["Status"] for entry in job.transitions].count(True) == attempts
+
+
+@pytest.mark.parametrize("attempts", [0, 1], ids=["fails", "is tried again"])
+@pytest.mark.parametrize("printed", [3, 60_000], ids=["few", "more than a page"])
+def test_what_a_runner_found_before_it_was_lost_is_kept(
+    context: Context, tmp_path: Path, printed: int, attempts: int
+) -> None:
+    source = f"import time\nfor step in range({printed}): print('loss=%d;' % step)\ntime.sleep(60)"
+    document = script_mode(tmp_path, source)
+    document["AlgorithmSpecification"]["MetricDefinitions"] = [{"Name": "loss", "Regex": r"loss=(\S+);"}]
+    if attempts:
+        document["RetryStrategy"] = {"MaximumRetryAttempts": attempts}
+    row = insert(context, document)
+    directory = attempt_directory(str(context.settings.home), row.id, 1)
+    assert run(context, row.id).phase is Phase.RUNNING
+    points = directory / "points"
+    deadline = time.monotonic() + 30
+    while not points.exists() or points.read_bytes().count(b"\n") < printed:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    runner = lock_holder(directory)
+    assert runner is not None
+    os.kill(runner, signal.SIGKILL)
+    while lock_holder(directory) is not None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    job = run(context, row.id)
+    while job.phase is not Phase.ENDED and job.attempt == 1:
+        job = run(context, row.id)
+    with context.store.reading() as tx:
+        assert tx.curves([row.id], "loss")[row.id] == list(range(printed))
+    if attempts:
+        context.executor.stop(attempt_directory(str(context.settings.home), row.id, 2))
+
+
+def test_a_step_that_was_left_behind_keeps_the_outputs_of_a_job_that_failed_for_a_fault_of_ours(
+    context: Context, tmp_path: Path
+) -> None:
+    source = f"import os; open(os.environ['SM_MODEL_DIR'] + '/model', 'w').write('w' * {2 << 20})"
+    row = insert(context, script_mode(tmp_path, source))
+    store = _Hanging(context.objects)
+    quick = replace(context, objects=store, settings=replace(context.settings, tick=0.05))
+    (claimed,) = context.store.claim("me", HOST, 60, 1, [row.id])
+    stuck = threading.Thread(target=_until_fenced, args=(TrainingWork(quick, claimed),))
+    stuck.start()
+    assert store.is_reached.wait(30)
+    with context.store.reading() as tx:
+        context.store.release(tx.by_id(row.id), 0)
+    (claimed,) = context.store.claim("another", HOST, 60, 1, [row.id])
+    TrainingWork(context, claimed).give_up("InternalServerError: a fault of ours.")
+    assert "The outputs are still in" in str(read(context, row.id).failure)
+    stuck.join(30)
+    store.may_go_on.set()
+    for thread in threading.enumerate():
+        if thread.name == "apart":
+            thread.join(30)
+    directory = attempt_directory(str(context.settings.home), row.id, 1)
+    assert (directory / "algo-1" / "ml" / "model" / "model").exists()
+
+
+def _until_fenced(work: TrainingWork) -> None:
+    with contextlib.suppress(Fenced):
+        while work.run() is not None:
+            time.sleep(0.02)
+
+
+class _Hanging:
+    """An object store that takes an object only when it may."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self.is_reached, self.may_go_on = threading.Event(), threading.Event()
+
+    def put(self, *arguments: Any) -> Any:
+        self.is_reached.set()
+        self.may_go_on.wait(60)
+        return self._inner.put(*arguments)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
 
 
 def test_python_is_the_servers_own(context: Context, tmp_path: Path) -> None:

@@ -56,10 +56,13 @@ class WakeSocket:
 
 
 def is_heard(path: Path) -> bool:
-    """Whether a living server listens there; a message without an attempt tells it nothing."""
+    """Whether a server listens there, be it stopped, told at once; a message without an attempt tells it nothing."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        channel.setblocking(False)
         try:
             channel.sendto(b"-", str(path))
+        except BlockingIOError:  # whoever has so much to read is there, and reads nothing now
+            return True
         except OSError:
             return False
     return True

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import socket
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -116,3 +118,18 @@ def test_the_socket_of_a_dead_server_is_replaced(temporary: Path) -> None:
     _say(wake.path, "attempt-1")
     assert heard.get(timeout=10) == "attempt-1"
     wake.close()
+
+
+def test_a_server_that_is_stopped_holds_nobody_up(temporary: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as stopped:
+        stopped.bind(str(temporary / "wake.sock"))
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as runner:
+            runner.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    runner.sendto(b"attempt-1", str(temporary / "wake.sock"))
+        wakes: queue.Queue[WakeSocket] = queue.Queue()
+        threading.Thread(target=lambda: wakes.put(WakeSocket(temporary, lambda _: None)), daemon=True).start()
+        wake = wakes.get(timeout=10)
+        assert wake.path != temporary / "wake.sock"
+        wake.close()

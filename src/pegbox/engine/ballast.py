@@ -25,13 +25,14 @@ class Ballast:
     def lay(self) -> None:
         """Take the room, if it is not taken and there is plenty."""
         with contextlib.suppress(OSError):  # the next time
-            if self._file.exists() or not self._is_room():
+            if self._is_laid() or not self._is_room():
                 return
-            fd = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            scratch = self._file.with_name(f".{self._file.name}")
             try:
-                os.posix_fallocate(fd, 0, self._size)
+                self._allocate(scratch)
+                scratch.rename(self._file)  # not before it has its room: an empty one would count as laid
             finally:
-                os.close(fd)
+                scratch.unlink(missing_ok=True)
 
     def drop(self) -> None:
         """Give the room back."""
@@ -40,6 +41,16 @@ class Ballast:
         except FileNotFoundError:
             return
         log.warning("the disk is full: the ballast was dropped, make room", file=str(self._file))
+
+    def _allocate(self, file: Path) -> None:
+        fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.posix_fallocate(fd, 0, self._size)
+        finally:
+            os.close(fd)
+
+    def _is_laid(self) -> bool:
+        return self._file.exists() and self._file.stat().st_size >= self._size
 
     def _is_room(self) -> bool:
         found = os.statvfs(self._file.parent)

@@ -19,7 +19,7 @@ from sqlalchemy import MetaData, create_engine, func, insert, select, text
 
 from jobs import training_ended
 from pegbox.objects.files import FileStore
-from pegbox.store import schema
+from pegbox.store import connections, schema
 from pegbox.store.sql import SqlStore
 from pegbox.store.upgrade import HEAD, SchemaTooNew, revision_of, run, upgrade
 from running import RunningServer
@@ -84,7 +84,7 @@ def recorded(revision: str) -> dict[str, list[dict[str, Any]]]:
 def fill(url: str, revision: str) -> None:
     """Make the database that a server of this revision has left."""
     store = SqlStore(url, migrate=False)
-    with store.engine.connect().execution_options(pegbox_write=True) as connection, connection.begin():
+    with connections.writing(store.engine) as connection:
         run(connection, revision)
         found = MetaData()
         found.reflect(connection)

@@ -8,24 +8,24 @@ when this process dies they run out and another server takes over.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import math
 import os
 import threading
 import time
-import uuid
+from collections import Counter
 from collections.abc import Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import structlog
 
 from pegbox.crashpoints import AFTER, reach
-from pegbox.engine import homes
+from pegbox.engine import homes, owners
 from pegbox.engine.context import Context
 from pegbox.engine.mailbox import Mailbox
 from pegbox.engine.obstacles import Obstacles, obstacle
+from pegbox.engine.owners import Owner
 from pegbox.engine.proposer import Closing
 from pegbox.engine.retention import keep_sweeping
 from pegbox.engine.training import TrainingWork
@@ -38,12 +38,22 @@ log = structlog.get_logger()
 MORE_WORKERS = 4  #: beyond one a slot: a job that brings or stores gigabytes keeps its own busy
 LONGEST_REST = 0.005  #: seconds between two looks
 TUNERS = 2  #: strategies are asked one after the other
+MOST_ASKING = 2  #: tuning jobs taken beyond that, so that a tuner waits for nothing
 TICKS_AFTER_FAULT = 5  #: ticks until work that met a fault is tried again
 TIDY_SECONDS = 5.0  #: until what was stopped is looked at again
 LONGEST_PAUSE = 60.0  #: seconds
 STEP = 5.0  #: seconds by which clocks may differ that go at one rate
 MOST_FAULTS = 10  #: unexpected faults in a row that end a job: it would never end otherwise
 DAY = 86400.0  #: seconds that a finished model waits to be stored
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """How many more rows of each kind may be worked on: one kind never takes the other's threads."""
+
+    training: int
+    tuning: int
+
 
 Done = tuple[Resource, float | None]  #: work and the seconds until the next look at it; None: never
 
@@ -54,8 +64,8 @@ class Engine:
     def __init__(self, context: Context, mailbox: Mailbox) -> None:
         self._context = context
         self._mailbox = mailbox
-        self._owner = owner_name(context.host, os.getpid())
-        self._working: set[int] = set()
+        self._owner = Owner(context.host, context.settings.home, os.getpid())
+        self._working: dict[int, Kind] = {}
         self._beaten = self._held_until = float("-inf")  # monotonic
         self._done: list[Done] = []  # leases to be given up with the next look
         self._claimed: dict[int, float] = {}  # training jobs that nobody has begun to work on, by monotonic time
@@ -77,12 +87,15 @@ class Engine:
 
     def start(self) -> None:
         """Begin."""
+        self._owner.hold()
         self._context.store.beat(self._context.host)
         self._context.store.pull_in(self._context.settings.lease)
         self._beaten = time.monotonic()
         self._context.ballast.lay()
         self._inherit()
         self._look_around(since=None)
+        _fill(self._trainers, self._room)
+        _fill(self._tuners, TUNERS)
         for thread in self._threads:
             thread.start()
 
@@ -107,9 +120,10 @@ class Engine:
     def _inherit(self) -> None:
         """Take over at once from servers of this home that have died; those elsewhere are waited for."""
         for owner in self._context.store.owners():
-            if is_dead(owner, self._context.host):
+            if owners.is_dead(owner, self._context.host, self._context.settings.home):
                 log.info("taking over from a server that died", owner=owner)
                 self._context.store.expire(owner)
+        owners.tidy(self._context.settings.home)
 
     def _look_around(self, since: float | None) -> None:
         """Find silent homes near us; after a silence of our own, end what others have given up meanwhile."""
@@ -144,6 +158,8 @@ class Engine:
             )
         with contextlib.suppress(Exception):  # leases that cannot be given up run out by themselves
             self._let_go()
+        if idle:
+            self._owner.let_go()
         return idle
 
     def _let_go(self) -> None:
@@ -172,24 +188,25 @@ class Engine:
     def _turn(self, everything: bool) -> None:
         """Let go of what is done and take what is due, in one transaction, however much has come together."""
         with self._lock:
-            done, working = self._done, self._working - {row.id for row, _ in self._done}
-            self._done = []
-        room = self._room - len(working)
-        poked = self._mailbox.take(working) if room > 0 else ()
+            done, self._done = self._done, []
+            working = _without(self._working, done)
+        kinds = Counter(working.values())
+        rooms = Rooms(self._room - kinds[Kind.TRAINING_JOB], TUNERS + MOST_ASKING - kinds[Kind.TUNING_JOB])
+        poked = self._mailbox.take(working.keys()) if rooms.training > 0 else ()
         if not (done or poked or everything):
             return
         if (hold := self._held_until - time.monotonic()) > 0:
             self._stopping.wait(hold)
         asked = time.monotonic()
         try:
-            taken = self._claim(room, poked, working, done)
+            taken = self._claim(rooms, poked, working, done)
         except BaseException:
             self._mailbox.poke(poked)
             with self._lock:
                 self._done = done + self._done
             raise
         with self._idle:
-            self._working = (self._working - {row.id for row, _ in done}) | {row.id for row in taken}
+            self._working = _without(self._working, done) | {row.id: row.kind for row in taken}
             self._idle.notify_all()
         for resource in taken:
             if resource.kind is Kind.TRAINING_JOB:
@@ -199,17 +216,18 @@ class Engine:
             pool.submit(self._work, resource).add_done_callback(partial(self._ended, resource))
 
     def _claim(
-        self, room: int, poked: Collection[int], working: Collection[int], done: Collection[Done]
+        self, rooms: Rooms, poked: Collection[int], working: Collection[int], done: Collection[Done]
     ) -> Sequence[Resource]:
         # What a thread here works on is never taken again, not even when its lease has run out.
         context, settings = self._context, self._context.settings
         return context.store.claim(
-            self._owner,
+            self._owner.name,
             context.host,
             settings.lease,
-            room,
+            max(0, rooms.training),
             poked or None,
             working,
+            tuning_limit=max(0, rooms.tuning),
             slots=settings.slots,
             done=done,
             near=self._near,
@@ -218,7 +236,13 @@ class Engine:
 
     def _ended(self, resource: Resource, work: Future[float | None]) -> None:
         """The work is done, or was cancelled before it began."""
-        due_in = 0.0 if work.cancelled() else work.result()
+        if work.cancelled():
+            due_in: float | None = 0.0
+        elif error := work.exception():
+            log.error("work ended with a fault of the engine's own", job=resource.name, exc_info=error)
+            due_in = self._pause
+        else:
+            due_in = work.result()
         with self._idle:
             self._done.append((resource, due_in))
             self._idle.notify_all()
@@ -304,13 +328,26 @@ class Engine:
             try:
                 since = self._beat()
                 if held:
-                    self._context.store.renew(self._owner, settings.lease, held)
+                    self._context.store.renew(self._owner.name, settings.lease, held)
                 self._look_around(since)
                 self._context.ballast.lay()
             except Unavailable as error:
                 self._unavailable(error)
             except Exception:
                 log.exception("leases could not be renewed")
+
+
+def _without(working: dict[int, Kind], done: Collection[Done]) -> dict[int, Kind]:
+    gone = {row.id for row, _ in done}
+    return {identity: kind for identity, kind in working.items() if identity not in gone}
+
+
+def _fill(pool: ThreadPoolExecutor, threads: int) -> None:
+    """Start all threads of a pool: later, when a machine has no room for one, work would be lost between two places."""
+    go = threading.Event()
+    for _ in range(threads):
+        pool.submit(go.wait)
+    go.set()
 
 
 def _named_in_log(resource: Resource) -> dict[str, str]:
@@ -320,30 +357,6 @@ def _named_in_log(resource: Resource) -> dict[str, str]:
     if resource.parent_id is None:
         return {"job": resource.name}
     return {"job": resource.name, "tuning_job": tuning_job_of(resource.name)}
-
-
-def owner_name(host: str, pid: int) -> str:
-    """Who holds a lease: a digest of the home's identity, the process, and what tells it from one with its pid."""
-    return f"{_digest(host)}/{pid}/{uuid.uuid4().hex[:8]}"
-
-
-def is_dead(owner: str, host: str) -> bool:
-    """Whether an owner is a process of this home that is there no more."""
-    home, _, rest = owner.partition("/")
-    pid = rest.partition("/")[0]
-    if home != _digest(host) or not pid.isdigit() or int(pid) == os.getpid():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
-
-
-def _digest(host: str) -> str:
-    return hashlib.sha256(host.encode()).hexdigest()[:16]
 
 
 def _named(error: Exception) -> str:

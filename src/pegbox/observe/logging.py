@@ -7,6 +7,7 @@ them print signatures and requests.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import re
@@ -45,10 +46,21 @@ def configure(level: str, form: str = "auto") -> None:
     structlog.configure(
         processors=[*shared, _renderer(form)],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: _Printer(sys.stderr),
     )
     _configure_libraries(number, form, shared)
     threading.excepthook = _thread_died
+
+
+class _Printer(structlog.PrintLogger):
+    """Prints lines; one that cannot be written, on a full disk or to a reader that is gone, stops no work."""
+
+    def msg(self, message: str) -> None:
+        """Print a line."""
+        with contextlib.suppress(OSError, ValueError):  # ValueError: the stream is closed
+            super().msg(message)
+
+    log = debug = info = warn = warning = fatal = failure = err = error = critical = exception = msg
 
 
 def hide_secrets(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

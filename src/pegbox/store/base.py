@@ -268,6 +268,7 @@ class Store(Protocol):
         only: Collection[int] | None = None,
         without: Collection[int] = (),
         *,
+        tuning_limit: int | None = None,
         slots: int = MOST_SLOTS,
         done: Collection[tuple[Resource, float | None]] = (),
         near: Collection[str] = (),
@@ -278,6 +279,7 @@ class Store(Protocol):
         What holds a slot of another host is left to the servers there, as long as the host has beaten within `silence`
         seconds; hosts in `near` are treated as our own.  Training jobs that wait for a slot are taken by age, as many
         as the host has left of its `slots`, and hold one from then on.
+        `limit` counts training jobs, `tuning_limit` tuning jobs (None: as many).
         `done`: work and the seconds until the next look at it, None for never; see `release`.
         """
         ...

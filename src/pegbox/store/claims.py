@@ -45,6 +45,7 @@ class Asked:
     silence: float
     lease: float
     limit: int
+    tuning_limit: int
     slots: int
     only: Collection[int]
     without: Collection[int]
@@ -86,8 +87,11 @@ class Claims:
             True: select(_rows.id).where(waiting, due).limit(1),
         }
         self._work = {
-            False: _taking(now, and_(work, due), orphans_first),
-            True: _taking(now, and_(work, or_(named, due)), orphans_first),
+            (kind, is_named): _taking(
+                now, and_(work, _rows.kind == kind.value, or_(named, due) if is_named else due), orphans_first
+            )
+            for kind in Kind
+            for is_named in (False, True)
         }
         self._waiting = {
             False: _taking(now, and_(waiting, due), (_rows.id,), host=bindparam("mine")),
@@ -105,13 +109,16 @@ class Claims:
     def take(self, connection: Connection, asked: Asked) -> Sequence[Resource]:
         """Due work and `only`; then jobs that wait for a slot, by age, as long as the host has slots."""
         given, named = asked.given(), bool(asked.only)
-        taken = connection.execute(self._work[named], given | {"most": asked.limit}).all()
-        room = asked.limit - len(taken)
+        taken: list[Any] = []
+        for kind, limit in ((Kind.TUNING_JOB, asked.tuning_limit), (Kind.TRAINING_JOB, asked.limit)):
+            if limit > 0:
+                taken += connection.execute(self._work[kind, named], given | {"most": limit})
+        room = asked.limit - sum(row.kind == Kind.TRAINING_JOB.value for row in taken)
         if room > 0:
             alone(connection, asked.host)  # servers of one home count the same slots
             free = asked.slots - int(connection.execute(self._used, given).scalar_one())
             if free > 0:
-                taken = [*taken, *connection.execute(self._waiting[named], given | {"most": min(free, room)})]
+                taken += connection.execute(self._waiting[named], given | {"most": min(free, room)})
         return [to_resource(row) for row in taken]
 
     def release(self, connection: Connection, done: Collection[tuple[Resource, float | None]]) -> None:

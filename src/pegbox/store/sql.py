@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Engine, and_, bindparam, case, create_engine, event, func, insert, select, update
+from sqlalchemy import Engine, and_, bindparam, case, create_engine, event, func, select, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -19,7 +19,7 @@ from pegbox.store.credentials import Credentials
 from pegbox.store.database_file import DatabaseFile
 from pegbox.store.images import Images
 from pegbox.store.retention import Retention
-from pegbox.store.transaction import SqlTransaction, clock
+from pegbox.store.transaction import SqlTransaction, clock, upsert
 from pegbox.store.upgrade import upgrade
 
 FAR_SECONDS = 600  #: nothing is put off for so long
@@ -73,19 +73,19 @@ class SqlStore:
         only: Collection[int] | None = None,
         without: Collection[int] = (),
         *,
+        tuning_limit: int | None = None,
         slots: int = MOST_SLOTS,
         done: Collection[tuple[Resource, float | None]] = (),
         near: Collection[str] = (),
         silence: float = 60.0,
     ) -> Sequence[Resource]:
         """Let go of `done` and take due work, in one transaction."""
-        asked = Asked(owner, host, near, silence, lease, limit, slots, only or (), without)
+        tuning = limit if tuning_limit is None else tuning_limit
+        asked = Asked(owner, host, near, silence, lease, limit, tuning, slots, only or (), without)
         if not done and only is None and not self._anything(asked):
             return []
         with self.transaction() as tx:
             self._claims.release(tx.connection, done)
-            if limit <= 0:
-                return []
             return self._claims.take(tx.connection, asked)
 
     def _anything(self, asked: Asked) -> bool:
@@ -137,8 +137,8 @@ class SqlStore:
         hosts = schema.host
         with self.transaction() as tx:
             since = tx.connection.execute(select(now - hosts.c.seen_at).where(hosts.c.id == host)).scalar()
-            if tx.connection.execute(update(hosts).where(hosts.c.id == host).values(seen_at=now)).rowcount == 0:
-                tx.connection.execute(insert(hosts).values(id=host, seen_at=now))
+            beat = upsert(self.engine.dialect.name, hosts).values(id=host, seen_at=now)
+            tx.connection.execute(beat.on_conflict_do_update(index_elements=["id"], set_={"seen_at": now}))
         return since
 
     def pull_in(self, lease: float) -> None:
@@ -180,7 +180,6 @@ def _engine(url: str) -> Engine:
         pool_size=10,
         max_overflow=100,
         hide_parameters=True,
-        pool_reset_on_return=None,  # every use ends in a commit or a rollback: one more of them is for nothing
         execution_options={connections.WRITERS: threading.Lock()},
     )
     event.listen(engine, "connect", _prepare_sqlite)

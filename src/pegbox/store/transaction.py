@@ -67,7 +67,8 @@ def alone(connection: Connection, what: str) -> None:
         connection.execute(_lock, {"lock": zlib.crc32(what.encode())})
 
 
-def _new(dialect: str, table: Table) -> Any:
+def upsert(dialect: str, table: Table) -> Any:
+    """An INSERT that may say what happens when the row is there."""
     return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
 
 
@@ -100,8 +101,8 @@ _live = select(func.count()).where(
 _these = _rows.c.id.in_(bindparam("rows", expanding=True))
 _states = select(_rows.c.id, _rows.c.state).where(_these)
 _mark_due = {dialect: update(_rows).where(_these).values(due_at=clock(dialect)) for dialect in DIALECTS}
-_insert = {dialect: _new(dialect, _rows).on_conflict_do_nothing().returning(_rows.c.id) for dialect in DIALECTS}
-_add_points = {dialect: _new(dialect, schema.point).on_conflict_do_nothing() for dialect in DIALECTS}
+_insert = {dialect: upsert(dialect, _rows).on_conflict_do_nothing().returning(_rows.c.id) for dialect in DIALECTS}
+_add_points = {dialect: upsert(dialect, schema.point).on_conflict_do_nothing() for dialect in DIALECTS}
 
 
 class SqlTransaction:

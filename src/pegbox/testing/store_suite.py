@@ -296,6 +296,33 @@ class StoreSuite:
         taken = store.claim("one", HOST, 60, 10, slots=0)
         assert [(row.name, row.host) for row in taken] == [("stopped", None)]
 
+    def test_each_kind_of_work_has_its_own_limit(self, store: Store) -> None:
+        """Many tuning jobs leave room for training jobs, and the other way."""
+        for number in range(3):
+            insert(store, a_job(f"search-{number}", kind=Kind.TUNING_JOB))
+            insert(store, a_job(f"job-{number}"))
+        taken = store.claim("one", HOST, 60, 2, tuning_limit=1)
+        assert sorted(row.kind for row in taken) == [Kind.TUNING_JOB, Kind.TRAINING_JOB, Kind.TRAINING_JOB]
+        assert [row.kind for row in store.claim("one", HOST, 60, 0, tuning_limit=9)] == [Kind.TUNING_JOB] * 2
+        assert [row.kind for row in store.claim("one", HOST, 60, 9, tuning_limit=0)] == [Kind.TRAINING_JOB]
+
+    def test_two_servers_may_say_at_once_that_a_host_is_alive(self, store: Store) -> None:
+        """The first time as well."""
+        faults: list[Exception] = []
+
+        def beat() -> None:
+            try:
+                store.beat("new")
+            except Exception as error:
+                faults.append(error)
+
+        threads = [threading.Thread(target=beat) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert faults == []
+
     def test_work_is_given_up_and_taken_in_one_step(self, store: Store) -> None:
         """What is done is taken again if it is due, and left until then if not."""
         insert(store, a_job("ab"))

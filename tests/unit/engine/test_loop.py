@@ -16,11 +16,14 @@ from typing import Any
 
 import pytest
 
-from pegbox.domain import training, training_request
+from pegbox.domain import training, training_request, tuning_request
 from pegbox.domain.training import Phase, TrainingJob
+from pegbox.domain.tuning import TuningJob
 from pegbox.engine.context import Context
-from pegbox.engine.loop import Engine, is_dead, owner_name
+from pegbox.engine.loop import Engine
 from pegbox.engine.mailbox import Mailbox
+from pegbox.engine.owners import Owner
+from pegbox.engine.proposer import Closing
 from pegbox.objects.base import ObjectStore, Unreachable
 from pegbox.store.base import Kind, Resource
 
@@ -72,6 +75,45 @@ def insert(context: Context, tmp_path: Path, script: str = "pass", name: str = "
         state=job.dump(),
         due_at=0.0,
         **changes,
+    )
+    with context.store.transaction() as tx:
+        return tx.insert(row).id
+
+
+def insert_search(context: Context, tmp_path: Path, name: str) -> int:
+    metric = {"Name": "loss", "Regex": "loss=(.*)"}
+    request = {
+        "HyperParameterTuningJobName": name,
+        "HyperParameterTuningJobConfig": {
+            "Strategy": "Random",
+            "HyperParameterTuningJobObjective": {"Type": "Minimize", "MetricName": "loss"},
+            "ResourceLimits": {"MaxNumberOfTrainingJobs": 1, "MaxParallelTrainingJobs": 1},
+            "ParameterRanges": {"ContinuousParameterRanges": [{"Name": "x", "MinValue": "0", "MaxValue": "1"}]},
+        },
+        "TrainingJobDefinition": {
+            "AlgorithmSpecification": {
+                "TrainingImage": "any",
+                "TrainingInputMode": "File",
+                "MetricDefinitions": [metric],
+            },
+            "RoleArn": "arn:aws:iam::123456789012:role/pegbox",
+            "OutputDataConfig": {"S3OutputPath": f"file://{tmp_path}/output"},
+            "ResourceConfig": {"InstanceCount": 1, "InstanceType": "local", "VolumeSizeInGB": 1},
+            "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+        },
+    }
+    job = TuningJob(most=1, at_once=1, seconds=None, created=1.0, seed=1)
+    row = Resource(
+        account="123456789012",
+        region="us-east-1",
+        kind=Kind.TUNING_JOB,
+        name=name,
+        status=job.status,
+        created_at=1.0,
+        modified_at=1.0,
+        document=tuning_request.normalise(request, [metric]),
+        state=job.dump(),
+        due_at=0.0,
     )
     with context.store.transaction() as tx:
         return tx.insert(row).id
@@ -210,19 +252,43 @@ def test_the_engine_stops_in_time_and_says_whether_it_was_idle(context: Context,
 
 
 def test_a_dead_server_of_the_same_home_is_not_waited_for(context: Context, tmp_path: Path) -> None:
-    process = subprocess.Popen([sys.executable, "-c", "pass"])
-    process.wait()
+    dead = Owner(context.host, context.settings.home, os.getpid())  # with our own pid, as in a container
     identity = insert(context, tmp_path)
-    assert len(context.store.claim(owner_name(context.host, process.pid), context.host, 3600, 10)) == 1
+    assert len(context.store.claim(dead.name, context.host, 3600, 10)) == 1
     with running(context):
         wait_for(has_ended(context, identity))
 
 
-def test_only_dead_processes_of_this_home_are_dead() -> None:
-    process = subprocess.Popen([sys.executable, "-c", "pass"])
-    process.wait()
-    assert is_dead(owner_name("here", process.pid), "here")
-    assert not is_dead(owner_name("there", process.pid), "here")
-    assert not is_dead(owner_name("here", os.getpid()), "here")
-    assert not is_dead(owner_name("here", 1), "here")
-    assert not is_dead("nonsense", "here")
+def test_tuning_jobs_that_wait_for_a_strategy_leave_room_for_training_jobs(context: Context, tmp_path: Path) -> None:
+    gate = threading.Event()
+
+    class Silent:
+        """A proposer that does not answer yet."""
+
+        def ask(self, _: object) -> Any:
+            gate.wait(DEADLINE)
+            raise Closing
+
+        def close(self) -> None:
+            pass
+
+    for number in range(20):
+        insert_search(context, tmp_path, f"search-{number}")
+    try:
+        with running(replace(context, proposer=Silent())):
+            wait_for(has_ended(context, insert(context, tmp_path)))
+    finally:
+        gate.set()
+
+
+def test_a_log_that_cannot_be_written_stops_no_work(tmp_path: Path) -> None:
+    program = (
+        "import os, sys\n"
+        "from pegbox.observe.logging import configure\n"
+        "import structlog\n"
+        "configure('info')\n"
+        "structlog.get_logger().warning('lost')\n"
+        "os._exit(7)\n"
+    )
+    with open("/dev/full", "w") as full:
+        assert subprocess.run([sys.executable, "-c", program], stderr=full).returncode == 7

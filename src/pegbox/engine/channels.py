@@ -20,6 +20,11 @@ from pegbox.objects.locations import parse
 
 AT_ONCE = 8  #: objects fetched side by side: most of the time of a small one from an outside S3 is waiting
 _BATCH = 1000
+#: by scheme of a location: what is not there, and what to look at
+_WHERE = {
+    "s3": ("S3 objects found under S3 URL", "Check the bucket, the prefix and the account."),
+    "file": ("files found under file URL", "Check that the folder is there and that the server's user may read it."),
+}
 MOST_MANIFEST = 64 << 20  #: bytes of a manifest file
 MOST_ENTRIES = 1_000_000
 LONGEST_ENTRY = 4096  #: characters of the first entry
@@ -48,9 +53,10 @@ def inputs(objects: ObjectStore, account: str, channel: Mapping[str, Any]) -> li
     except NoSuchObject:
         found = []
     if not found:
+        what, look = _WHERE[location.scheme]
         raise ClientFault(
-            f"Data download failed: No S3 objects found under S3 URL [{source['S3Uri']}] given in input data source "
-            f"of channel [{channel['ChannelName']}]. Check the bucket, the prefix and the account."
+            f"Data download failed: No {what} [{source['S3Uri']}] given in input data source "
+            f"of channel [{channel['ChannelName']}]. {look}"
         )
     return found
 

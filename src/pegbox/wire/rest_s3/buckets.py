@@ -48,7 +48,11 @@ async def create_bucket(call: Call) -> Response:
         message = "The specified location-constraint is not valid"
         raise S3Error("InvalidLocationConstraint", 400, message, {"LocationConstraint": region})
     place = "eu-west-1" if region == "EU" else region or call.caller.region or DEFAULT_REGION
-    await in_thread(call.store.create_bucket, call.account, call.bucket, place)
+    try:
+        await in_thread(call.store.create_bucket, call.account, call.bucket, place)
+    except S3Error as error:
+        if error.code != "BucketAlreadyOwnedByYou" or place != DEFAULT_REGION:
+            raise  # in us-east-1 S3 answers as if the bucket were new (API reference, CreateBucket)
     return Response(None, 200, {"location": f"/{call.bucket}"})
 
 

@@ -126,10 +126,9 @@ def open_store(settings: Settings, patience: float = 0.0) -> SqlStore:
     """The database, brought to the present schema.  One on a server of its own is waited for so many seconds."""
     open_home(settings)
     store = _patiently(settings, time.monotonic() + patience)
-    database = settings.home / "pegbox.db"
-    if database.exists():
-        with suppress(OSError):
-            database.chmod(0o600)
+    for file in store.files():
+        with suppress(OSError):  # most are not there, and some may be another user's
+            file.chmod(0o600)
     return store
 
 
@@ -156,13 +155,14 @@ def compose(settings: Settings) -> Server:
     metrics = Metrics(__version__)
     metrics.watch(_sources(settings, store, files))
     homes.mark(settings.home)
+    hidden = [settings.home, *store.files()]
     containment = Containment(settings.containment)
     context = Context(
         settings=settings,
         host=identity_of(settings.home),
         store=store,
-        executor=SubprocessExecutor(wake.path, containment=containment, hidden=settings.hidden),
-        objects=MeteredStore(_objects(settings, files), metrics.carried),
+        executor=SubprocessExecutor(wake.path, containment=containment, hidden=hidden),
+        objects=MeteredStore(_objects(settings, files, hidden), metrics.carried),
         proposer=ProcessProposer(settings.propose_timeout, inherited(os.environ)),
         find_image=store.images.find,
         clock=time.time,
@@ -249,10 +249,10 @@ def _unavailable(error: Unavailable, database: Outage) -> ServiceUnavailable:
     return ServiceUnavailable(FULL if isinstance(error, Full) else UNAVAILABLE)
 
 
-def _objects(settings: Settings, files: FileStore) -> ObjectStore:
+def _objects(settings: Settings, files: FileStore, hidden: Sequence[Path]) -> ObjectStore:
     s3: ObjectStore = RemoteStore(settings.s3_endpoint) if settings.s3_endpoint else files
     roots = [Path(root) for root in settings.file_roots.split(":") if root]
-    return RoutedStore(s3, LocalStore(roots, apart=[settings.home]))
+    return RoutedStore(s3, LocalStore(roots, apart=hidden))
 
 
 def _sources(settings: Settings, store: SqlStore, files: FileStore) -> Sources:

@@ -123,12 +123,6 @@ class Settings:
         return {kind.strip() for kind in self.limits.split(",")} - {"none", ""}
 
     @property
-    def hidden(self) -> list[Path]:
-        """What training programs must not see: the home, and a database file outside it."""
-        kind, _, path = self.database.partition(":///")
-        return [self.home, *([Path(path).resolve()] if kind.startswith("sqlite") and path else [])]
-
-    @property
     def sqlite_at_home(self) -> bool:
         """Whether the database lies in the home, as it does unless something else is said."""
         return self.database == f"sqlite:///{self.home / 'pegbox.db'}"

@@ -5,6 +5,7 @@ SQLite itself would go on writing to the file that no name leads to any more, an
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 from typing import Any
@@ -13,10 +14,11 @@ from sqlalchemy import Engine, event
 from sqlalchemy.exc import DisconnectionError
 
 Identity = tuple[int, int]  #: st_dev, st_ino
+COMPANIONS = ("-wal", "-shm", "-journal")  #: what SQLite keeps beside the file (its manual, "Temporary Files")
 
 
 class DatabaseFile:
-    """Has an engine look at the file before it uses or makes a connection."""
+    """Has an engine look at the file before it uses or makes a connection.  A new one is for its owner only."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -29,8 +31,12 @@ class DatabaseFile:
         event.listen(engine, "checkout", self._taken)
 
     def _before(self, *_: Any) -> None:
-        if self._seen and self._identity() is None:
+        if self._identity() is not None:
+            return
+        if self._seen:
             raise sqlite3.OperationalError(f"the database file {self._path} is gone; put it back")
+        with contextlib.suppress(OSError):  # SQLite will say what is wrong; its other files get the mode of this one
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
     def _made(self, _: Any, record: Any) -> None:
         self._seen = True

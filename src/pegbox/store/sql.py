@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, and_, bindparam, case, create_engine, event, func, select, update
@@ -16,7 +17,7 @@ from pegbox.store.base import MOST_SLOTS, Fenced, Kind, Resource
 from pegbox.store.census import Census
 from pegbox.store.claims import Asked, Claims
 from pegbox.store.credentials import Credentials
-from pegbox.store.database_file import DatabaseFile
+from pegbox.store.database_file import COMPANIONS, DatabaseFile
 from pegbox.store.images import Images
 from pegbox.store.retention import Retention
 from pegbox.store.transaction import SqlTransaction, clock, upsert
@@ -51,6 +52,14 @@ class SqlStore:
             except BaseException:
                 self.engine.dispose()
                 raise
+
+    def files(self) -> list[Path]:
+        """Where SQLite keeps the database, whether it is there at the moment or not; nothing of PostgreSQL's."""
+        if self.engine.dialect.name != "sqlite":
+            return []
+        with connections.reading(self.engine) as connection:
+            named = connection.exec_driver_sql("PRAGMA database_list").all()
+        return [Path(row[2] + more) for row in named if row[2] for more in ("", *COMPANIONS)]
 
     @contextmanager
     def transaction(self) -> Iterator[SqlTransaction]:
@@ -183,7 +192,7 @@ def _engine(url: str) -> Engine:
         execution_options={connections.WRITERS: threading.Lock()},
     )
     event.listen(engine, "connect", _prepare_sqlite)
-    if parsed.database:
+    if parsed.database and "uri" not in parsed.query:
         DatabaseFile(parsed.database).watch(engine)
     return engine
 

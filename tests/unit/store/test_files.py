@@ -44,11 +44,3 @@ def test_a_new_database_is_for_its_owner_only(place: Path) -> None:
     store = SqlStore(f"sqlite:///{place}/own.db?timeout=5")
     assert {path.name: path.stat().st_mode & 0o777 for path in place.iterdir()} == dict.fromkeys(NAMES[:3], 0o600)
     store.close()
-
-
-def test_one_in_memory_has_no_files(place: Path) -> None:
-    for url in ("sqlite://", "sqlite:///:memory:"):
-        store = SqlStore(url, migrate=False)
-        assert store.files() == []
-        store.close()
-    assert list(place.iterdir()) == list(Path().glob(":*")) == []

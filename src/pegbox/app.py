@@ -52,6 +52,7 @@ from pegbox.observe.prometheus import CONTENT_TYPE, Living, Metrics, Sources, St
 from pegbox.operations import identity, training_jobs, tuning_jobs
 from pegbox.operations.call import Call
 from pegbox.settings import RESTORING, Settings, SettingsError, is_loopback
+from pegbox.store import place
 from pegbox.store.base import Full, Kind, Unavailable
 from pegbox.store.census import Counted
 from pegbox.store.sql import SqlStore
@@ -90,6 +91,7 @@ class Server:
 
     def start(self) -> None:
         """Begin to work on what is due."""
+        homes.write(self.settings.home / homes.DATABASE, place.digest(self.store.engine))
         self.engine.start()
         threading.Thread(target=self._tell_what_is_missing, name="containment", daemon=True).start()
 

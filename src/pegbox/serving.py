@@ -14,6 +14,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,6 +22,7 @@ import structlog
 import uvicorn
 
 from pegbox.app import Server, compose, endpoint_file, open_store
+from pegbox.engine import homes
 from pegbox.keys import KeyRing
 from pegbox.maintenance.doctor.finding import Patient
 from pegbox.observe.logging import configure
@@ -114,12 +116,12 @@ def patient(settings: Settings, *, deep: bool, clock: Callable[[], float], stale
     if not settings.home.is_dir():
         raise SettingsError(f"{settings.home} is no home: --home or PEGBOX_HOME names one")
     store = SqlStore(settings.database, migrate=False)
-    identity = settings.home / "run" / "identity"
     try:
         yield Patient(
             settings=settings,
             store=store,
-            identity=identity.read_text() if identity.exists() else "",
+            identity=_read(settings.home / homes.IDENTITY),
+            database=_read(settings.home / homes.DATABASE),
             served=address(settings) is not None,
             deep=deep,
             clock=clock,
@@ -127,6 +129,10 @@ def patient(settings: Settings, *, deep: bool, clock: Callable[[], float], stale
         )
     finally:
         store.close()
+
+
+def _read(file: Path) -> str:
+    return file.read_text() if file.exists() else ""
 
 
 class _Uvicorn(uvicorn.Server):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -303,6 +304,79 @@ def test_a_process_of_no_job(live: RunningServer, tmp_path: Path) -> None:
         assert orphan.wait(10) == -9
 
 
+def running_job(server: RunningServer, folder: Path) -> tuple[str, int]:
+    """Name of a job that runs until its folder has a file `go`, and its row's id."""
+    name, image = new_name(), register(server, folder, PATIENT)
+    sagemaker = server.client("sagemaker")
+    sagemaker.create_training_job(**training_request(name, image, "s3://kept/out"))
+    in_training(sagemaker, name)
+    (runner,) = [
+        file for file in server.home.glob("attempts/*/1/runner.json") if not file.with_name("exit.json").exists()
+    ]
+    return name, int(runner.parent.parent.name)
+
+
+def finish(server: RunningServer, name: str, folder: Path) -> None:
+    (folder / "go").touch()
+    assert training_ended(server.client("sagemaker"), name)["TrainingJobStatus"] == "Completed"
+
+
+def test_a_job_of_a_newer_version_goes_on(start_server: Start, tmp_path: Path) -> None:
+    server = start_server(environment={"PEGBOX_TICK": "0.2"})
+    server.client("s3").create_bucket(Bucket="kept")
+    name, identity = running_job(server, tmp_path)
+    assert server.stop() == 0
+    with closing(sqlite3.connect(server.home / "pegbox.db")) as database:
+        (state,) = database.execute("select state from resource where id = ?", (identity,)).fetchone()
+    newer = json.dumps({**json.loads(state), "of_a_newer_version": True})
+    change(server, "update resource set state = ? where id = ?", newer, identity)
+    assert [each["kind"] for each in examine(server.home, "--repair")[1]] == ["document-unreadable"]
+    change(server, "update resource set state = ? where id = ?", state, identity)
+    server.start()
+    finish(server, name, tmp_path)
+
+
+@pytest.mark.parametrize("served", [True, False])
+def test_another_database_ends_nothing(start_server: Start, tmp_path: Path, postgres: Any, served: bool) -> None:
+    before = start_server(environment={"PEGBOX_TICK": "0.2"})
+    before.client("s3").create_bucket(Bucket="kept")
+    ended(before, tmp_path)  # its row is the first in SQLite, the next one's the first in PostgreSQL
+    assert before.stop() == 0
+    url = postgres.database(f"doctor_{uuid.uuid4().hex[:8]}")
+    server = RunningServer(before.home, environment={"PEGBOX_TICK": "0.2", "PEGBOX_DATABASE_URL": url})
+    try:
+        shutil.rmtree(server.home / "attempts")
+        name, identity = running_job(server, tmp_path)
+        if not served:
+            assert server.stop() == 0
+        findings = examine(server.home, "--repair")[1]
+        assert {each["kind"] for each in findings} == {"database-foreign", "process-orphan"}
+        change(server, "delete from resource where id = ?", identity)
+        change(server, "insert into point values (999999, 1, 0, 'algo-1', 'loss', 1.0, 1.0)")
+        findings += examine(server.home, "--repair")[1]
+        assert {"database-foreign", "points-orphaned", "process-unknown"} <= {each["kind"] for each in findings}
+        assert not any(each["repairable"] for each in findings)
+        if not served:
+            server.start()
+        finish(server, name, tmp_path)
+    finally:
+        server.kill()
+
+
+def test_a_database_that_has_never_seen_the_home_moves_nothing(start_server: Start) -> None:
+    server = start_server()
+    assert server.stop() == 0
+    folder = server.home / "attempts" / "7" / "1"
+    folder.mkdir(parents=True)
+    change(server, "delete from host")
+    code, findings = examine(server.home, "--repair")
+    assert (code, [each["kind"] for each in findings]) == (1, ["database-foreign", "attempt-unknown"])
+    assert folder.exists()
+    server.start()
+    assert examine(server.home, "--repair")[0] == 0
+    assert not folder.exists()
+
+
 def test_processes_of_a_living_job_are_left_alone(live: RunningServer, tmp_path: Path) -> None:
     name, image = new_name(), register(live, tmp_path, PATIENT)
     sagemaker = live.client("sagemaker")
@@ -322,6 +396,41 @@ def test_working_files_of_a_job_that_has_ended(live: RunningServer, tmp_path: Pa
     repaired(live, "tree-left")
     assert not tree.exists()
     assert (live.home / "attempts" / str(identity) / "1" / "algo-1.log").exists()
+
+
+def test_working_files_that_are_nested_deeply_or_cannot_be_removed(live: RunningServer, tmp_path: Path) -> None:
+    _, identity = ended(live, tmp_path)
+    change(live, "update resource set ended_at = ended_at - 3600 where id = ?", identity)
+    tree = live.home / "attempts" / str(identity) / "1" / "algo-1" / "ml"
+    tree.mkdir(parents=True)
+    deep = "import os, sys; os.chdir(sys.argv[1]); [(os.mkdir('d'), os.chdir('d')) for _ in range(2000)]"
+    subprocess.run([sys.executable, "-c", deep, str(tree)], check=True)
+    repaired(live, "tree-left")
+    assert not tree.exists()
+    tree.mkdir(parents=True)
+    mounted = 'mount -t tmpfs none "$2" && exec "$0" -m pegbox doctor --json --repair --home "$1"'
+    done = subprocess.run(
+        ["unshare", "-Urm", "sh", "-c", mounted, sys.executable, str(live.home), str(tree)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PEGBOX_CONTAINMENT": "off"},
+        timeout=60,
+    )
+    (finding,) = json.loads(done.stdout)["findings"]
+    assert (done.returncode, finding["kind"], finding["repaired"]) == (1, "tree-left", None)
+    assert "could not be removed" in finding["failed"]
+    repaired(live, "tree-left")
+
+
+def test_a_process_whose_job_kept_its_outputs_is_left_alone(live: RunningServer, tmp_path: Path) -> None:
+    _, identity = ended(live, tmp_path)
+    change(live, "update resource set state = json_set(state, '$.broken', json('true')) where id = ?", identity)
+    directory = live.home / "attempts" / str(identity) / "1"
+    environment = {**os.environ, "PEGBOX_ATTEMPT": str(directory)}
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], env=environment) as program:
+        wait_for("the process", lambda: str(directory) in Path(f"/proc/{program.pid}/environ").read_text())
+        assert examine(live.home, "--repair") == (0, [])
+        program.kill()
 
 
 def test_a_file_whose_writer_died(live: RunningServer, tmp_path: Path) -> None:

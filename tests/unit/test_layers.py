@@ -36,8 +36,8 @@ ALLOWED: dict[str, set[str]] = {
     },
     "observe": {"observe"},
     "maintenance": {
-        "maintenance", "domain", "engine.context", "engine.retention", "engine.wake", "executors", "objects",
-        "settings", "store",
+        "maintenance", "domain", "engine.context", "engine.removal", "engine.retention", "engine.wake", "executors",
+        "objects", "settings", "store",
     },
     "data": set(),
 }  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -33,9 +34,9 @@ def doctor(
     found: list[dict[str, Any]] = []
     with patient(load({"home": home}), deep=deep, clock=time.time, stale=stale) as examined:
         for finding in examine(examined):
-            done = finding.repair() if repair and finding.repair else None
+            done, failed = _mend(finding.repair) if repair and finding.repair else (None, None)
             told = {"kind": finding.kind, "about": finding.about, "message": finding.message}
-            found.append({**told, "repairable": finding.repair is not None, "repaired": done})
+            found.append({**told, "repairable": finding.repair is not None, "repaired": done, "failed": failed})
             if not as_json:
                 _print(found[-1])
         outdated = old(examined)
@@ -51,8 +52,19 @@ def doctor(
         raise typer.Exit(1)
 
 
+def _mend(repair: Callable[[], str]) -> tuple[str | None, str | None]:
+    """What was done, or why it could not be."""
+    from pegbox.maintenance.doctor.finding import NotRepaired
+
+    try:
+        return repair(), None
+    except (NotRepaired, OSError) as error:
+        return None, str(error)
+
+
 def _print(finding: dict[str, Any]) -> None:
-    end = (
-        f"; repaired: {finding['repaired']}" if finding["repaired"] else " (--repair)" if finding["repairable"] else ""
-    )
+    end = " (--repair)" if finding["repairable"] else ""
+    for what in ("repaired", "failed"):
+        if finding[what]:
+            end = f"; {what}: {finding[what]}"
     typer.echo(f"{finding['kind']}: {finding['about']}: {finding['message']}{end}")

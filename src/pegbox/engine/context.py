@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pegbox.domain.training import Phase, TrainingJob
 from pegbox.engine.ballast import Ballast
 from pegbox.engine.observer import Observer, Unobserved
 from pegbox.engine.outage import Outage
@@ -39,3 +40,14 @@ class Context:
 def attempt_directory(home: str, resource_id: int, attempt: int) -> Path:
     """Where an attempt lives, below the home of the server that started it."""
     return Path(home) / "attempts" / str(resource_id) / str(attempt)
+
+
+def is_wanted(job: TrainingJob, resource_id: int, home: Path, directory: Path) -> bool:
+    """Whether a job goes on in this directory below `home`, or has failed for a fault of ours and keeps what it made.
+
+    An attempt with a later number than the job knows has been begun by a server that was quicker.
+    """
+    if job.phase is Phase.ENDED:
+        return job.broken
+    own = attempt_directory(job.home or str(home), resource_id, job.attempt)
+    return own == directory or int(directory.name) > job.attempt

@@ -13,13 +13,14 @@ from pathlib import Path
 
 import structlog
 
-from pegbox.domain.training import Phase, TrainingJob
+from pegbox.domain.training import TrainingJob
 from pegbox.engine import staging
-from pegbox.engine.context import Context, attempt_directory
+from pegbox.engine.context import Context, is_wanted
 from pegbox.executors.base import Phase as Seen
 from pegbox.store.base import NotFound, Resource
 
-IDENTITY, BOOT = Path("run") / "identity", Path("run") / "boot_id"  #: in a home
+#: in a home: its name, the boot of the machine, and the digest of the place of its database
+IDENTITY, BOOT, DATABASE = Path("run") / "identity", Path("run") / "boot_id", Path("run") / "database"
 
 log = structlog.get_logger()
 
@@ -34,9 +35,13 @@ def boot_id() -> str | None:
 
 def mark(home: Path) -> None:
     """Say on which machine the home's processes are, since which boot."""
-    file = home / BOOT
+    write(home / BOOT, boot_id() or "")
+
+
+def write(file: Path, text: str) -> None:
+    """Replace a small file in one step."""
     scratch = file.with_name(f".{file.name}.{os.getpid()}")
-    scratch.write_text(boot_id() or "")
+    scratch.write_text(text)
     scratch.replace(file)
 
 
@@ -99,8 +104,4 @@ def _row(context: Context, identity: int) -> Resource | None:
 
 def _is_wanted(context: Context, row: Resource, directory: Path) -> bool:
     """Whether the job goes on in this directory, or has failed for a fault of ours and keeps what it made."""
-    job = TrainingJob.parse(row.state)
-    if job.phase is Phase.ENDED:
-        return job.broken
-    own = attempt_directory(job.home or str(context.settings.home), row.id, job.attempt)
-    return own == directory or int(directory.name) > job.attempt
+    return is_wanted(TrainingJob.parse(row.state), row.id, context.settings.home, directory)

@@ -5,19 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from pegbox.domain.training import Phase as Stage
 from pegbox.domain.training import TrainingJob
-from pegbox.engine.context import attempt_directory
+from pegbox.engine import removal
+from pegbox.engine.context import attempt_directory, is_wanted
 from pegbox.executors import directory as files
 from pegbox.executors.base import Phase
-from pegbox.maintenance.doctor.finding import Finding, Patient
+from pegbox.maintenance.doctor.finding import Finding, NotRepaired, Patient
 from pegbox.store import examine as faults
 from pegbox.store.base import Kind
 from pegbox.store.examine import Row
@@ -36,21 +36,19 @@ class _Job:
 def examine(patient: Patient) -> Iterator[Finding]:
     """Findings about attempts.  Processes are listed first: what begins meanwhile is none of them."""
     processes = _processes(patient.settings.home / "attempts")
-    jobs = dict(_jobs(patient))
+    jobs, unreadable = _jobs(patient)
     for pid, directory in processes.items():
-        if not _is_wanted(patient, jobs, directory) and _attempt_of(pid) == directory:
-            yield Finding(
-                kind="process-orphan",
-                about=f"process {pid}",
-                message=f"it runs for {directory}, which no job goes on in",
-                repair=partial(_kill, pid, directory),
-            )
+        yield from _of_process(patient, jobs, unreadable, pid, directory)
     for folder in sorted((patient.settings.home / "attempts").glob("[0-9]*")):
         if not folder.name.isdigit():
             continue
         if int(folder.name) in jobs:
             yield from _of_job(patient, jobs[int(folder.name)], folder)
-        elif not any(path.is_relative_to(folder) for path in processes.values()) and _is_gone(patient, folder):
+        elif (
+            int(folder.name) not in unreadable
+            and not any(path.is_relative_to(folder) for path in processes.values())
+            and _is_gone(patient, folder)
+        ):
             yield Finding(
                 kind="attempt-unknown",
                 about=str(folder),
@@ -60,25 +58,48 @@ def examine(patient: Patient) -> Iterator[Finding]:
     yield from _unattended(patient, jobs)
 
 
-def _jobs(patient: Patient) -> Iterator[tuple[int, _Job]]:
+def _jobs(patient: Patient) -> tuple[dict[int, _Job], set[int]]:
+    """The jobs by number, and the numbers of rows that nobody can read here: a newer pegbox may go on with them."""
+    jobs, unreadable = {}, set()
     for row in faults.rows(patient.store.engine):
-        if row.kind == Kind.TRAINING_JOB and row.state is not None:
-            with contextlib.suppress(KeyError, TypeError, ValueError):
-                yield row.id, _Job(row, TrainingJob.parse(row.state))
+        if row.kind == Kind.TRAINING_JOB:
+            try:
+                jobs[row.id] = _Job(row, TrainingJob.parse(row.state or {}))
+            except (KeyError, TypeError, ValueError):
+                unreadable.add(row.id)
+    return jobs, unreadable
+
+
+def _of_process(
+    patient: Patient, jobs: Mapping[int, _Job], unreadable: Collection[int], pid: int, directory: Path
+) -> Iterator[Finding]:
+    """What a process runs for may be ended only if its job's row says so: a row that is missing may be elsewhere."""
+    number, attempt = directory.parent.name, directory.name
+    if not (number.isdigit() and attempt.isdigit()) or int(number) in unreadable:
+        return
+    known = jobs.get(int(number))
+    wanted = known is not None and is_wanted(known.job, known.row.id, patient.settings.home, directory)
+    if wanted or _attempt_of(pid) != directory or (known is None and faults.exists(patient.store.engine, int(number))):
+        return
+    if known:
+        yield Finding(
+            kind="process-orphan",
+            about=f"process {pid}",
+            message=f"it runs for {directory}, which no job goes on in",
+            repair=partial(_kill, pid, directory),
+        )
+    else:
+        yield Finding(
+            kind="process-unknown",
+            about=f"process {pid}",
+            message=f"it runs for {directory}, and the database knows no job of this number: "
+            "see that it is the right database, or end the process",
+        )
 
 
 def _is_gone(patient: Patient, folder: Path) -> bool:
     """Whether it is still there, and of no job that has been created since."""
     return folder.is_dir() and int(folder.name) not in {row.id for row in faults.rows(patient.store.engine)}
-
-
-def _is_wanted(patient: Patient, jobs: Mapping[int, _Job], directory: Path) -> bool:
-    number, attempt = directory.parent.name, directory.name
-    known = jobs.get(int(number)) if number.isdigit() and attempt.isdigit() else None
-    if known is None or known.job.phase is Stage.ENDED:
-        return False
-    own = attempt_directory(known.job.home or str(patient.settings.home), known.row.id, known.job.attempt)
-    return own == directory or int(attempt) > known.job.attempt
 
 
 def _of_job(patient: Patient, known: _Job, folder: Path) -> Iterator[Finding]:
@@ -157,7 +178,9 @@ def _put_aside(folder: Path, aside: Path) -> str:
 
 def _remove_trees(trees: list[Path]) -> str:
     for tree in trees:
-        shutil.rmtree(tree, ignore_errors=True)
+        removal.remove(tree)
+    if left := [str(tree) for tree in trees if tree.exists()]:
+        raise NotRepaired(f"{', '.join(left)} could not be removed whole: see who may write there, and what is mounted")
     return "removed"
 
 

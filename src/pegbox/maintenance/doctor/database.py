@@ -11,6 +11,7 @@ from pegbox.domain.training import TrainingJob
 from pegbox.domain.tuning import TuningJob
 from pegbox.maintenance.doctor.finding import Finding, Patient
 from pegbox.store import examine as faults
+from pegbox.store import place
 from pegbox.store.base import Kind
 from pegbox.store.examine import Row
 from pegbox.store.upgrade import HEAD, upgrade
@@ -50,6 +51,18 @@ def examine(patient: Patient) -> Iterator[Finding]:
             repair=lambda: f"removed {faults.delete_orphaned_points(engine)} metric points",
         )
     yield from _rows(patient)
+
+
+def foreign(patient: Patient) -> str:
+    """Why the database may be another one than the home's; "" if it is the one that its last server had."""
+    engine = patient.store.engine
+    if not patient.database:
+        return "no server of this home has said which database is its own"
+    if patient.database != place.digest(engine):
+        return "the last server of this home had another database"
+    if faults.revision(engine) == HEAD and not place.has_seen(engine, patient.identity):
+        return "this database has never seen a server of this home"
+    return ""
 
 
 def _schema(patient: Patient, revision: str | None) -> Finding:

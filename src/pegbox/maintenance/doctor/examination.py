@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 
 from pegbox.engine.retention import find
 from pegbox.errors import PegboxError
@@ -19,12 +20,12 @@ def examine(patient: Patient) -> Iterator[Finding]:
     yield from home.examine(patient)
     yield from _objects(patient)
     try:
-        yield from database.examine(patient)
+        yield from _trusted(patient, database.examine(patient))
         if (
             not patient.has_no_database and faults.revision(patient.store.engine) == HEAD
         ):  # it may have been repaired just now
             yield from images.examine(patient)
-            yield from attempts.examine(patient)
+            yield from _trusted(patient, attempts.examine(patient))
     except Unavailable as error:
         said = " ".join(str(error).split())
         yield Finding(
@@ -32,6 +33,24 @@ def examine(patient: Patient) -> Iterator[Finding]:
             about="database",
             message=f"{said}: see the settings database_url and home, and that it is up",
         )
+
+
+def _trusted(patient: Patient, findings: Iterator[Finding]) -> Iterator[Finding]:
+    """The findings, without their repairs if the database may be another one than the home's."""
+    said = False
+    for finding in findings:
+        if finding.repair is None or not (why := database.foreign(patient)):
+            yield finding
+            continue
+        if not said:
+            said = True
+            yield Finding(
+                kind="database-foreign",
+                about="database",
+                message=f"{why}: nothing is repaired by its rows; see the settings database_url and home, "
+                "or start a server with them",
+            )
+        yield replace(finding, repair=None)
 
 
 def old(patient: Patient) -> dict[str, int]:

@@ -17,7 +17,11 @@ class Finding:
     kind: str  #: what it is called in docs/how-to/doctor.md
     about: str  #: which file, job, object, ...
     message: str  #: what it means and, if nothing can be repaired, what to do
-    repair: Callable[[], str] | None = None  #: mends it and says how
+    repair: Callable[[], str] | None = None  #: mends it and says how; raises NotRepaired or OSError
+
+
+class NotRepaired(Exception):
+    """It could not be mended; the message says what is left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +32,7 @@ class Patient:
     store: SqlStore
     identity: str  #: of the home; "" before its first start
     served: bool  #: whether a server of this home is running
+    database: str  #: digest of the place of the database that the last server of this home had; "" if there was none
     deep: bool  #: whether contents are read
     clock: Callable[[], float]  #: epoch seconds
     stale: float  #: seconds after which a file that nobody names is a leftover

@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from stat import S_ISREG
+from stat import S_ISLNK, S_ISREG
 from typing import BinaryIO
 
 from pegbox.objects.base import Location, NoSuchObject, ObjectInfo, Refused, Unreachable, at_any_time
 from pegbox.objects.content import copy_range, write_whole
 
 _STEP = 1 << 20
+_FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 _TRIES = 3  #: to read a file that somebody writes
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 #: a disk that is broken, a file system behind a network that does not answer
@@ -68,8 +69,7 @@ class LocalStore:
             confirm()
 
         with _told(location):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            folder = _made(path.parent, location)
         try:
             self._check(_place(folder) / path.name, location)
             with _told(location):
@@ -98,7 +98,13 @@ class LocalStore:
     def delete(self, account: str, location: Location) -> None:
         """Remove a file; a missing one is no error."""
         with suppress(NoSuchObject, FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            self._inside(location).unlink()
+            path = self._inside(location)
+            folder = os.open(path.parent, _FOLDER)
+            try:
+                self._check(_place(folder) / path.name, location)
+                os.unlink(path.name, dir_fd=folder)
+            finally:
+                os.close(folder)
 
     def fetch(self, account: str, location: Location, into: Path) -> None:
         """Write a private copy of a file to `into`, as it was at one moment.  Raises NoSuchObject.
@@ -125,7 +131,13 @@ class LocalStore:
                     yield self._info(path)
 
     def _info(self, path: str) -> ObjectInfo:
-        found = self._inside(Location("file", "", path)).stat()
+        location = Location("file", "", path)
+        fd = os.open(self._inside(location), os.O_PATH | os.O_CLOEXEC)
+        try:
+            self._check(_place(fd), location)
+            found = os.fstat(fd)
+        finally:
+            os.close(fd)
         if not S_ISREG(found.st_mode):
             raise NoSuchObject(f"{path} is no regular file.")
         return ObjectInfo(
@@ -156,6 +168,40 @@ class LocalStore:
 def _place(fd: int) -> Path:
     """Where an open file or folder is now."""
     return Path(os.readlink(f"/proc/self/fd/{fd}"))
+
+
+def _made(folder: Path, location: Location) -> int:
+    """A descriptor of a folder whose path has no links; what is missing of it is made.
+
+    Raises NoSuchObject when a part of the path has become a link, Refused when one is no folder.
+    """
+    fd = os.open("/", _FOLDER)
+    try:
+        for name in folder.parts[1:]:
+            inner = _entered(fd, name, location)
+            os.close(fd)
+            fd = inner
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _entered(fd: int, name: str, location: Location) -> int:
+    with suppress(FileNotFoundError):
+        return _opened(fd, name, location)
+    with suppress(FileExistsError):
+        os.mkdir(name, dir_fd=fd)
+    return _opened(fd, name, location)
+
+
+def _opened(fd: int, name: str, location: Location) -> int:
+    try:
+        return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=fd)
+    except NotADirectoryError:
+        if S_ISLNK(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode):
+            raise NoSuchObject(f"{location}: a part of the path has become a link.") from None
+        raise Refused(f"{location}: [{_place(fd) / name}] is no folder") from None
 
 
 def _copied(source: int, into: Path, location: Location) -> bool:

@@ -125,6 +125,29 @@ def test_a_link_that_changes_meanwhile_leads_nowhere(root: Path, tmp_path: Path)
         (root / "was").rmdir()
 
 
+def test_a_link_that_appears_meanwhile_changes_nothing_elsewhere(root: Path, tmp_path: Path) -> None:
+    class Hurried(LocalStore):
+        def _inside(self, location: Location) -> Path:
+            path = super()._inside(location)
+            (root / "folder").rmdir()
+            (root / "folder").symlink_to(tmp_path)
+            return path
+
+    (root / "folder").mkdir()
+    with pytest.raises(NoSuchObject):
+        Hurried([root]).put("", at(root / "folder" / "new" / "file"), io.BytesIO(b"x"))
+    (root / "folder").unlink()
+    (root / "folder").mkdir()
+    Hurried([root]).delete("", at(root / "folder" / "secret"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["root", "secret"]
+
+
+def test_a_file_in_the_way_of_an_output_is_told(store: LocalStore, root: Path) -> None:
+    (root / "file").write_text("file")
+    with pytest.raises(Refused, match="is no folder"):
+        store.put("", at(root / "file" / "deep" / "out"), io.BytesIO(b"x"))
+
+
 def test_a_file_that_somebody_goes_on_to_write_is_not_taken_for_data(
     store: LocalStore, root: Path, tmp_path: Path
 ) -> None:

@@ -46,21 +46,16 @@ class TuningWork:
             match tuning.decide(self._job, [_child(row) for row in children], self._context.clock()):
                 case tuning.Propose(count=count):
                     if self._propose(children, count):
-                        return self._patience()
+                        return _patience(tuning.runtime_left(self._job, self._context.clock()))
                 case tuning.StopChildren(numbers=numbers):
                     self._stop([row.id for row in children if row.number in numbers])
                 case tuning.Finish(status=status, failure=failure):
                     self._transact(replace(self._job, status=status, failure=failure))
                     self._context.observer.ended(self._resource.kind, status)
                     log.info("tuning job ended", status=status, reason=failure)
-                case tuning.Wait():
-                    return self._patience()
+                case tuning.Wait(seconds=seconds):
+                    return _patience(seconds)
         return None
-
-    def _patience(self) -> float:
-        """Seconds until the next look without a reason: MaxRuntimeInSeconds may be reached before."""
-        left = tuning.runtime_left(self._job, self._context.clock())
-        return LOOK if left is None else min(LOOK, max(0.05, left))
 
     patient = False  #: nothing here is worth trying for a day
 
@@ -168,6 +163,11 @@ class TuningWork:
         changed = replace(self._resource, status=job.status, state=job.dump(), modified_at=now, ended_at=ended)
         self._resource = tx.save(changed, leased=True)
         self._job = job
+
+
+def _patience(left: float | None) -> float:
+    """Seconds until the next look without a reason, when something is due in so many, if ever."""
+    return LOOK if left is None else min(LOOK, max(0.05, left))
 
 
 def stop_training_job(context: Context, identity: int, reason: StopReason) -> None:

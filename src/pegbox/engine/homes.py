@@ -56,13 +56,13 @@ def is_near(home: Path, host: str) -> bool:
 
 
 def near(context: Context) -> frozenset[str]:
-    """Silent hosts whose homes are on this machine: their servers are gone, their training jobs can be gone on with."""
-    found = set()
-    for row in context.store.silent(context.settings.lease):
-        home = TrainingJob.parse(row.state).home
-        if row.host and row.host != context.host and home and is_near(Path(home), row.host):
-            found.add(row.host)
-    return frozenset(found)
+    """Silent hosts whose homes are on this machine: their servers are gone, their training jobs can be gone on with.
+
+    One job that names the host's home is enough.  Those that have just got their slot name none yet, or one before.
+    """
+    silent = context.store.silent(context.settings.lease)
+    named = {(row.host, TrainingJob.parse(row.state).home) for row in silent if row.host != context.host}
+    return frozenset(host for host, home in named if host and home and is_near(Path(home), host))
 
 
 def tidy(context: Context) -> bool:

@@ -309,7 +309,7 @@ class Store(Protocol):
         ...
 
     def silent(self, seconds: float) -> Sequence[Resource]:
-        """One training job that holds a slot of each host that has not beaten for so long, without its document."""
+        """The training jobs that hold slots of hosts that have not beaten for so long, without their documents."""
         ...
 
     def pull_in(self, lease: float) -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, and_, bindparam, case, create_engine, event, func, select, update
+from sqlalchemy import Engine, and_, bindparam, case, create_engine, event, select, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -20,6 +20,7 @@ from pegbox.store.credentials import Credentials
 from pegbox.store.database_file import COMPANIONS, DatabaseFile
 from pegbox.store.images import Images
 from pegbox.store.retention import Retention
+from pegbox.store.rows import to_resource
 from pegbox.store.transaction import SqlTransaction, clock, upsert
 from pegbox.store.upgrade import upgrade
 
@@ -132,13 +133,13 @@ class SqlStore:
                 raise Fenced(f"{resource.kind} {resource.name}")
 
     def silent(self, seconds: float) -> Sequence[Resource]:
-        """One unfinished training job of each silent host."""
+        """The unfinished training jobs of silent hosts."""
         rows, hosts = schema.resource.c, schema.host.c
         alive = select(hosts.id).where(hosts.seen_at > clock(self.engine.dialect.name) - seconds)
         theirs = and_(rows.kind == Kind.TRAINING_JOB.value, rows.ended_at.is_(None), rows.host.not_in(alive))
-        first = select(func.min(rows.id)).where(theirs).group_by(rows.host)
+        columns = [column for column in schema.resource.columns if column.name != "document"]
         with self.reading() as tx:
-            return [tx.by_id(identity) for identity in tx.connection.execute(first).scalars().all()]
+            return [to_resource(row) for row in tx.connection.execute(select(*columns).where(theirs))]
 
     def beat(self, host: str) -> float | None:
         """Say that the host is alive."""

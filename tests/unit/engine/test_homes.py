@@ -29,7 +29,7 @@ def a_home(path: Path, host: str) -> Path:
     return path
 
 
-def insert(context: Context, job: TrainingJob, **changes: Any) -> int:
+def insert(context: Context, job: TrainingJob, name: str = "job", **changes: Any) -> int:
     request = {
         "TrainingJobName": "job",
         "AlgorithmSpecification": {"TrainingImage": "any", "TrainingInputMode": "File"},
@@ -42,7 +42,7 @@ def insert(context: Context, job: TrainingJob, **changes: Any) -> int:
         account="123456789012",
         region="us-east-1",
         kind=Kind.TRAINING_JOB,
-        name="job",
+        name=name,
         status=job.status,
         created_at=1.0,
         modified_at=1.0,
@@ -62,6 +62,17 @@ def test_a_silent_home_on_this_machine_is_near(context: Context, tmp_path: Path)
     assert homes.near(context) == {"theirs"}
     context.store.beat("theirs")
     assert homes.near(context) == frozenset()
+
+
+@pytest.mark.parametrize("before", [None, "elsewhere"], ids=["none yet", "an earlier one"])
+def test_a_home_is_near_if_any_of_its_jobs_names_it(context: Context, tmp_path: Path, before: str | None) -> None:
+    home = a_home(tmp_path / "theirs", "theirs")
+    earlier = str(a_home(tmp_path / before, before)) if before else None
+    names = [earlier, str(home), earlier]
+    for number, named in enumerate(names):
+        job = replace(training.created(1.0), phase=Phase.RUNNING if named else Phase.WAITING, home=named)
+        insert(context, job, name=f"job-{number}", host="theirs")
+    assert homes.near(context) == {"theirs"}
 
 
 @pytest.mark.parametrize("change", ["identity", "boot", "no boot", "gone"])

@@ -31,9 +31,9 @@ def waiting(context: Context, job: TuningJob, child: training.TrainingJob) -> fl
     )
     with context.store.transaction() as tx:
         parent = tx.insert(row)
-        about = {"kind": Kind.TRAINING_JOB, "name": "child", "parent_id": parent.id, "number": 1}
+        about = {"kind": Kind.TRAINING_JOB, "name": "child", "parent_id": parent.id, "number": 1, "due_at": None}
         tx.insert(replace(row, **about, status=child.status, state=child.dump()))
-    (claimed,) = context.store.claim("me", context.host, 60, 1, [parent.id])
+    (claimed,) = context.store.claim("me", context.host, 60, 1, [parent.id], slots=0)
     return TuningWork(context, claimed).run()
 
 

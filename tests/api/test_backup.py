@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine
+from sqlalchemy import text as sql
 from typer.testing import CliRunner
 
 from jobs import (
@@ -272,6 +274,52 @@ def test_a_database_with_rows_is_not_overwritten_unless_asked(backed_up: Path, p
     assert not (tmp_path / "two").exists()
     over = command("restore", str(backed_up), "--home", str(tmp_path / "two"), "--database-url", url, "--overwrite")
     assert over[0] == 0, over[1]
+
+
+def test_the_database_of_the_home_that_was_backed_up_is_not_replaced(
+    backed_up: Path, postgres: Any, tmp_path: Path, start_server: Start
+) -> None:
+    url = postgres.database(f"live_{uuid.uuid4().hex[:8]}")
+    server = start_server(environment={"PEGBOX_DATABASE_URL": url})
+    backup = tmp_path / "backup"
+    pegbox(server, "backup", str(backup))
+    text = f'database_url = "{url}"\n'
+    (backup / "pegbox.toml").write_text(text)
+    manifest = json.loads((backup / "manifest.json").read_text())
+    manifest["files"]["pegbox.toml"] = {"size": len(text), "sha256": hashlib.sha256(text.encode()).hexdigest()}
+    (backup / "manifest.json").write_text(json.dumps(manifest))
+    home = tmp_path / "new"
+    over = ("restore", str(backup), "--home", str(home), "--overwrite")
+    code, said = command(*over)
+    assert (code, "give --database-url" in said, url in said) == (1, True, False)
+    code, said = command(*over, "--database-url", url)
+    assert (code, "is used by a server" in said) == (1, True)
+    assert not home.exists()
+    assert server.client("s3").list_buckets()["Buckets"] == []
+    assert server.stop() == 0
+    code, said = command(*over, "--database-url", url)
+    assert (code, "is used by a server" in said) == (1, True)  # it cannot be known that it ended
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(sql("update host set seen_at = seen_at - 3600"))
+    engine.dispose()
+    code, said = command(*over, "--database-url", url)
+    assert code == 0, said
+
+
+@pytest.mark.parametrize("path", ["../../outside", "/outside", "objects/../../outside", ""])
+def test_a_backup_writes_nothing_outside_the_home(backed_up: Path, tmp_path: Path, path: str) -> None:
+    backup, home = tmp_path / "a" / "backup", tmp_path / "b" / "c" / "home"
+    shutil.copytree(backed_up, backup)
+    named = str(tmp_path) + path if path.startswith("/") else path
+    for place in (tmp_path / "outside", backup / "x"):
+        place.write_text("x")
+    manifest = json.loads((backup / "manifest.json").read_text())
+    manifest["files"][named] = {"size": 1, "sha256": hashlib.sha256(b"x").hexdigest()}
+    (backup / "manifest.json").write_text(json.dumps(manifest))
+    code, said = command("restore", str(backup), "--home", str(home))
+    assert (code, "manifest.json is damaged" in said) == (1, True)
+    assert not (tmp_path / "b").exists()
 
 
 def test_a_restore_that_was_interrupted_is_done_again(backed_up: Path, tmp_path: Path) -> None:

@@ -70,12 +70,20 @@ class Manifest:
             document: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
             if document["format"] > FORMAT:
                 raise MaintenanceError(f"{folder} is of a newer form of backup: install a newer pegbox")
-            files = {path: Entry(**entry) for path, entry in document.pop("files").items()}
+            files = {_inside(path): Entry(**entry) for path, entry in document.pop("files").items()}
             return cls(**document, files=files)
         except (FileNotFoundError, NotADirectoryError):
             raise MaintenanceError(f"{folder} is no complete backup: it has no {MANIFEST}") from None
         except (ValueError, KeyError, TypeError, AttributeError):
             raise MaintenanceError(f"{folder / MANIFEST} is damaged") from None
+
+
+def _inside(path: str) -> str:
+    """A path of a manifest.  Raises ValueError for one that may lead out of the folder."""
+    parts = path.split("/")
+    if "\0" in path or any(part in ("", ".", "..") for part in parts):
+        raise ValueError(path)
+    return path
 
 
 def private(path: Path) -> Any:

@@ -23,7 +23,7 @@ from pegbox.maintenance import archive
 from pegbox.maintenance.archive import Entry, MaintenanceError, Manifest
 from pegbox.maintenance.progress import Progress
 from pegbox.settings import RESTORING, Settings
-from pegbox.store import dump
+from pegbox.store import dump, place
 from pegbox.store.base import Kind
 from pegbox.store.sql import SqlStore
 
@@ -63,13 +63,14 @@ def restore(
     """Fill the home and the database that `settings` name.  Raises MaintenanceError before anything is changed.
 
     `identity` makes the name of a home; `write_database_url` puts the database's URL into the home's pegbox.toml;
-    `overwrite` moves a home that is there aside and drops what the database holds.
+    `overwrite` moves a home that is there aside and drops what the database holds, if `write_database_url` says that
+    the database was chosen for this restore, or if it lies in the home, and if no server has used it of late.
     """
     manifest = check(source, progress)
     home = settings.home
     _check_home(home, overwrite)
     if not settings.sqlite_at_home:
-        _check_database(settings, overwrite)
+        _check_database(settings, overwrite, named=write_database_url)
     _clear(home, overwrite)
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     home.chmod(0o700)
@@ -100,12 +101,25 @@ def _check_home(home: Path, overwrite: bool) -> None:
         raise MaintenanceError(f"{home} is not empty: give another --home, or --overwrite to move it aside")
 
 
-def _check_database(settings: Settings, overwrite: bool) -> None:
+def _check_database(settings: Settings, overwrite: bool, *, named: bool) -> None:
+    """Refuse one that holds something, unless it was `named` to be overwritten and no server uses it."""
     store = SqlStore(settings.database, migrate=False)
     try:
-        if not overwrite and not dump.is_empty(store.engine):
+        if dump.is_empty(store.engine):
+            return
+        if not overwrite:
             raise MaintenanceError(
                 "the database is not empty: give the --database-url of another one, or --overwrite to replace its rows"
+            )
+        if not named:
+            raise MaintenanceError(
+                "the database is not empty, and may be that of the home that was backed up: "
+                "give --database-url together with --overwrite"
+            )
+        if alive := place.alive(store.engine, settings.silence):
+            raise MaintenanceError(
+                f"the database is used by a server: {', '.join(alive)} was alive less than {settings.silence:g} "
+                "seconds ago; stop its servers, wait, and try again"
             )
     finally:
         store.close()

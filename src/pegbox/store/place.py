@@ -6,9 +6,10 @@ import hashlib
 import json
 from pathlib import Path
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, inspect, select
 
 from pegbox.store import connections, schema
+from pegbox.store.transaction import clock
 
 SECRETS = ("password", "passfile", "sslpassword")  #: parameters of a URL that are no part of its place
 
@@ -21,6 +22,16 @@ def digest(engine: Engine) -> str:
     query = {name: value for name, value in url.query.items() if name not in SECRETS}
     place = [engine.dialect.name, url.host, url.port, database, query]
     return hashlib.sha256(json.dumps(place, sort_keys=True).encode()).hexdigest()
+
+
+def alive(engine: Engine, seconds: float) -> list[str]:
+    """The hosts whose servers have said within so many seconds that they are alive."""
+    hosts = schema.host
+    with connections.reading(engine) as connection:
+        if not inspect(connection).has_table(hosts.name):
+            return []
+        found = select(hosts.c.id).where(hosts.c.seen_at > clock(engine.dialect.name) - seconds).order_by(hosts.c.id)
+        return [str(name) for name in connection.execute(found).scalars()]
 
 
 def has_seen(engine: Engine, host: str) -> bool:

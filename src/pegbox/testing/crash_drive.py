@@ -150,8 +150,8 @@ class Feeder:
         client = self.client()
         for name in [name for name in self.names if name not in self.ended]:
             found = crash_work.unless_down(client.describe_hyper_parameter_tuning_job, HyperParameterTuningJobName=name)
-            if found is None:
-                return
+            if found is None or "HyperParameterTuningJobStatus" not in found:
+                return  # it died before, or in the middle of, its answer
             if found["HyperParameterTuningJobStatus"] not in ("InProgress", "Stopping"):
                 self.ended.add(name)
             elif self.stops and name not in self._stopped:

@@ -153,6 +153,8 @@ class Gateway:
 
     async def _body(self, request: Request, head: Head) -> bytes:
         """The body; a long one is not awaited from somebody whose key is not known."""
+        if _stated(request) > max(self.max_body, MOST_DRAINED):
+            raise _too_large(self.max_body)
         if self.access.verify and not 0 <= _stated(request) <= SHORT_BODY:
             await run_in_threadpool(admit, head, self.access.find_key, self.access.clock())
         return await _read(request, self.max_body)
@@ -268,8 +270,6 @@ def _parting(error: PegboxError) -> dict[str, str]:
 async def _read(request: Request, most: int) -> bytes:
     """The body, if it is not longer than `most` bytes.  Raises RequestTooLarge, MalformedRequest."""
     stated = _stated(request)
-    if stated > max(most, MOST_DRAINED):
-        raise _too_large(most)
     pieces: list[bytes] = []
     size = 0
     async for piece in request.stream():

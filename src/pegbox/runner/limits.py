@@ -59,25 +59,6 @@ def in_words(size: float) -> str:
     return f"{size / unit:.4g} {name}"
 
 
-def disk_used(directory: str, left_out: Iterable[str] = ()) -> int:
-    """Bytes on disk of all files below a directory, those with several names counted once."""
-    skipped, seen, total = set(left_out), set(), 0
-    waiting = [directory]
-    while waiting:
-        with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:
-            for entry in entries:
-                with contextlib.suppress(OSError):
-                    found = entry.stat(follow_symlinks=False)
-                    if found.st_nlink > 1 and not entry.is_dir(follow_symlinks=False):
-                        if (found.st_dev, found.st_ino) in seen:
-                            continue
-                        seen.add((found.st_dev, found.st_ino))
-                    total += found.st_blocks * 512
-                    if entry.is_dir(follow_symlinks=False) and entry.path not in skipped:
-                        waiting.append(entry.path)
-    return total
-
-
 def family(first: int) -> dict[int, int]:
     """A process and all that descend from it, with their threads (/proc/<pid>/task/<tid>/children, proc(5))."""
     waiting, found = [str(first)], {}

@@ -5,15 +5,16 @@ from __future__ import annotations
 import signal
 import time
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from pegbox.runner import layout, limits
+from pegbox.runner import disk, layout, limits
 from pegbox.runner.cgroups import Group
 from pegbox.runner.job import Job
 from pegbox.runner.limits import Limits, in_words
 
-LEAST, MOST = 1.0, 60.0  #: seconds between two looks at the disk
-SHARE = 50.0  #: a look may take this part of the time between two: trees may have a million files
+DISK_PAUSE = 1.0  #: seconds between two looks at the disk
+SLICE = 0.05  #: seconds of one at a time: trees may have a million files, and logs have to be read meanwhile
 
 
 @dataclass(slots=True, kw_only=True)
@@ -25,7 +26,9 @@ class Meter:
     group: Group
     directory: str  #: whose size counts
     left_out: tuple[str, ...]  #: folders below it that do not count
-    disk_due: float = field(default_factory=lambda: time.monotonic() + LEAST)
+    disk_due: float = field(default_factory=lambda: time.monotonic() + DISK_PAUSE)
+    looking: Iterator[int] | None = None  #: at the disk
+    seen: int = 0  #: bytes, by this look
 
     def excess(self, pid: int) -> str:
         """What the instance whose first process is `pid` uses too much of, in words; "" for nothing."""
@@ -77,14 +80,25 @@ class Meter:
         most, now = self.limits.disk, time.monotonic()
         if most is None or now < self.disk_due:
             return ""
-        used = limits.disk_used(self.directory, self.left_out)
-        self.disk_due = now + min(MOST, max(LEAST, SHARE * (time.monotonic() - now)))
+        used = self._look_for(SLICE)
         if used <= most:
             return ""
         return (
             f"no space left: the program was killed because its files take {in_words(used)}, "
             f"and VolumeSizeInGB gives it {self._volume()}"
         )
+
+    def _look_for(self, seconds: float) -> int:
+        """Go on with the look at the disk, or begin one; bytes that it has seen."""
+        end = time.monotonic() + seconds
+        if self.looking is None:
+            self.looking, self.seen = disk.sizes(self.directory, self.left_out), 0
+        for size in self.looking:
+            self.seen += size
+            if time.monotonic() >= end:
+                return self.seen
+        self.looking, self.disk_due = None, time.monotonic() + DISK_PAUSE
+        return self.seen
 
 
 def group_of(job: Job, host: str) -> Group:

@@ -6,13 +6,16 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from pegbox.engine.removal import remove
 from pegbox.executors.base import Limits, Program
 from pegbox.executors.subprocess import SubprocessExecutor
-from pegbox.runner import cgroups, limits
+from pegbox.runner import cgroups, disk, limits
+from pegbox.runner.meter import Meter
 from pegbox.testing.executor_suite import Watch, an_attempt
 from places import Place
 
@@ -110,8 +113,63 @@ def test_a_file_with_two_names_counts_once_and_links_do_not(tmp_path: Path) -> N
     (tmp_path / "c").symlink_to("/usr")
     (tmp_path / "streamed").mkdir()
     (tmp_path / "streamed/d").write_bytes(b"x" * MIB)
-    assert MIB <= limits.disk_used(str(tmp_path), [str(tmp_path / "streamed")]) < 2 * MIB
-    assert 2 * MIB <= limits.disk_used(str(tmp_path)) < 3 * MIB
+    assert MIB <= sum(disk.sizes(str(tmp_path), [str(tmp_path / "streamed")])) < 2 * MIB
+    assert 2 * MIB <= sum(disk.sizes(str(tmp_path))) < 3 * MIB
+
+
+DEEP = """
+for (1 .. 3000) { mkdir "folder"; chdir "folder" }
+for my $name (1 .. 4) { open F, ">", $name; print F "x" x 10_000_000; close F }
+sleep 99
+"""
+
+
+@pytest.mark.usefixtures("possible")
+def test_too_much_disk_deeper_than_a_path_is_long(place: Place) -> None:
+    ended, log = place.run(f"cd /tmp; exec perl -e '{DEEP}'", limits=Limits(disk=30 * MIB))
+    remove(place.folder / "home")  # which shutil cannot
+    assert ended.failure.startswith("no space left: the program was killed because its files take "), log
+
+
+def test_a_folder_that_is_moved_while_it_is_looked_at_leads_nowhere(tmp_path: Path) -> None:
+    for name in ("one/deep/er", "two", "three"):
+        (tmp_path / "tree" / name).mkdir(parents=True)
+        (tmp_path / "tree" / name / "file").write_bytes(b"x" * MIB)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/file").write_bytes(b"x" * 8 * MIB)
+    found = 0
+    for size in disk.sizes(str(tmp_path / "tree")):
+        found += size
+        inside = tmp_path / "tree/one/deep"
+        if found >= MIB and not inside.parent.is_symlink():
+            inside.rename(tmp_path / "elsewhere/deep")
+            (tmp_path / "tree/one").rename(tmp_path / "was")
+            (tmp_path / "tree/one").symlink_to(tmp_path / "elsewhere")
+    assert 2 * MIB <= found < 4 * MIB
+
+
+def test_a_look_at_very_many_files_is_no_long_one(tmp_path: Path) -> None:
+    for number in range(20_000):
+        os.mknod(tmp_path / str(number))
+    (tmp_path / "z").mkdir()
+    (tmp_path / "z/file").write_bytes(b"x" * 2 * MIB)
+    meter = Meter(
+        instance_type="local",
+        limits=limits.Limits(disk=MIB),
+        group=cgroups.Group({}),
+        directory=str(tmp_path),
+        left_out=(),
+        disk_due=0.0,
+    )
+    looks = []
+    for _ in range(1000):
+        before = time.thread_time()
+        said = meter.excess(os.getpid())
+        looks.append(time.thread_time() - before)
+        if said:
+            break
+    assert said.startswith("no space left: ")
+    assert max(looks) < 0.5
 
 
 SHARE = """

@@ -28,6 +28,8 @@ _QUIET = (
     " and not exists (select 1 from part where upload = id and modified >= ?1) limit ?2"
 )
 
+_ANY = "select 1 from object limit 1"
+
 log = logging.getLogger(__name__)
 
 
@@ -96,9 +98,16 @@ class Garbage:
             found = [path for path in found if not self._content.is_finished(path)]
         return sum(self._unnamed.remove(path, Path.unlink) for path in found)
 
+    def _is_away(self) -> bool:
+        """Whether there is no file at all, though the index names some."""
+        with self._index.read() as connection:
+            return connection.execute(_ANY).fetchone() is not None and not self._content.count()
+
     def _run(self) -> None:
         while True:
             try:
+                if self._is_away():
+                    log.error("objects/content is empty, and objects/index.db names objects: is its disk mounted?")
                 uploads = self.collect_uploads(self._upload_seconds) if self._upload_seconds else 0
                 files = self.sweep()
                 if uploads or files:

@@ -187,6 +187,16 @@ def test_an_index_that_is_older_than_the_content_costs_no_content(
     older.close()
 
 
+def test_contents_that_are_away_are_told(store: FileStore, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    put_all(store, 1)
+    store.close()
+    (tmp_path / "objects" / "content").rename(tmp_path / "away")
+    other = FileStore(tmp_path / "objects")
+    wait_for("the first look", lambda: "is its disk mounted?" in caplog.text)
+    assert [info.key for info in other.list(US, Location("s3", "bucket", ""))] == ["00"]
+    other.close()
+
+
 def test_what_a_crash_left_among_many_goes(store: FileStore, tmp_path: Path) -> None:
     put_all(store, 10)
     (tmp_path / "objects" / "content" / "ab" / ("ab" + "0" * 30)).write_bytes(b"")

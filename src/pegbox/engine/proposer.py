@@ -1,7 +1,8 @@
 """Asking a strategy in a process of its own: a model fit must neither hold up the API nor be able to hang it.
 
-The worker starts with the first question, has one BLAS thread, and ends when its pipe closes, so it never outlives the
-server.  A question that takes too long or kills the worker is answered by random search, and the next worker is fresh.
+The worker starts with the first question, says when it has begun, has one BLAS thread, and ends when its pipe closes,
+so it never outlives the server.  A question that takes too long or kills the worker is answered by random search, and
+the next worker is fresh.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from pegbox.strategies.base import Candidate, Study
 
 _ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 FALLBACK = "Random"
-START_SECONDS = 60.0  #: for a worker to begin and to take in a question
+HELLO = "hello"  #: what a worker says first, when it has imported what any question needs
+START_SECONDS = 60.0  #: for a worker to begin, and to take in a question
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,10 @@ class Answer:
 
 class Closing(Exception):
     """The proposer was closed: the question will be asked again by the next server."""
+
+
+class _LateStart(Exception):
+    """A worker has not begun in START_SECONDS."""
 
 
 class Proposer(Protocol):
@@ -88,11 +94,14 @@ class ProcessProposer:
         for _ in range(2):  # a worker that was killed from outside is replaced once
             if self._closed:
                 raise Closing
-            now = time.monotonic()
             try:
                 source, sink = self._pipes()
-                pipes.send_until(sink, question, now + max(START_SECONDS, self._timeout))
+                pipes.send_until(sink, question, time.monotonic() + max(START_SECONDS, self._timeout))
                 return _answered(pipes.receive_until(source, time.monotonic() + self._timeout))
+            except _LateStart:
+                self._end()
+                fault = f"the process of the {question.strategy} strategy did not begin within {START_SECONDS:g} s"
+                return Answer(fault=fault, is_passing=True)
             except TimeoutError:
                 self._end()  # one that was stopped neither reads what it is sent nor answers
                 fault = f"the {question.strategy} strategy gave no answer: no answer within {self._timeout:g} s"
@@ -124,7 +133,7 @@ class ProcessProposer:
             self._end()
 
     def _pipes(self) -> tuple[int, int]:
-        """Where answers come from and where questions go."""
+        """Where answers come from and where questions go, of a worker that has begun."""
         if self._worker is None or self._worker.poll() is not None:
             self._end()
             self._worker = subprocess.Popen(
@@ -135,12 +144,10 @@ class ProcessProposer:
                 start_new_session=True,  # Ctrl-C in the terminal is for the server
                 bufsize=0,
             )
-        questions, answers = self._worker.stdin, self._worker.stdout
-        if questions is None or answers is None:
-            raise EOFError("the worker has no pipes")
-        for pipe in (questions, answers):
-            os.set_blocking(pipe.fileno(), False)
-        return answers.fileno(), questions.fileno()
+            source, sink = _descriptors(self._worker)
+            _greeted(source)
+            return source, sink
+        return _descriptors(self._worker)
 
     def _end(self) -> None:
         worker, self._worker = self._worker, None
@@ -151,6 +158,24 @@ class ProcessProposer:
                 if pipe is not None:
                     with contextlib.suppress(OSError):
                         pipe.close()
+
+
+def _descriptors(worker: subprocess.Popen[bytes]) -> tuple[int, int]:
+    questions, answers = worker.stdin, worker.stdout
+    if questions is None or answers is None:
+        raise EOFError("the worker has no pipes")
+    for pipe in (questions, answers):
+        os.set_blocking(pipe.fileno(), False)
+    return answers.fileno(), questions.fileno()
+
+
+def _greeted(source: int) -> None:
+    try:
+        said = pipes.receive_until(source, time.monotonic() + START_SECONDS)
+    except TimeoutError as error:
+        raise _LateStart from error
+    if said != HELLO:
+        raise EOFError(f"not a worker: {said!r}")
 
 
 def _answered(answer: object) -> Answer:
@@ -178,21 +203,23 @@ def answer(question: Question) -> Answer:
         return Answer(fault=traceback.format_exc(limit=20))
 
 
-def prepare(strategy: str) -> None:
-    """Import what later questions need, while the first training jobs run."""
+def prepare(strategy: str | None = None) -> None:
+    """Import what any question needs, and what later ones of a strategy need, while the first training jobs run."""
     import importlib
 
     from pegbox.strategies.registry import LATER
 
-    for module in LATER.get(strategy, ()):
+    for module in ("numpy.random", *LATER.get(strategy or "", ())):
         importlib.import_module(module)
 
 
 def main() -> None:
-    """The worker: read questions, write answers, end with the pipe."""
+    """The worker: say hello, read questions, write answers, end with the pipe."""
     os.nice(2)  # the API answers first
     source, sink = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not reach the pipe
+    prepare()
+    pipes.send(sink, HELLO)
     while True:
         try:
             question = pipes.receive(source)

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -79,6 +80,17 @@ def test_a_question_that_takes_too_long_is_answered_by_random_search() -> None:
         assert len(answer.candidates) == 50
         assert answer.fault is not None
         assert "no answer within 1 s" in answer.fault
+    finally:
+        proposer.close()
+
+
+def test_the_start_of_the_worker_is_no_time_of_the_strategy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import time; time.sleep(4)")  # a machine with much else to do
+    monkeypatch.syspath_prepend(tmp_path)
+    proposer = ProcessProposer(timeout=2)
+    try:
+        answer = proposer.ask(Question("Bayesian", a_study(), 2))
+        assert (len(answer.candidates), answer.fault) == (2, None)
     finally:
         proposer.close()
 

@@ -363,6 +363,11 @@ def test_another_database_ends_nothing(start_server: Start, tmp_path: Path, post
         server.kill()
 
 
+def test_another_database_that_is_empty_is_told_as_that(live: RunningServer, tmp_path: Path) -> None:
+    _, findings = examine(live.home, "--repair", PEGBOX_DATABASE_URL=f"sqlite:///{tmp_path / 'other.db'}")
+    assert [(each["kind"], each["repairable"]) for each in findings] == [("database-foreign", False), ("schema", False)]
+
+
 def test_a_database_that_has_never_seen_the_home_moves_nothing(start_server: Start) -> None:
     server = start_server()
     assert server.stop() == 0

@@ -14,6 +14,8 @@ from pegbox.store import examine as faults
 from pegbox.store.base import Unavailable
 from pegbox.store.upgrade import HEAD
 
+STRANGE = ("schema", "process-unknown")  #: what another database looks like, though it cannot be repaired
+
 
 def examine(patient: Patient) -> Iterator[Finding]:
     """Every finding.  Repairs may be carried out while it goes on."""
@@ -39,7 +41,8 @@ def _trusted(patient: Patient, findings: Iterator[Finding]) -> Iterator[Finding]
     """The findings, without their repairs if the database may be another one than the home's."""
     said = False
     for finding in findings:
-        if finding.repair is None or not (why := database.foreign(patient)):
+        telling = finding.repair is not None or finding.kind in STRANGE
+        if not telling or not (why := database.foreign(patient)):
             yield finding
             continue
         if not said:

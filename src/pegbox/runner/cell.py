@@ -54,8 +54,11 @@ def unshare() -> None:
     syscalls.unshare(syscalls.NEWNS | syscalls.NEWPID | syscalls.NEWIPC)
 
 
-def build(view: Sequence[Entry], base: str) -> None:
-    """As the first process: make the view our root and give up what is needed for that.  `base` may be created."""
+def build(view: Sequence[Entry], base: str, memory: int | None = None) -> None:
+    """As the first process: make the view our root and give up what is needed for that.  `base` may be created.
+
+    `memory`: bytes that files in memory may take at most; half of the machine's when there is no limit.
+    """
     is_root = os.geteuid() == 0
     os.makedirs(base, exist_ok=True)
     syscalls.private_mounts()
@@ -73,7 +76,7 @@ def build(view: Sequence[Entry], base: str) -> None:
         _show(entry, place)
     for place in covers:  # only now: what lies below has its place in it
         syscalls.make_read_only(place, recursive=False)
-    _devices(f"{base}/dev")
+    _devices(f"{base}/dev", memory)
     _processes(f"{base}/proc", is_root)
     syscalls.make_read_only(base, recursive=False)
     syscalls.change_root(base)
@@ -106,7 +109,7 @@ def _make(place: str, is_directory: bool) -> None:
         os.close(os.open(place, os.O_CREAT | os.O_WRONLY, 0o644))
 
 
-def _devices(dev: str) -> None:
+def _devices(dev: str, memory: int | None) -> None:
     os.mkdir(dev)
     found = [*_DEVICES, *(name for name in os.listdir("/dev") if name.startswith(_ACCELERATORS))]
     for name in found:
@@ -119,7 +122,7 @@ def _devices(dev: str) -> None:
     with contextlib.suppress(OSError):  # programs do without terminals
         syscalls.mount("devpts", f"{dev}/pts", "devpts", 0, "newinstance,ptmxmode=0666,mode=620")
     os.mkdir(f"{dev}/shm")
-    syscalls.tmpfs(f"{dev}/shm", mode=0o1777)
+    syscalls.tmpfs(f"{dev}/shm", size=memory, mode=0o1777)
 
 
 def _processes(proc: str, is_root: bool) -> None:

@@ -74,26 +74,30 @@ def family(first: int) -> dict[int, int]:
 
 
 def memory_used(pids: Iterable[int], enough: int) -> int:
-    """Bytes that processes use.  Exact (Pss) only above `enough`: before, what they share counts several times."""
+    """Bytes that processes use, shared memory included, mapped files not.
+
+    Exact only above `enough`: before, what they share counts several times, and mapped files count, too.
+    """
     pids = list(pids)
-    rough = sum(map(_private_pages, pids)) * PAGE
+    rough = sum(map(_resident, pids))
     return rough if rough <= enough else sum(map(_proportional, pids))
 
 
-def _private_pages(pid: int) -> int:
+def _resident(pid: int) -> int:
     try:
-        _, resident, shared, *_ = Path(f"/proc/{pid}/statm").read_text().split()
-        return int(resident) - int(shared)
-    except (OSError, ValueError):
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
+    except (OSError, LookupError, ValueError):
         return 0
 
 
 def _proportional(pid: int) -> int:
+    """Its own pages and its share of the shared ones, without those of files, which the kernel takes back (proc(5))."""
     try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
     except OSError:
-        return _private_pages(pid) * PAGE
-    return next((1024 * int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
+        return _resident(pid)
+    found = {name: 1024 * int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines)}
+    return found.get("Pss", 0) - found.get("Pss_File", 0)
 
 
 def _kernel() -> tuple[int, int]:

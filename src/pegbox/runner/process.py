@@ -173,7 +173,7 @@ def _child_of_a_cell(
         isolate.die_first()
         gate.pass_through()
         try:
-            cell.build(seen, str(layout.root(job, host)))
+            cell.build(seen, str(layout.root(job, host)), job.limits.memory)
         except OSError as error:
             raise _Refused(NOT_RUNNABLE, f"the program cannot be contained: {error.strerror}") from None
         main = os.fork()

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pegbox.engine.removal import remove
+from pegbox.executors import directory as files
 from pegbox.executors.base import Limits, Program
 from pegbox.executors.subprocess import SubprocessExecutor
 from pegbox.runner import cgroups, disk, limits
@@ -189,12 +190,60 @@ assert set(found) == {os.getpid(), *children} and set(found.values()) == {1}
 together = limits.memory_used(found, 0)
 for pid in children:
     os.kill(pid, 9)
-assert len(block) <= alone < together + (1 << 20) < 2 * alone, (alone, together)
+assert len(block) <= together < 2 * alone < 8 * len(block), (alone, together)
 """
 
 
 def test_memory_that_processes_share_counts_once() -> None:
     subprocess.run([sys.executable, "-c", SHARE, str(Path(limits.__file__).parents[2])], check=True)
+
+
+SHARED = """
+import mmap, os, sys, time
+block = mmap.mmap(-1, 200 << 20)
+for start in range(0, len(block), 4096):
+    block[start] = 1
+time.sleep(99)
+"""
+
+FILE = """
+import mmap
+with open("file", "wb") as file:
+    file.write(bytes(200 << 20))
+with open("file", "rb") as file:
+    block = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+import time
+end = time.monotonic() + 2.5
+while time.monotonic() < end:
+    sum(block[start] for start in range(0, len(block), 4096))
+"""
+
+
+@pytest.mark.usefixtures("possible")
+@pytest.mark.parametrize(("script", "is_killed"), [(SHARED, True), (FILE, False)], ids=["shared", "file"])
+def test_without_control_groups_shared_memory_counts_and_files_do_not(
+    tmp_path: Path, script: str, is_killed: bool
+) -> None:
+    directory = tmp_path / "attempt"
+    directory.mkdir()
+    attempt = an_attempt(directory, script, limits=Limits(memory=100 * MIB))
+    files.write_attempt(attempt, inherited={"PATH": os.environ["PATH"]}, wake=None, isolate=False, contain=False)
+    run = 'mount -t tmpfs -o ro none /sys/fs/cgroup && exec "$0" -m pegbox.runner "$1"'
+    environment = {"PYTHONPATH": str(Path(limits.__file__).parents[2]), "PATH": os.environ["PATH"]}
+    command = ["unshare", "-Urm", "sh", "-c", run, sys.executable, str(directory)]
+    subprocess.run(command, check=True, timeout=60, env=environment)
+    ended = files.read_exit(directory)
+    assert ended is not None
+    assert ("used more memory than" in ended.failure) == is_killed, ended.failure
+
+
+@pytest.mark.usefixtures("possible")
+def test_files_in_memory_are_limited(place: Place) -> None:
+    script = "df -B1 --output=size /dev/shm | tail -n 1"
+    _, log = place.run(script, limits=Limits(memory=100 * MIB))
+    assert int(log) == 100 * MIB
+    _, log = place.run(script)
+    assert int(log) > 100 * MIB
 
 
 def test_a_memory_that_the_machine_does_not_have_is_no_limit() -> None:

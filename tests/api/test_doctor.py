@@ -454,6 +454,9 @@ def test_an_image_whose_program_is_gone(live: RunningServer, tmp_path: Path) -> 
     pegbox(live, "image", "add", "odd", "--python", "/nope/python", "--workdir", str(tmp_path))
     assert found(live, "--repair") == ["image-python"]
     pegbox(live, "image", "remove", "odd")
+    pegbox(live, "image", "add", "odd", "--command", "no-such-program", "--workdir", str(tmp_path))
+    assert found(live, "--repair") == ["image-command"]
+    pegbox(live, "image", "remove", "odd")
 
 
 def test_a_database_that_is_gone_damaged_or_of_another_version(start_server: Start) -> None:

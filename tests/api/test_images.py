@@ -43,6 +43,9 @@ def test_what_an_image_needs_and_is_not_there_is_mentioned(server: RunningServer
         done = shell(server, f"{add} {options}", tmp_path)
         assert done.returncode == 0
         assert "is registered, but --" in done.stderr and "until it is there" in done.stderr
+    done = shell(server, f"pegbox image add {new_name('early')} --command 'no-such-program --fast'", tmp_path)
+    assert done.returncode == 0
+    assert "no-such-program, with which --command begins, is no program that can be run" in done.stderr
 
 
 def test_an_added_image_replaces_the_former_and_a_removed_one_is_unknown(

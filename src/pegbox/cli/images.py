@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -62,7 +62,7 @@ def add(
     store = open_store(settings)
     store.images.put(image)
     store.close()
-    for missing in _missing(workdir or Path.cwd(), python):
+    for missing in _missing(workdir or Path.cwd(), python, image.command):
         typer.echo(f"{name} is registered, but {missing}: its jobs will fail until it is there.", err=True)
     for doubt in _doubts(image, settings.home):
         typer.echo(f"{name} is registered, but {doubt}.", err=True)
@@ -93,11 +93,17 @@ def remove(name: Annotated[str, typer.Argument(help="The image's name.")], home:
         raise typer.Exit(1)
 
 
-def _missing(workdir: Path, python: str | None) -> Iterator[str]:
+def _missing(workdir: Path, python: str | None, command: Sequence[str]) -> Iterator[str]:
     if not workdir.is_dir():
         yield f"--workdir {workdir} is no directory"
-    if python and shutil.which(str(workdir.resolve() / python) if "/" in python else python) is None:
+    if python and not _is_program(python, workdir):
         yield f"--python {python} is no program that can be run"
+    if command and command[0] not in ("python", "python3") and not _is_program(command[0], workdir):
+        yield f"{command[0]}, with which --command begins, is no program that can be run"
+
+
+def _is_program(name: str, workdir: Path) -> bool:
+    return shutil.which(str(workdir.resolve() / name) if "/" in name else name) is not None
 
 
 def _doubts(image: Image, home: Path) -> Iterator[str]:

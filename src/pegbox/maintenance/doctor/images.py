@@ -19,11 +19,18 @@ def examine(patient: Patient) -> Iterator[Finding]:
                 about=f"image {image.name}",
                 message=f"its directory {folder} is missing: its jobs will fail; pegbox image add or remove it",
             )
-        elif image.python and shutil.which(str(folder / image.python) if "/" in image.python else image.python) is None:
+        elif image.python and not _is_program(image.python, folder):
             yield Finding(
                 kind="image-python",
                 about=f"image {image.name}",
                 message=f"its Python {image.python} cannot be run: its jobs will fail; pegbox image add or remove it",
+            )
+        first = image.command[0] if image.command else "python"
+        if first not in ("python", "python3") and not _is_program(first, folder):
+            yield Finding(
+                kind="image-command",
+                about=f"image {image.name}",
+                message=f"its program {first} cannot be run: its jobs will fail; pegbox image add or remove it",
             )
         for text in image.binds:
             if not Path(text.removesuffix(":ro")).exists():
@@ -32,3 +39,7 @@ def examine(patient: Patient) -> Iterator[Finding]:
                     about=f"image {image.name}",
                     message=f"{text}, which its programs are to see, is missing: they run without it",
                 )
+
+
+def _is_program(name: str, folder: Path) -> bool:
+    return shutil.which(str(folder / name) if "/" in name else name) is not None

@@ -47,7 +47,7 @@ def is_wanted(job: TrainingJob, resource_id: int, home: Path, directory: Path) -
 
     An attempt with a later number than the job knows has been begun by a server that was quicker.
     """
-    if job.phase is Phase.ENDED:
-        return job.broken
     own = attempt_directory(job.home or str(home), resource_id, job.attempt)
+    if job.phase is Phase.ENDED:
+        return job.broken and own == directory
     return own == directory or int(directory.name) > job.attempt

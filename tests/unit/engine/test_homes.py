@@ -144,6 +144,19 @@ def test_only_what_is_given_up_is_ended(context: Context) -> None:
     assert not (wanted / "algo-1").exists()
 
 
+def test_a_failure_of_ours_keeps_the_last_attempt_and_no_earlier_one(context: Context) -> None:
+    home = str(context.settings.home)
+    job = replace(training.created(1.0), phase=Phase.PACKING, attempt=2, home=home, broken=True)
+    identity = insert(context, training.fail(job, "InternalServerError: ours.", 3.0), ended_at=3.0)
+    given_up, kept = (attempt_directory(home, identity, attempt) for attempt in (1, 2))
+    for directory in (given_up, kept):
+        (directory / "algo-1" / "ml").mkdir(parents=True)
+        (directory / "attempt.json").write_text("{}")
+    assert homes.tidy(context)
+    assert not (given_up / "algo-1" / "ml").exists()
+    assert (kept / "algo-1" / "ml").exists()
+
+
 def test_an_attempt_that_never_started_is_no_reason_to_look_again(context: Context) -> None:
     home = str(context.settings.home)
     job = replace(training.created(1.0), phase=Phase.STAGING, home=home)

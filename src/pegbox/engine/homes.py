@@ -17,20 +17,13 @@ from pegbox.domain.training import TrainingJob
 from pegbox.engine import staging
 from pegbox.engine.context import Context, is_wanted
 from pegbox.executors.base import Phase as Seen
+from pegbox.processes import boot_id
 from pegbox.store.base import NotFound, Resource
 
 #: in a home: its name, the boot of the machine, and the digest of the place of its database
 IDENTITY, BOOT, DATABASE = Path("run") / "identity", Path("run") / "boot_id", Path("run") / "database"
 
 log = structlog.get_logger()
-
-
-def boot_id() -> str | None:
-    """The name of this run of this machine's kernel (random(4)); None where the system has none."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return None
 
 
 def mark(home: Path) -> None:

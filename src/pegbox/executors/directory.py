@@ -16,11 +16,11 @@ from typing import Any
 
 from pegbox.crashpoints import AFTER, BEFORE, reach
 from pegbox.executors.base import Attempt, Cause, Exit, Phase, Point
+from pegbox.processes import boot_id, is_alive
 from pegbox.runner import records
 
 PAGE = 1 << 20  #: bytes of points given at once
 
-_GONE = ("Z", "X", "x")  # process states that run nothing any more
 _FLOCK = "qqihh" if sys.platform == "darwin" else "hhqqi"
 
 
@@ -85,48 +85,6 @@ def _unpacked(answer: bytes) -> tuple[int, int]:
     return (fields[3], fields[2]) if sys.platform == "darwin" else (fields[0], fields[4])
 
 
-def identity(pid: int) -> dict[str, Any]:
-    """pid, start_time and boot_id: together they name one process for ever."""
-    return {"pid": pid, "start_time": _start_time(pid), "boot_id": _boot_id()}
-
-
-def is_alive(record: Mapping[str, Any]) -> bool:
-    """Whether the process that `identity` named still runs; another one with its pid does not count.
-
-    One that had ended before it could be named has no start time, and is not alive whoever else has none.
-    """
-    now = identity(record["pid"])
-    if now["boot_id"] is None:  # no /proc to tell two processes apart
-        return record["boot_id"] is None and _is_pid(record["pid"])
-    return now["start_time"] is not None and all(record[key] == now[key] for key in ("boot_id", "start_time"))
-
-
-def _is_pid(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _start_time(pid: int) -> int | None:
-    """Clock ticks after boot, field 22 of /proc/<pid>/stat; None for a process that is gone or a zombie."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    return None if fields[0] in _GONE else int(fields[19])
-
-
-def _boot_id() -> str | None:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return None
-
-
 def phase(directory: Path) -> tuple[Phase, dict[str, Any] | None]:
     """Where the attempt stands, and runner.json.
 
@@ -159,7 +117,7 @@ def was_rebooted(directory: Path) -> bool:
     """Whether the machine has been started again since the attempt's processes were."""
     found = (read(directory / name) for name in ("runner.json", "spawn.json"))
     boots = {record["boot_id"] for record in found if record is not None}
-    return bool(boots - {None}) and _boot_id() not in boots
+    return bool(boots - {None}) and boot_id() not in boots
 
 
 def kill_orphans(directory: Path) -> None:

@@ -18,6 +18,7 @@ from pegbox.crashpoints import AFTER, BEFORE, reach
 from pegbox.executors import directory as files
 from pegbox.executors.base import Attempt, Observation, Phase
 from pegbox.executors.containment import Containment
+from pegbox.processes import identity, is_alive
 
 ZYGOTE_HURRY = 10.0  #: seconds for one answer when everything is imported
 ZYGOTE_PATIENCE = 60.0  #: seconds for one answer; the first includes importing an algorithm's libraries
@@ -62,7 +63,7 @@ class SubprocessExecutor:
         if any((directory / name).exists() for name in ("exit.json", "runner.json")):
             return
         spawned = files.read(directory / "spawn.json")
-        if files.lock_holder(directory) is not None or (spawned is not None and files.is_alive(spawned)):
+        if files.lock_holder(directory) is not None or (spawned is not None and is_alive(spawned)):
             return
         self._reap()
         files.write_attempt(
@@ -76,7 +77,7 @@ class SubprocessExecutor:
         reach(BEFORE, "runner spawn")
         pid = self._spawn(attempt)
         reach(AFTER, "runner spawn")
-        files.write(directory / "spawn.json", files.identity(pid))
+        files.write(directory / "spawn.json", identity(pid))
 
     def observe(self, directory: Path, cursor: int) -> Observation:
         """What has happened since `cursor`.  EXITED and LOST are told together with the last points, not before."""

@@ -75,23 +75,3 @@ def append(fd: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
-
-
-def identity(pid: int) -> dict[str, Any]:
-    """pid, start_time (clock ticks since boot) and boot_id: together they name one process for ever."""
-    return {"pid": pid, "start_time": _start_time(pid), "boot_id": _boot_id()}
-
-
-def _start_time(pid: int) -> int | None:
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    return int(stat.rpartition(")")[2].split()[19])
-
-
-def _boot_id() -> str | None:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return None

@@ -17,6 +17,7 @@ from typing import Any
 
 from pegbox import regex
 from pegbox.crashpoints import AFTER, BEFORE, reach
+from pegbox.processes import identity
 from pegbox.runner import cell, clock, isolate, layout, meter, process, records, view
 from pegbox.runner.capture import Capture
 from pegbox.runner.cgroups import Group
@@ -345,7 +346,7 @@ class Supervisor:
         return said[:FAILURE_LENGTH]
 
     def _record_runner(self) -> None:
-        record: dict[str, Any] = records.identity(os.getpid())
+        record: dict[str, Any] = identity(os.getpid())
         hosts = {trainer.host: trainer.pid for trainer in self._trainers.values()}
         groups = [str(place) for group in self._groups for place in group.places.values()]
         record |= {"started": self._started, "hosts": hosts, "notes": self._notes, "groups": groups}

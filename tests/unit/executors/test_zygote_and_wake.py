@@ -18,6 +18,7 @@ import pytest
 from pegbox.executors import directory as files
 from pegbox.executors.base import Cause, Phase, Program
 from pegbox.executors.subprocess import SubprocessExecutor, launch
+from pegbox.processes import identity
 from pegbox.testing.executor_suite import Watch, an_attempt, is_running, log_of, processes_of, values, wait_for
 
 HERE = Path(__file__).parent
@@ -186,7 +187,7 @@ def test_a_lost_attempt_is_not_run_again(directory: Path) -> None:
 
 def test_a_reused_pid_is_not_the_runner(executor: SubprocessExecutor, directory: Path) -> None:
     directory.mkdir()
-    spawned = files.identity(os.getpid())
+    spawned = identity(os.getpid())
     files.write(directory / "spawn.json", spawned)
     assert executor.observe(directory, 0).phase is Phase.STARTING
     for other in ({"start_time": spawned["start_time"] - 1}, {"boot_id": "another"}, {"pid": 2**22 + 1}):
@@ -198,7 +199,7 @@ def test_a_runner_that_died_before_it_could_be_named_is_lost(executor: Subproces
     directory.mkdir()
     with subprocess.Popen(["true"]) as process:
         process.wait()
-    record = files.identity(process.pid)
+    record = identity(process.pid)
     assert record["start_time"] is None
     files.write(directory / "spawn.json", record)
     assert executor.observe(directory, 0).phase is Phase.LOST
@@ -207,7 +208,7 @@ def test_a_runner_that_died_before_it_could_be_named_is_lost(executor: Subproces
 def test_a_runner_that_is_on_its_way_is_not_started_twice(directory: Path) -> None:
     executor = SubprocessExecutor(zygote=False)
     directory.mkdir()
-    record = files.identity(os.getpid())  # stands for a runner that has not got to its lock
+    record = identity(os.getpid())  # stands for a runner that has not got to its lock
     files.write(directory / "spawn.json", record)
     executor.start(an_attempt(directory, "print('loss=1;')"))
     assert files.read(directory / "spawn.json") == record

@@ -31,12 +31,20 @@ class Place:
     who: str
 
     def run(
-        self, script: str, *, hidden: list[Path] | None = None, inherited: Mapping[str, str] = INHERITED, **program: Any
+        self,
+        script: str,
+        *,
+        hidden: list[Path] | None = None,
+        inherited: Mapping[str, str] = INHERITED,
+        staged: Mapping[str, str] | None = None,
+        **program: Any,
     ) -> tuple[Exit, str]:
         """The end and the log of an attempt whose program is a shell script."""
         directory = self.folder / "home/attempts/1/1"
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir(parents=True)
+        for name, text in (staged or {}).items():
+            self.write(str(directory / name), text)
         changes = {
             name: program.pop(name)
             for name in ("instance_count", "network_isolation", "limits", "channels")

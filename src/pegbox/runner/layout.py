@@ -52,6 +52,11 @@ def workdir(job: Job, host: str) -> Path:
     return ml / path.relative_to(OPT_ML) if path.is_relative_to(OPT_ML) else Path(path)
 
 
+def streamed(job: Job) -> list[str]:
+    """Channels that would be streamed in the cloud: they take no place on the instance's volume."""
+    return [name for name, known in job.channels.items() if known.get("TrainingInputMode") == "FastFile"]
+
+
 def prepare(job: Job, host: str) -> dict[str, str]:
     """Make the instance's /opt/ml (channels that are there already stay) and return its trainer's environment."""
     ml = home(job, host) / "ml"

@@ -107,13 +107,12 @@ def group_of(job: Job, host: str) -> Group:
 
 
 def of(job: Job, host: str, group: Group) -> Meter:
-    """The meter of an instance.  FastFile channels would be streamed in the cloud: they take no place on its volume."""
+    """The meter of an instance."""
     ml = layout.home(job, host) / "ml"
-    streamed = (name for name, known in job.channels.items() if known.get("TrainingInputMode") == "FastFile")
     return Meter(
         instance_type=job.instance_type,
         limits=job.limits,
         group=group,
         directory=str(layout.home(job, host)),
-        left_out=tuple(str(ml / "input/data" / name) for name in streamed),
+        left_out=tuple(str(ml / "input/data" / name) for name in layout.streamed(job)),
     )

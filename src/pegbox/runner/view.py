@@ -79,6 +79,11 @@ def _instance(job: Job, host: str) -> Iterator[Entry]:
     home = str(layout.home(job, host))
     yield Entry(target=home, source=home, kind=Kind.INSTANCE, writable=True)
     yield Entry(target=str(layout.OPT_ML), source=f"{home}/ml", kind=Kind.INSTANCE, writable=True)
+    for name in layout.streamed(job):
+        source = f"{home}/ml/input/data/{name}"
+        if os.path.isdir(source):  # its size does not count, so nothing may be written there
+            for place in (source, f"{layout.OPT_ML}/input/data/{name}"):
+                yield Entry(target=place, source=source, kind=Kind.INSTANCE)
     if os.path.exists("/etc/hosts"):
         yield Entry(target="/etc/hosts", source=str(job.directory / layout.HOSTS), kind=Kind.INSTANCE)
 

@@ -311,3 +311,14 @@ def test_no_other_file_becomes_the_reason_of_a_failure(place: Place, way: str) -
     secret = place.write("home/outputs/failure", "the secret of a key")
     ended, _ = place.run(FAILURES[way].format(secret=secret, folder=secret.parent) + "; echo said; exit 3")
     assert (ended.failure, dict(ended.codes)) == ("said", {"algo-1": 3})
+
+
+def test_what_a_channel_would_stream_is_read_only(place: Place) -> None:
+    """Its folder is not measured: nothing may be written to it."""
+    channels = {"train": {"TrainingInputMode": "FastFile"}, "other": {"TrainingInputMode": "File"}}
+    staged = {f"algo-1/ml/input/data/{name}/a": "a" for name in channels}
+    ways = "$SM_INPUT_DIR/data/$name /opt/ml/input/data/$name"
+    script = f"for name in train other; do for way in {ways}; do cat $way/a; touch $way/b && echo $name; done; done"
+    _, log = place.run(script, channels=channels, staged=staged)
+    assert log.count("Read-only file system") == 2
+    assert [line for line in log.splitlines() if "touch" not in line] == ["aother", "aother"]

@@ -90,8 +90,7 @@ def _end_within(seconds: float) -> None:
 
 def address(settings: Settings) -> str | None:
     """The URL of this home's server, if one is running."""
-    announced = _announcement(settings)
-    return str(announced["url"]) if _answers(announced) else None
+    return next((str(announced["url"]) for announced in _announcements(settings) if _answers(announced)), None)
 
 
 def client_environment(settings: Settings) -> dict[str, str]:
@@ -222,29 +221,59 @@ def _url(host: str, port: int) -> str:
 
 @contextlib.contextmanager
 def _announced(settings: Settings, url: str) -> Iterator[None]:
-    """Write down where the server is, so that `pegbox env` finds it, for as long as it is there."""
-    before = _announcement(settings)
-    _announce(settings, {"url": url, "pid": os.getpid()})
+    """Write down where the server is, so that `pegbox env` finds it, for as long as it is there.
+
+    In the home's file, and in one of its own: the home's is that of the server that started last, which may die first.
+    """
+    announcement = {"url": url, "pid": os.getpid()}
+    own = _own_file(settings, os.getpid())
+    _forget_the_dead(settings)
+    for file in (own, endpoint_file(settings)):
+        _announce(file, announcement)
     try:
         yield
     finally:
-        if _announcement(settings).get("pid") == os.getpid():
-            if _answers(before):  # another server on this home, which goes on
-                _announce(settings, before)
-            else:
-                endpoint_file(settings).unlink(missing_ok=True)
+        own.unlink(missing_ok=True)
+        _forget_the_dead(settings)
+        others = [other for other in _announcements(settings) if other != announcement and _answers(other)]
+        if others:  # another server on this home, which goes on
+            _announce(endpoint_file(settings), others[0])
+        else:
+            endpoint_file(settings).unlink(missing_ok=True)
 
 
-def _announce(settings: Settings, announcement: Mapping[str, Any]) -> None:
-    file = endpoint_file(settings)
+def _forget_the_dead(settings: Settings) -> None:
+    """Files of servers that were killed; the home's is replaced anyway."""
+    for file in endpoint_file(settings).parent.glob("server-*.json"):
+        try:
+            os.kill(int(_announcement(file)["pid"]), 0)
+        except PermissionError:
+            pass
+        except (KeyError, ValueError, TypeError, OSError):
+            file.unlink(missing_ok=True)
+
+
+def _own_file(settings: Settings, pid: int) -> Path:
+    return endpoint_file(settings).with_name(f"server-{pid}.json")
+
+
+def _announce(file: Path, announcement: Mapping[str, Any]) -> None:
     scratch = file.with_suffix(f".{os.getpid()}")
     scratch.write_text(json.dumps(announcement))
     scratch.replace(file)
 
 
-def _announcement(settings: Settings) -> Mapping[str, Any]:
+def _announcements(settings: Settings) -> Iterator[Mapping[str, Any]]:
+    """The home's, then those of its single servers."""
+    home = endpoint_file(settings)
+    for file in (home, *sorted(home.parent.glob("server-*.json"))):
+        if found := _announcement(file):
+            yield found
+
+
+def _announcement(file: Path) -> Mapping[str, Any]:
     try:
-        found = json.loads(endpoint_file(settings).read_text())
+        found = json.loads(file.read_text())
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

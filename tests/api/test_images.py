@@ -156,8 +156,14 @@ def test_the_second_server_of_a_home_leaves_the_first_one_known(
     finally:
         second.stop()
     assert shell(first, "pegbox env | head -1", tmp_path).stdout == f"export AWS_ENDPOINT_URL={first.url}\n"
+    RunningServer(first.home).kill()
+    assert shell(first, "pegbox env | head -1", tmp_path).stdout == f"export AWS_ENDPOINT_URL={first.url}\n"
+    kept = f"pegbox backup {tmp_path}/kept && pegbox restore {tmp_path}/kept --home {first.home} --overwrite"
+    refused = shell(first, kept, tmp_path)
+    assert refused.returncode == 1
+    assert f"a server is running on {first.home}: stop it first" in refused.stderr
     first.stop()
-    assert not (first.home / "run" / "server.json").exists()
+    assert list((first.home / "run").glob("server*.json")) == []
 
 
 def test_pegbox_env_points_every_client_at_the_server(

@@ -65,14 +65,14 @@ def _modes(home: Path) -> Iterator[Finding]:
 
 def _leftovers(patient: Patient) -> Iterator[Finding]:
     run = patient.settings.home / "run"
-    announcement = run / "server.json"
-    if announcement.exists() and not patient.served and not _is_alive(announcement):
-        yield Finding(
-            kind="server-file",
-            about=str(announcement),
-            message="names a server that is not there",
-            repair=partial(_remove, announcement),
-        )
+    for announcement in (run / "server.json", *sorted(run.glob("server-*.json"))):
+        if announcement.exists() and not _is_alive(announcement):
+            yield Finding(
+                kind="server-file",
+                about=str(announcement),
+                message="names a server that is not there",
+                repair=partial(_remove, announcement),
+            )
     for wanted in sorted({run / "wake.sock", *run.glob("wake*.sock")}):
         socket = short_path(wanted)
         if socket.exists() and not is_heard(socket):

@@ -226,4 +226,4 @@ def test_a_database_elsewhere_is_hidden_too(start_server: Callable[..., RunningS
     (tmp_path / "link").symlink_to(tmp_path / "base/own.db")
     for place in ("base/own.db", "base/own.db-wal", "base/", "link"):
         found = end(new_name(), looking, InputDataConfig=[channel("train", f"file://{tmp_path}/{place}")])
-        assert "No S3 objects found" in found["FailureReason"], place
+        assert "No files found under file URL" in found["FailureReason"], place

@@ -162,4 +162,4 @@ def test_a_job_cannot_have_the_servers_files_as_data(server: RunningServer, tmp_
         request = training_request(new_name(), image, "s3://jobs/out")
         sagemaker.create_training_job(**request, InputDataConfig=[channel("train", uri)])
         job = training_ended(sagemaker, request["TrainingJobName"])
-        assert job["FailureReason"].startswith("ClientError: Data download failed: No S3 objects found")
+        assert job["FailureReason"].startswith("ClientError: Data download failed: No files found under file URL")

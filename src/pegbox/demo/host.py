@@ -14,7 +14,7 @@ from typing import Any
 
 from pegbox.settings import load
 
-PATIENCE = 30.0  #: seconds for the server to start
+PATIENCE = 60.0  #: seconds for the server to start
 
 
 class DemoServer:

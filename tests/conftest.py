@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import sys
 import uuid
 from collections.abc import Callable, Iterator
@@ -13,6 +14,24 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from postgres import Cluster, find_binaries
 from running import RunningServer
+
+
+@pytest.fixture(autouse=True)
+def machine(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The machine is shared by tests that run at the same time; those marked `alone` use up all of it.
+
+    Whoever waits to be alone holds the turn, so that no other test begins before it.
+    """
+    folder = Path(__file__).parent.parent / ".pytest_cache"
+    folder.mkdir(exist_ok=True)
+    with open(folder / "turn.lock", "w") as turn, open(folder / "machine.lock", "w") as machine:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        if request.node.get_closest_marker("alone"):
+            fcntl.flock(machine, fcntl.LOCK_EX)
+        else:
+            fcntl.flock(machine, fcntl.LOCK_SH)
+            fcntl.flock(turn, fcntl.LOCK_UN)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,8 @@ import pytest
 from jobs import in_training, new_name, register, training_ended, training_request
 from running import RunningServer, wait_for
 
+pytestmark = pytest.mark.alone
+
 BOMB = """
     import os
     while True:

@@ -139,9 +139,8 @@ def test_all_goes_on_when_there_is_room_again(own: RunningServer, filler: Filler
     assert archive(s3, job["ModelArtifacts"]["S3ModelArtifacts"]) == {"weights": b"trained"}
     with sqlite3.connect(own.home / "pegbox.db") as connection:
         assert connection.execute("select count(*) from point").fetchone() == (int((tmp_path / "count").read_text()),)
-    log = own.log.read_text()
-    assert "Traceback" not in log
-    assert "the database answers again" in log
+    wait_for("the log's word", lambda: "the database answers again" in own.log.read_text())
+    assert "Traceback" not in own.log.read_text()
 
 
 def is_refused(sagemaker: Any, image: str) -> bool:

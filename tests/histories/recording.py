@@ -135,4 +135,5 @@ def _settled(door: Door, call: Call) -> Call:
 def _is_cut(door: Door, call: Call) -> bool:
     """Whether the server died in the middle of an answer: the status came, what it says of the error did not."""
     dying = any(began <= call.ended and call.began <= until for began, until in door.deaths)
-    return dying and call.operation != "head" and str(call.answer).isdigit()
+    code = call.answer[0] if isinstance(call.answer, tuple) and call.answer else call.answer
+    return dying and call.operation != "head" and str(code).isdigit()

@@ -18,6 +18,7 @@ from jobs import (
     channel,
     in_training,
     new_name,
+    process_of,
     refusal,
     register,
     training_ended,
@@ -40,6 +41,15 @@ TALKING = """
             number += 1
         time.sleep(0.02)
     pathlib.Path("count").write_text(str(number))
+"""
+#: prints more than a pipe holds, at the test's word
+CHATTY = """
+    import pathlib, time
+    print("ready", flush=True)
+    while not pathlib.Path("go").exists():
+        time.sleep(0.02)
+    for number in range(60_000):
+        print(f"loss={number};")
 """
 GREEDY = """
     with open("/opt/ml/model/weights", "wb") as file:
@@ -123,7 +133,6 @@ def test_all_goes_on_when_there_is_room_again(own: RunningServer, filler: Filler
     in_training(sagemaker, name)
     (tmp_path / "talk").touch()
     wait_for("a value", lambda: sagemaker.describe_training_job(TrainingJobName=name).get("FinalMetricDataList"))
-    (tmp_path / "talk").unlink()
 
     def is_full() -> bool:
         filler.fill()  # what the server gives back, too
@@ -141,6 +150,28 @@ def test_all_goes_on_when_there_is_room_again(own: RunningServer, filler: Filler
         assert connection.execute("select count(*) from point").fetchone() == (int((tmp_path / "count").read_text()),)
     wait_for("the log's word", lambda: "the database answers again" in own.log.read_text())
     assert "Traceback" not in own.log.read_text()
+
+
+def test_a_program_waits_while_its_log_has_no_room(own: RunningServer, filler: Filler, tmp_path: Path) -> None:
+    sagemaker = own.client("sagemaker")
+    request = training_request(new_name(), register(own, tmp_path, CHATTY), f"s3://{own.home.name}/out")
+    request["AlgorithmSpecification"]["MetricDefinitions"] = [dict(LOSS)]
+    sagemaker.create_training_job(**request)
+    (log,) = wait_for("the log", lambda: [file for file in own.home.rglob("algo-1.log") if file.stat().st_size])
+    filler.fill()
+    (tmp_path / "go").touch()
+    program = process_of(request["TrainingJobName"])
+
+    def is_held_back() -> bool:
+        filler.fill()  # what the server gives back, too
+        return "pipe" in Path("/proc", program, "wchan").read_text() and log.stat().st_size < 100_000
+
+    wait_for("a full pipe", is_held_back)
+    filler.remove()
+    assert training_ended(sagemaker, request["TrainingJobName"])["TrainingJobStatus"] == "Completed"
+    assert log.read_text() == "ready\n" + "".join(f"loss={number};\n" for number in range(60_000))
+    with sqlite3.connect(own.home / "pegbox.db") as connection:
+        assert connection.execute("select count(*), max(value) from point").fetchone() == (60_000, 59_999)
 
 
 def is_refused(sagemaker: Any, image: str) -> bool:

@@ -100,7 +100,7 @@ class SubprocessExecutor:
         """Leave the stop file and make the runner look at it.  Before start() it keeps trainers from starting."""
         if not directory.is_dir() or (directory / "exit.json").exists():
             return
-        files.write(directory / "stop", {})
+        files.leave_stop(directory)
         holder = files.lock_holder(directory)
         if holder:  # not positive for a runner in another pid namespace: it looks every second
             with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -5,17 +5,20 @@ The directory of the attempt is the interface; nothing else links a runner with 
     attempt.json   what to run (server, atomic)
     spawn.json     pid, start_time, boot_id of the process that is to become the runner (server, atomic)
     lock           POSIX record lock, held by the runner while it lives; the kernel names the holder's pid
-    stop           its presence asks for TERM, then KILL (server, atomic)
+    stop           its presence asks for TERM, then KILL (server; empty)
     runner.json    pid, start_time, boot_id, started (epoch seconds, null before), hosts (name -> pid), notes
     <host>/ml      the instance's /opt/ml
     <host>.log     stdout and stderr, byte for byte
     <host>.idx     16 bytes for each read: little-endian u64 offset in the log, u64 epoch milliseconds.  The bytes from
                    that offset up to the next record's arrived then.  A record is written before its bytes
     points         one JSON line [host, metric index, value, epoch seconds] for each value; appended in whole lines
-    reserve        room on the disk for exit.json, while the trainers run
+    reserve        room on the disk for exit.json and the end of the log, while the trainers run
     exit.json      cause, codes (first the host that failed first), started, ended, failure.  Atomic and last: when it
                    is there, all is over
     runner.log     what the runner itself has to say: empty, or a traceback
 
 Trainers are started at most once in a directory.  A runner that was killed leaves runner.json and no exit.json.
+
+What a full disk has no room for is waited for: before the trainers start, and while their logs and points grow, when
+nothing more is read of what they print.  MaxRuntime and a stop end that; the attempt has then failed.
 """

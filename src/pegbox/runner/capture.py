@@ -1,6 +1,7 @@
 """What a trainer prints: kept byte for byte up to a limit, indexed by time, and cut into lines.
 
 Of a log beyond the limit the beginning is kept and, written when all is over, the end.  All lines are searched.
+What a full disk has no room for waits in memory; the caller reads no more meanwhile, so the trainer has to wait.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pegbox.crashpoints import AFTER, BEFORE, reach
-from pegbox.runner import records
+from pegbox.runner.growing import GrowingFile
 from pegbox.runner.lines import LineBlocks
 
 CHUNK = 256 << 10  #: most bytes of one read
@@ -29,13 +30,26 @@ class Capture:
         self._left_out = 0  # bytes
         self._tail = b""
         self._host, self._sink, self._clock = host, sink, clock
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        self._log = os.open(directory / f"{host}.log", flags, 0o600)
-        self._index = os.open(directory / f"{host}.idx", flags, 0o600)
-        self._offset = os.fstat(self._log).st_size
+        self._log, self._index = (GrowingFile(directory / f"{host}.{kind}") for kind in ("log", "idx"))
+        self._offset = self._log.size
         self._indexed = -1  # milliseconds of the last record
         self._last = b"\n"
         self._lines = LineBlocks()
+
+    @property
+    def waiting(self) -> bytes:
+        """The end of the log, as far as it waits for room on the disk."""
+        return self._log.waiting
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether something waits for room on the disk."""
+        return bool(self._log.waiting or self._index.waiting)
+
+    def settle(self) -> None:
+        """Write what waits, as far as there is room; bytes only when the index tells when they arrived."""
+        if self._index.settle():
+            self._log.settle()
 
     def read(self, fd: int) -> bool:
         """Take what the pipe holds.  False at its end."""
@@ -80,10 +94,11 @@ class Capture:
     def _keep(self, chunk: bytes, at: float) -> None:
         milliseconds = int(at * 1000)
         if milliseconds > self._indexed:
-            records.append(self._index, RECORD.pack(self._offset, milliseconds))
+            self._index.take(RECORD.pack(self._offset, milliseconds))
             self._indexed = milliseconds
-        reach(BEFORE, "log append")
-        records.append(self._log, chunk)
-        reach(AFTER, "log append")
+        self._log.take(chunk)
         self._offset += len(chunk)
         self._last = chunk[-1:]
+        reach(BEFORE, "log append")
+        self.settle()
+        reach(AFTER, "log append")

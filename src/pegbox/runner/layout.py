@@ -65,6 +65,8 @@ def prepare(job: Job, host: str) -> dict[str, str]:
     for name in ("home", "tmp"):
         (home(job, host) / name).mkdir(exist_ok=True)
     (home(job, host) / "tmp").chmod(0o1777)
+    if job.contain:
+        root(job, host).mkdir(exist_ok=True)
     checkpoints = checkpoint_directory(job, ml)
     checkpoints.mkdir(parents=True, exist_ok=True)
     configuration = {
@@ -224,8 +226,8 @@ def gpus() -> int:
     return sum(1 for name in names if name.startswith("nvidia") and name.removeprefix("nvidia").isdigit())
 
 
-def failure_text(job: Job, host: str, limit: int = 1024) -> str:
-    """The start of /opt/ml/output/failure, else the last lines of the log; at most `limit` characters.
+def failure_text(job: Job, host: str, limit: int = 1024, rest: bytes = b"") -> str:
+    """The start of /opt/ml/output/failure, else the last lines of the log and its `rest`; at most `limit` characters.
 
     The program cannot see all that we see: what is no regular file of its own tree is not read.
     """
@@ -234,14 +236,14 @@ def failure_text(job: Job, host: str, limit: int = 1024) -> str:
             text = file.read(4 * limit).decode("utf-8", "replace").strip()
     except OSError:
         text = ""
-    return text[:limit] or _last_lines(job.directory / f"{host}.log", limit)
+    return text[:limit] or _last_lines(job.directory / f"{host}.log", limit, rest)
 
 
-def _last_lines(log: Path, limit: int) -> str:
+def _last_lines(log: Path, limit: int, rest: bytes) -> str:
     with open(log, "rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - 4 * limit))
-        text = file.read().decode("utf-8", "replace").replace("\r", "\n").rstrip()
+        text = (file.read() + rest)[-4 * limit :].decode("utf-8", "replace").replace("\r", "\n").rstrip()
     if len(text) <= limit:
         return text.lstrip("\n")
     tail = text[-limit:]

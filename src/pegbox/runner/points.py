@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import socket
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from pegbox.crashpoints import AFTER, reach
 from pegbox.runner import records
+from pegbox.runner.growing import GrowingFile
 
 WAKE_INTERVAL = 0.1  #: seconds between two wakes because of points
 
@@ -45,11 +45,16 @@ class Wake:
 
 
 class Points:
-    """The points file: whole lines, each batch in one write."""
+    """The points file: whole lines, each batch in one write if the disk has room for it."""
 
     def __init__(self, directory: Path, wake: Wake) -> None:
-        self._fd = os.open(directory / records.POINTS, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._file = GrowingFile(directory / records.POINTS)
         self._wake = wake
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether something waits for room on the disk."""
+        return bool(self._file.waiting)
 
     def add(self, host: str, at: float, values: Iterable[tuple[int, float]]) -> None:
         """Append (metric index, value) pairs read at epoch seconds `at`."""
@@ -58,10 +63,15 @@ class Points:
             [f"{begin}{metric}, {value!r}{end}" for metric, value in values]
         )  # json.dumps takes 6 times as long
         if lines:
-            records.append(self._fd, lines.encode())
+            self._file.take(lines.encode())
+            self.settle()
             reach(AFTER, "points append")
+
+    def settle(self) -> None:
+        """Write what waits, as far as there is room."""
+        if self._file.waiting and self._file.settle():
             self._wake.soon()
 
     def sync(self) -> None:
         """Make what was added durable."""
-        os.fsync(self._fd)
+        self._file.sync()

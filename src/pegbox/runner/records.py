@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -13,6 +14,7 @@ from pegbox.crashpoints import AFTER, BEFORE, reach
 ATTEMPT, SPAWN, LOCK, STOP = "attempt.json", "spawn.json", "lock", "stop"
 RUNNER, POINTS, EXIT, DIARY = "runner.json", "points", "exit.json", "runner.log"
 RESERVE = "reserve"
+ROOM_FOR_THE_END, ROOM_FOR_EXIT = 1 << 18, 1 << 14  #: bytes of the reserve
 
 
 def read(path: Path) -> dict[str, Any] | None:
@@ -40,9 +42,15 @@ def write(path: Path, record: dict[str, Any], *, durable: bool = False) -> None:
 
 
 def reserve(directory: Path) -> None:
-    """Take the room that exit.json will need, before the program can fill the disk."""
+    """Take the room that the end of the log and exit.json will need, before the program can fill the disk."""
     with open(directory / RESERVE, "wb") as file:
-        os.posix_fallocate(file.fileno(), 0, 1 << 14)
+        os.posix_fallocate(file.fileno(), 0, ROOM_FOR_THE_END)
+
+
+def give_room(directory: Path) -> None:
+    """Give back all of the reserve but what exit.json needs."""
+    with contextlib.suppress(OSError):
+        os.truncate(directory / RESERVE, ROOM_FOR_EXIT)
 
 
 def sync_directory(directory: Path) -> None:
@@ -68,10 +76,3 @@ def lock(directory: Path) -> int | None:
         return None
     reach(AFTER, "runner lock")
     return fd
-
-
-def append(fd: int, data: bytes) -> None:
-    """Write all of `data`, however often the kernel takes only a part."""
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]

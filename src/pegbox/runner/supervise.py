@@ -7,6 +7,7 @@ make the next turn come sooner.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import selectors
 import signal
@@ -22,7 +23,9 @@ from pegbox.runner import cell, clock, isolate, layout, meter, process, records,
 from pegbox.runner.capture import Capture
 from pegbox.runner.cgroups import Group
 from pegbox.runner.compat import Backtracker
+from pegbox.runner.growing import FULL
 from pegbox.runner.job import Job
+from pegbox.runner.kept import Kept
 from pegbox.runner.meter import Meter
 from pegbox.runner.parse import MetricParser
 from pegbox.runner.points import Points, Wake
@@ -78,19 +81,22 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._selector.register(wakeup, selectors.EVENT_READ, self._read_signals)
         self._wake = Wake(job.wake, job.id, time.monotonic)
-        self._points = Points(job.directory, self._wake)
         self._clock = clock.steady()
-        self._captures = {
-            host: Capture(job.directory, host, self._search, self._clock, job.most_log) for host in job.hosts
-        }
+        self._kept = Kept(
+            {host: Capture(job.directory, host, self._search, self._clock, job.most_log) for host in job.hosts},
+            Points(job.directory, self._wake),
+            failed=lambda: self._terminate("Exit", job.grace),
+        )
         self._trainers: dict[int, process.Trainer] = {}
         self._first_failed: process.Trainer | None = None
         self._cause = "Exit"
         self._kill_at: float | None = None  # set as soon as TERM was sent
         self._runtime_ends: float | None = None
         self._leave_no_record = False
-        self._unwritten = ""  # why something that was printed or measured is not kept
+        self._is_unrecorded = False  # what runner.json has to say of the trainers
+        self._room_until = math.inf
         self._started: float | None = None
+        self._ended: float | None = None
         self._notes: list[str] = []
         self._parser, self._backtracker = self._parsers()
         self._paused = False
@@ -132,9 +138,9 @@ class Supervisor:
 
     def _start(self) -> None:
         job = self._job
-        hosts_file = layout.hosts_file(job)
-        environments = {host: layout.prepare(job, host) for host in job.hosts}
-        self._record_runner()
+        environments = self._prepare()
+        if environments is None:
+            return
         with contextlib.suppress(OSError):
             records.reserve(job.directory)
         self._started = self._clock()
@@ -145,13 +151,34 @@ class Supervisor:
         for host in job.hosts:
             group = meter.group_of(job, host)
             self._groups.append(group)
-            trainer = process.spawn(job, host, environments[host], hosts_file, group, refusal)
+            trainer = process.spawn(job, host, environments[host], job.directory / layout.HOSTS, group, refusal)
             self._meters[trainer.pid] = meter.of(job, host, group)
             self._adopt(trainer)
         reach(AFTER, "trainer fork")
-        with self._writing():
-            self._record_runner()
+        self._is_unrecorded = True
+        self._record_trainers()
         self._wake.soon()
+
+    def _prepare(self) -> dict[str, dict[str, str]] | None:
+        """Lay out what the programs find; returns their environments, or None if there was no room for all too long."""
+        job = self._job
+        end = time.monotonic() + (RESULT_PATIENCE if job.max_runtime is None else job.max_runtime)
+        while True:
+            try:
+                layout.hosts_file(job)
+                environments = {host: layout.prepare(job, host) for host in job.hosts}
+                self._record_runner()
+                return environments
+            except OSError as error:
+                if error.errno not in FULL:
+                    raise
+                reason = f"the files of the program cannot be written: {error.strerror}"
+            self._turn()
+            if self._kill_at is not None:  # to be stopped
+                return None
+            if time.monotonic() >= end:
+                self._kept.unwritten = reason
+                return None
 
     def _enclose(self) -> str:
         """Prepare the attempt's containment; returns why no program may run."""
@@ -168,13 +195,13 @@ class Supervisor:
         self._trainers[trainer.pid] = trainer
         self._notes += [f"{trainer.host}: {note}" for note in trainer.notes]
         if trainer.refusal:
-            self._note(trainer.host, trainer.refusal)
+            self._kept.note(trainer.host, trainer.refusal)
         self._selector.register(trainer.output, selectors.EVENT_READ, self._reader(trainer))
 
     def _reader(self, trainer: process.Trainer) -> Callable[[], None]:
         def read() -> None:
-            with self._writing():
-                if not self._captures[trainer.host].read(trainer.output):
+            with self._kept.writing():
+                if not self._kept.captures[trainer.host].read(trainer.output):
                     self._end_of_output(trainer)
 
         return read
@@ -183,7 +210,7 @@ class Supervisor:
         self._selector.unregister(trainer.output)
         os.close(trainer.output)
         trainer.output = -1
-        self._captures[trainer.host].finish()
+        self._kept.captures[trainer.host].finish()
 
     # -- the loop
 
@@ -195,6 +222,8 @@ class Supervisor:
         self._look_at_clock()
 
     def _wait(self, seconds: float) -> None:
+        self._kept.settle()
+        self._record_trainers()
         self._hold_back()
         for key, _ in self._selector.select(seconds):
             key.data()
@@ -205,8 +234,8 @@ class Supervisor:
         return max(0.0, min([LOOK_INTERVAL, *(due - now for due in dues if due is not None)]))
 
     def _hold_back(self) -> None:
-        """Let trainers wait while the backtracker has too much to do."""
-        if self._backtracker.is_full != self._paused:
+        """Let trainers wait while the backtracker has too much to do, or the disk no room."""
+        if (self._backtracker.is_full or self._kept.is_full) != self._paused:
             self._paused = not self._paused
             self._pause(self._paused)
 
@@ -252,6 +281,7 @@ class Supervisor:
         if self._cause == "Exit" and self._first_failed is None:
             self._cause = cause
         self._runtime_ends = None
+        self._room_until = min(self._room_until, time.monotonic() + grace)
         if self._kill_at is None:
             self._kill_at = time.monotonic() + grace
             living = {trainer.pid for trainer in self._living()}
@@ -288,23 +318,48 @@ class Supervisor:
             self._reap()
 
     def _drain(self) -> None:
-        """Read what is still in the pipes, and wait for the last answers."""
+        """Read what is still in the pipes, wait for the last answers, and for room for all that."""
+        self._ended = self._clock()
+        self._room_until = self._patience_with_the_disk()
         end = time.monotonic() + REAP_SECONDS
         while any(trainer.output >= 0 for trainer in self._trainers.values()) or not self._backtracker.is_idle:
             self._wait(self._patience())
             self._look_at_clock()
-            if time.monotonic() >= end and self._backtracker.is_idle:
+            if self._kept.is_full:
+                self._make_room()
+                end = time.monotonic() + REAP_SECONDS
+            elif time.monotonic() >= end and self._backtracker.is_idle:
                 break
         self._backtracker.close()
+        self._kept.conclude()
+        while self._kept.is_full:
+            self._make_room()
+            self._wait(self._patience())
+
+    def _patience_with_the_disk(self) -> float:
+        """Until when room on a full disk is waited for, now that all trainers have ended.
+
+        A stop does not wait for long, and neither does a failure: what the program left may be what fills the disk, and
+        it is removed only when the end is told.
+        """
+        now, runtime_ends = time.monotonic(), self._runtime_ends
+        self._runtime_ends = None  # the trainers have kept to it
+        if self._kill_at is not None or self._first_failed is not None:
+            return now + self._job.grace
+        return now + RESULT_PATIENCE if runtime_ends is None else max(runtime_ends, now + self._job.grace)
+
+    def _make_room(self) -> None:
+        """Give the end of the log the room that is reserved for it, or give up."""
+        records.give_room(self._job.directory)
+        self._look_for_stop()
+        if time.monotonic() >= self._room_until:
+            self._kept.give_up()
 
     def _record_exit(self) -> None:
         for host in self._job.hosts:
             with contextlib.suppress(OSError):
                 layout.root(self._job, host).rmdir()
-        with self._writing():
-            for capture in self._captures.values():
-                capture.conclude()
-            self._points.sync()
+        self._kept.sync()
         record = self._exit()  # asks the control groups
         for group in self._groups:
             group.remove(GROUP_SECONDS)
@@ -321,25 +376,29 @@ class Supervisor:
     def _exit(self) -> dict[str, Any]:
         now = self._clock()
         trainers = sorted(self._trainers.values(), key=lambda trainer: trainer is not self._first_failed)
-        success = 1 if self._unwritten or self._excess else 0  # there is none without what was printed
+        success = 1 if self._kept.unwritten or self._excess else 0  # there is none without what was printed
         codes = {trainer.host: trainer.code or success for trainer in trainers}
+        if self._kept.unwritten and not codes:
+            codes = dict.fromkeys(self._job.hosts, success)
         return {
-            "cause": self._cause,
+            "cause": "Exit" if self._kept.unwritten and self._cause == "MaxRuntime" else self._cause,
             "codes": codes,
             "started": self._started or now,
-            "ended": now,
+            "ended": self._ended or now,
             "failure": self._failure(),
         }
 
     def _failure(self) -> str:
         failed = self._first_failed
+        if failed is None:
+            return self._kept.unwritten
         if self._cause != "Exit":
             return ""
-        if failed is None:
-            return self._unwritten
         if excess := self._excess or self._meters[failed.pid].of_the_ended(failed.code or 0):
             return excess
-        said = failed.refusal or layout.failure_text(self._job, failed.host, FAILURE_LENGTH)
+        said = failed.refusal or layout.failure_text(
+            self._job, failed.host, FAILURE_LENGTH, self._kept.captures[failed.host].waiting
+        )
         said = self._meters[failed.pid].explained(said)
         if hint := view.hint(self._job, said):
             said = f"{said[: FAILURE_LENGTH - len(hint) - 3]} ({hint})"
@@ -352,6 +411,12 @@ class Supervisor:
         record |= {"started": self._started, "hosts": hosts, "notes": self._notes, "groups": groups}
         records.write(self._job.directory / records.RUNNER, record)
 
+    def _record_trainers(self) -> None:
+        if self._is_unrecorded:
+            with self._kept.writing():
+                self._record_runner()
+                self._is_unrecorded = False
+
     # -- metrics
 
     def _search(self, host: str, at: float, block: bytes) -> None:
@@ -359,33 +424,14 @@ class Supervisor:
         self._backtracker.offer(host, at, block)
 
     def _add(self, host: str, at: float, hits: Iterable[tuple[int, int, float]]) -> None:
-        if self._unwritten:  # the file may end within a line
-            return
-        with self._writing():
-            self._points.add(host, at, [(metric, value) for _, metric, value in hits])
+        self._kept.add(host, at, [(metric, value) for _, metric, value in hits])
 
     def _give_up(self, metric: int) -> None:
         name = self._job.metrics[metric]["Name"]
         self._warn(f"metric {name!r} is disabled: its expression took too long on a line of this log")
 
     def _warn(self, text: str) -> None:
-        self._note(self._job.hosts[0], f"warning: {text}")
-
-    # -- a full disk
-
-    def _note(self, host: str, text: str) -> None:
-        with self._writing():
-            self._captures[host].note(text)
-
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
-        """What cannot be written ends the attempt: nobody would see how it goes on."""
-        try:
-            yield
-        except OSError as error:
-            if not self._unwritten:
-                self._unwritten = f"the log cannot be written: {error.strerror}"
-                self._terminate("Exit", self._job.grace)
+        self._kept.note(self._job.hosts[0], f"warning: {text}")
 
 
 def _ended_children() -> Iterator[tuple[int, int]]:

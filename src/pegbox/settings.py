@@ -31,6 +31,7 @@ METRICS = ("on", "off", "loopback")
 RESTORING = "restoring"  #: a file in a home whose restore is not finished
 DATABASES = ("sqlite", "postgresql")
 LEAST_LOG = 1 << 16  #: bytes
+LEAST_POINTS = 1000
 LEAST_BODY = 1024  #: bytes; the smallest request that does something is near it
 
 #: what a value of each type is called
@@ -97,6 +98,8 @@ class Settings:
     patience: float = 600.0
     #: Largest log of an instance, in bytes. Of a longer one the beginning and the end are kept.
     most_log: int = 4 << 30
+    #: Metric values that are kept of an attempt at a training job. Of more, fewer and fewer are, but the last of each.
+    metric_points: int = 1_000_000
     #: Days to keep the logs of training jobs that have ended; 0 keeps them for ever.
     keep_logs_days: float = 0.0
     #: Days to keep the metric points of training jobs that have ended; 0 keeps them for ever.
@@ -235,6 +238,11 @@ def _faults(settings: Settings) -> Iterator[tuple[str, str]]:
         yield (
             "most_log",
             f"most_log: {settings.most_log} is too little to tell why a job failed; give {LEAST_LOG} or more",
+        )
+    if settings.metric_points < LEAST_POINTS:
+        yield (
+            "metric_points",
+            f"metric_points: {settings.metric_points} draws no curve; give {LEAST_POINTS} or more",
         )
     if settings.max_body < LEAST_BODY:
         yield "max_body", f"max_body: {settings.max_body} is too small for requests; give at least {LEAST_BODY} bytes"

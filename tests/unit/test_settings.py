@@ -135,6 +135,7 @@ NONSENSE = [
     *[("account_id", account) for account in ("12", "1234567890123", "12345678901a", "١٢٣٤٥٦٧٨٩٠١٢")],
     *[("slots", slots) for slots in ("0", "-4")],
     *[("max_body", size) for size in ("0", "-1", "1023")],
+    *[("metric_points", count) for count in ("0", "-1", "999")],
     *[("most_log", size) for size in ("0", "-1", "65535")],
     *[("tick", seconds) for seconds in ("0", "-1", "nan", "inf")],
     *[("lease", seconds) for seconds in ("0", "nan", "inf", "1", "0.5")],

@@ -42,6 +42,7 @@ def attempt_of(resource: Resource, job: TrainingJob, todo: Plan, directory: Path
         hidden=(job.home,) if job.home else (),  # which may be another server's
         network_isolation=bool(document.get("EnableNetworkIsolation")),
         most_log=settings.most_log,
+        most_points=settings.metric_points,
     )
 
 

@@ -254,8 +254,9 @@ class TrainingWork:
                 at=point.at,
             )
             for point in seen.points
+            if point.is_kept
         ]
-        self._context.observer.imported(len(seen.points))
+        self._context.observer.imported(len(self._unsaved))
 
     def _exited(self, job: TrainingJob, ended: Exit, seen: Observation) -> None:
         job = replace(job, started=job.started or ended.started, ended=ended.ended)

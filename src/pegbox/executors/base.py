@@ -63,6 +63,7 @@ class Attempt:
     hidden: tuple[str, ...] = ()  #: folders that the program must not see, the home that the attempt lies in for one
     network_isolation: bool = False  #: EnableNetworkIsolation: the instances reach each other and nothing else, or fail
     most_log: int = 4 << 30  #: bytes of each instance's log; of more, the beginning and the end are kept
+    most_points: int = 1_000_000  #: metric values that are kept; of more, all in the beginning, then fewer and fewer
 
 
 class Phase(Enum):
@@ -102,6 +103,7 @@ class Point:
     metric: str
     value: float
     at: float  #: epoch seconds at which the line was read
+    is_kept: bool = True  #: whether it is more than the last value so far of a metric with too many
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

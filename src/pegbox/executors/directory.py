@@ -159,7 +159,9 @@ def read_points(directory: Path, cursor: int) -> tuple[Sequence[Point], int, boo
     names = [definition["Name"] for definition in attempt["metrics"]]
     points = []
     for line in data.splitlines(keepends=True):
-        host, metric, value, at = json.loads(line)
-        points.append(Point(offset=cursor, host=host, metric=names[metric], value=value, at=at))
+        host, metric, value, at, *is_kept = json.loads(line)
+        points.append(
+            Point(offset=cursor, host=host, metric=names[metric], value=value, at=at, is_kept=is_kept != [False])
+        )
         cursor += len(line)
     return points, cursor, is_more

@@ -11,7 +11,8 @@ The directory of the attempt is the interface; nothing else links a runner with 
     <host>.log     stdout and stderr, byte for byte
     <host>.idx     16 bytes for each read: little-endian u64 offset in the log, u64 epoch milliseconds.  The bytes from
                    that offset up to the next record's arrived then.  A record is written before its bytes
-    points         one JSON line [host, metric index, value, epoch seconds] for each value; appended in whole lines
+    points         one JSON line [host, metric index, value, epoch seconds] for each value; appended in whole lines.
+                   A fifth element, false, marks one that is the metric's last one so far, and not kept
     reserve        room on the disk for exit.json and the end of the log, while the trainers run
     exit.json      cause, codes (first the host that failed first), started, ended, failure.  Atomic and last: when it
                    is there, all is over

@@ -43,6 +43,7 @@ class Job:
     binds: tuple[str, ...] = ()  #: PATH or PATH:ro, further places that it may see
 
     most_log: int = 4 << 30  #: bytes of each instance's log
+    most_points: int = 1_000_000  #: metric values of all instances
 
     @classmethod
     def parse(cls, directory: Path, record: Mapping[str, Any]) -> Job:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from pegbox.runner.capture import Capture
@@ -48,9 +49,22 @@ class Kept:
         with self.writing():
             self._points.add(host, at, values)
 
+    @property
+    def due(self) -> float | None:
+        """Monotonic time at which to call if_due()."""
+        return None if self.unwritten else self._points.due
+
+    def if_due(self) -> None:
+        """Tell the last values if the time has come."""
+        if self.due is not None and time.monotonic() >= self.due:
+            with self.writing():
+                self._points.tell()
+
     def conclude(self) -> None:
         """Nothing follows."""
         with self.writing():
+            if not self.unwritten:
+                self._points.conclude()
             for capture in self.captures.values():
                 capture.conclude()
 

@@ -84,7 +84,7 @@ class Supervisor:
         self._clock = clock.steady()
         self._kept = Kept(
             {host: Capture(job.directory, host, self._search, self._clock, job.most_log) for host in job.hosts},
-            Points(job.directory, self._wake),
+            Points(job.directory, self._wake, job.hosts, len(job.metrics), job.most_points, self._thinned),
             failed=lambda: self._terminate("Exit", job.grace),
         )
         self._trainers: dict[int, process.Trainer] = {}
@@ -229,7 +229,7 @@ class Supervisor:
             key.data()
 
     def _patience(self) -> float:
-        dues = [self._kill_at, self._runtime_ends, self._wake.due, self._backtracker.due]
+        dues = [self._kill_at, self._runtime_ends, self._wake.due, self._kept.due, self._backtracker.due]
         now = time.monotonic()
         return max(0.0, min([LOOK_INTERVAL, *(due - now for due in dues if due is not None)]))
 
@@ -270,6 +270,7 @@ class Supervisor:
     def _look_at_clock(self) -> None:
         now = time.monotonic()
         self._wake.if_due()
+        self._kept.if_due()
         self._backtracker.if_due()
         if self._runtime_ends is not None and now >= self._runtime_ends and self._kill_at is None:
             self._terminate("MaxRuntime", self._job.grace)
@@ -429,6 +430,12 @@ class Supervisor:
     def _give_up(self, metric: int) -> None:
         name = self._job.metrics[metric]["Name"]
         self._warn(f"metric {name!r} is disabled: its expression took too long on a line of this log")
+
+    def _thinned(self, metric: int) -> None:
+        self._warn(
+            f"metric {self._job.metrics[metric]['Name']!r} has more values than are kept (metric_points = "
+            f"{self._job.most_points} for all): from here on fewer and fewer are, but the last, smallest and largest"
+        )
 
     def _warn(self, text: str) -> None:
         self._kept.note(self._job.hosts[0], f"warning: {text}")

@@ -13,6 +13,7 @@ import sqlite3
 import tarfile
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -180,7 +181,7 @@ def _found(directory: Path) -> dict[str, list[float]]:
     cursor, is_more = 0, True
     while is_more:
         points, cursor, is_more = read_points(directory, cursor)
-        for point in points:
+        for point in filter(attrgetter("is_kept"), points):
             found.setdefault(point.metric, []).append(point.value)
     return found
 

@@ -315,6 +315,21 @@ def test_what_a_runner_found_before_it_was_lost_is_kept(
         context.executor.stop(attempt_directory(str(context.settings.home), row.id, 2))
 
 
+def test_of_very_many_metric_values_some_are_kept_and_the_last_is_known(context: Context, tmp_path: Path) -> None:
+    context = replace(context, settings=replace(context.settings, metric_points=1000))
+    document = script_mode(tmp_path, "for step in range(20_000): print('loss=%d;' % (step % 900))")
+    document["AlgorithmSpecification"]["MetricDefinitions"] = [{"Name": "loss", "Regex": r"loss=(\S+);"}]
+    row = insert(context, document)
+    job = run(context, row.id)
+    while job.phase is not Phase.ENDED:
+        job = run(context, row.id)
+    assert (job.status, (job.latest or {})["loss"][0]) == ("Completed", 19_999 % 900)
+    with context.store.reading() as tx:
+        kept = tx.curves([row.id], "loss")[row.id]
+    assert 400 < len(kept) <= 1000
+    assert {0.0, 899.0} <= set(kept)
+
+
 def test_a_step_that_was_left_behind_keeps_the_outputs_of_a_job_that_failed_for_a_fault_of_ours(
     context: Context, tmp_path: Path
 ) -> None:

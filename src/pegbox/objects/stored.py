@@ -83,7 +83,7 @@ class Conditions:
     """What must hold of the present object for a write to happen ("conditional writes")."""
 
     if_match: str | None = None  #: ETag without quotes, or "*"
-    if_none_match: str | None = None  #: "*", or an ETag
+    if_none_match: str | None = None  #: "*": no object may be there
 
     def check(self, present: str | None) -> None:
         """`present` is the ETag of the object that is there, None if there is none.  Raises S3Error."""
@@ -92,7 +92,7 @@ class Conditions:
                 raise S3Error("NoSuchKey", 404, "The specified key does not exist.")
             if self.if_match not in ("*", present):
                 raise _failed("If-Match")
-        if self.if_none_match is not None and present is not None and self.if_none_match in ("*", present):
+        if self.if_none_match is not None and present is not None:
             raise _failed("If-None-Match")
 
 

@@ -85,6 +85,7 @@ def test_what_complete_refuses(s3: Any, bucket: str) -> None:
     assert code(complete, s3, at) == ("MalformedXML", 400)
     assert code(complete, s3, at, last, MpuObjectSize=3) == ("InvalidRequest", 400)
     assert code(complete, s3, at, last, IfMatch='"x"') == ("NoSuchKey", 404)
+    assert code(complete, s3, at, last, IfNoneMatch='"x"') == ("NotImplemented", 501)
     complete(s3, at, last, MpuObjectSize=4, IfNoneMatch="*")
     assert read(s3, bucket, "k") == b"last"
     again = begin(s3, bucket)

@@ -141,6 +141,13 @@ def test_conditional_writes(s3: Any, bucket: str) -> None:
     assert code(s3.put_object, **at, Body=b"2", IfNoneMatch="*") == ("PreconditionFailed", 412)
     assert code(s3.put_object, **at, Body=b"3", IfMatch='"other"') == ("PreconditionFailed", 412)
     assert read(s3, bucket, "k") == b"1"
+    for other in (etag, '"other"', '"*"', "*, *"):  # S3 knows the asterisk alone
+        assert code(s3.put_object, **at, Body=b"3", IfNoneMatch=other) == ("NotImplemented", 501)
+        assert code(s3.copy_object, Bucket=bucket, Key="c", CopySource=at, IfNoneMatch=other) == ("NotImplemented", 501)
+    assert code(s3.put_object, **at, Body=b"3", IfMatch=etag, IfNoneMatch="*") == ("NotImplemented", 501)
+    assert code(s3.put_object, Bucket=bucket, Key="new", Body=b"3", IfNoneMatch='"x"') == ("NotImplemented", 501)
+    assert [item["Key"] for item in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["k"]
+    assert read(s3, bucket, "k") == b"1"
     s3.put_object(**at, Body=b"4", IfMatch=etag)
     assert code(s3.delete_object, **at, IfMatch=etag) == ("PreconditionFailed", 412)
     assert read(s3, bucket, "k") == b"4"

@@ -14,11 +14,13 @@ _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
 
 def write_conditions(headers: Mapping[str, str]) -> Conditions:
-    """If-Match and If-None-Match of a write."""
+    """If-Match and If-None-Match of a write; the latter takes `*` alone, and not both may be given.  Raises S3Error."""
     match, none_match = headers.get("if-match"), headers.get("if-none-match")
+    if none_match is not None and (none_match.strip() != "*" or match is not None):
+        message = "A header you provided implies functionality that is not implemented"
+        raise S3Error("NotImplemented", 501, message, {"Header": "If-None-Match"})
     return Conditions(
-        if_match=None if match is None else unquoted(match),
-        if_none_match=None if none_match is None else unquoted(none_match),
+        if_match=None if match is None else unquoted(match), if_none_match=None if none_match is None else "*"
     )
 
 

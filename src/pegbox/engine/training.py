@@ -91,10 +91,29 @@ class TrainingWork:
             self._confirm()
             with contextlib.suppress(OSError):
                 self._context.executor.stop(self._directory())
+            if self._job.phase is Phase.RUNNING:
+                self._take_last_points()
+                job = replace(self._job, failure=job.failure)
             if self._job.phase is Phase.PACKING:
                 reason += f" The outputs are still in [{self._directory()}]."
             kept = self._job.phase in (Phase.RUNNING, Phase.PACKING)
             self._end(training.fail(job, reason, self._context.clock(), retryable=True), clean=not kept)
+
+    def _take_last_points(self) -> None:
+        """Import what was measured so far, as far as it can be read, before nobody looks any more."""
+        is_more = True
+        try:
+            while is_more:
+                seen = self._context.executor.observe(self._directory(), self._job.cursor)
+                job = self._imported(seen)
+                self._take_points(seen)
+                self._transact(job)
+                is_more = len(seen.points) >= MANY_POINTS
+        except (Stale, Unavailable):
+            raise
+        except Exception as error:  # which may be why the job is given up
+            self._unsaved = ()
+            log.warning("metrics could not be imported", error=repr(error))
 
     @property
     def patient(self) -> bool:

@@ -315,6 +315,28 @@ def test_what_a_runner_found_before_it_was_lost_is_kept(
         context.executor.stop(attempt_directory(str(context.settings.home), row.id, 2))
 
 
+@pytest.mark.parametrize("printed", [3, 60_000], ids=["few", "more than a page"])
+def test_a_job_that_is_given_up_keeps_what_was_measured(context: Context, tmp_path: Path, printed: int) -> None:
+    source = f"import time\nfor step in range({printed}): print('loss=%d;' % step)\ntime.sleep(60)"
+    document = script_mode(tmp_path, source)
+    document["AlgorithmSpecification"]["MetricDefinitions"] = [{"Name": "loss", "Regex": r"loss=(\S+);"}]
+    row = insert(context, document)
+    assert run(context, row.id).phase is Phase.RUNNING
+    points = attempt_directory(str(context.settings.home), row.id, 1) / "points"
+    deadline = time.monotonic() + 30
+    while not points.exists() or points.read_bytes().count(b"\n") < printed:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    forget(context, row.id, cursor=0, latest=None, broken=True, failure="InternalServerError: a fault of ours.")
+    (claimed,) = context.store.claim("me", HOST, 60, 1, [row.id])
+    TrainingWork(context, claimed).give_up("InternalServerError: it goes on.")
+    job = read(context, row.id)
+    assert (job.phase, job.failure) == (Phase.ENDED, "InternalServerError: it goes on.")
+    assert (job.latest or {})["loss"][0] == printed - 1
+    with context.store.reading() as tx:
+        assert tx.curves([row.id], "loss")[row.id] == list(range(printed))
+
+
 def test_of_very_many_metric_values_some_are_kept_and_the_last_is_known(context: Context, tmp_path: Path) -> None:
     context = replace(context, settings=replace(context.settings, metric_points=1000))
     document = script_mode(tmp_path, "for step in range(20_000): print('loss=%d;' % (step % 900))")

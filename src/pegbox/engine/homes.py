@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
 
-from pegbox.domain.training import TrainingJob
+from pegbox.domain.training import Phase, TrainingJob
 from pegbox.engine import staging
 from pegbox.engine.context import Context, is_wanted
 from pegbox.executors.base import Phase as Seen
 from pegbox.processes import boot_id
-from pegbox.store.base import NotFound, Resource
+from pegbox.store.base import NotFound, Resource, Stale
 
 #: in a home: its name, the boot of the machine, and the digest of the place of its database
 IDENTITY, BOOT, DATABASE = Path("run") / "identity", Path("run") / "boot_id", Path("run") / "database"
@@ -51,11 +52,25 @@ def is_near(home: Path, host: str) -> bool:
 def near(context: Context) -> frozenset[str]:
     """Silent hosts whose homes are on this machine: their servers are gone, their training jobs can be gone on with.
 
-    One job that names the host's home is enough.  Those that have just got their slot name none yet, or one before.
+    One job that names the host's home is enough.  Those that have just got their slot name none yet, or one before:
+    see give_back().
     """
     silent = context.store.silent(context.settings.lease)
     named = {(row.host, TrainingJob.parse(row.state).home) for row in silent if row.host != context.host}
     return frozenset(host for host, home in named if host and home and is_near(Path(home), host))
+
+
+def give_back(context: Context) -> None:
+    """Let jobs that silent hosts have given a slot and not begun wait again, for a slot of whoever has one.
+
+    Nothing of them is anywhere, so it does not matter where the host is.  Should it come back in this very moment, one
+    of the two has changed the row first, and the other writes nothing.
+    """
+    for silent in context.store.silent(context.settings.lease):
+        if silent.host != context.host and TrainingJob.parse(silent.state).phase is Phase.WAITING:
+            with contextlib.suppress(NotFound, Stale), context.store.transaction() as tx:
+                tx.save(replace(silent, host=None))
+                log.info("a job waits again whose server is gone", job=silent.name)
 
 
 def tidy(context: Context) -> bool:

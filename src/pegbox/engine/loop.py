@@ -126,7 +126,11 @@ class Engine:
         owners.tidy(self._context.settings.home)
 
     def _look_around(self, since: float | None) -> None:
-        """Find silent homes near us; after a silence of our own, end what others have given up meanwhile."""
+        """Find silent homes near us, and jobs that silent ones have not begun.
+
+        After a silence of our own, end what others have given up meanwhile.
+        """
+        homes.give_back(self._context)
         self._near = homes.near(self._context)
         if since is None or since > self._context.settings.silence:
             threading.Thread(target=self._tidy, name="engine-tidy", daemon=True).start()

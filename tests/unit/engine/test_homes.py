@@ -14,9 +14,10 @@ from pegbox.domain import training, training_request
 from pegbox.domain.training import Phase, TrainingJob
 from pegbox.engine import homes
 from pegbox.engine.context import Context, attempt_directory
+from pegbox.engine.training import TrainingWork
 from pegbox.executors.base import Attempt, Program
 from pegbox.executors.base import Phase as Seen
-from pegbox.store.base import Kind, Resource
+from pegbox.store.base import Kind, Resource, Stale
 
 DEADLINE = 30.0
 
@@ -73,6 +74,44 @@ def test_a_home_is_near_if_any_of_its_jobs_names_it(context: Context, tmp_path: 
         job = replace(training.created(1.0), phase=Phase.RUNNING if named else Phase.WAITING, home=named)
         insert(context, job, name=f"job-{number}", host="theirs")
     assert homes.near(context) == {"theirs"}
+
+
+def test_a_job_that_a_silent_home_has_not_begun_waits_again(context: Context) -> None:
+    """Neither the home nor the machine that it is on has to be known."""
+    waiting = training.created(1.0)
+    states = {
+        "new": waiting,
+        "again": replace(waiting, attempt=2, home="/nowhere"),
+        "stopping": training.ask_to_stop(waiting, training.StopReason.USER, 2.0),
+        "running": replace(waiting, phase=Phase.RUNNING, home="/nowhere"),
+    }
+    rows = {name: insert(context, job, name=name, host="theirs") for name, job in states.items()}
+    context.store.beat("theirs")
+    homes.give_back(context)
+    assert hosts(context, rows) == dict.fromkeys(states, "theirs")
+    with context.store.transaction() as tx:  # beaten long ago
+        tx.connection.exec_driver_sql("UPDATE host SET seen_at = seen_at - 20")
+    homes.give_back(context)
+    assert hosts(context, rows) == {"new": None, "again": None, "stopping": None, "running": "theirs"}
+    taken = context.store.claim("us", context.host, 60, 10, slots=1)
+    assert {row.name for row in taken} == {"new", "stopping"}
+
+
+def test_a_home_that_wakes_when_its_job_waits_again_begins_nothing(context: Context, tmp_path: Path) -> None:
+    theirs = replace(context, host="theirs", settings=replace(context.settings, home=tmp_path / "theirs"))
+    identity = insert(context, training.created(1.0))
+    (row,) = context.store.claim("they", "theirs", 60, 1, [identity])
+    homes.give_back(context)
+    with pytest.raises(Stale):
+        TrainingWork(theirs, row).run()
+    with context.store.reading() as tx:
+        found = tx.by_id(identity)
+    assert (found.host, TrainingJob.parse(found.state).phase) == (None, Phase.WAITING)
+
+
+def hosts(context: Context, rows: dict[str, int]) -> dict[str, str | None]:
+    with context.store.reading() as tx:
+        return {name: tx.by_id(identity).host for name, identity in rows.items()}
 
 
 @pytest.mark.parametrize("change", ["identity", "boot", "no boot", "gone"])

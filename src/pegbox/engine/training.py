@@ -34,7 +34,7 @@ from pegbox.store.base import Fenced, MetricPoint, NotFound, Resource, Stale, Tr
 log = structlog.get_logger()
 
 MANY_POINTS = 1000  #: so many new points at once are a page of more
-CONFIRMED_FOR = 0.05  #: seconds for which a lease that was seen to be ours is taken to be
+CONFIRMED_FOR = 0.5  #: seconds for which a lease that was seen to be ours is taken to be
 
 
 class TrainingWork:
@@ -412,7 +412,7 @@ class TrainingWork:
 
     def _transact(self, job: TrainingJob, **columns: Any) -> None:
         now = time.monotonic()
-        with self._context.store.transaction() as tx:
+        with self._context.store.transaction(lasting=False) as tx:  # every step but the end is done again
             self._save(tx, job, **columns)
         self._confirmed = now
 

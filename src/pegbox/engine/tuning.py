@@ -94,7 +94,7 @@ class TuningWork:
 
     def _launch(self, launched: int, candidates: Sequence[Candidate]) -> None:
         """Insert the new training jobs, all or none; names and numbers are the same when this is done again."""
-        with self._context.store.transaction() as tx:
+        with self._context.store.transaction(lasting=False) as tx:  # proposed again, they are the same
             self._save(tx, self._job)
             rows = [
                 self._insert(tx, launched + place, candidate) for place, candidate in enumerate(candidates, start=1)

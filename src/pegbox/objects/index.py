@@ -1,7 +1,8 @@
 """The index of pegbox's own object store: one small SQLite database beside the content files.
 
-It is the truth: an object exists when, and only when, a row says so.  WAL and synchronous=FULL: a committed row
-survives a power cut.  Keys are BLOBs, so that they compare by their UTF-8 bytes and prefixes become ranges.
+It is the truth: an object exists when, and only when, a row says so.  The log is on disk before a change is reported
+(see pegbox.wal), so the row survives a power cut.  Keys are BLOBs, so that they compare by their UTF-8 bytes and
+prefixes become ranges.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from pegbox.crashpoints import AFTER, BEFORE, reach
 from pegbox.errors import ServiceUnavailable
+from pegbox.wal import WriteAheadLog
 
 _SCHEMA = """
 create table if not exists bucket (
@@ -63,6 +65,7 @@ class Index:
         self._idle: list[sqlite3.Connection] = []
         self._guard = threading.Lock()
         self._writing = threading.Lock()
+        self._log = WriteAheadLog(path)
         with self.write() as connection:
             _upgrade(connection)
 
@@ -78,6 +81,7 @@ class Index:
         with self._writing, self._connection() as connection, _transaction(connection, "begin immediate"):
             yield connection
             reach(BEFORE, "index commit")
+        self._log.wait()
         reach(AFTER, "index commit")
 
     def close(self) -> None:
@@ -100,7 +104,7 @@ class Index:
             if self._idle:
                 return self._idle.pop()
         connection = sqlite3.connect(self._path, _BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-        for setting in ("journal_mode=wal", "synchronous=full", "foreign_keys=on"):
+        for setting in ("journal_mode=wal", "synchronous=normal", "foreign_keys=on"):
             connection.execute(f"pragma {setting}").fetchall()
         return connection
 

@@ -251,8 +251,12 @@ class Store(Protocol):
         """What may be removed."""
         ...
 
-    def transaction(self) -> AbstractContextManager[Transaction]:
-        """Read and write; commits at the end, rolls back on an exception."""
+    def transaction(self, lasting: bool = True) -> AbstractContextManager[Transaction]:
+        """Read and write; commits at the end, rolls back on an exception.
+
+        What is not `lasting` outlives this process, and may be undone by a power cut of the database's machine, with
+        all that was not lasting since: only for steps that are done again when their record is missing.
+        """
         ...
 
     def reading(self) -> AbstractContextManager[Transaction]:

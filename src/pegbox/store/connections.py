@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from errno import EDQUOT, ENOSPC
 from threading import Lock
 from typing import Any
 
@@ -13,26 +15,45 @@ from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError, Time
 
 from pegbox.crashpoints import AFTER, BEFORE, reach
 from pegbox.store.base import Full, Unavailable
+from pegbox.wal import WriteAheadLog
 
 DISK_FULL = "53100"  #: SQLSTATE of PostgreSQL
 
 BUSY_SECONDS = 30  #: how long a SQLite writer waits for another
-WRITERS = "pegbox_writers"  #: option of an engine whose database has one writer at a time: the lock of its threads
+ONE_WRITER = "pegbox_one_writer"  #: option of an engine: its OneWriter
+
+
+@dataclass(frozen=True, slots=True)
+class OneWriter:
+    """What a database with one writer at a time has beside its engine."""
+
+    log: WriteAheadLog
+    #: threads take turns: SQLite lets them sleep and try again instead, for longer and longer
+    turn: Lock = field(default_factory=Lock)
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
+def writing(engine: Engine, lasting: bool = True) -> Iterator[Connection]:
     """A transaction that may write; commits at the end, rolls back on an exception.
 
-    Threads take turns: SQLite lets them sleep and try again instead, for longer and longer.
+    If it is `lasting` it is on disk when the block is left.  PostgreSQL sees to that by itself, always.
     """
-    turn = engine.get_execution_options().get(WRITERS)
-    with told(), engine.connect() as connection:
-        with _turn(turn), connection.begin():
+    alone: OneWriter | None = engine.get_execution_options().get(ONE_WRITER)
+    with told():
+        with engine.connect() as connection, _turn(alone), connection.begin():
             _begin(connection, "BEGIN IMMEDIATE")  # one that reads first and writes later could not be made to wait
             yield connection
             reach(BEFORE, "database commit")
+        if alone and lasting:
+            _on_disk(alone.log)
         reach(AFTER, "database commit")
+
+
+def _on_disk(log: WriteAheadLog) -> None:
+    try:
+        log.wait()
+    except OSError as error:
+        raise (Full if error.errno in (ENOSPC, EDQUOT) else Unavailable)(str(error)) from error
 
 
 def _begin(connection: Connection, statement: str) -> None:
@@ -46,16 +67,16 @@ def _begin(connection: Connection, statement: str) -> None:
 
 
 @contextmanager
-def _turn(turn: Lock | None) -> Iterator[None]:
-    if turn is None:
+def _turn(alone: OneWriter | None) -> Iterator[None]:
+    if alone is None:
         yield
         return
-    if not turn.acquire(timeout=BUSY_SECONDS):
+    if not alone.turn.acquire(timeout=BUSY_SECONDS):
         raise Unavailable("another thread is still writing")
     try:
         yield
     finally:
-        turn.release()
+        alone.turn.release()
 
 
 @contextmanager

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from pegbox.store.retention import Retention
 from pegbox.store.rows import to_resource
 from pegbox.store.transaction import SqlTransaction, clock, upsert
 from pegbox.store.upgrade import upgrade
+from pegbox.wal import WriteAheadLog
 
 FAR_SECONDS = 600  #: nothing is put off for so long
 IDLE_SECONDS = 10  #: after which PostgreSQL ends a transaction whose server does nothing
@@ -63,9 +64,9 @@ class SqlStore:
         return [Path(row[2] + more) for row in named if row[2] for more in ("", *COMPANIONS)]
 
     @contextmanager
-    def transaction(self) -> Iterator[SqlTransaction]:
+    def transaction(self, lasting: bool = True) -> Iterator[SqlTransaction]:
         """Read and write."""
-        with connections.writing(self.engine) as connection:
+        with connections.writing(self.engine, lasting) as connection:
             yield SqlTransaction(connection)
 
     @contextmanager
@@ -94,7 +95,7 @@ class SqlStore:
         asked = Asked(owner, host, near, silence, lease, limit, tuning, slots, only or (), without)
         if not done and only is None and not self._anything(asked):
             return []
-        with self.transaction() as tx:
+        with self.transaction(lasting=False) as tx:
             self._claims.release(tx.connection, done)
             return self._claims.take(tx.connection, asked)
 
@@ -104,12 +105,12 @@ class SqlStore:
 
     def renew(self, owner: str, lease: float, identities: Collection[int]) -> None:
         """Hold work for longer."""
-        with self.transaction() as tx:
+        with self.transaction(lasting=False) as tx:
             self._claims.renew(tx.connection, owner, lease, identities)
 
     def release(self, resource: Resource, due_in: float | None) -> None:
         """Let go of work."""
-        with self.transaction() as tx:
+        with self.transaction(lasting=False) as tx:
             self._claims.release(tx.connection, [(resource, due_in)])
 
     def owners(self) -> Sequence[str]:
@@ -145,7 +146,7 @@ class SqlStore:
         """Say that the host is alive."""
         now = clock(self.engine.dialect.name)
         hosts = schema.host
-        with self.transaction() as tx:
+        with self.transaction(lasting=False) as tx:
             since = tx.connection.execute(select(now - hosts.c.seen_at).where(hosts.c.id == host)).scalar()
             beat = upsert(self.engine.dialect.name, hosts).values(id=host, seen_at=now)
             tx.connection.execute(beat.on_conflict_do_update(index_elements=["id"], set_={"seen_at": now}))
@@ -184,17 +185,18 @@ def _engine(url: str) -> Engine:
         event.listen(engine, "connect", _prepare_postgresql)
         return engine
     timeout = {} if "timeout" in parsed.query else {"timeout": connections.BUSY_SECONDS}
+    file = None if "uri" in parsed.query else parsed.database
     engine = create_engine(
         parsed,
         connect_args={"check_same_thread": False} | timeout,
         pool_size=10,
         max_overflow=100,
         hide_parameters=True,
-        execution_options={connections.WRITERS: threading.Lock()},
+        execution_options={connections.ONE_WRITER: connections.OneWriter(WriteAheadLog(file))},
     )
-    event.listen(engine, "connect", _prepare_sqlite)
-    if parsed.database and "uri" not in parsed.query:
-        DatabaseFile(parsed.database).watch(engine)
+    event.listen(engine, "connect", partial(_prepare_sqlite, "NORMAL" if file else "FULL"))
+    if file:
+        DatabaseFile(file).watch(engine)
     return engine
 
 
@@ -205,7 +207,7 @@ def _prepare_postgresql(connection: Any, _: ConnectionPoolEntry) -> None:
     connection.autocommit = False
 
 
-def _prepare_sqlite(connection: Any, _: ConnectionPoolEntry) -> None:
+def _prepare_sqlite(synchronous: str, connection: Any, _: ConnectionPoolEntry) -> None:
     connection.isolation_level = None  # the driver must not begin transactions by itself
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16000"):
+    for pragma in ("journal_mode=WAL", f"synchronous={synchronous}", "foreign_keys=ON", "cache_size=-16000"):
         connection.execute(f"PRAGMA {pragma}")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 _GONE = ("Z", "X", "x")  # process states that run nothing any more (proc(5))
 
 
+@cache
 def boot_id() -> str | None:
     """The name of this run of this machine's kernel (random(4)); None where the system has none."""
     try:
@@ -47,7 +49,8 @@ def _is_pid(pid: int) -> bool:
 def _start_time(pid: int) -> int | None:
     """Clock ticks after boot, field 22 of /proc/<pid>/stat (proc(5)); None for a process that is gone or a zombie."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        with open(f"/proc/{pid}/stat") as file:
+            fields = file.read().rpartition(")")[2].split()
     except OSError:
         return None
     return None if fields[0] in _GONE else int(fields[19])

@@ -8,13 +8,15 @@ from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
+DEEP = 20  #: levels of folders
+
 
 def remove(tree: Path) -> None:
     """Remove a folder and all in it as far as that can be done; a missing one is no error.  Links are not followed.
 
-    Folders in folders are moved up before they are emptied, so nothing is ever deep.
+    Folders in deep folders are moved up before they are emptied, so nothing is ever deep.
     """
-    if tree.is_symlink() or not tree.is_dir():
+    if tree.is_symlink() or not tree.is_dir() or _is_gone(str(tree), DEEP):
         return
     todo = [tree]
     while todo:
@@ -33,6 +35,24 @@ def remove(tree: Path) -> None:
             with suppress(OSError):
                 folder.rmdir()
     shutil.rmtree(tree, ignore_errors=True)
+
+
+def _is_gone(folder: str, levels: int) -> bool:
+    """Remove a folder of at most so many levels, as most are; False if something is in the way."""
+    if not levels:
+        return False
+    try:
+        with os.scandir(folder) as entries:
+            found = [(entry.path, entry.is_dir(follow_symlinks=False)) for entry in entries]
+        for path, is_folder in found:
+            if not is_folder:
+                os.unlink(path)
+            elif not _is_gone(path, levels - 1):
+                return False
+        os.rmdir(folder)
+    except OSError:
+        return False
+    return True
 
 
 def _lifted(folder: Path, tree: Path) -> Path:

@@ -38,7 +38,7 @@ def hosts(document: Mapping[str, Any]) -> list[str]:
 
 def tree(directory: Path, host: str) -> Path:
     """Where an instance's /opt/ml lies."""
-    return directory / host / "ml"
+    return Path(directory, host, "ml")
 
 
 def clear(directory: Path) -> None:

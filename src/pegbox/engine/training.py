@@ -48,6 +48,7 @@ class TrainingWork:
         self._todo: Plan | None = None
         self._confirmed = claimed  #: monotonic seconds at which the lease was last seen to be ours
         self._is_small = False  # what is to be packed
+        self._is_clean = False
         self._directories: dict[tuple[str, int], Path] = {}  # by home and attempt
         self._unsaved: Sequence[MetricPoint] = ()  # written with the next change of the job
 
@@ -66,7 +67,7 @@ class TrainingWork:
         while True:
             match training.decide(self._job):
                 case training.Rest():
-                    if not self._job.broken:
+                    if not (self._job.broken or self._is_clean):
                         self._clean()  # again: whoever ended the job may not have lived to do it
                     return None
                 case training.Begin():
@@ -405,6 +406,7 @@ class TrainingWork:
         """Give back the disk: inputs, models and code are stored elsewhere; logs and metrics stay."""
         reach(BEFORE, "clean")
         staging.clear(self._directory())
+        self._is_clean = True
         reach(AFTER, "clean")
 
     def _enter(self, secondary: str, phase: Phase) -> None:

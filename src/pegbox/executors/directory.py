@@ -10,7 +10,7 @@ import signal
 import struct
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -24,20 +24,26 @@ PAGE = 1 << 20  #: bytes of points given at once
 _FLOCK = "qqihh" if sys.platform == "darwin" else "hhqqi"
 
 
-def read(path: Path) -> dict[str, Any] | None:
+def read(path: Path | str) -> dict[str, Any] | None:
     """The JSON object in `path`, or None when it is not there."""
     try:
-        record: dict[str, Any] = json.loads(path.read_bytes())
+        with open(path, "rb") as file:
+            record: dict[str, Any] = json.loads(file.read())
     except (FileNotFoundError, NotADirectoryError):
         return None
     return record
+
+
+def is_there(directory: Path, name: str) -> bool:
+    """Whether there is such a record."""
+    return os.path.exists(f"{directory}/{name}")
 
 
 def write(path: Path, record: Mapping[str, Any]) -> None:
     """Replace `path` at once and whole.  Only its owner may read it: a request's environment may hold secrets."""
     new = path.with_name(f".{path.name}.{os.getpid()}")
     with open(new, "w", encoding="utf-8", opener=_private) as file:
-        json.dump(record, file)
+        file.write(json.dumps(record))
     reach(BEFORE, path.name)
     new.rename(path)
     reach(AFTER, path.name)
@@ -56,21 +62,22 @@ def _private(path: str, flags: int) -> int:
 
 def write_attempt(attempt: Attempt, **more: Any) -> None:
     """attempt.json: the attempt without its directory, and what the executor adds."""
-    record = asdict(attempt) | more
+    record = {field.name: getattr(attempt, field.name) for field in fields(attempt)} | more
+    record |= {"program": asdict(attempt.program), "limits": asdict(attempt.limits)}
     del record["directory"]
     write(attempt.directory / "attempt.json", record)
 
 
 def read_exit(directory: Path) -> Exit | None:
     """The exit record, None while there is none."""
-    record = read(directory / "exit.json")
+    record = read(f"{directory}/exit.json")
     return None if record is None else Exit(**record | {"cause": Cause(record["cause"])})
 
 
 def lock_holder(directory: Path) -> int | None:
     """The pid of the living runner, asked of the kernel without taking the lock (fcntl(2), F_GETLK)."""
     try:
-        fd = os.open(directory / "lock", os.O_RDWR | os.O_CLOEXEC)
+        fd = os.open(f"{directory}/lock", os.O_RDWR | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         return None
     try:
@@ -99,11 +106,13 @@ def phase(directory: Path) -> tuple[Phase, dict[str, Any] | None]:
     looked at later here happened earlier there, so no state that never was can be put together.  A process that was
     spawned and lost the race for the lock dies only after the winner has it: hence its life before the lock.
     """
-    runner = read(directory / "runner.json")
-    spawned = read(directory / "spawn.json")
+    if is_there(directory, "exit.json"):
+        return Phase.EXITED, read(f"{directory}/runner.json")
+    runner = read(f"{directory}/runner.json")
+    spawned = read(f"{directory}/spawn.json")
     is_coming = spawned is None or is_alive(spawned)
     is_held = lock_holder(directory) is not None
-    if (directory / "exit.json").exists():
+    if is_there(directory, "exit.json"):
         return Phase.EXITED, runner
     if is_held:
         return (Phase.STARTING if runner is None or runner["started"] is None else Phase.RUNNING), runner
@@ -146,7 +155,7 @@ def remove_groups(runner: Mapping[str, Any] | None) -> None:
 def read_points(directory: Path, cursor: int) -> tuple[Sequence[Point], int, bool]:
     """Points from byte `cursor` on: at most PAGE bytes of them, the next cursor, and whether more are there."""
     try:
-        with open(directory / "points", "rb") as file:
+        with open(f"{directory}/points", "rb") as file:
             file.seek(cursor)
             data = file.read(PAGE)
             is_more = len(data) == PAGE and bool(file.read(1))
@@ -155,7 +164,7 @@ def read_points(directory: Path, cursor: int) -> tuple[Sequence[Point], int, boo
     data = data[: data.rfind(b"\n") + 1]
     if not data:
         return (), cursor, False
-    attempt = read(directory / "attempt.json") or {}
+    attempt = read(f"{directory}/attempt.json") or {}
     names = [definition["Name"] for definition in attempt["metrics"]]
     points = []
     for line in data.splitlines(keepends=True):

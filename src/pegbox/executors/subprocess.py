@@ -60,9 +60,9 @@ class SubprocessExecutor:
         """Start the attempt, or adopt it when it is running, has ended, or was lost: trainers start at most once."""
         directory = attempt.directory
         directory.mkdir(parents=True, exist_ok=True)
-        if any((directory / name).exists() for name in ("exit.json", "runner.json")):
+        if any(files.is_there(directory, name) for name in ("exit.json", "runner.json")):
             return
-        spawned = files.read(directory / "spawn.json")
+        spawned = files.read(f"{directory}/spawn.json")
         if files.lock_holder(directory) is not None or (spawned is not None and is_alive(spawned)):
             return
         self._reap()
@@ -98,7 +98,7 @@ class SubprocessExecutor:
 
     def stop(self, directory: Path) -> None:
         """Leave the stop file and make the runner look at it.  Before start() it keeps trainers from starting."""
-        if not directory.is_dir() or (directory / "exit.json").exists():
+        if not directory.is_dir() or files.is_there(directory, "exit.json"):
             return
         files.leave_stop(directory)
         holder = files.lock_holder(directory)

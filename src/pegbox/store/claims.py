@@ -13,7 +13,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Double,
-    Update,
     and_,
     bindparam,
     case,
@@ -25,6 +24,7 @@ from sqlalchemy import (
 
 from pegbox.store import schema
 from pegbox.store.base import Kind, Resource
+from pegbox.store.prepared import Prepared
 from pegbox.store.rows import to_resource
 from pegbox.store.transaction import alone, clock
 
@@ -83,8 +83,8 @@ class Claims:
         work = and_(untaken, here, _not_waiting)
         waiting = and_(untaken, _waiting)
         self._any = {
-            False: select(_rows.id).where(work, due).limit(1),
-            True: select(_rows.id).where(waiting, due).limit(1),
+            False: Prepared(select(_rows.id).where(work, due).limit(1)),
+            True: Prepared(select(_rows.id).where(waiting, due).limit(1)),
         }
         self._work = {
             (kind, is_named): _taking(
@@ -97,29 +97,30 @@ class Claims:
             False: _taking(now, and_(waiting, due), (_rows.id,), host=bindparam("mine")),
             True: _taking(now, and_(waiting, or_(named, due)), (_rows.id,), host=bindparam("mine")),
         }
-        self._used = select(func.count()).where(_live, _rows.host == bindparam("mine"))
+        self._used = Prepared(select(func.count()).where(_live, _rows.host == bindparam("mine")))
         self._release = _releasing(now)
         self._renew = _renewing(now)
 
     def anything(self, connection: Connection, asked: Asked) -> bool:
         """Whether there is due work; a look that needs no write lock, so an idle server leaves the database alone."""
         given = asked.given()
-        return any(connection.execute(found, given).first() is not None for found in self._any.values())
+        return any(found.first(connection, given) is not None for found in self._any.values())
 
     def take(self, connection: Connection, asked: Asked) -> Sequence[Resource]:
         """Due work and `only`; then jobs that wait for a slot, by age, as long as the host has slots."""
         given, named = asked.given(), bool(asked.only)
-        taken: list[Any] = []
+        taken: list[Resource] = []
         for kind, limit in ((Kind.TUNING_JOB, asked.tuning_limit), (Kind.TRAINING_JOB, asked.limit)):
             if limit > 0:
-                taken += connection.execute(self._work[kind, named], given | {"most": limit})
-        room = asked.limit - sum(row.kind == Kind.TRAINING_JOB.value for row in taken)
+                taken += map(to_resource, self._work[kind, named].rows(connection, given | {"most": limit}))
+        room = asked.limit - sum(row.kind is Kind.TRAINING_JOB for row in taken)
         if room > 0:
             alone(connection, asked.host)  # servers of one home count the same slots
-            free = asked.slots - int(connection.execute(self._used, given).scalar_one())
+            free = asked.slots - int(self._used.rows(connection, given)[0][0])
             if free > 0:
-                taken += connection.execute(self._waiting[named], given | {"most": min(free, room)})
-        return [to_resource(row) for row in taken]
+                given["most"] = min(free, room)
+                taken += map(to_resource, self._waiting[named].rows(connection, given))
+        return taken
 
     def release(self, connection: Connection, done: Collection[tuple[Resource, float | None]]) -> None:
         """Let go of work, each row to be looked at again in so many seconds or never."""
@@ -127,20 +128,19 @@ class Claims:
             {"row": row.id, "epoch_then": row.epoch, "due_in": due_in}
             for row, due_in in sorted(done, key=lambda each: each[0].id)
         ]
-        if given:
-            connection.execute(self._release, given)
+        self._release.change_each(connection, given)
 
     def renew(self, connection: Connection, owner: str, lease: float, identities: Collection[int]) -> None:
         """Hold work for another `lease` seconds."""
-        connection.execute(self._renew, {"only": list(identities), "owner": owner, "lease": lease})
+        self._renew.change(connection, {"only": list(identities), "owner": owner, "lease": lease})
 
 
-def _taking(now: ColumnElement[float], wanted: ColumnElement[bool], order: Any, **values: Any) -> Update:
+def _taking(now: ColumnElement[float], wanted: ColumnElement[bool], order: Any, **values: Any) -> Prepared:
     picked = select(_rows.id).where(wanted).order_by(*order).limit(bindparam("most"))
     # A common table expression: inside IN (...), PostgreSQL may run the selection again and exceed the limit.
     locked = picked.with_for_update(skip_locked=True).cte("picked")
     until = now + bindparam("lease", type_=Double)
-    return (
+    return Prepared(
         update(schema.resource)
         .where(_rows.id.in_(select(locked.c.id)), _rows.due_at.is_not(None), _rows.lease_until < now)
         # Due again when the lease ends; whoever marks it due meanwhile makes the two times differ.
@@ -149,17 +149,17 @@ def _taking(now: ColumnElement[float], wanted: ColumnElement[bool], order: Any, 
     )
 
 
-def _releasing(now: ColumnElement[float]) -> Update:
+def _releasing(now: ColumnElement[float]) -> Prepared:
     marked = _rows.due_at != _rows.lease_until
     due = now + bindparam("due_in", type_=Double)  # of NULL: never
-    return (
+    return Prepared(
         update(schema.resource)
         .where(_rows.id == bindparam("row"), _rows.epoch == bindparam("epoch_then"))
         .values(due_at=case((marked, _rows.due_at), else_=due), lease_owner=None, lease_until=0)
     )
 
 
-def _renewing(now: ColumnElement[float]) -> Update:
+def _renewing(now: ColumnElement[float]) -> Prepared:
     # In one order and without waiting: a worker may hold some of these rows in a transaction of its own.
     held = (
         select(_rows.id)
@@ -170,4 +170,6 @@ def _renewing(now: ColumnElement[float]) -> Update:
     )
     until = now + bindparam("lease", type_=Double)
     due = case((_rows.due_at == _rows.lease_until, until), else_=_rows.due_at)
-    return update(schema.resource).where(_rows.id.in_(select(held.c.id))).values(lease_until=until, due_at=due)
+    return Prepared(
+        update(schema.resource).where(_rows.id.in_(select(held.c.id))).values(lease_until=until, due_at=due)
+    )

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row
-
 from pegbox.store.base import Kind, Resource
+from pegbox.store.schema import resource
 
 _PLAIN = (
     "account", "region", "name", "parent_id", "number", "status", "outcome", "objective",
@@ -18,9 +17,12 @@ _PLAIN = (
 CHANGING = ("status", "outcome", "objective", "modified_at", "ended_at", "host", "state")
 
 
-def to_resource(row: Row[Any]) -> Resource:
-    """A resource from a row; columns that were not selected (the document) stay empty."""
-    got = row._mapping
+_ALL = [column.name for column in resource.columns]
+
+
+def to_resource(row: Sequence[Any], names: Sequence[str] = _ALL) -> Resource:
+    """A resource from a row of these columns; if the document is not among them it stays empty."""
+    got = dict(zip(names, row, strict=True))
     return Resource(
         id=got["id"],
         kind=Kind(got["kind"]),

@@ -19,6 +19,7 @@ from pegbox.store.claims import Asked, Claims
 from pegbox.store.credentials import Credentials
 from pegbox.store.database_file import COMPANIONS, DatabaseFile
 from pegbox.store.images import Images
+from pegbox.store.prepared import Prepared
 from pegbox.store.retention import Retention
 from pegbox.store.rows import to_resource
 from pegbox.store.transaction import SqlTransaction, clock, upsert
@@ -30,10 +31,12 @@ IDLE_SECONDS = 10  #: after which PostgreSQL ends a transaction whose server doe
 #: when PostgreSQL counts as gone (libpq, "Parameter Key Words"): seconds to connect, and on a silent connection
 PATIENCE = {"connect_timeout": 10, "keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3}
 
-_mine = select(schema.resource.c.id).where(
-    schema.resource.c.id == bindparam("row"),
-    schema.resource.c.epoch == bindparam("epoch_then"),
-    schema.resource.c.lease_owner.is_not(None),
+_mine = Prepared(
+    select(schema.resource.c.id).where(
+        schema.resource.c.id == bindparam("row"),
+        schema.resource.c.epoch == bindparam("epoch_then"),
+        schema.resource.c.lease_owner.is_not(None),
+    )
 )
 
 
@@ -130,7 +133,7 @@ class SqlStore:
         """Raise Fenced for a lost lease."""
         given = {"row": resource.id, "epoch_then": resource.epoch}
         with self.reading() as tx:
-            if tx.connection.execute(_mine, given).first() is None:
+            if _mine.first(tx.connection, given) is None:
                 raise Fenced(f"{resource.kind} {resource.name}")
 
     def silent(self, seconds: float) -> Sequence[Resource]:
@@ -140,7 +143,8 @@ class SqlStore:
         theirs = and_(rows.kind == Kind.TRAINING_JOB.value, rows.ended_at.is_(None), rows.host.not_in(alive))
         columns = [column for column in schema.resource.columns if column.name != "document"]
         with self.reading() as tx:
-            return [to_resource(row) for row in tx.connection.execute(select(*columns).where(theirs))]
+            names = [column.name for column in columns]
+            return [to_resource(row, names) for row in tx.connection.execute(select(*columns).where(theirs))]
 
     def beat(self, host: str) -> float | None:
         """Say that the host is alive."""

@@ -12,7 +12,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Double,
-    Select,
     Table,
     and_,
     bindparam,
@@ -41,6 +40,7 @@ from pegbox.store.base import (
     Stale,
     Tally,
 )
+from pegbox.store.prepared import Prepared
 from pegbox.store.rows import CHANGING, changed_columns, to_columns, to_resource
 
 DIALECTS = ("sqlite", "postgresql")
@@ -64,7 +64,7 @@ def clock(dialect: str) -> ColumnElement[float]:
 def alone(connection: Connection, what: str) -> None:
     """Wait for the other transactions that count the same thing; SQLite's writers wait for each other anyway."""
     if connection.dialect.name == "postgresql":
-        connection.execute(_lock, {"lock": zlib.crc32(what.encode())})
+        _lock.rows(connection, {"lock": zlib.crc32(what.encode())})
 
 
 def upsert(dialect: str, table: Table) -> Any:
@@ -73,36 +73,49 @@ def upsert(dialect: str, table: Table) -> Any:
 
 
 # Statements are made once: making one anew costs more than running it.
-_lock = text("SELECT pg_advisory_xact_lock(:lock)")
+_lock = Prepared(text("SELECT pg_advisory_xact_lock(:lock)"))
 _same = and_(_rows.c.id == bindparam("row"), _rows.c.version == bindparam("version_then"))
 _leased = and_(_same, _rows.c.epoch == bindparam("epoch_then"), _rows.c.lease_owner.is_not(None))
 _changed: dict[str, Any] = {name: bindparam(name) for name in CHANGING} | {"version": _rows.c.version + 1}
-_save = {leased: update(_rows).where(_leased if leased else _same).values(_changed) for leased in (False, True)}
-_by_id = select(_rows).where(_rows.c.id == bindparam("row"))
-_by_name = select(_rows).where(*(_rows.c[name] == bindparam(name) for name in ("account", "region", "kind", "key")))
-_children = (
+_save = {
+    leased: Prepared(update(_rows).where(_leased if leased else _same).values(_changed)) for leased in (False, True)
+}
+_epoch = Prepared(select(_rows.c.epoch).where(_rows.c.id == bindparam("row")))
+_by_id = Prepared(select(_rows).where(_rows.c.id == bindparam("row")))
+_by_name = Prepared(
+    select(_rows).where(*(_rows.c[name] == bindparam(name) for name in ("account", "region", "kind", "key")))
+)
+_children = Prepared(
     select(_rows.c.id, _rows.c.number, _rows.c.status, _rows.c.outcome, _rows.c.objective)
     .where(_rows.c.parent_id == bindparam("parent"))
     .order_by(_rows.c.number)
 )
 _has_objective = _rows.c.objective.is_not(None)
 _group = (_rows.c.parent_id, _rows.c.status, _rows.c.outcome, _has_objective)
-_tally = select(*_group, func.count()).where(_rows.c.parent_id.in_(bindparam("rows", expanding=True))).group_by(*_group)
+_tally = Prepared(
+    select(*_group, func.count()).where(_rows.c.parent_id.in_(bindparam("rows", expanding=True))).group_by(*_group)
+)
 _best = {
-    maximize: select(_rows)
-    .where(_rows.c.parent_id == bindparam("parent"), _has_objective)
-    .order_by(_rows.c.objective.desc() if maximize else _rows.c.objective.asc(), _rows.c.id)
-    .limit(1)
+    maximize: Prepared(
+        select(_rows)
+        .where(_rows.c.parent_id == bindparam("parent"), _has_objective)
+        .order_by(_rows.c.objective.desc() if maximize else _rows.c.objective.asc(), _rows.c.id)
+        .limit(1)
+    )
     for maximize in (False, True)
 }
-_live = select(func.count()).where(
-    *(_rows.c[name] == bindparam(name) for name in ("account", "region", "kind")), _rows.c.ended_at.is_(None)
+_live = Prepared(
+    select(func.count()).where(
+        *(_rows.c[name] == bindparam(name) for name in ("account", "region", "kind")), _rows.c.ended_at.is_(None)
+    )
 )
 _these = _rows.c.id.in_(bindparam("rows", expanding=True))
-_states = select(_rows.c.id, _rows.c.state).where(_these)
-_mark_due = {dialect: update(_rows).where(_these).values(due_at=clock(dialect)) for dialect in DIALECTS}
-_insert = {dialect: upsert(dialect, _rows).on_conflict_do_nothing().returning(_rows.c.id) for dialect in DIALECTS}
-_add_points = {dialect: upsert(dialect, schema.point).on_conflict_do_nothing() for dialect in DIALECTS}
+_states = Prepared(select(_rows.c.id, _rows.c.state).where(_these))
+_mark_due = {dialect: Prepared(update(_rows).where(_these).values(due_at=clock(dialect))) for dialect in DIALECTS}
+_insert = {
+    dialect: Prepared(upsert(dialect, _rows).on_conflict_do_nothing().returning(_rows.c.id)) for dialect in DIALECTS
+}
+_add_points = {dialect: Prepared(upsert(dialect, schema.point).on_conflict_do_nothing()) for dialect in DIALECTS}
 
 
 class SqlTransaction:
@@ -114,7 +127,7 @@ class SqlTransaction:
 
     def insert(self, resource: Resource) -> Resource:
         """Add a resource."""
-        row = self.connection.execute(_insert[self._dialect], to_columns(resource)).first()
+        row = _insert[self._dialect].first(self.connection, to_columns(resource))
         if row is None:
             raise AlreadyExists(self.get(resource.account, resource.region, resource.kind, resource.name).name)
         return replace(resource, id=row[0])
@@ -131,11 +144,11 @@ class SqlTransaction:
         """How many have not ended."""
         alone(self.connection, f"{account}/{region}/{kind}")
         given = {"account": account, "region": region, "kind": kind.value}
-        return int(self.connection.execute(_live, given).scalar_one())
+        return int(_live.rows(self.connection, given)[0][0])
 
     def children(self, parent_id: int) -> Sequence[Child]:
         """All children, in a few columns."""
-        found = self.connection.execute(_children, {"parent": parent_id})
+        found = _children.rows(self.connection, {"parent": parent_id})
         return [
             Child(id=identity, number=number, status=status, outcome=outcome, objective=objective)
             for identity, number, status, outcome, objective in found
@@ -143,19 +156,19 @@ class SqlTransaction:
 
     def states(self, identities: Collection[int]) -> Mapping[int, Mapping[str, Any]]:
         """The states of resources."""
-        found = self.connection.execute(_states, {"rows": list(identities)})
+        found = _states.rows(self.connection, {"rows": list(identities)})
         return {identity: json.loads(state) for identity, state in found}
 
     def tally(self, parent_ids: Collection[int]) -> Mapping[int, Sequence[Tally]]:
         """The children of each parent, counted."""
         tallies: dict[int, list[Tally]] = {identity: [] for identity in parent_ids}
-        for parent, status, outcome, objective, count in self.connection.execute(_tally, {"rows": list(parent_ids)}):
+        for parent, status, outcome, objective, count in _tally.rows(self.connection, {"rows": list(parent_ids)}):
             tallies[parent].append(Tally(status=status, outcome=outcome, has_objective=bool(objective), count=count))
         return tallies
 
     def best(self, parent_id: int, maximize: bool) -> Resource | None:
         """The best child by final objective."""
-        row = self.connection.execute(_best[maximize], {"parent": parent_id}).first()
+        row = _best[maximize].first(self.connection, {"parent": parent_id})
         return to_resource(row) if row else None
 
     def save(self, resource: Resource, *, leased: bool = False) -> Resource:
@@ -163,14 +176,13 @@ class SqlTransaction:
         given = {"row": resource.id, "version_then": resource.version, **changed_columns(resource)}
         if leased:
             given["epoch_then"] = resource.epoch
-        done = self.connection.execute(_save[leased], given)
-        if done.rowcount != 1:
+        if _save[leased].change(self.connection, given) != 1:
             raise self._lost(resource, leased)
         return replace(resource, version=resource.version + 1)
 
     def mark_due(self, identities: Collection[int]) -> None:
         """Let the engine look at these now."""
-        self.connection.execute(_mark_due[self._dialect], {"rows": list(identities)})
+        _mark_due[self._dialect].change(self.connection, {"rows": list(identities)})
 
     def delete(self, identity: int) -> None:
         """Remove a resource and its points."""
@@ -207,8 +219,7 @@ class SqlTransaction:
             }
             for item in points
         ]
-        if rows:
-            self.connection.execute(_add_points[self._dialect], rows)
+        _add_points[self._dialect].change_each(self.connection, rows)
 
     def curves(self, identities: Collection[int], metric: str) -> Mapping[int, Sequence[float]]:
         """All values of a metric by resource."""
@@ -223,14 +234,14 @@ class SqlTransaction:
             curves[identity].append(value)
         return curves
 
-    def _one(self, wanted: Select[Any], given: Mapping[str, Any]) -> Resource:
-        row = self.connection.execute(wanted, given).first()
+    def _one(self, wanted: Prepared, given: Mapping[str, Any]) -> Resource:
+        row = wanted.first(self.connection, given)
         if row is None:
             raise NotFound
         return to_resource(row)
 
     def _lost(self, resource: Resource, leased: bool) -> Stale:
-        row = self.connection.execute(select(_rows.c.epoch).where(_rows.c.id == resource.id)).first()
+        row = _epoch.first(self.connection, {"row": resource.id})
         if leased and (row is None or row[0] != resource.epoch):
             return Fenced(f"{resource.kind} {resource.name}")
         return Stale(f"{resource.kind} {resource.name}")

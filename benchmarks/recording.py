@@ -2,7 +2,7 @@
 
     python benchmarks/recording.py [--tuning-jobs 20] [--jobs 50]
 
-Everything but the training is real: the engine, SQLite on disk (synchronous=FULL), the object store with a model for
+Everything but the training is real: the engine, SQLite on disk, the object store with a model for
 each job, the proposer's process.  Optuna's SQLite storage with as many trials of an empty objective stands beside it
 (python -m pip install '.[bench]'; left out where it is missing).  Limits: 200 jobs a second, 5 ms of CPU a job.
 """

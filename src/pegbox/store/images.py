@@ -6,14 +6,16 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Engine, Row, bindparam, delete, select
+from sqlalchemy import Engine, bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pegbox.store import connections, schema
 from pegbox.store.base import Image
+from pegbox.store.prepared import Prepared
 
 _images = schema.image
-_by_name = select(_images).where(_images.c.name == bindparam("name"))
+_columns = [column.name for column in _images.columns]
+_by_name = Prepared(select(_images).where(_images.c.name == bindparam("name")))
 
 
 class Images:
@@ -25,7 +27,7 @@ class Images:
     def find(self, name: str) -> Image | None:
         """The image with exactly this name."""
         with connections.reading(self._engine) as connection:
-            row = connection.execute(_by_name, {"name": name}).first()
+            row = _by_name.first(connection, {"name": name})
         return _image(row) if row else None
 
     def all(self) -> Sequence[Image]:
@@ -55,8 +57,8 @@ class Images:
             return connection.execute(delete(_images).where(_images.c.name == name)).rowcount == 1
 
 
-def _image(row: Row[Any]) -> Image:
-    got = row._mapping
+def _image(row: Sequence[Any]) -> Image:
+    got = dict(zip(_columns, row, strict=True))
     return Image(
         name=got["name"],
         command=tuple(json.loads(got["command"])),

@@ -195,6 +195,7 @@ def _engine(url: str) -> Engine:
         connect_args={"check_same_thread": False} | timeout,
         pool_size=10,
         max_overflow=100,
+        pool_reset_on_return=None,  # every transaction ends before its connection is given back
         hide_parameters=True,
         execution_options={connections.ONE_WRITER: connections.OneWriter(WriteAheadLog(file))},
     )

@@ -1,0 +1,117 @@
+"""One fsync of a write-ahead log for all who wait for it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from pegbox.store import connections
+from pegbox.store.base import Full, Unavailable
+from pegbox.store.sql import SqlStore
+from pegbox.wal import WriteAheadLog
+
+PATIENCE = 30
+
+
+class Disk:
+    """A disk that is as slow as the test wants: each fsync waits for `go`."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Semaphore(0)
+        self.go = threading.Semaphore(0)
+        self.count = 0
+        self.fault: OSError | None = None
+
+    def sync(self, fd: int) -> None:
+        self.count += 1
+        self.begun.release()
+        assert self.go.acquire(timeout=PATIENCE)
+        if self.fault:
+            raise self.fault
+        os.fsync(fd)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    (tmp_path / "some.db-wal").touch()
+    return tmp_path / "some.db"
+
+
+def test_who_comes_during_an_fsync_waits_for_the_next_and_all_share_it(database: Path) -> None:
+    disk = Disk()
+    log = WriteAheadLog(database, disk.sync)
+    with ThreadPoolExecutor(6) as pool:
+        first = pool.submit(log.wait)
+        assert disk.begun.acquire(timeout=PATIENCE)
+        later = [pool.submit(log.wait) for _ in range(5)]
+        disk.go.release()
+        first.result(PATIENCE)
+        assert disk.begun.acquire(timeout=PATIENCE)  # what they have committed may have come after the first began
+        assert not any(each.done() for each in later)
+        disk.go.release(5)
+        for each in later:
+            each.result(PATIENCE)
+    assert disk.count in (2, 3)  # 3: a thread came so late that the second fsync had begun
+
+
+def test_after_a_failed_fsync_the_next_one_tries_for_itself(database: Path) -> None:
+    disk = Disk()
+    log = WriteAheadLog(database, disk.sync)
+    disk.fault = OSError(errno.EIO, "no")
+    with ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(log.wait) for _ in range(2)]
+        disk.go.release(2)
+        assert [type(each.exception(PATIENCE)) for each in both] == [OSError, OSError]
+    disk.fault = None
+    disk.go.release()
+    log.wait()
+
+
+def test_a_log_that_is_not_there_has_been_brought_to_the_database(tmp_path: Path) -> None:
+    WriteAheadLog(tmp_path / "other.db").wait()
+    WriteAheadLog(None).wait()
+
+
+def test_a_link_leads_to_the_log_beside_the_database(database: Path, tmp_path: Path) -> None:
+    synced: list[tuple[int, int]] = []
+    link = tmp_path / "elsewhere" / "link.db"
+    link.parent.mkdir()
+    link.symlink_to(database)
+    WriteAheadLog(link, lambda fd: synced.append((os.fstat(fd).st_dev, os.fstat(fd).st_ino))).wait()
+    there = os.stat(f"{database}-wal")
+    assert synced == [(there.st_dev, there.st_ino)]
+
+
+def test_only_what_is_to_last_waits_for_the_disk(tmp_path: Path) -> None:
+    store = SqlStore(f"sqlite:///{tmp_path / 'pegbox.db'}")
+    synced: list[int] = []
+    log = WriteAheadLog(tmp_path / "pegbox.db", synced.append)
+    store.engine.update_execution_options(**{connections.ONE_WRITER: connections.OneWriter(log)})
+    with store.transaction(lasting=False):
+        pass
+    store.beat("here")
+    assert synced == []
+    with store.transaction():
+        pass
+    assert len(synced) == 1
+    store.close()
+
+
+@pytest.mark.parametrize(("code", "told"), [(errno.ENOSPC, Full), (errno.EIO, Unavailable)])
+def test_a_log_that_does_not_reach_the_disk_is_trouble_of_the_database(
+    tmp_path: Path, code: int, told: type[Exception]
+) -> None:
+    def fail(_: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    store = SqlStore(f"sqlite:///{tmp_path / 'pegbox.db'}")
+    log = WriteAheadLog(tmp_path / "pegbox.db", fail)
+    store.engine.update_execution_options(**{connections.ONE_WRITER: connections.OneWriter(log)})
+    with pytest.raises(told), store.transaction():
+        pass
+    store.close()

@@ -42,6 +42,7 @@ from pegbox.errors import ServiceUnavailable
 from pegbox.executors.containment import MEANING, WALLS, Containment
 from pegbox.executors.subprocess import SubprocessExecutor, inherited
 from pegbox.keys import KeyRing
+from pegbox.maintenance import losses
 from pegbox.objects.base import ObjectStore
 from pegbox.objects.files import FileStore
 from pegbox.objects.local import LocalStore
@@ -125,7 +126,10 @@ def open_home(settings: Settings) -> None:
 
 
 def open_store(settings: Settings, patience: float = 0.0) -> SqlStore:
-    """The database, brought to the present schema.  One on a server of its own is waited for so many seconds."""
+    """The database, brought to the present schema.  One on a server of its own is waited for so many seconds.
+
+    Raises SettingsError for one that the home has lost.
+    """
     open_home(settings)
     store = _patiently(settings, time.monotonic() + patience)
     for file in store.files():
@@ -134,11 +138,23 @@ def open_store(settings: Settings, patience: float = 0.0) -> SqlStore:
     return store
 
 
+def check_database(settings: Settings, store: SqlStore) -> None:
+    """Raise SettingsError if making tables would hide that they are lost."""
+    if lost := losses.of_database(settings, store):
+        raise SettingsError(lost)
+
+
 def _patiently(settings: Settings, deadline: float) -> SqlStore:
     while True:
+        store = SqlStore(settings.database, migrate=False)
         try:
-            return SqlStore(settings.database)
-        except Unavailable as error:
+            check_database(settings, store)
+            store.upgrade()
+            return store
+        except BaseException as error:
+            store.close()
+            if not isinstance(error, Unavailable):
+                raise
             if not settings.database_url.startswith("postgresql") or time.monotonic() >= deadline:
                 raise
             log.warning("waiting for the database", error=" ".join(str(error).split()))

@@ -24,6 +24,7 @@ import uvicorn
 from pegbox.app import Server, compose, endpoint_file, open_store
 from pegbox.engine import homes
 from pegbox.keys import KeyRing
+from pegbox.maintenance import losses
 from pegbox.maintenance.doctor.finding import Patient
 from pegbox.observe.logging import configure
 from pegbox.settings import Settings, SettingsError
@@ -120,7 +121,7 @@ def patient(settings: Settings, *, deep: bool, clock: Callable[[], float], stale
             settings=settings,
             store=store,
             identity=_read(settings.home / homes.IDENTITY),
-            database=_read(settings.home / homes.DATABASE),
+            database=losses.recorded(settings.home),
             served=address(settings) is not None,
             deep=deep,
             clock=clock,

@@ -38,8 +38,8 @@ ALLOWED: dict[str, set[str]] = {
     },
     "observe": {"observe"},
     "maintenance": {
-        "maintenance", "domain", "engine.context", "engine.removal", "engine.retention", "engine.wake", "executors",
-        "objects", "settings", "store",
+        "maintenance", "domain", "engine.context", "engine.homes", "engine.removal", "engine.retention", "engine.wake",
+        "executors", "objects", "settings", "store",
     },
     "data": set(),
 }  # fmt: skip

@@ -33,7 +33,7 @@ def _of_database(error: Exception) -> str | None:
     # By name: a command that never touches the database does not import what it is made of.
     name = type(error).__name__
     where = set(_modules(error.__traceback__))
-    if name in ("SchemaTooNew", "IndexTooNew"):
+    if name in ("SchemaTooNew", "IndexTooNew", "IndexLost"):
         return _line(error)
     if name in OF_URLS or (isinstance(error, ValueError) and "sqlalchemy.engine.url" in where):
         reason = f": {_line(error)}" if name in OF_URLS else ""
@@ -43,7 +43,9 @@ def _of_database(error: Exception) -> str | None:
             f"{_line(error)}; database_url needs this driver: pip install 'pegbox[postgres]', postgresql+psycopg://..."
         )
     cause = getattr(error, "orig", None) or error
-    ours = name == "Unavailable" or (type(error).__module__ == "sqlalchemy.exc" and name in OF_DATABASES)
+    ours = "Unavailable" in {each.__name__ for each in type(error).__mro__} or (
+        type(error).__module__ == "sqlalchemy.exc" and name in OF_DATABASES
+    )
     if ours or getattr(cause, "sqlstate", None) == NO_PRIVILEGE:
         return f"the database does not work: {_line(cause)}; see the settings database_url and home, and that it is up"
     return None

@@ -55,13 +55,14 @@ def env(home: Home = None) -> None:
 
 def migrate(home: Home = None) -> None:
     """Bring the database to this version's schema.  `pegbox serve` does it by itself."""
-    from pegbox.app import open_home
+    from pegbox.app import check_database, open_home
     from pegbox.store.sql import SqlStore
-    from pegbox.store.upgrade import HEAD, upgrade
+    from pegbox.store.upgrade import HEAD
 
     settings = load({"home": home})
     open_home(settings)
     store = SqlStore(settings.database, migrate=False)
-    changed = upgrade(store.engine)
+    check_database(settings, store)
+    changed = store.upgrade()
     store.close()
     typer.echo(f"The database is at schema {HEAD}{'' if changed else ' already'}.")

@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pegbox import __version__
-from pegbox.maintenance import archive
+from pegbox.maintenance import archive, losses
 from pegbox.maintenance.archive import Entry, MaintenanceError, Manifest
 from pegbox.maintenance.progress import Progress
 from pegbox.objects import snapshot
+from pegbox.objects.content import ContentFiles
+from pegbox.objects.index import is_there, lost
 from pegbox.settings import Settings
-from pegbox.store import dump
+from pegbox.store import dump, place
 from pegbox.store.base import Kind
 from pegbox.store.sql import SqlStore
 
@@ -81,6 +83,10 @@ def _database(settings: Settings, into: Path, progress: Progress) -> tuple[dict[
     jobs: dict[int, bool] = {}
     rows: dict[str, int] = {}
     try:
+        if why := losses.of_database(settings, store):
+            raise MaintenanceError(why)
+        if place.is_missing(store.engine):
+            raise dump.NoSchema
         with dump.snapshot(store.engine) as found:
             for table in found.tables:
                 progress.begin(f"table {table}", found.count(table))
@@ -100,7 +106,9 @@ def _database(settings: Settings, into: Path, progress: Progress) -> tuple[dict[
 
 
 def _objects(root: Path, into: Path, progress: Progress) -> list[str]:
-    if not (root / "index.db").is_file():
+    if not is_there(root / "index.db"):
+        if ContentFiles(root).is_made():
+            raise MaintenanceError(lost(root / "index.db"))
         return []
     into.mkdir(exist_ok=True, mode=0o700)
     index = into / "index.db"

@@ -94,6 +94,10 @@ class ContentFiles:
     def __init__(self, root: Path) -> None:
         self._root, self._incoming, self._content = root, root / "incoming", root / "content"
 
+    def is_made(self) -> bool:
+        """Whether `make` has been here: then there was an index before it."""
+        return self._incoming.is_dir() or (self._content / "00").is_dir()
+
     def make(self) -> None:
         """Make the folders that are missing."""
         self._incoming.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -82,7 +82,7 @@ def _utc_now() -> datetime:
 
 
 class FileStore:
-    """Objects in files.  `root` is made if it is missing.
+    """Objects in files.  `root` is made if it is missing.  Raises IndexLost if it has lost its index.
 
     Every `sweep_seconds` it removes uploads that have been quiet for `upload_seconds`, if that is not 0, and files
     that nobody names.
@@ -97,8 +97,8 @@ class FileStore:
     ) -> None:
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._content = ContentFiles(root)
-        self._content.make()
-        self._index = Index(root / "index.db")
+        self._index = Index(root / "index.db", expected=self._content.is_made())
+        self._content.make()  # after the index: where these folders are, there is one
         self._clock = clock
         self.uploads = Uploads(self._index, self._content, clock)
         self._garbage = Garbage(self._index, self._content, clock, upload_seconds, sweep_seconds)

@@ -7,10 +7,11 @@ prefixes become ranges.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from pegbox.crashpoints import AFTER, BEFORE, reach
@@ -52,20 +53,48 @@ _STEPS: tuple[tuple[str, ...], ...] = (
 )
 _BUSY_SECONDS = 10.0
 
+Identity = tuple[int, int]  #: st_dev, st_ino
+
+log = logging.getLogger(__name__)
+
+
+GONE = "The index of the object store is gone. Please try your request again."
+_ANY_TABLE = "select 1 from sqlite_master where type = 'table' and name = 'object'"
+
 
 class IndexTooNew(Exception):
     """The index was written by a newer version of pegbox; upgrade this one."""
 
 
-class Index:
-    """Connections to the database.  A connection serves one thread at a time and is reused by the next."""
+class IndexLost(Exception):
+    """There are contents, and no index that says whose they are."""
 
-    def __init__(self, path: Path) -> None:
+
+class _Connection(sqlite3.Connection):
+    """Remembers which file it has open."""
+
+    file: Identity | None = None
+
+
+class Index:
+    """Connections to the database.  A connection serves one thread at a time and is reused by the next.
+
+    SQLite would go on writing to a file that somebody has removed or replaced, and all that would be lost.  So the
+    file is looked at before a connection is used, and nothing is made in its place.  Raises IndexLost if it is not
+    there though `expected`.
+    """
+
+    def __init__(self, path: Path, *, expected: bool = False) -> None:
         self._path = path
-        self._idle: list[sqlite3.Connection] = []
+        self._idle: list[_Connection] = []
+        self._is_gone = False
         self._guard = threading.Lock()
+        if expected and not is_there(path):
+            raise IndexLost(lost(path))
         self._writing = threading.Lock()
         self._log = WriteAheadLog(path)
+        if not path.exists():
+            path.touch(0o600)
         with self.write() as connection:
             _upgrade(connection)
 
@@ -82,6 +111,8 @@ class Index:
             yield connection
             reach(BEFORE, "index commit")
         self._log.wait()
+        if connection.file != _identity(self._path):  # it was removed meanwhile, and what was written with it
+            raise ServiceUnavailable(GONE)
         reach(AFTER, "index commit")
 
     def close(self) -> None:
@@ -92,25 +123,81 @@ class Index:
             connection.close()
 
     @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
+    def _connection(self) -> Iterator[_Connection]:
         connection = self._take()
         try:
             yield connection
         finally:
             self._give(connection)
 
-    def _take(self) -> sqlite3.Connection:
+    def _take(self) -> _Connection:
+        found = _identity(self._path)
+        self._tell(found is None)
         with self._guard:
-            if self._idle:
-                return self._idle.pop()
-        connection = sqlite3.connect(self._path, _BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-        for setting in ("journal_mode=wal", "synchronous=normal", "foreign_keys=on"):
-            connection.execute(f"pragma {setting}").fetchall()
+            idle = self._idle.pop() if self._idle else None
+        while idle is not None and (found is None or idle.file != found):
+            idle.close()
+            with self._guard:
+                idle = self._idle.pop() if self._idle else None
+        if found is None:
+            raise ServiceUnavailable(GONE)
+        return idle or self._connect()
+
+    def _connect(self) -> _Connection:
+        where = f"{self._path.absolute().as_uri()}?mode=rw"
+        before = _identity(self._path)
+        try:
+            connection = sqlite3.connect(
+                where, _BUSY_SECONDS, isolation_level=None, check_same_thread=False, factory=_Connection, uri=True
+            )
+            for setting in ("journal_mode=wal", "synchronous=normal", "foreign_keys=on"):
+                connection.execute(f"pragma {setting}").fetchall()
+        except sqlite3.OperationalError as error:
+            if _identity(self._path) is None:
+                raise ServiceUnavailable(GONE) from error
+            raise
+        connection.file = before if before == _identity(self._path) else None
         return connection
 
-    def _give(self, connection: sqlite3.Connection) -> None:
+    def _give(self, connection: _Connection) -> None:
         with self._guard:
             self._idle.append(connection)
+
+    def _tell(self, is_gone: bool) -> None:
+        """Log it, once, when the file goes or comes."""
+        with self._guard:
+            news, self._is_gone = is_gone != self._is_gone, is_gone
+        if news and is_gone:
+            log.error("objects/index.db is gone; put it back, with its -wal file")
+        elif news:
+            log.info("objects/index.db is there again")
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is an index with its tables; a damaged one is there.  Nothing is made to find out."""
+    if _identity(path) is None or not path.stat().st_size:
+        return False
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", _BUSY_SECONDS, uri=True)) as connection:
+        try:
+            return connection.execute(_ANY_TABLE).fetchone() is not None
+        except sqlite3.DatabaseError:
+            return True
+
+
+def lost(path: Path) -> str:
+    """What to do when there is none any more."""
+    return (
+        f"{path} is gone, or empty, though there are contents beside it: put it back, with its -wal file, or restore a "
+        f"backup (pegbox restore); to begin anew without the objects, move {path.parent} aside"
+    )
+
+
+def _identity(path: Path) -> Identity | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 @contextmanager

@@ -48,6 +48,10 @@ class Full(Unavailable):
     """There is no room on the database's disk."""
 
 
+class Damaged(Unavailable):
+    """The database's file is damaged, or is no database at all."""
+
+
 class Stale(Exception):
     """Somebody changed the resource since it was read."""
 

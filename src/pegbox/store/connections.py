@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError, TimeoutError
 
 from pegbox.crashpoints import AFTER, BEFORE, reach
-from pegbox.store.base import Full, Unavailable
+from pegbox.store.base import Damaged, Full, Unavailable
 from pegbox.wal import WriteAheadLog
 
 DISK_FULL = "53100"  #: SQLSTATE of PostgreSQL
@@ -98,17 +98,19 @@ def told() -> Iterator[None]:
     except DatabaseError as error:
         if not isinstance(error, OperationalError) and type(error) is not DatabaseError:
             raise  # a fault of ours: DatabaseError itself is what a file that is no database gives
-        raise (Full if _is_full(error.orig) else Unavailable)(str(error.orig)) from error
+        raise _kind(error.orig)(str(error.orig)) from error
     except sqlite3.DatabaseError as error:
         if not isinstance(error, sqlite3.OperationalError) and type(error) is not sqlite3.DatabaseError:
             raise
-        raise (Full if _is_full(error) else Unavailable)(str(error)) from error
+        raise _kind(error)(str(error)) from error
     except InterfaceError as error:
         raise Unavailable(str(error.orig)) from error
     except TimeoutError as error:
         raise Unavailable("no connection became free") from error
 
 
-def _is_full(error: BaseException | None) -> bool:
-    code = getattr(error, "sqlite_errorcode", None)
-    return code == sqlite3.SQLITE_FULL or getattr(error, "sqlstate", None) == DISK_FULL
+def _kind(error: BaseException | None) -> type[Unavailable]:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without what SQLite adds to it ("extended result codes")
+    if code == sqlite3.SQLITE_FULL or getattr(error, "sqlstate", None) == DISK_FULL:
+        return Full
+    return Damaged if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) else Unavailable

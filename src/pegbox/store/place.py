@@ -24,6 +24,15 @@ def digest(engine: Engine) -> str:
     return hashlib.sha256(json.dumps(place, sort_keys=True).encode()).hexdigest()
 
 
+def is_missing(engine: Engine) -> bool:
+    """Whether an SQLite database has no file, or an empty one.  Nothing is made to find out."""
+    url = engine.url
+    if engine.dialect.name != "sqlite" or not url.database or "uri" in url.query:
+        return False
+    path = Path(url.database)
+    return not path.exists() or (path.is_file() and not path.stat().st_size)
+
+
 def alive(engine: Engine, seconds: float) -> list[str]:
     """The hosts whose servers have said within so many seconds that they are alive."""
     hosts = schema.host

@@ -52,11 +52,15 @@ class SqlStore:
         self.old = Retention(self.engine)
         if migrate:
             try:
-                with connections.told():
-                    upgrade(self.engine)
+                self.upgrade()
             except BaseException:
                 self.engine.dispose()
                 raise
+
+    def upgrade(self) -> bool:
+        """Bring the database to the present schema; True if it was not.  Raises SchemaTooNew, Unavailable."""
+        with connections.told():
+            return upgrade(self.engine)
 
     def files(self) -> list[Path]:
         """Where SQLite keeps the database, whether it is there at the moment or not; nothing of PostgreSQL's."""

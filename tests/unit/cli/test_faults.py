@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from pegbox.app import open_store
 from pegbox.cli.faults import told
-from pegbox.settings import load
+from pegbox.cli.main import app
+from pegbox.objects.files import FileStore
+from pegbox.settings import SettingsError, load
+from pegbox.store import place
+from pegbox.store.sql import SqlStore
 
 
 def run(command: str, home: Path | str, **variables: str) -> str:
@@ -29,6 +37,16 @@ def run(command: str, home: Path | str, **variables: str) -> str:
     assert last.startswith("pegbox: "), done.stderr
     assert all('event="waiting for the database"' in line for line in before), done.stderr
     return last
+
+
+def within(command: str, home: Path, *more: str) -> str:
+    """The same, in this process, which is quicker."""
+    result = CliRunner().invoke(app, [*command.split(), *more, "--home", str(home)])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert isinstance(result.exception, Exception)
+    said = told(result.exception)
+    assert said is not None, result.exception
+    return said
 
 
 URLS = {
@@ -69,6 +87,52 @@ def test_a_database_of_a_newer_version_is_told(tmp_path: Path) -> None:
 def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
     (tmp_path / "pegbox.db").write_text("no database" * 100)
     assert "file is not a database" in run("serve", tmp_path)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home with a key, an object store, and files of a job."""
+    home = tmp_path / "home"
+    assert CliRunner().invoke(app, ["keys", "add", "--home", str(home)]).exit_code == 0
+    FileStore(home / "objects").close()
+    (home / "attempts" / "1" / "1").mkdir(parents=True)
+    return home
+
+
+@pytest.mark.parametrize("left", [None, b""], ids=["nothing", "an empty file"])
+@pytest.mark.parametrize("name", ["pegbox.db", "objects/index.db"])
+def test_what_is_lost_is_not_made_anew(home: Path, name: str, left: bytes | None) -> None:
+    (home / name).unlink()
+    if left is not None:
+        (home / name).write_bytes(left)
+    into = home.with_name("backup")
+    said = [run("serve", home), within(f"backup {into}", home)]
+    if name == "pegbox.db":
+        said += [within(command, home) for command in ("migrate", "keys list", "env")]
+    for line in said:
+        assert "is gone, or empty" in line and "pegbox restore" in line and "to begin anew" in line
+    assert not (into / "manifest.json").exists()
+    assert (home / name).read_bytes() == b"" if left is not None else not (home / name).exists()
+
+
+@pytest.mark.parametrize("sign", ["attempts", "objects", "run/database"])
+def test_each_sign_of_a_lost_database_counts(tmp_path: Path, sign: str) -> None:
+    (tmp_path / sign).parent.mkdir(exist_ok=True)
+    url = f"sqlite:///{tmp_path / 'pegbox.db'}"
+    if sign == "run/database":
+        (tmp_path / sign).write_text(place.digest(SqlStore(url, migrate=False).engine))
+    else:
+        (tmp_path / sign / "1").mkdir(parents=True)
+    settings = load({"home": tmp_path}, {})
+    with pytest.raises(SettingsError, match=re.escape(str(tmp_path / sign.partition("/")[0]).removesuffix("/run"))):
+        open_store(settings)
+    assert not (tmp_path / "pegbox.db").exists()
+
+
+def test_another_database_may_be_empty(home: Path, tmp_path: Path) -> None:
+    (home / "run" / "database").write_text("of another")
+    shutil.rmtree(home / "attempts")
+    open_store(load({"home": home, "database_url": f"sqlite:///{tmp_path / 'new.db'}"}, {})).close()
 
 
 def test_what_nobody_expects_keeps_its_traceback(tmp_path: Path) -> None:

@@ -160,6 +160,8 @@ def test_an_index_that_is_another_one_costs_no_content(store: FileStore, tmp_pat
     whole = contents(tmp_path)
     for file in (tmp_path / "objects").glob("index.db*"):
         file.unlink()
+    FileStore(tmp_path / "another").close()
+    (tmp_path / "another" / "index.db").rename(tmp_path / "objects" / "index.db")
     other = FileStore(tmp_path / "objects")
     half = tmp_path / "objects" / "incoming" / ("cd" + "0" * 30)
     half.write_bytes(b"half")

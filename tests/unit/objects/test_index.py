@@ -1,10 +1,16 @@
-"""What readers of the index see while others write."""
+"""What readers of the index see while others write, and what happens when its file goes."""
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
-from pegbox.objects.index import Index
+import pytest
+
+from pegbox.errors import ServiceUnavailable
+from pegbox.objects.files import FileStore
+from pegbox.objects.index import Index, IndexLost
 
 
 def test_a_reader_sees_one_moment(tmp_path: Path) -> None:
@@ -33,3 +39,69 @@ def test_a_reader_that_fails_leaves_no_transaction_open(tmp_path: Path) -> None:
     with index.read() as reader:
         assert reader.execute("select name from bucket").fetchall() == [("b",)]
     index.close()
+
+
+def some_bucket(index: Index) -> None:
+    with index.write() as writer:
+        writer.execute("insert into bucket (name, account, region, created) values ('b', '1', 'r', 0)")
+
+
+def names(index: Index) -> list[tuple[str]]:
+    with index.read() as reader:
+        return reader.execute("select name from bucket").fetchall()
+
+
+def test_an_index_that_is_removed_is_neither_written_to_nor_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "index.db"
+    index = Index(path)
+    some_bucket(index)
+    path.rename(tmp_path / "away")
+    for use in (some_bucket, names):
+        with pytest.raises(ServiceUnavailable, match="is gone"):
+            use(index)
+    assert not path.exists()
+    (tmp_path / "away").rename(path)
+    assert names(index) == [("b",)]
+    index.close()
+
+
+def test_what_is_written_while_the_index_is_removed_is_not_acknowledged(tmp_path: Path) -> None:
+    index = Index(tmp_path / "index.db")
+    with pytest.raises(ServiceUnavailable, match="is gone"), index.write():
+        (tmp_path / "index.db").unlink()
+    index.close()
+
+
+def test_another_index_in_its_place_is_used(tmp_path: Path) -> None:
+    index, other = Index(tmp_path / "index.db"), Index(tmp_path / "other.db")
+    some_bucket(other)
+    other.close()
+    assert names(index) == []
+    for file in tmp_path.glob("index.db-*"):
+        file.unlink()  # as with any SQLite database: what is in it would be read into the other one
+    (tmp_path / "other.db").replace(tmp_path / "index.db")
+    assert names(index) == [("b",)]
+    index.close()
+
+
+@pytest.mark.parametrize("left", ["nothing", "an empty file", "no tables"])
+def test_an_index_that_is_lost_is_not_made_anew(tmp_path: Path, left: str) -> None:
+    root = tmp_path / "a folder? yes"
+    FileStore(root).close()
+    (root / "index.db").unlink()
+    if left != "nothing":
+        (root / "index.db").touch()
+    if left == "no tables":
+        with closing(sqlite3.connect(root / "index.db")) as connection:
+            connection.execute("pragma journal_mode=wal").fetchall()
+            connection.execute("pragma user_version = 1")
+    before = [(path, path.stat().st_size) for path in root.iterdir()]
+    with pytest.raises(IndexLost, match="restore a backup"):
+        FileStore(root)
+    assert [(path, path.stat().st_size) for path in root.iterdir()] == before
+
+
+def test_a_folder_that_was_prepared_for_contents_is_a_new_store(tmp_path: Path) -> None:
+    (tmp_path / "content" / "lost+found").mkdir(parents=True)
+    FileStore(tmp_path).close()
+    FileStore(tmp_path).close()

@@ -9,6 +9,7 @@ from typing import Any
 from pegbox.domain import training, tuning
 from pegbox.domain.training import TrainingJob
 from pegbox.domain.tuning import TuningJob
+from pegbox.maintenance import losses
 from pegbox.maintenance.doctor.finding import Finding, Patient
 from pegbox.store import examine as faults
 from pegbox.store import place
@@ -22,12 +23,14 @@ TERMINAL = {Kind.TRAINING_JOB: training.TERMINAL, Kind.TUNING_JOB: tuning.TERMIN
 
 def examine(patient: Patient) -> Iterator[Finding]:
     """Findings about the file, the schema, the clock and the rows."""
-    if patient.has_no_database:
-        if any((patient.settings.home / name).exists() for name in ("attempts", "objects")):
-            yield Finding(kind="database-missing", about="database", message="it is gone: restore a backup")
-        return
     engine = patient.store.engine
-    revision = faults.revision(engine)
+    is_another = patient.database not in ("", place.digest(engine))
+    if not is_another and (lost := losses.of_database(patient.settings, patient.store)):
+        yield Finding(kind="database-missing", about="database", message=lost)
+        return
+    if patient.has_no_database and not is_another:
+        return
+    revision = None if patient.has_no_database else faults.revision(engine)
     if revision != HEAD:
         yield _schema(patient, revision)
         return
@@ -68,6 +71,7 @@ def foreign(patient: Patient) -> str:
 def _schema(patient: Patient, revision: str | None) -> Finding:
     known = revision is None or revision < HEAD
     meaning = "pegbox serve or pegbox migrate upgrades it" if known else "install a newer pegbox"
+    said = "it has no tables" if revision is None else f"its schema is {revision}, this pegbox has {HEAD}: {meaning}"
     repair = None
 
     def migrate() -> str:
@@ -79,7 +83,7 @@ def _schema(patient: Patient, revision: str | None) -> Finding:
     return Finding(
         kind="schema",
         about="database",
-        message=f"its schema is {revision}, this pegbox has {HEAD}: {meaning}",
+        message=said,
         repair=repair,
     )
 

@@ -11,7 +11,7 @@ from pegbox.errors import PegboxError
 from pegbox.maintenance.doctor import attempts, database, home, images, objects
 from pegbox.maintenance.doctor.finding import Finding, Patient
 from pegbox.store import examine as faults
-from pegbox.store.base import Unavailable
+from pegbox.store.base import Damaged, Unavailable
 from pegbox.store.upgrade import HEAD
 
 STRANGE = ("schema", "process-unknown")  #: what another database looks like, though it cannot be repaired
@@ -28,12 +28,15 @@ def examine(patient: Patient) -> Iterator[Finding]:
         ):  # it may have been repaired just now
             yield from images.examine(patient)
             yield from _trusted(patient, attempts.examine(patient))
+    except Damaged as error:
+        yield Finding(
+            kind="database-damaged", about="database", message=f"{_line(error)}: restore a backup (pegbox restore)"
+        )
     except Unavailable as error:
-        said = " ".join(str(error).split())
         yield Finding(
             kind="database-unreachable",
             about="database",
-            message=f"{said}: see the settings database_url and home, and that it is up",
+            message=f"{_line(error)}: see the settings database_url and home, and that it is up",
         )
 
 
@@ -73,3 +76,7 @@ def _objects(patient: Patient) -> Iterator[Finding]:
     except (sqlite3.DatabaseError, PegboxError) as error:
         index = patient.settings.home / "objects" / "index.db"
         yield Finding(kind="index-damaged", about=str(index), message=f"{error}: restore a backup")
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pegbox.settings import Settings
+from pegbox.store import place
 from pegbox.store.sql import SqlStore
 
 
@@ -50,4 +51,4 @@ class Patient:
     @property
     def has_no_database(self) -> bool:
         """Whether there is none yet, or none any more: to look into it would make an empty one."""
-        return self.settings.sqlite_at_home and not (self.settings.home / "pegbox.db").exists()
+        return place.is_missing(self.store.engine)

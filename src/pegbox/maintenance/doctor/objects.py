@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 
 from pegbox.maintenance.doctor.finding import Finding, Patient
+from pegbox.objects import index
+from pegbox.objects.content import ContentFiles
 from pegbox.objects.examine import Examination, Fault
 from pegbox.objects.unnamed import is_suspicious
 
@@ -21,12 +23,15 @@ MEANING = {
 def examine(patient: Patient) -> Iterator[Finding]:
     """Findings about buckets and objects."""
     root = patient.settings.home / "objects"
-    if not (root / "index.db").is_file():
+    path = root / "index.db"
+    if not index.is_there(path):
+        if ContentFiles(root).is_made():
+            yield Finding(kind="index-missing", about=str(path), message=index.lost(path))
         return
     store = Examination(root)
     damage = store.damage()
     for problem in damage:
-        yield Finding(kind="index-damaged", about=str(root / "index.db"), message=f"{problem}: restore a backup")
+        yield Finding(kind="index-damaged", about=str(path), message=f"{problem}: restore a backup")
     if damage:
         return
     gone, total = store.missing()

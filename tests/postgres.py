@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -54,6 +56,20 @@ class Cluster:
     def stop(self) -> None:
         """As by a crash: nothing is written down, and connections are cut."""
         self._run("pg_ctl", "-D", str(self._root / "data"), "-m", "immediate", "stop")
+
+    def freeze(self) -> None:
+        """Stop all of its processes where they are: connections stay, and nothing is answered."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: int) -> None:
+        first = int((self._root / "data/postmaster.pid").read_text().split()[0])
+        os.kill(first, number)  # so that it starts no more
+        for pid in Path(f"/proc/{first}/task/{first}/children").read_text().split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), number)
 
     def close(self) -> None:
         self.stop()

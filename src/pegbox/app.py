@@ -146,7 +146,7 @@ def check_database(settings: Settings, store: SqlStore) -> None:
 
 def _patiently(settings: Settings, deadline: float) -> SqlStore:
     while True:
-        store = SqlStore(settings.database, migrate=False)
+        store = SqlStore(settings.database, migrate=False, hasty=True)
         try:
             check_database(settings, store)
             store.upgrade()

@@ -7,12 +7,14 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from jobs import LOSS, in_training, new_name, register, training_ended, training_request, tuning_ended
@@ -105,6 +107,42 @@ def test_a_database_that_is_away_for_a_while(
     log = own.log.read_text()
     assert "Traceback" not in log
     assert log.count("the database does not answer") == log.count("the database answers again") == 1
+
+
+def test_a_database_that_stops_answering_for_a_while(
+    start_server: Callable[..., RunningServer], cluster: Cluster, database: str, tmp_path: Path
+) -> None:
+    url = f"{cluster.url(database)}&connect_timeout=2"
+    own = start_server(environment={**QUICK, "PEGBOX_DATABASE_URL": url})
+    own.client("s3").create_bucket(Bucket="kept")
+    name = talking(own, tmp_path)
+    sagemaker = own.client("sagemaker", config=Config(max_pool_connections=100))
+    late = training_request(new_name(), register(own, tmp_path, "print('loss=1;')"), "s3://kept/out")
+    with ThreadPoolExecutor(100) as clients:  # more than the server has threads
+        cluster.freeze()
+        try:
+            began = time.monotonic()
+            describe = sagemaker.describe_training_job
+            asked = [clients.submit(unavailable, describe, TrainingJobName=name) for _ in range(100)]
+            asked.append(clients.submit(unavailable, sagemaker.create_training_job, **late))
+            assert all(each.result() for each in asked)
+            assert unavailable(own.client("s3").list_buckets)
+            assert time.monotonic() - began < 15
+            (tmp_path / "go").touch()
+            wait_for("the end of the program", (tmp_path / "count").exists)
+        finally:
+            cluster.thaw()
+    wait_for("an answer", lambda: not unavailable(describe, TrainingJobName=name))
+    assert training_ended(sagemaker, name)["TrainingJobStatus"] == "Completed"
+    printed = int((tmp_path / "count").read_text())
+    assert cluster.sql(database, "select count(*), max(value) from point") == f"{printed}|{printed - 1}"
+    with suppress(sagemaker.exceptions.ResourceInUse):  # it may have been created when the answer was given up
+        sagemaker.create_training_job(**late)
+    assert training_ended(sagemaker, late["TrainingJobName"])["TrainingJobStatus"] == "Completed"
+    log = own.log.read_text()
+    assert "Traceback" not in log
+    assert log.count("the database does not answer") == log.count("the database answers again") == 1
+    own.kill()
 
 
 def test_connections_that_are_cut_at_any_moment(own: RunningServer, cluster: Cluster, tmp_path: Path) -> None:

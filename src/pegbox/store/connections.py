@@ -91,6 +91,21 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
+def unhurried(connection: Connection) -> Iterator[None]:
+    """For statements that may take long: the database is not given up for its silence."""
+    driver: Any = connection.connection.dbapi_connection
+    patience = getattr(driver, "patience", None)
+    if patience is None:
+        yield
+        return
+    driver.patience = None
+    try:
+        yield
+    finally:
+        driver.patience = patience
+
+
+@contextmanager
 def told() -> Iterator[None]:
     """Raise Unavailable for a database that does not answer, is full, locked, damaged, or has no connection left."""
     try:

@@ -34,7 +34,7 @@ class Retention:
 
     def with_points(self, before: float) -> int:
         """How many training jobs have metric points and ended, with their tuning jobs, before a moment."""
-        with connections.reading(self._engine) as connection:
+        with connections.reading(self._engine) as connection, connections.unhurried(connection):
             return int(
                 connection.execute(select(func.count()).select_from(_with_points(before).subquery())).scalar_one()
             )
@@ -44,7 +44,7 @@ class Retention:
 
         A job's final metrics are in its own row, and stay.  A tuning job that goes on may want its children's curves.
         """
-        with connections.writing(self._engine) as connection:
+        with connections.writing(self._engine) as connection, connections.unhurried(connection):
             some = list(connection.execute(_with_points(before).limit(BATCH)).scalars())
             if some:
                 connection.execute(delete(_points).where(_points.c.resource_id.in_(some)))

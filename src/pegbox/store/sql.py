@@ -28,8 +28,15 @@ from pegbox.wal import WriteAheadLog
 
 FAR_SECONDS = 600  #: nothing is put off for so long
 IDLE_SECONDS = 10  #: after which PostgreSQL ends a transaction whose server does nothing
-#: when PostgreSQL counts as gone (libpq, "Parameter Key Words"): seconds to connect, and on a silent connection
-PATIENCE = {"connect_timeout": 10, "keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3}
+#: when PostgreSQL counts as gone (libpq, "Parameter Key Words"): seconds to connect, and on a silent connection;
+#: milliseconds for which it may acknowledge nothing
+PATIENCE = {
+    "connect_timeout": 10,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
 
 _mine = Prepared(
     select(schema.resource.c.id).where(
@@ -41,10 +48,13 @@ _mine = Prepared(
 
 
 class SqlStore:
-    """A Store (see store.base) in SQLite or PostgreSQL, named by an SQLAlchemy URL."""
+    """A Store (see store.base) in SQLite or PostgreSQL, named by an SQLAlchemy URL.
 
-    def __init__(self, url: str, *, migrate: bool = True) -> None:
-        self.engine = _engine(url)
+    `hasty`: give up a PostgreSQL that is silent for `connect_timeout` seconds, not only when connecting.
+    """
+
+    def __init__(self, url: str, *, migrate: bool = True, hasty: bool = False) -> None:
+        self.engine = _engine(url, hasty)
         self._claims = Claims(self.engine.dialect.name)
         self.keys = Credentials(self.engine)
         self.images = Images(self.engine)
@@ -183,7 +193,7 @@ class SqlStore:
         self.engine.dispose()
 
 
-def _engine(url: str) -> Engine:
+def _engine(url: str, hasty: bool) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
         given = {name: value for name, value in PATIENCE.items() if name not in parsed.query}
@@ -191,6 +201,11 @@ def _engine(url: str) -> Engine:
             parsed, connect_args=given, pool_pre_ping=True, pool_size=10, max_overflow=50, hide_parameters=True
         )
         event.listen(engine, "connect", _prepare_postgresql)
+        patience = _seconds(parsed.query.get("connect_timeout", PATIENCE["connect_timeout"]))
+        if hasty and patience:
+            from pegbox.store.silence import hurry  # needs a driver that not all have installed
+
+            hurry(engine, patience)
         return engine
     timeout = {} if "timeout" in parsed.query else {"timeout": connections.BUSY_SECONDS}
     file = None if "uri" in parsed.query else parsed.database
@@ -207,6 +222,14 @@ def _engine(url: str) -> Engine:
     if file:
         DatabaseFile(file).watch(engine)
     return engine
+
+
+def _seconds(given: object) -> float:
+    """A parameter of libpq's; 0, as to libpq, for none."""
+    try:
+        return max(0.0, float(str(given)))
+    except ValueError:  # the driver will say so
+        return 0.0
 
 
 def _prepare_postgresql(connection: Any, _: ConnectionPoolEntry) -> None:

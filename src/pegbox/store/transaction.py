@@ -40,6 +40,7 @@ from pegbox.store.base import (
     Stale,
     Tally,
 )
+from pegbox.store.connections import unhurried
 from pegbox.store.prepared import Prepared
 from pegbox.store.rows import CHANGING, changed_columns, to_columns, to_resource
 
@@ -230,8 +231,9 @@ class SqlTransaction:
             .order_by(points.resource_id, points.at, points.attempt, points.offset)
         )
         curves: dict[int, list[float]] = {identity: [] for identity in identities}
-        for identity, value in self.connection.execute(found):
-            curves[identity].append(value)
+        with unhurried(self.connection):  # there may be millions to sort
+            for identity, value in self.connection.execute(found):
+                curves[identity].append(value)
         return curves
 
     def _one(self, wanted: Prepared, given: Mapping[str, Any]) -> Resource:

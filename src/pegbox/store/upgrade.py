@@ -27,7 +27,7 @@ def upgrade(engine: Engine) -> bool:
     with engine.connect() as connection:
         if revision_of(connection) == HEAD:
             return False
-    with connections.writing(engine) as connection:
+    with connections.writing(engine) as connection, connections.unhurried(connection):
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         revision = revision_of(connection)

@@ -21,12 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pegbox import __version__
 from pegbox.domain import training, tuning
@@ -57,6 +55,7 @@ from pegbox.store import place
 from pegbox.store.base import Full, Kind, Unavailable
 from pegbox.store.census import Counted
 from pegbox.store.sql import SqlStore
+from pegbox.wire.connections import parting
 from pegbox.wire.gateway import Access, Gateway
 from pegbox.wire.registry import Handler, Table, collect
 from pegbox.wire.rest_s3 import S3Endpoint
@@ -88,7 +87,7 @@ class Server:
     wake: WakeSocket
     context: Context
     containment: Containment
-    asgi: Starlette
+    asgi: ASGIApp
 
     def start(self) -> None:
         """Begin to work on what is due."""
@@ -203,7 +202,8 @@ def compose(settings: Settings) -> Server:
         max_body=settings.max_body,
         observer=metrics,
     )
-    asgi = _asgi(gateway, _Metrics(gateway, metrics, settings.metrics))
+    pages: dict[str, ASGIApp] = {"/health": _Health(gateway), "/metrics": _Metrics(gateway, metrics, settings.metrics)}
+    asgi = parting(_Front(gateway, pages))
     return Server(settings, store, Engine(context, mailbox), files, wake, context, containment, asgi)
 
 
@@ -303,14 +303,16 @@ def _by_status(found: Sequence[Counted]) -> dict[tuple[str, str], int]:
     return dict(counts)
 
 
-def _asgi(gateway: Gateway, metrics: _Metrics) -> Starlette:
-    return Starlette(
-        routes=[
-            Route("/health", _Health(gateway), methods=["GET"]),
-            Route("/metrics", metrics, methods=["GET"]),
-            Mount("/", gateway),
-        ]
-    )
+@dataclass(frozen=True, slots=True)
+class _Front:
+    """Our own pages, and the gateway for everything else, whatever signs are in the path."""
+
+    gateway: ASGIApp
+    pages: Mapping[str, ASGIApp]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        page = self.pages.get(scope["path"]) if scope["method"] in ("GET", "HEAD") else None
+        await (page or self.gateway)(scope, receive, send)
 
 
 def _is_signed(request: Request) -> bool:

@@ -144,20 +144,56 @@ def test_uploads_and_downloads_that_hang_hold_up_nobody(hasty: RunningServer, so
     assert time.monotonic() - begin < PATIENCE + 5
 
 
-def test_more_connections_than_descriptors(tmp_path: Path, sockets: ExitStack) -> None:
-    """The server cannot have more files than its hard limit: newcomers take the places of those who say nothing."""
+JSON = b"POST / HTTP/1.1\r\nHost: a\r\nX-Amz-Target: SageMaker.ListTrainingJobs\r\nContent-Length: 1000\r\n\r\n"
+FORM = (
+    b"POST /slow HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=XX\r\nContent-Length: 1000\r\n\r\n"
+    b'--XX\r\nContent-Disposition: form-data; name="key"\r\n\r\n'
+)
+
+
+@pytest.mark.parametrize("sent", [b"GET / HT", JSON, JSON + b"{", FORM], ids=["head", "json", "half", "form"])
+def test_more_connections_than_descriptors(small: RunningServer, sockets: ExitStack, sent: bytes) -> None:
+    """The server cannot have more files than its hard limit: newcomers take the places of those who prove no key."""
+    proven = connect(small, sockets, signed(small, "PUT", "/slow/key", content_length="2"), b"1")
+    wait_for("its file", lambda: any((small.home / "objects" / "incoming").iterdir()))
+    crowd = [connect(small, sockets, sent) for _ in range(200)]
+    assert small.client("sagemaker").list_training_jobs()["TrainingJobSummaries"] == []
+    gone = sum(_is_gone(each) for each in crowd)
+    assert 150 <= gone < 200
+    proven.sendall(b"2")
+    assert proven.recv(4096).startswith(b"HTTP/1.1 200 OK")
+    assert "level=error" not in small.log.read_text()
+    assert "Too many open files" not in small.log.read_text()
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A server that may have few files."""
     server = RunningServer(
-        tmp_path / "home", before="import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (320, 320))"
+        tmp_path_factory.mktemp("small") / "home",
+        before="import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (320, 320))",
     )
-    try:
-        crowd = [connect(server, sockets, b"GET / HT") for _ in range(400)]
-        assert server.client("sagemaker").list_training_jobs()["TrainingJobSummaries"] == []
-        gone = sum(_is_gone(each) for each in crowd)
-        assert 300 <= gone < 400
-        assert "level=error" not in server.log.read_text()
-        assert "Too many open files" not in server.log.read_text()
-    finally:
-        server.kill()
+    server.client("s3").create_bucket(Bucket="slow")
+    yield server
+    server.kill()
+
+
+def test_a_stranger_has_the_time_of_a_head_for_a_body(hasty: RunningServer, sockets: ExitStack) -> None:
+    connection = connect(hasty, sockets, JSON)
+    connection.settimeout(0.05)
+    begin = time.monotonic()
+
+    def cut_off() -> bool:
+        try:
+            connection.sendall(b" ")
+            return connection.recv(1) == b""
+        except TimeoutError:
+            return False
+        except ConnectionError:
+            return True
+
+    wait_for("the end of the patience", cut_off, 10)
+    assert time.monotonic() - begin < PATIENCE + 1  # a third of it, and two looks
 
 
 def _is_gone(connection: socket.socket) -> bool:

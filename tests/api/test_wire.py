@@ -143,6 +143,45 @@ def test_an_operation_without_output_answers_with_an_empty_body(sagemaker: Any, 
     assert lengths == ["0"] or refused == "ValidationException"
 
 
+PUT = b"PUT /a-bucket/a%0Ab HTTP/1.1\r\n"
+POST = b"POST / HTTP/1.1\r\nX-Amz-Target: SageMaker.ListTrainingJobs\r\n"
+QUERY = b"POST / HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+GET = b"GET /health HTTP/1.1\r\n"
+
+
+@pytest.mark.parametrize("line, status", [(PUT, 403), (POST, 400), (QUERY, 400), (GET, 200)])
+def test_who_was_not_asked_for_a_body_is_not_heard_on(server: RunningServer, line: bytes, status: int) -> None:
+    """The client believes that its next request is one; we could only take it for the body."""
+    place = urlsplit(server.url)
+    with socket.create_connection((place.hostname, place.port), timeout=30) as connection:
+        connection.sendall(line + b"Host: a\r\nExpect: 100-continue\r\nContent-Length: 100000\r\n\r\n")
+        answer = b"".join(iter(lambda: connection.recv(4096), b""))
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
+    assert b"\r\nconnection: close\r\n" in answer
+
+
+def test_a_path_may_have_any_sign(server: RunningServer) -> None:
+    place = urlsplit(server.url)
+    with socket.create_connection((place.hostname, place.port), timeout=30) as connection:
+        connection.sendall(b"GET /a-bucket/a%0Ab%0D HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        answer = b"".join(iter(lambda: connection.recv(4096), b""))
+    assert answer.startswith(b"HTTP/1.1 403 ") and b"x-amz-request-id" in answer
+    s3 = server.client("s3")
+    s3.create_bucket(Bucket="signs")
+    for key in ("\na\n", "a", "health\n", "\r", "a"):  # on one connection
+        s3.put_object(Bucket="signs", Key=key, Body=key.encode())
+    assert [s3.get_object(Bucket="signs", Key=key)["Body"].read() for key in ("\na\n", "\r")] == [b"\na\n", b"\r"]
+
+
+def test_buckets_may_have_the_names_of_our_pages(server: RunningServer) -> None:
+    s3 = server.client("s3")
+    s3.create_bucket(Bucket="health")
+    s3.put_object(Bucket="health", Key="k", Body=b"")
+    assert [each["Key"] for each in s3.list_objects_v2(Bucket="health")["Contents"]] == ["k"]
+    s3.delete_object(Bucket="health", Key="k")
+    s3.delete_bucket(Bucket="health")
+
+
 def test_health_needs_no_signature(server: RunningServer) -> None:
     with urllib.request.urlopen(f"{server.url}/health", timeout=10) as answer:
         found = json.load(answer)

@@ -4,12 +4,14 @@ uvicorn's protocol limits how long an idle connection is kept, and nothing else.
 seconds, which is spent while it waits for its client and comes back with the bytes that pass:
 
     HEAD    a head is awaited, or half of it is there        `head` seconds, nothing comes back
-    BODY    more of a body is awaited                        `stall` seconds, one second for `rate` bytes
+    BODY    more of a body is awaited, of a stranger         `head` seconds, nothing comes back
+            of a client whose key is known                   `stall` seconds, one second for `rate` bytes
     ANSWER  the client does not take what is sent            as for BODY
     REST    answered, but the client sends on, or is deaf    `head` seconds
 
 While the server itself works nothing is spent.  When there are `most` connections, a new one takes the place of the
-one that has waited longest for a request; when all are busy it is told so and closed.
+one that has waited longest for a request.  If there is none, it takes that of the one with the least patience among
+those that wait for clients who have proven no key; if there is none either, it is told so and closed.
 """
 
 from __future__ import annotations
@@ -20,15 +22,19 @@ from enum import Enum
 from typing import Any
 
 import h11
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
+
+from pegbox.wire.exchange import Standing, standing_of
 
 TICK = 0.5  #: seconds between two looks at all connections
 NO_HTTP = (
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n"
     b"Connection: close\r\nContent-Length: %d\r\n\r\n"
 )
+CLOSE = (b"connection", b"close")
 BUSY = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -40,6 +46,31 @@ class Limits:
     stall: float = 60.0  #: seconds
     rate: float = 1000.0  #: bytes a second, in the long run
     most: int = 1000  #: connections
+
+
+def parting(app: ASGIApp) -> ASGIApp:
+    """`app`, after whose answers a connection ends if its client waits to be asked for a body, and has not been.
+
+    Such a client sends its next request where the body would have been (RFC 9110, 10.1.1).
+    """
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        asked = not any(name == b"expect" for name, _ in scope["headers"])
+
+        async def asking() -> Message:
+            nonlocal asked
+            asked = True
+            return await receive()
+
+        async def telling(message: Message) -> None:
+            if message["type"] == "http.response.start" and not asked:
+                kept = [pair for pair in message.get("headers", ()) if pair[0].lower() != CLOSE[0]]
+                message = {**message, "headers": [*kept, CLOSE]}
+            await send(message)
+
+        await app(scope, asking, telling)
+
+    return answer
 
 
 class Phase(Enum):
@@ -95,11 +126,14 @@ class Crowd:
             before = now
 
     def _make_room(self) -> bool:
-        for connection in (*self._strangers, *self._guests):
-            if connection.is_free:
-                connection.drop()
-                return True
-        return False
+        everybody = [*self._strangers, *self._guests]
+        leaving = next((each for each in everybody if each.is_free), None)
+        if leaving is None:
+            unproven = [each for each in everybody if each.waits_for_unproven]
+            leaving = min(unproven, key=lambda each: each.patience, default=None)
+        if leaving is not None:
+            leaving.drop()
+        return leaving is not None
 
 
 class Connection(H11Protocol):
@@ -109,7 +143,7 @@ class Connection(H11Protocol):
         super().__init__(**given)
         self._crowd = crowd
         self._phase: Phase | None = None
-        self._about: object = None  #: the request that the phase is of
+        self._about: tuple[object, Standing] | None = None  #: the request that the phase is of, and whose it is
         self._patience = 0.0
         self._unsent = 0
 
@@ -156,12 +190,23 @@ class Connection(H11Protocol):
         """Whether no request is under way."""
         return self.cycle is None or self.cycle.response_complete
 
+    @property
+    def waits_for_unproven(self) -> bool:
+        """Whether it waits for a client in the middle of a request, and that has proven no key so far."""
+        return self._current() in (Phase.BODY, Phase.ANSWER) and self._standing() is not Standing.PROVEN
+
+    @property
+    def patience(self) -> float:
+        """Seconds that are left."""
+        phase = self._current()
+        return self._patience if self._is_as_before(phase) else self._most(phase)
+
     def wait(self, seconds: float) -> None:
         """So much time has passed.  Ends the connection if its patience is at an end."""
         phase = self._current()
-        if (phase, self.cycle) != (self._phase, self._about):
-            self._phase, self._about = phase, self.cycle
-            self._patience = self._most()
+        if not self._is_as_before(phase):
+            self._phase, self._about = phase, (self.cycle, self._standing())
+            self._patience = self._most(phase)
             self._unsent = self._buffered()
             return
         if phase is None:
@@ -194,12 +239,21 @@ class Connection(H11Protocol):
         is_head = self.cycle is None or bool(self.conn.trailing_data[0])
         return Phase.HEAD if is_head else None  # uvicorn's timer ends idle connections
 
-    def _most(self) -> float:
+    def _is_as_before(self, phase: Phase | None) -> bool:
+        return phase is self._phase and self._about == (self.cycle, self._standing())
+
+    def _standing(self) -> Standing:
+        return Standing.STRANGER if self.cycle is None else standing_of(self.scope)  # type: ignore[arg-type]
+
+    def _most(self, phase: Phase | None) -> float:
         limits = self._crowd.limits
-        return limits.stall if self._phase in (Phase.BODY, Phase.ANSWER) else limits.head
+        is_awaited = phase is Phase.ANSWER or (phase is Phase.BODY and self._standing() is not Standing.STRANGER)
+        return limits.stall if is_awaited else limits.head
 
     def _gain(self, count: int) -> None:
         limits = self._crowd.limits
+        if self._phase is Phase.BODY and self._standing() is Standing.STRANGER:
+            return
         self._patience = min(limits.stall, self._patience + max(count, 0) / limits.rate)
 
     def _buffered(self) -> int:

@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import MutableMapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, Protocol
 
 import structlog
@@ -19,6 +20,14 @@ UNKNOWN = "unknown"  #: a service or operation that is not served; what clients 
 _PLACE = "pegbox.exchange"  #: in the ASGI scope
 
 
+class Standing(Enum):
+    """What is known of whoever sends a request."""
+
+    STRANGER = "nothing"
+    KNOWN = "it names a key that is there"
+    PROVEN = "it is signed with it"
+
+
 @dataclass(slots=True, kw_only=True)
 class Exchange:
     """Filled in while the request is answered."""
@@ -29,6 +38,7 @@ class Exchange:
     status: int = 0  #: of HTTP; 0 while, or when, there is no answer
     received: int = 0  #: bytes of the request's body that were read
     sent: int = 0  #: bytes of the answer's body
+    standing: Standing = Standing.STRANGER
     began: float = field(default_factory=time.perf_counter)
 
     def means(self, service: str | None, operation: str = UNKNOWN) -> None:
@@ -90,6 +100,12 @@ def exchange_of(scope: Scope) -> Exchange:
     """The exchange that a request belongs to; a new one when nobody has noted it."""
     found: Exchange | None = scope.get(_PLACE)
     return found or begin(scope, s3_id())
+
+
+def standing_of(scope: Scope) -> Standing:
+    """What is known by now of whoever sends a request."""
+    found: Exchange | None = scope.get(_PLACE)
+    return found.standing if found else Standing.STRANGER
 
 
 def s3_id() -> str:

@@ -31,7 +31,7 @@ from pegbox.errors import (
     UnknownOperation,
 )
 from pegbox.wire import exchange, json11, query
-from pegbox.wire.exchange import Exchange
+from pegbox.wire.exchange import Exchange, Standing
 from pegbox.wire.registry import Handler, Table
 from pegbox.wire.rest_s3 import S3Endpoint, is_form
 from pegbox.wire.service import JSON_TARGETS, QUERY_VERSIONS, Operation, find_operation
@@ -91,6 +91,8 @@ class Gateway:
 
     async def _answer(self, request: Request, head: Head, current: Exchange) -> Response:
         request_id = current.request_id
+        if not self.access.verify:
+            current.standing = Standing.PROVEN
         if _is_excessive(request):
             return self._excessive(request, request_id)
         match _protocol(head, request):
@@ -112,11 +114,11 @@ class Gateway:
             return refuse(InternalFailure("An internal error occurred. Please try your request again."))
 
     async def _json(self, request: Request, head: Head, current: Exchange) -> Response:
-        body = await self._body(request, head)
+        body = await self._body(request, head, current)
         prefix, _, name = request.headers["x-amz-target"].partition(".")
         service = JSON_TARGETS.get(prefix)
         current.means(service)
-        caller = await self._caller(head, service, body)
+        caller = await self._caller(head, service, body, current)
         operation = self._operation(service, name)
         current.means(operation.service, operation.name)
         answer = await self._run(operation, partial(json11.parse, body), caller, current.request_id)
@@ -125,11 +127,11 @@ class Gateway:
         return Response(json11.answer(answer, operation), 200, _headers(current.request_id, version))
 
     async def _query(self, request: Request, head: Head, current: Exchange) -> Response:
-        body = await self._body(request, head)
+        body = await self._body(request, head, current)
         parameters = query.form(body)
         service = QUERY_VERSIONS.get(parameters.get("Version", ""))
         current.means(service)
-        caller = await self._caller(head, service, body)
+        caller = await self._caller(head, service, body, current)
         operation = self._operation(service, parameters.get("Action", ""))
         current.means(operation.service, operation.name)
         answer = await self._run(operation, partial(query.parse, parameters), caller, current.request_id)
@@ -139,9 +141,9 @@ class Gateway:
     async def _s3(self, request: Request, head: Head, current: Exchange) -> Response:
         current.means("s3")
         if is_form(request):
-            return await self.s3.post(request, partial(self._form_caller, head))
+            return await self.s3.post(request, partial(self._form_caller, head, current))
         try:
-            caller = await self._caller(head, "s3", None)
+            caller = await self._caller(head, "s3", None, current)
         except PegboxError as error:  # the signature is wrong, or nobody can say whether it is right
             return self.s3.refuse(error, request)
         return await self.s3(request, caller)
@@ -151,12 +153,13 @@ class Gateway:
             return _JsonRefusal(request_id)(RequestTooLarge(EXCESSIVE))
         return self.s3.refuse(S3Error("RequestHeaderSectionTooLarge", 400, EXCESSIVE), request)
 
-    async def _body(self, request: Request, head: Head) -> bytes:
+    async def _body(self, request: Request, head: Head, current: Exchange) -> bytes:
         """The body; a long one is not awaited from somebody whose key is not known."""
         if _stated(request) > max(self.max_body, MOST_DRAINED):
             raise _too_large(self.max_body)
         if self.access.verify and not 0 <= _stated(request) <= SHORT_BODY:
             await run_in_threadpool(admit, head, self.access.find_key, self.access.clock())
+            current.standing = Standing.KNOWN
         return await _read(request, self.max_body)
 
     async def _run(self, operation: Operation, parse: Parse, caller: Caller, request_id: str) -> Any:
@@ -176,8 +179,9 @@ class Gateway:
             raise UnknownOperation(f"The operation {operation.name} is not implemented by this server.")
         return operation
 
-    async def _caller(self, head: Head, service: str | None, body: bytes | None) -> Caller:
+    async def _caller(self, head: Head, service: str | None, body: bytes | None, current: Exchange) -> Caller:
         caller = await self._verified(head, service, body) if self.access.verify else self._anyone(head, service or "")
+        current.standing = Standing.PROVEN
         structlog.contextvars.bind_contextvars(account=caller.account)
         return caller
 
@@ -191,8 +195,10 @@ class Gateway:
             )
         return caller
 
-    def _form_caller(self, head: Head, fields: Mapping[str, str]) -> Caller:
-        return verify_form(fields, self.access.find_key) if self.access.verify else self._anyone(head, "s3")
+    def _form_caller(self, head: Head, current: Exchange, fields: Mapping[str, str]) -> Caller:
+        caller = verify_form(fields, self.access.find_key) if self.access.verify else self._anyone(head, "s3")
+        current.standing = Standing.PROVEN
+        return caller
 
     def _anyone(self, head: Head, service: str) -> Caller:
         """With signatures unchecked, a key id of twelve digits names the account."""

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pegbox.errors import AuthError
 from pegbox.objects.files import FileStore
+from pegbox.wire.connections import parting
 from pegbox.wire.rest_s3 import S3Endpoint, is_form
 from pegbox.wire.signed_form import verify_form
 from pegbox.wire.sigv4 import Caller, Head, Key, Payload, verify
@@ -46,7 +47,7 @@ def app(store: FileStore, checks: bool = True) -> ASGIApp:
             response = await endpoint(request, caller)
         await response(scope, receive, send)
 
-    return answer
+    return parting(answer)
 
 
 def configuration(store: FileStore, checks: bool = True) -> uvicorn.Config:

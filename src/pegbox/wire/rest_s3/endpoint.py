@@ -179,7 +179,4 @@ def _is_full(error: Exception) -> bool:
 
 def _refusal(error: PegboxError, request: Request, request_id: str) -> Response:
     resource = (request.scope.get("raw_path") or request.scope["path"].encode()).decode("latin-1")
-    response = error_response(error, request_id, resource, head=request.method == "HEAD")
-    if "expect" in request.headers:  # the body may not have been asked for: nobody knows what comes next
-        response.headers["connection"] = "close"
-    return response
+    return error_response(error, request_id, resource, head=request.method == "HEAD")

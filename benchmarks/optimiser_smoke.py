@@ -149,7 +149,7 @@ def methods() -> list[str]:
     optuna = ["TPESampler"] if importlib.util.find_spec("optuna") else []
     if optuna and importlib.util.find_spec("torch"):
         optuna.append("GPSampler")
-    return [*STRATEGIES, *optuna]
+    return ["Random", "Bayesian", *optuna]
 
 
 def run(method: str, task: Task, trials: int, seed: int) -> Run:

@@ -66,6 +66,12 @@ class Study:
     trials: tuple[Trial, ...] = field(default=())
 
 
+def next_numbers(study: Study, count: int) -> range:
+    """The numbers that the next trials will get."""
+    first = 1 + max((trial.number for trial in study.trials), default=0)
+    return range(first, first + count)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """A configuration to train next; `values` are rendered strings that re-parse inside their ranges."""

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.random import Generator, default_rng
 
-from pegbox.strategies.base import Candidate, Exhausted, Study
+from pegbox.strategies.base import Candidate, Exhausted, Study, next_numbers
 from pegbox.strategies.design import latin_hypercube
 from pegbox.strategies.gp.layout import Layout
 from pegbox.strategies.gp.observations import Observations
-from pegbox.strategies.random import draw, next_numbers
+from pegbox.strategies.random import draw
 from pegbox.strategies.tried import Tried
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from numpy.random import Generator, default_rng
 
-from pegbox.strategies.base import Candidate, Exhausted, Study
+from pegbox.strategies.base import Candidate, Exhausted, Study, next_numbers
 from pegbox.strategies.tried import Tried
 
 #: Draws that may hit used configurations before the next free one is taken instead.
@@ -35,12 +35,6 @@ class Random:
         if not candidates and count > 0:
             raise Exhausted(f"all {tried.size} configurations have been tried")
         return candidates
-
-
-def next_numbers(study: Study, count: int) -> range:
-    """The numbers that the next trials will get."""
-    first = 1 + max((trial.number for trial in study.trials), default=0)
-    return range(first, first + count)
 
 
 def draw(seed: int, number: int, tried: Tried) -> dict[str, str]:

@@ -25,8 +25,22 @@ def _bayesian() -> Strategy:
     return Bayesian()
 
 
+def _grid() -> Strategy:
+    from pegbox.strategies.grid import Grid
+
+    return Grid()
+
+
+def _hyperband() -> Strategy:
+    from pegbox.strategies.hyperband import Hyperband
+
+    return Hyperband()
+
+
 #: Strategy name -> modules that it imports only once there are results to learn from.
 LATER: Mapping[str, tuple[str, ...]] = MappingProxyType({"Bayesian": ("pegbox.strategies.gp.model",)})
 
 #: Strategy name -> how to make it.
-STRATEGIES: Mapping[str, Callable[[], Strategy]] = MappingProxyType({"Random": _random, "Bayesian": _bayesian})
+STRATEGIES: Mapping[str, Callable[[], Strategy]] = MappingProxyType(
+    {"Random": _random, "Bayesian": _bayesian, "Grid": _grid, "Hyperband": _hyperband}
+)

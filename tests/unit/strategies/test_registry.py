@@ -3,11 +3,15 @@ from __future__ import annotations
 import pytest
 
 from pegbox.strategies.bayesian import Bayesian
+from pegbox.strategies.grid import Grid
+from pegbox.strategies.hyperband import Hyperband
 from pegbox.strategies.random import Random
 from pegbox.strategies.registry import STRATEGIES
 
 
-@pytest.mark.parametrize(("name", "kind"), [("Random", Random), ("Bayesian", Bayesian)])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("Random", Random), ("Bayesian", Bayesian), ("Grid", Grid), ("Hyperband", Hyperband)]
+)
 def test_the_names_of_the_api(name: str, kind: type) -> None:
     assert isinstance(STRATEGIES[name](), kind)
 

@@ -1,0 +1,68 @@
+"""TrainingJobEarlyStoppingType Auto: the median rule.
+
+A running job is stopped when its latest value is worse than the median of the running averages, up to the same epoch,
+of the jobs launched before it that have completed.  (SageMaker developer guide, "Stop Training Jobs Early"; Golovin et
+al. 2017, "Google Vizier", section 3.2.)
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence, Set
+from itertools import accumulate
+from statistics import median
+
+from pegbox.domain.progress import Progress
+
+FEWEST = 3  #: completed jobs below which nothing is stopped
+
+
+class Averages:
+    """The running averages of completed jobs, for one judgement after the other without computing them anew."""
+
+    def __init__(self, maximize: bool) -> None:
+        self._maximize = maximize
+        self._known: set[int] = set()
+        self._numbers: list[int] = []  #: ascending
+        self._rows: list[array[float]] = []  #: averages of the first 1, 2, ... values, beside `_numbers`
+
+    @property
+    def known(self) -> Set[int]:
+        """The numbers of the jobs that were added."""
+        return self._known
+
+    def add(self, job: Progress) -> None:
+        """Learn from a job; one that has not completed, or is known already, changes nothing."""
+        if not job.completed or job.number in self._known:
+            return
+        place = bisect_left(self._numbers, job.number)
+        self._known.add(job.number)
+        self._numbers.insert(place, job.number)
+        self._rows.insert(place, array("d", _running(job.curve)))
+
+    def condemns(self, job: Progress) -> bool:
+        """Must a running job stop at its latest epoch?  Equality keeps it running."""
+        epoch = len(job.curve)
+        if epoch == 0:
+            return False
+        before = bisect_left(self._numbers, job.number)
+        averages = [row[epoch - 1] for row in self._rows[:before] if len(row) >= epoch]
+        if len(averages) < FEWEST:
+            return False
+        middle, value = median(averages), job.curve[-1]
+        return value < middle if self._maximize else value > middle
+
+
+def _running(curve: Sequence[float]) -> Iterator[float]:
+    """The averages of the first 1, 2, ... values, summed as distances from the first: exact for a constant."""
+    sums = enumerate(accumulate(value - curve[0] for value in curve), 1)
+    return (curve[0] + total / count for count, total in sums)
+
+
+def to_stop(maximize: bool, jobs: Sequence[Progress]) -> frozenset[int]:
+    """The numbers of the running jobs that must be stopped at their latest epoch."""
+    averages = Averages(maximize)
+    for job in jobs:
+        averages.add(job)
+    return frozenset(job.number for job in jobs if not job.ended and averages.condemns(job))

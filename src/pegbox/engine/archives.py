@@ -15,7 +15,8 @@ from typing import BinaryIO
 
 from pegbox.engine.faults import ClientFault
 
-MOST_MEMBERS = 100_000
+MOST_MEMBERS = 100_000  #: folders that names imply are counted, too
+FOLDER = 4096  #: bytes that a folder takes, at least
 DEEPEST = 64  #: parts of a name
 LONGEST_NAME = 1024  #: bytes
 LARGEST_HEADER = 1 << 20  #: bytes of an extended header, which is read into memory
@@ -103,18 +104,18 @@ class _Unpacking:
     def __init__(self, archive: tarfile.TarFile, source: _Unzipped, into: Path, most: int) -> None:
         self._archive, self._source, self._into, self._left = archive, source, into, most
         self._most = most
+        self._count = 0
+        self._folders = {PurePosixPath()}
         self._files: set[PurePosixPath] = set()
         self._links: set[PurePosixPath] = set()
 
     def run(self) -> None:
         """Unpack member by member."""
-        for count in range(MOST_MEMBERS + 1):
+        while True:
             self._source.budget = 4 * LARGEST_HEADER
             member = self._archive.next()
             if member is None:
                 return
-            if count == MOST_MEMBERS:
-                raise ClientFault(f"it has more than {MOST_MEMBERS} members")
             self._check(member)
             self._source.budget = member.size + 4 * LARGEST_HEADER
             self._archive.extract(member, self._into, filter="data")
@@ -129,7 +130,23 @@ class _Unpacking:
             raise ClientFault(f"the name [{shown}] leads out of it")
         if any(parent in self._links for parent in path.parents) or (path in self._links and not member.issym()):
             raise ClientFault(f"[{shown}] lies behind a link")
+        self._count_in(path, member.isdir())
         self._check_kind(member, path, shown)
+
+    def _count_in(self, path: PurePosixPath, is_folder: bool) -> None:
+        """Count a member, and the folders that are made for it: a short name can have many of them."""
+        implied = {*path.parents} - self._folders
+        made = implied | ({path} - self._folders if is_folder else set())
+        self._count += 1 + len(implied)
+        if self._count > MOST_MEMBERS:
+            raise ClientFault(f"it has more than {MOST_MEMBERS} members and folders")
+        self._take(len(made) * FOLDER)
+        self._folders |= made
+
+    def _take(self, size: int) -> None:
+        self._left -= size
+        if self._left < 0:
+            raise ClientFault(f"its files and folders have more than {self._most} bytes")
 
     def _check_kind(self, member: tarfile.TarInfo, path: PurePosixPath, shown: str) -> None:
         if member.isdir():
@@ -142,7 +159,5 @@ class _Unpacking:
         elif not member.isreg() or member.issparse():
             raise ClientFault(f"[{shown}] is neither a file nor a folder nor a link")
         else:
-            self._left -= member.size
-            if self._left < 0:
-                raise ClientFault(f"its files have more than {self._most} bytes")
+            self._take(member.size)
             self._files.add(path)

@@ -130,6 +130,18 @@ def test_a_bomb_is_refused(tmp_path: Path) -> None:
     assert "more than 1048576 bytes" in refused(zipped([info.tobuf(), bytes(2 << 20)]), tmp_path, 1 << 20)
 
 
+def test_a_bomb_of_folders_that_names_imply_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = "/".join("d" * 60)
+    names = [(member(f"{number}/{deep}", tarfile.DIRTYPE), b"") for number in range(20)]
+    assert f"more than {1 << 20} bytes" in refused(packed(*names), tmp_path, most=1 << 20)
+    files = [(member(f"{number}/{deep}/file"), b"") for number in range(20)]
+    assert f"more than {1 << 20} bytes" in refused(packed(*files), tmp_path, most=1 << 20)
+    monkeypatch.setattr(archives, "MOST_MEMBERS", 1000)
+    assert "more than 1000 members and folders" in refused(packed(*names), tmp_path)
+    again = [(member(f"a/{deep}/{number}"), b"") for number in range(900)]
+    unpack(packed(*again), tmp_path / "code", 1 << 20)
+
+
 def test_a_bomb_of_members_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archives, "MOST_MEMBERS", 1000)
     file = zipped(member(f"d{number}", tarfile.DIRTYPE).tobuf() for number in range(1100))

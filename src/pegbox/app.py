@@ -194,6 +194,7 @@ def compose(settings: Settings) -> Server:
         access=Access(
             find_key=_Answering(keys.find, database),
             verify=settings.auth,
+            is_loopback=is_loopback,
             account=settings.account_id,
             region=settings.region,
             clock=lambda: datetime.now(UTC),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 import http.client
 from collections.abc import Callable, Iterator
@@ -173,6 +174,10 @@ def test_a_removed_key_stops_working(server: RunningServer) -> None:
     wait_for("the end of a key", refused, 10)
 
 
+FORM = "application/x-www-form-urlencoded"
+POLICY = b'{"expiration": "2099-01-01T00:00:00Z", "conditions": [["starts-with", "$key", ""]]}'
+
+
 def test_without_auth_a_key_of_twelve_digits_is_the_account(start_server: Callable[..., RunningServer]) -> None:
     server = start_server(environment={"PEGBOX_AUTH": "off"})
     given = {"aws_access_key_id": "123456789012", "aws_secret_access_key": "anything"}
@@ -185,3 +190,33 @@ def test_without_auth_a_key_of_twelve_digits_is_the_account(start_server: Callab
     assert server.client("sts", **unknown).get_caller_identity()["Account"] == "000000000000"
     unsigned = server.client("sagemaker", config=Config(signature_version=UNSIGNED))
     assert unsigned.list_training_jobs()["TrainingJobSummaries"] == []
+    of_web_pages(server)
+
+
+def of_web_pages(server: RunningServer) -> None:
+    """What a page that somebody visits can make the browser send to a server that checks no signatures."""
+    server.client("s3").create_bucket(Bucket="victim")
+    url = urlsplit(server.url)
+    json = ("POST", "/", {"X-Amz-Target": "SageMaker.ListTrainingJobs"}, b"{}")
+    query = ("POST", "/", {"Content-Type": FORM}, b"Version=2011-06-15&Action=GetCallerIdentity")
+    parts = {"key": "k", "policy": base64.b64encode(POLICY).decode(), "file": "pwned"}
+    body = "".join(f'--XX\r\nContent-Disposition: form-data; name="{n}"\r\n\r\n{v}\r\n' for n, v in parts.items())
+    form = ("POST", "/victim", {"Content-Type": "multipart/form-data; boundary=XX"}, f"{body}--XX--\r\n".encode())
+    s3 = ("GET", "/victim", {}, b"")
+
+    def status(request: tuple[str, str, dict[str, str], bytes], **headers: str) -> int:
+        method, path, own, sent = request
+        connection = http.client.HTTPConnection(url.netloc, timeout=30)
+        connection.request(method, path, sent, own | headers)
+        answer = connection.getresponse()
+        connection.close()
+        return answer.status
+
+    for request in (json, query, form, s3):
+        for foreign in ({"Host": "evil.example"}, {"Host": "127.0.0.1.evil.example:80"}, {"Origin": "null"}):
+            assert status(request, **foreign) in (400, 403), (request, foreign)
+        assert status(request, Origin="https://evil.example") in (400, 403)
+        if request is form:
+            assert "Contents" not in server.client("s3").list_objects_v2(Bucket="victim")
+        for ours in ({"Host": "LOCALHOST:1"}, {"Host": "a.localhost."}, {"Host": "[::1]:8420"}, {"Origin": server.url}):
+            assert status(request, **ours) in (200, 204), (request, ours)

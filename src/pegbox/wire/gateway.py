@@ -32,6 +32,7 @@ from pegbox.errors import (
 )
 from pegbox.wire import exchange, json11, query
 from pegbox.wire.exchange import Exchange, Standing
+from pegbox.wire.origins import check_local
 from pegbox.wire.registry import Handler, Table
 from pegbox.wire.rest_s3 import S3Endpoint, is_form
 from pegbox.wire.service import JSON_TARGETS, QUERY_VERSIONS, Operation, find_operation
@@ -60,6 +61,7 @@ class Access:
 
     find_key: Callable[[str], Key | None]
     verify: bool  #: whether signatures are checked
+    is_loopback: Callable[[str], bool]  #: whether only this machine reaches an address
     account: str  #: of callers that are not checked
     region: str  #: of callers that name none
     clock: Callable[[], datetime]
@@ -91,11 +93,16 @@ class Gateway:
 
     async def _answer(self, request: Request, head: Head, current: Exchange) -> Response:
         request_id = current.request_id
-        if not self.access.verify:
-            current.standing = Standing.PROVEN
+        protocol = _protocol(head, request)
         if _is_excessive(request):
             return self._excessive(request, request_id)
-        match _protocol(head, request):
+        if not self.access.verify:
+            current.standing = Standing.PROVEN
+            try:
+                check_local(request.headers, self.access.is_loopback)
+            except AuthError as error:
+                return self._refusal(protocol, request, request_id)(error)
+        match protocol:
             case "json":
                 return await self._guarded(self._json(request, head, current), _JsonRefusal(request_id))
             case "query":
@@ -152,6 +159,14 @@ class Gateway:
         if "x-amz-target" in request.headers:
             return _JsonRefusal(request_id)(RequestTooLarge(EXCESSIVE))
         return self.s3.refuse(S3Error("RequestHeaderSectionTooLarge", 400, EXCESSIVE), request)
+
+    def _refusal(self, protocol: str, request: Request, request_id: str) -> Callable[[PegboxError], Response]:
+        match protocol:
+            case "json":
+                return _JsonRefusal(request_id)
+            case "query":
+                return _QueryRefusal(request_id)
+        return partial(self.s3.refuse, request=request)
 
     async def _body(self, request: Request, head: Head, current: Exchange) -> bytes:
         """The body; a long one is not awaited from somebody whose key is not known."""

@@ -65,7 +65,7 @@ def request(jobs: int, at_once: int) -> dict[str, Any]:
 
 def insert(store: Store, name: str, jobs: int, at_once: int) -> int:
     """A tuning job as CreateHyperParameterTuningJob leaves it."""
-    document = tuning_request.normalise({"HyperParameterTuningJobName": name, **request(jobs, at_once)}, [LOSS])
+    document = tuning_request.normalise({"HyperParameterTuningJobName": name, **request(jobs, at_once)}, [[LOSS]])
     now = time.time()
     job = TuningJob(most=jobs, at_once=at_once, seconds=None, created=now, seed=secrets.randbits(31))
     row = Resource(

@@ -318,22 +318,11 @@ TUNING: dict[str, tuple[Change, str]] = {
 }  # fmt: skip
 
 NOT_YET: dict[str, tuple[Change, str]] = {
-    "Grid": (lambda r: _config(r).update(Strategy="Grid"), "Grid"),
-    "Hyperband": (lambda r: _config(r).update(Strategy="Hyperband", StrategyConfig=_BAND), "Hyperband"),
     "warm start": (lambda r: r.update(WarmStartConfig=_WARM), "WarmStartConfig"),
     "Autotune": (lambda r: r.update(Autotune={"Mode": "Enabled"}), "Autotune"),
     "AutoParameters": (
         lambda r: _config(r)["ParameterRanges"].update(AutoParameters=[{"Name": "a", "ValueHint": "1"}]),
         "AutoParameters",
-    ),
-    "several definitions": (_several, "TrainingJobDefinitions"),
-    "early stopping": (
-        lambda r: _config(r).update(TrainingJobEarlyStoppingType="Auto"),
-        "TrainingJobEarlyStoppingType",
-    ),
-    "completion criteria": (
-        lambda r: _config(r).update(TuningJobCompletionCriteria={"TargetObjectiveMetricValue": 0.5}),
-        "TuningJobCompletionCriteria",
     ),
     "Pipe mode": (lambda r: (_channel()(r), _algorithm(r, TrainingInputMode="Pipe")), "Pipe"),
     "Pipe mode of one channel": (_channel(InputMode="Pipe"), "Pipe"),

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pegbox.domain.training_request import artifacts
 from pegbox.naming import training_job_name
 
-DEFINITION_NAME = "training-job-definition"  #: what the SDK shows for a single, unnamed definition
+_TUNING_ONLY = (
+    "StaticHyperParameters",
+    "HyperParameterTuningResourceConfig",
+    "DefinitionName",
+    "TuningObjective",
+    "HyperParameterRanges",
+)  #: of a definition: they are not a training job's
 
 
 def child_name(tuning_job: str, seed: int, created: float, number: int) -> str:
@@ -18,16 +24,21 @@ def child_name(tuning_job: str, seed: int, created: float, number: int) -> str:
     return training_job_name(tuning_job, number, digest[:8])
 
 
-def child_document(tuning: Mapping[str, Any], tuning_arn: str, name: str, tuned: Mapping[str, str]) -> dict[str, Any]:
-    """The document of a training job with these tuned hyperparameters."""
-    job = dict(tuning["TrainingJobDefinition"])
-    static = job.pop("StaticHyperParameters")
-    job.pop("HyperParameterTuningResourceConfig", None)
+def child_document(
+    definition: Mapping[str, Any],
+    tags: Sequence[Mapping[str, str]],
+    tuning_arn: str,
+    name: str,
+    tuned: Mapping[str, str],
+) -> dict[str, Any]:
+    """The document of a training job of a definition with these tuned hyperparameters."""
+    job = {key: value for key, value in definition.items() if key not in _TUNING_ONLY}
+    static = definition["StaticHyperParameters"]
     algorithm = {"EnableSageMakerMetricsTimeSeries": True, **job["AlgorithmSpecification"]}
     document = {
         **job,
         "TrainingJobName": name,
-        "Tags": tuning.get("Tags", []),
+        "Tags": list(tags),
         "TuningJobArn": tuning_arn,
         "HyperParameters": {**static, **tuned},
         "AlgorithmSpecification": algorithm,

@@ -92,6 +92,8 @@ class TrainingJob:
     outcome: Outcome | None = None
     tuned: Mapping[str, str] | None = None  #: TunedHyperParameters, of a tuning job's child
     objective: str | None = None  #: name of the tuning job's objective metric
+    definition: str | None = None  #: TrainingJobDefinitionName, of a tuning job's child
+    watched: bool = False  #: whether the tuning job wants to look whenever there is a value of the objective
     rerun: bool = False  #: whether it was tried once more because the machine was started again
     home: str | None = None  #: home directory of the server that took it, on the host that holds its slot
 
@@ -121,9 +123,9 @@ class TrainingJob:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-def created(now: float, tuned: Mapping[str, str] | None = None, objective: str | None = None) -> TrainingJob:
-    """A new job, waiting for a slot; `tuned` and `objective` are those of a tuning job's child."""
-    return _enter(TrainingJob(tuned=tuned, objective=objective), "InProgress", "Pending", now)
+def created(now: float, **child: Any) -> TrainingJob:
+    """A new job, waiting for a slot; `child` is what a tuning job says of its child: tuned, objective and so on."""
+    return _enter(TrainingJob(**child), "InProgress", "Pending", now)
 
 
 def enter(job: TrainingJob, secondary: str, phase: Phase, now: float) -> TrainingJob:

@@ -1,20 +1,24 @@
 """A tuning job: what to do next, given its training jobs.
 
 `decide` is pure and is asked again after every change; what it says depends on rows alone, so any server may ask at any
-time.  (SageMaker developer guide, "How Hyperparameter Tuning Works"; API reference, HyperParameterTuningJobConfig.)
+time.  (SageMaker developer guide, "How Hyperparameter Tuning Works", "Track and set completion criteria for your tuning
+job"; API reference, HyperParameterTuningJobConfig.)
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pegbox.domain.searches import DEFINITION_NAME, searches_of
+from pegbox.domain.standing import Standing
 from pegbox.domain.training import Outcome
 
 EARLY_FAILURES = 10  #: this many failures at the start, and nothing else, end the tuning job
 #: the service's own words
 ALL_FAILED = "All training jobs failed. Please take a look at the training jobs failures to get more details."
+TIME_IS_UP = "MaxRuntimeInSeconds of the hyperparameter tuning job is reached."
 
 TERMINAL = frozenset({"Completed", "Failed", "Stopped"})
 STATUSES = ("Completed", "InProgress", "Failed", "Stopped", "Stopping", "Deleting", "DeleteFailed")
@@ -30,13 +34,18 @@ class TuningJob:
     seconds: int | None  #: ResourceLimits.MaxRuntimeInSeconds; None is no limit
     created: float
     seed: int
-    exhausted: bool = False  #: the strategy has nothing left to propose
+    exhausted: tuple[str, ...] = ()  #: definitions in which the strategy has nothing left to propose
     failure: str | None = None  #: why it must end, also before it has
+    ending: str | None = None  #: why it ends as Completed before all training jobs were launched
+    converged: float | None = None  #: ConvergenceDetectedTime
 
     @classmethod
     def parse(cls, status: str, state: Mapping[str, Any]) -> TuningJob:
         """From its row."""
-        return cls(status=status, **state)
+        exhausted = state.get("exhausted") or ()
+        if exhausted is True:  # as it was before there could be several definitions
+            exhausted = (DEFINITION_NAME,)
+        return cls(status=status, **{**state, "exhausted": tuple(exhausted)})
 
     def dump(self) -> dict[str, Any]:
         """To its stored form; the status has a column of its own."""
@@ -44,18 +53,32 @@ class TuningJob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Child:
-    """What the tuning job must know of one of its training jobs."""
+class Criteria:
+    """What a tuning job's document says about its end; it never changes."""
 
-    number: int
-    outcome: Outcome | None  #: None while it has not ended
-    objective: float | None = None  #: final value, of one that ended Completed or Stopped
-    stopping: bool = False
+    definitions: tuple[str, ...] = (DEFINITION_NAME,)
+    dimensions: int = 1  #: tuned hyperparameters, of the definition that has most
+    target: float | None = None  #: TargetObjectiveMetricValue
+    not_improving: int | None = None  #: MaxNumberOfTrainingJobsNotImproving
+    on_convergence: bool = False  #: CompleteOnConvergence
 
-    @property
-    def active(self) -> bool:
-        """Whether it holds one of the places of MaxParallelTrainingJobs."""
-        return self.outcome is None
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Criteria:
+        """From the document."""
+        searches = searches_of(document)
+        given = document["HyperParameterTuningJobConfig"].get("TuningJobCompletionCriteria") or {}
+        return cls(
+            definitions=tuple(search.name for search in searches),
+            dimensions=max(_dimensions(search.ranges) for search in searches),
+            target=given.get("TargetObjectiveMetricValue"),
+            not_improving=(given.get("BestObjectiveNotImproving") or {}).get("MaxNumberOfTrainingJobsNotImproving"),
+            on_convergence=(given.get("ConvergenceDetected") or {}).get("CompleteOnConvergence") == "Enabled",
+        )
+
+
+def _dimensions(ranges: Mapping[str, Any]) -> int:
+    lists = ("IntegerParameterRanges", "ContinuousParameterRanges", "CategoricalParameterRanges")
+    return sum(len(ranges.get(name) or ()) for name in lists)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +96,23 @@ class StopChildren:
 
 
 @dataclass(frozen=True, slots=True)
+class NoteConvergence:
+    """The search has converged, for the first time seen now."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """A completion criterion is met: launch nothing more, stop what runs, then finish as Completed."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """End the tuning job."""
 
     status: str
-    failure: str | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,42 +122,60 @@ class Wait:
     seconds: float | None
 
 
-Instruction = Propose | StopChildren | Finish | Wait
+Instruction = Propose | StopChildren | NoteConvergence | End | Finish | Wait
 
 
-def decide(job: TuningJob, children: Sequence[Child], now: float) -> Instruction:
+def decide(job: TuningJob, standing: Standing, criteria: Criteria, now: float) -> Instruction:
     """What to do next."""
-    active = [child for child in children if child.active]
-    if ending := _ending(job, children, now):
+    active = standing.active.values()
+    if ending := _ending(job, standing):
         running = tuple(child.number for child in active if not child.stopping)
         if running:
             return StopChildren(running)
         return Wait(None) if active else ending
-    left = job.most - len(children)
-    if job.exhausted or left <= 0:
-        return Wait(runtime_left(job, now)) if active else _completed(children)
+    if job.converged is None and standing.improvement.has_converged(criteria.dimensions):
+        return NoteConvergence()
+    if reason := _met(job, standing, criteria, now):
+        return End(reason)
+    left = job.most - standing.count
+    if left <= 0 or set(job.exhausted).issuperset(criteria.definitions):
+        if active:
+            return Wait(runtime_left(job, now))
+        return _completed(standing, _exhausted(standing) if left > 0 else None)
     free = min(job.at_once - len(active), left)
     return Propose(free) if free > 0 else Wait(runtime_left(job, now))
 
 
-def _ending(job: TuningJob, children: Sequence[Child], now: float) -> Finish | None:
+def _ending(job: TuningJob, standing: Standing) -> Finish | None:
     """How the job ends once its running training jobs have been stopped, if it must end now."""
     if job.failure is not None:
         return Finish("Failed", job.failure)
     if job.status == "Stopping":
         return Finish("Stopped")
-    if _hopeless(job, children):
+    if _hopeless(job, standing):
         return Finish("Failed", ALL_FAILED)
-    left = runtime_left(job, now)
-    return _completed(children) if left is not None and left <= 0 else None
+    return None if job.ending is None else _completed(standing, job.ending)
 
 
-def _hopeless(job: TuningJob, children: Sequence[Child]) -> bool:
+def _hopeless(job: TuningJob, standing: Standing) -> bool:
     """Nothing but failures so far, and enough of them; jobs that were stopped without a result count neither way."""
-    ended = [child for child in children if not child.active]
-    failed = sum(child.outcome is Outcome.NON_RETRYABLE for child in ended)
-    stopped = sum(child.outcome is Outcome.STOPPED and child.objective is None for child in ended)
-    return failed >= min(EARLY_FAILURES, job.most) and failed + stopped == len(ended)
+    failed = standing.outcomes[Outcome.NON_RETRYABLE]
+    return failed >= min(EARLY_FAILURES, job.most) and failed + standing.stopped_empty == standing.ended
+
+
+def _met(job: TuningJob, standing: Standing, criteria: Criteria, now: float) -> str | None:
+    """The completion criterion that is met, in words."""
+    improvement = standing.improvement
+    left = runtime_left(job, now)
+    if left is not None and left <= 0:
+        return TIME_IS_UP
+    if criteria.target is not None and improvement.has_reached(criteria.target):
+        return f"A training job has reached TargetObjectiveMetricValue [{criteria.target!r}]."
+    if criteria.not_improving is not None and improvement.not_improving >= criteria.not_improving:
+        return f"The best objective has not improved for {improvement.not_improving} training jobs."
+    if criteria.on_convergence and job.converged is not None:
+        return "The search has converged."
+    return None
 
 
 def runtime_left(job: TuningJob, now: float) -> float | None:
@@ -130,7 +183,12 @@ def runtime_left(job: TuningJob, now: float) -> float | None:
     return None if job.seconds is None else job.created + job.seconds - now
 
 
-def _completed(children: Sequence[Child]) -> Finish:
-    failed = any(child.outcome in (Outcome.RETRYABLE, Outcome.NON_RETRYABLE) for child in children)
-    succeeded = any(child.outcome is Outcome.COMPLETED or child.objective is not None for child in children)
-    return Finish("Failed", ALL_FAILED) if failed and not succeeded else Finish("Completed")
+def _exhausted(standing: Standing) -> str:
+    count = standing.count
+    return f"The search space is exhausted: all of its configurations ({count}) have been tried."
+
+
+def _completed(standing: Standing, reason: str | None = None) -> Finish:
+    if standing.failed and not standing.succeeded:
+        return Finish("Failed", ALL_FAILED)
+    return Finish("Completed", reason)

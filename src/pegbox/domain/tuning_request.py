@@ -9,70 +9,102 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pegbox.domain import definition as definitions
+from pegbox.domain import strategy_rules
 from pegbox.domain.definition import refuse
 from pegbox.domain.metrics import OBJECTIVE_ALIAS, OBJECTIVE_PARAMETER, expression_of
 from pegbox.domain.ranges import Space, parse_ranges
+from pegbox.domain.searches import Search, searches_of
 
-MOST_JOBS = 750
-MOST_RANDOM_JOBS = 10_000
-MOST_PARALLEL = 100
-STRATEGIES = ("Bayesian", "Random")
-LATER_STRATEGIES = ("Grid", "Hyperband")
 LISTS = ("IntegerParameterRanges", "ContinuousParameterRanges", "CategoricalParameterRanges")
 
 _LATER = (
     ("WarmStartConfig", "Warm start"),
     ("Autotune", "Autotune"),
-    ("TrainingJobDefinitions", "A tuning job of several TrainingJobDefinitions"),
 )
+_OF_THE_LIST = ("TuningObjective", "HyperParameterRanges")  #: fields of a definition in the list form only
+_OF_THE_CONFIG = ("HyperParameterTuningJobObjective", "ParameterRanges")  #: of the single form only
+MOST_ENVIRONMENT = 48  #: variables, over all definitions
+
+Metrics = Sequence[Mapping[str, str]]  #: MetricDefinitions
 
 
-def check(request: Mapping[str, Any]) -> Space:
-    """Raise ValidationException for whatever the shapes alone cannot refuse; returns the space to search."""
+def check_forms(request: Mapping[str, Any]) -> None:
+    """Raise ValidationException unless the request has one definition, or a list of them, in the right form."""
+    single, several = request.get("TrainingJobDefinition"), request.get("TrainingJobDefinitions")
+    if bool(single) == bool(several):
+        refuse("Exactly one of TrainingJobDefinition and TrainingJobDefinitions must be given.")
+    for name, what in _LATER:
+        if request.get(name):
+            refuse(f"{what} is not supported yet: leave out {name}.")
     config = request["HyperParameterTuningJobConfig"]
-    _check_forms(request)
-    job = request["TrainingJobDefinition"]
-    definitions.check(job)
-    definitions.check_resources(resources(job))
-    _check_single(job)
-    space = parse_ranges(config.get("ParameterRanges") or {}, job.get("StaticHyperParameters") or {})
-    _check_count(space, job.get("StaticHyperParameters") or {})
-    if not config.get("HyperParameterTuningJobObjective"):
-        refuse("HyperParameterTuningJobConfig needs a HyperParameterTuningJobObjective.")
-    _check_alias(job)
-    _check_strategy(config)
-    _check_limits(config)
-    return space
+    if single:
+        _check_single(single)
+        if not config.get("HyperParameterTuningJobObjective"):
+            refuse("HyperParameterTuningJobConfig needs a HyperParameterTuningJobObjective.")
+    else:
+        _check_list(config, several or [])
 
 
-def check_objective(config: Mapping[str, Any], metrics: Sequence[Mapping[str, str]]) -> None:
+def check(request: Mapping[str, Any]) -> Sequence[Space]:
+    """Raise ValidationException for whatever the shapes alone cannot refuse; returns the space of each definition."""
+    config = request["HyperParameterTuningJobConfig"]
+    check_forms(request)
+    searches = searches_of(request)
+    spaces = [_check_search(search) for search in searches]
+    variables = sum(len(search.definition.get("Environment") or {}) for search in searches)
+    if variables > MOST_ENVIRONMENT:
+        refuse(f"The definitions have {variables} Environment variables in all; the limit is {MOST_ENVIRONMENT}.")
+    strategy_rules.check(config, searches, spaces)
+    return spaces
+
+
+def check_objective(search: Search, metrics: Metrics) -> None:
     """Raise ValidationException unless one of the metric definitions yields the objective."""
-    if expression_of(metrics, config["HyperParameterTuningJobObjective"]["MetricName"]) is None:
+    if expression_of(metrics, search.metric) is None:
         refuse(
             "A metric is required for this hyperparameter tuning job objective. "
             "Provide a metric in the metric definitions."
         )
 
 
-def normalise(request: Mapping[str, Any], metrics: Sequence[Mapping[str, str]]) -> dict[str, Any]:
-    """The request with the defaults that Describe reports; `metrics` are the user's and the built-in's definitions."""
+def normalise(request: Mapping[str, Any], metrics: Sequence[Metrics]) -> dict[str, Any]:
+    """The request with the defaults that Describe reports.
+
+    metrics: for each definition, the user's own and those of a built-in.
+    """
     config = request["HyperParameterTuningJobConfig"]
-    objective = config["HyperParameterTuningJobObjective"]["MetricName"]
-    ranges = config.get("ParameterRanges") or {}
-    job = definitions.normalise(request["TrainingJobDefinition"])
-    alias = {"Name": OBJECTIVE_ALIAS, "Regex": expression_of(metrics, objective)}
-    job["AlgorithmSpecification"] = {**job["AlgorithmSpecification"], "MetricDefinitions": [*metrics, alias]}
-    job["StaticHyperParameters"] = {**(job.get("StaticHyperParameters") or {}), OBJECTIVE_PARAMETER: objective}
-    job["ResourceConfig"] = resources(job)
-    return {
+    searches = searches_of(request)
+    spaces = [parse_ranges(search.ranges, search.static) for search in searches]
+    jobs = [_normal_definition(search, known) for search, known in zip(searches, metrics, strict=True)]
+    normal = {
         "HyperParameterTuningJobName": request["HyperParameterTuningJobName"],
         "HyperParameterTuningJobConfig": {
             "TrainingJobEarlyStoppingType": "Off",
             **config,
-            "ParameterRanges": {**ranges, **{name: ranges.get(name) or [] for name in LISTS}},
+            "ResourceLimits": strategy_rules.limits(config, spaces),
         },
-        "TrainingJobDefinition": job,
     }
+    if request.get("TrainingJobDefinitions"):
+        several = [
+            {**job, "HyperParameterRanges": _all_lists(search.ranges)}
+            for job, search in zip(jobs, searches, strict=True)
+        ]
+        return {**normal, "TrainingJobDefinitions": several}
+    normal["HyperParameterTuningJobConfig"]["ParameterRanges"] = _all_lists(searches[0].ranges)
+    return {**normal, "TrainingJobDefinition": jobs[0]}
+
+
+def _normal_definition(search: Search, metrics: Metrics) -> dict[str, Any]:
+    job = definitions.normalise(search.definition)
+    alias = {"Name": OBJECTIVE_ALIAS, "Regex": expression_of(metrics, search.metric)}
+    job["AlgorithmSpecification"] = {**job["AlgorithmSpecification"], "MetricDefinitions": [*metrics, alias]}
+    job["StaticHyperParameters"] = {**search.static, OBJECTIVE_PARAMETER: search.metric}
+    job["ResourceConfig"] = resources(job)
+    return job
+
+
+def _all_lists(ranges: Mapping[str, Any]) -> dict[str, Any]:
+    return {**ranges, **{name: ranges.get(name) or [] for name in LISTS}}
 
 
 def resources(job: Mapping[str, Any]) -> dict[str, Any]:
@@ -87,22 +119,45 @@ def resources(job: Mapping[str, Any]) -> dict[str, Any]:
     return {"VolumeSizeInGB": 1, **tuning}
 
 
-def _check_forms(request: Mapping[str, Any]) -> None:
-    single, several = request.get("TrainingJobDefinition"), request.get("TrainingJobDefinitions")
-    if bool(single) == bool(several):
-        refuse("Exactly one of TrainingJobDefinition and TrainingJobDefinitions must be given.")
-    for name, what in _LATER:
-        if request.get(name):
-            refuse(f"{what} is not supported yet: leave out {name}.")
+def _check_search(search: Search) -> Space:
+    job = search.definition
+    definitions.check(job)
+    definitions.check_resources(resources(job))
+    space = parse_ranges(search.ranges, search.static)
+    _check_count(space, search.static)
+    _check_alias(job)
+    return space
 
 
 def _check_single(job: Mapping[str, Any]) -> None:
-    for name in ("TuningObjective", "HyperParameterRanges"):
+    for name in _OF_THE_LIST:
         if job.get(name):
             refuse(
                 f"{name} belongs to TrainingJobDefinitions: "
                 "in the single form give it in HyperParameterTuningJobConfig."
             )
+
+
+def _check_list(config: Mapping[str, Any], jobs: Sequence[Mapping[str, Any]]) -> None:
+    for field in _OF_THE_CONFIG:
+        if config.get(field):
+            refuse(
+                f"HyperParameterTuningJobConfig.{field} is for a single TrainingJobDefinition: with "
+                "TrainingJobDefinitions each definition has its own TuningObjective and HyperParameterRanges."
+            )
+    names: set[str] = set()
+    for job in jobs:
+        name = job.get("DefinitionName") or ""
+        if not name:
+            refuse("Each of the TrainingJobDefinitions needs a DefinitionName.")
+        if name in names:
+            refuse(f"The DefinitionName [{name}] is used more than once. Names must be unique within a tuning job.")
+        names.add(name)
+        for field in _OF_THE_LIST:
+            if not job.get(field):
+                refuse(f"The training job definition [{name}] needs a {field}.")
+    if len({job["TuningObjective"]["Type"] for job in jobs}) > 1:
+        refuse("The TuningObjective of all TrainingJobDefinitions must have the same Type: results are compared.")
 
 
 def _check_alias(job: Mapping[str, Any]) -> None:
@@ -120,29 +175,3 @@ def _check_count(space: Space, static: Mapping[str, str]) -> None:
             f"A training job can have at most {definitions.MOST_HYPERPARAMETERS} hyperparameters; this tuning job's "
             f"would have {count}: {len(space.parameters)} tuned, {len(static)} static and {OBJECTIVE_PARAMETER}."
         )
-
-
-def _check_strategy(config: Mapping[str, Any]) -> None:
-    strategy = config["Strategy"]
-    if strategy in LATER_STRATEGIES:
-        refuse(f"The strategy {strategy} is not supported yet: use {' or '.join(STRATEGIES)}.")
-    if config.get("StrategyConfig"):
-        refuse("StrategyConfig is for the Hyperband strategy: leave it out.")
-    if config.get("TrainingJobEarlyStoppingType", "Off") != "Off":
-        refuse("TrainingJobEarlyStoppingType Auto is not supported yet: use Off.")
-    if config.get("TuningJobCompletionCriteria"):
-        refuse("TuningJobCompletionCriteria is not supported yet: leave it out.")
-
-
-def _check_limits(config: Mapping[str, Any]) -> None:
-    limits, strategy = config["ResourceLimits"], config["Strategy"]
-    most, at_once = limits.get("MaxNumberOfTrainingJobs"), limits["MaxParallelTrainingJobs"]
-    if most is None:
-        refuse("ResourceLimits.MaxNumberOfTrainingJobs is required with this strategy.")
-    ceiling = MOST_RANDOM_JOBS if strategy == "Random" else MOST_JOBS
-    if most > ceiling:
-        refuse(f"MaxNumberOfTrainingJobs [{most}] is above the limit [{ceiling}] for the {strategy} strategy.")
-    if at_once > most:
-        refuse(f"MaxParallelTrainingJobs [{at_once}] can't be greater than MaxNumberOfTrainingJobs [{most}].")
-    if at_once > MOST_PARALLEL:
-        refuse(f"MaxParallelTrainingJobs [{at_once}] is above the limit [{MOST_PARALLEL}].")

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from pegbox.domain.training import Phase, TrainingJob
 from pegbox.engine.ballast import Ballast
+from pegbox.engine.followed import FollowedJobs
 from pegbox.engine.observer import Observer, Unobserved
 from pegbox.engine.outage import Outage
 from pegbox.engine.proposer import Proposer
-from pegbox.engine.tuned import TunedValues
 from pegbox.executors.base import Executor
 from pegbox.objects.base import ObjectStore
 from pegbox.settings import Settings
@@ -34,7 +34,7 @@ class Context:
     database: Outage  #: tells the log of a database that does not answer
     ballast: Ballast  #: room for the database when its disk is full
     observer: Observer = field(default_factory=Unobserved)
-    tuned: TunedValues = field(default_factory=TunedValues)
+    followed: FollowedJobs = field(default_factory=FollowedJobs)
 
 
 def attempt_directory(home: str, resource_id: int, attempt: int) -> Path:

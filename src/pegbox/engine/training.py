@@ -414,9 +414,15 @@ class TrainingWork:
 
     def _transact(self, job: TrainingJob, **columns: Any) -> None:
         now = time.monotonic()
+        is_news = job.watched and any(point.metric == job.objective for point in self._unsaved)
+        watcher = [self._resource.parent_id] if is_news and self._resource.parent_id is not None else []
         with self._context.store.transaction(lasting=False) as tx:  # every step but the end is done again
             self._save(tx, job, **columns)
+            if watcher:
+                tx.mark_due(watcher)
         self._confirmed = now
+        if watcher:
+            self._context.poke(watcher)
 
     def _save(self, tx: Transaction, job: TrainingJob, **columns: Any) -> None:
         changed = replace(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import structlog
@@ -12,18 +12,20 @@ from pegbox.algorithms.base import Algorithm
 from pegbox.algorithms.registry import program_of
 from pegbox.crashpoints import AFTER, reach
 from pegbox.domain import training, tuning
-from pegbox.domain.children import child_document, child_name
+from pegbox.domain.allocation import share_out
 from pegbox.domain.ranges import parse_ranges
-from pegbox.domain.training import Outcome, StopReason, TrainingJob
-from pegbox.domain.tuning import Child, TuningJob
+from pegbox.domain.searches import Search, searches_of
+from pegbox.domain.training import StopReason, TrainingJob
+from pegbox.domain.tuning import Criteria, TuningJob
+from pegbox.engine import stopping
 from pegbox.engine.context import Context
+from pegbox.engine.followed import Followed
+from pegbox.engine.launching import child_row
 from pegbox.engine.observer import step
 from pegbox.engine.obstacles import Hindered
-from pegbox.engine.proposer import Question
-from pegbox.naming import arn
-from pegbox.store.base import Child as ChildRow
-from pegbox.store.base import Kind, Resource, Transaction, changing
-from pegbox.strategies.base import Candidate, Goal, Limits, Study, Trial, TrialState
+from pegbox.engine.proposer import Answer, Question
+from pegbox.store.base import Resource, Transaction, changing
+from pegbox.strategies.base import Candidate, Goal, Limits, Study
 
 log = structlog.get_logger()
 
@@ -37,22 +39,41 @@ class TuningWork:
         self._context = context
         self._resource = resource
         self._job = TuningJob.parse(resource.status, resource.state)
+        self._config = resource.document["HyperParameterTuningJobConfig"]
+        self._searches = searches_of(resource.document)
+        self._criteria = Criteria.of(resource.document)
+        self._rule = stopping.rule_of(resource.document, self._job.seed)
 
     def run(self) -> float | None:
         """Do what can be done now; returns the seconds until the next look, or None for never."""
+        if self._job.status in tuning.TERMINAL:
+            return None
+        followed = self._context.followed.take(self._resource.id)
+        followed = followed or Followed(self._searches, curves=self._rule is not None)
+        seconds = self._go_on(followed)
+        if self._job.status not in tuning.TERMINAL:
+            self._context.followed.keep(self._resource.id, followed)
+        return seconds
+
+    def _go_on(self, followed: Followed) -> float | None:
         while self._job.status not in tuning.TERMINAL:
             with self._context.store.reading() as tx:
-                children = tx.children(self._resource.id)
-            match tuning.decide(self._job, [_child(row) for row in children], self._context.clock()):
+                followed.refresh(tx, self._resource.id)
+            if self._rule is not None and (numbers := self._rule.to_stop(followed)):
+                self._stop(followed, numbers)
+                continue
+            match tuning.decide(self._job, followed.standing, self._criteria, self._context.clock()):
                 case tuning.Propose(count=count):
-                    if self._propose(children, count):
+                    if self._propose(followed, count):
                         return _patience(tuning.runtime_left(self._job, self._context.clock()))
                 case tuning.StopChildren(numbers=numbers):
-                    self._stop([row.id for row in children if row.number in numbers])
-                case tuning.Finish(status=status, failure=failure):
-                    self._transact(replace(self._job, status=status, failure=failure))
-                    self._context.observer.ended(self._resource.kind, status)
-                    log.info("tuning job ended", status=status, reason=failure)
+                    self._stop(followed, numbers)
+                case tuning.NoteConvergence():
+                    self._transact(replace(self._job, converged=self._context.clock()))
+                case tuning.End(reason=reason):
+                    self._transact(replace(self._job, ending=reason))
+                case tuning.Finish(status=status, reason=reason):
+                    self._finish(status, reason)
                 case tuning.Wait(seconds=seconds):
                     return _patience(seconds)
         return None
@@ -66,23 +87,40 @@ class TuningWork:
         elif self._job.status not in tuning.TERMINAL:
             self._transact(replace(self._job, status="Failed"))
 
+    def _finish(self, status: str, reason: str | None) -> None:
+        failure = reason if status == "Failed" else self._job.failure
+        ending = reason if status == "Completed" else self._job.ending
+        self._transact(replace(self._job, status=status, failure=failure, ending=ending))
+        self._context.observer.ended(self._resource.kind, status)
+        log.info("tuning job ended", status=status, reason=reason)
+
     @step
-    def _propose(self, children: Sequence[ChildRow], count: int) -> bool:
+    def _propose(self, followed: Followed, count: int) -> bool:
         """Launch what the strategy proposes; True when there is nothing to do before a training job ends."""
-        strategy = self._resource.document["HyperParameterTuningJobConfig"]["Strategy"]
-        if not children:
-            self._context.executor.prepare(self._trainer())
-        began = time.perf_counter()
-        answer = self._context.proposer.ask(Question(strategy, self._study(children), count))
-        self._context.observer.asked(strategy, time.perf_counter() - began, answer.fault is not None)
-        if answer.fault:
-            log.warning("the strategy failed", strategy=strategy, fault=answer.fault)
-        reach(AFTER, "proposal")
+        if not followed.count:
+            for search in self._searches:
+                self._context.executor.prepare(_trainer(search))
+        standing = followed.standing
+        shares = share_out(
+            count,
+            self._job.most,
+            [standing.of_search(place) for place in range(len(self._searches))],
+            standing.results,
+            [search.name not in self._job.exhausted for search in self._searches],
+            self._searches[0].maximize,
+        )
+        done = [self._propose_for(followed, place, share) for place, share in enumerate(shares) if share]
+        return all(done)
+
+    def _propose_for(self, followed: Followed, place: int, count: int) -> bool:
+        """The same for one definition."""
+        answer = self._ask(followed, place, count)
         if answer.candidates:
-            self._launch(len(children), answer.candidates)
+            self._launch(followed, place, answer.candidates)
             return len(answer.candidates) >= count
         if answer.exhausted:
-            self._transact(replace(self._job, exhausted=True))
+            name = self._searches[place].name
+            self._transact(replace(self._job, exhausted=(*self._job.exhausted, name)))
         elif answer.fault and answer.is_passing:
             raise Hindered("The search strategy gives no answer. See the server's log.")
         elif answer.fault:
@@ -92,66 +130,55 @@ class TuningWork:
             return True  # it wants to see a result first
         return False
 
-    def _launch(self, launched: int, candidates: Sequence[Candidate]) -> None:
+    def _ask(self, followed: Followed, place: int, count: int) -> Answer:
+        strategy = self._config["Strategy"]
+        began = time.perf_counter()
+        answer = self._context.proposer.ask(Question(strategy, self._study(followed, place), count))
+        self._context.observer.asked(strategy, time.perf_counter() - began, answer.fault is not None)
+        if answer.fault:
+            log.warning("the strategy failed", strategy=strategy, fault=answer.fault)
+        reach(AFTER, "proposal")
+        return answer
+
+    def _study(self, followed: Followed, place: int) -> Study:
+        search = self._searches[place]
+        return Study(
+            space=parse_ranges(search.ranges, search.static),
+            goal=Goal.MAXIMIZE if search.maximize else Goal.MINIMIZE,
+            limits=Limits(most=self._job.most, at_once=self._job.at_once),
+            seed=self._job.seed + place,  # two definitions with one space are two searches
+            trials=tuple(followed.trials[place]),
+        )
+
+    def _launch(self, followed: Followed, place: int, candidates: Sequence[Candidate]) -> None:
         """Insert the new training jobs, all or none; names and numbers are the same when this is done again."""
+        search, now = self._searches[place], self._context.clock()
+        launched = followed.highest
         with self._context.store.transaction(lasting=False) as tx:  # proposed again, they are the same
             self._save(tx, self._job)
             rows = [
-                self._insert(tx, launched + place, candidate) for place, candidate in enumerate(candidates, start=1)
+                tx.insert(
+                    child_row(
+                        self._resource,
+                        self._job,
+                        search,
+                        number,
+                        candidate.values,
+                        now,
+                        watched=self._rule is not None,
+                    )
+                )
+                for number, candidate in enumerate(candidates, start=launched + 1)
             ]
-        self._context.tuned.add(
-            self._resource.id, {row.id: candidate.values for row, candidate in zip(rows, candidates, strict=True)}
-        )
+        followed.add(rows, place, [candidate.values for candidate in candidates])
         self._context.poke([row.id for row in rows])
 
-    def _insert(self, tx: Transaction, number: int, candidate: Candidate) -> Resource:
-        resource, now = self._resource, self._context.clock()
-        config = resource.document["HyperParameterTuningJobConfig"]
-        name = child_name(resource.name, self._job.seed, self._job.created, number)
-        own = arn(Kind.TUNING_JOB, resource.name, account=resource.account, region=resource.region)
-        job = training.created(
-            now, tuned=candidate.values, objective=config["HyperParameterTuningJobObjective"]["MetricName"]
-        )
-        return tx.insert(
-            Resource(
-                account=resource.account,
-                region=resource.region,
-                kind=Kind.TRAINING_JOB,
-                name=name,
-                parent_id=resource.id,
-                number=number,
-                status=job.status,
-                created_at=now,
-                modified_at=now,
-                document=child_document(resource.document, own, name, candidate.values),
-                state=job.dump(),
-                due_at=0.0,
-            )
-        )
-
-    def _trainer(self) -> str | None:
-        """The module of the built-in algorithm that the training jobs will run, if they do."""
-        job = self._resource.document["TrainingJobDefinition"]
-        meaning = program_of(job["AlgorithmSpecification"]["TrainingImage"], job["StaticHyperParameters"])
-        return meaning.trainer if isinstance(meaning, Algorithm) else None
-
     @step
-    def _stop(self, identities: Sequence[int]) -> None:
+    def _stop(self, followed: Followed, numbers: Sequence[int]) -> None:
+        identities = [followed.rows[number].id for number in numbers]
         for identity in identities:
             stop_training_job(self._context, identity, StopReason.TUNING)
         self._context.poke(identities)
-
-    def _study(self, children: Sequence[ChildRow]) -> Study:
-        document = self._resource.document
-        config = document["HyperParameterTuningJobConfig"]
-        values = self._context.tuned.of(self._context.store, self._resource.id, [row.id for row in children])
-        return Study(
-            space=parse_ranges(config["ParameterRanges"], document["TrainingJobDefinition"]["StaticHyperParameters"]),
-            goal=Goal(config["HyperParameterTuningJobObjective"]["Type"]),
-            limits=Limits(most=self._job.most, at_once=self._job.at_once),
-            seed=self._job.seed,
-            trials=tuple(_trial(row, values[row.id]) for row in children),
-        )
 
     def _transact(self, job: TuningJob) -> None:
         with self._context.store.transaction() as tx:
@@ -170,6 +197,12 @@ def _patience(left: float | None) -> float:
     return LOOK if left is None else min(LOOK, max(0.05, left))
 
 
+def _trainer(search: Search) -> str | None:
+    """The module of the built-in algorithm that the training jobs of a definition will run, if they do."""
+    meaning = program_of(search.definition["AlgorithmSpecification"]["TrainingImage"], search.static)
+    return meaning.trainer if isinstance(meaning, Algorithm) else None
+
+
 def stop_training_job(context: Context, identity: int, reason: StopReason) -> None:
     """Ask a training job to stop, whoever works on it now; one that has ended is left alone."""
 
@@ -182,24 +215,3 @@ def stop_training_job(context: Context, identity: int, reason: StopReason) -> No
             tx.mark_due([identity])
 
     changing(context.store, stop)
-
-
-def _child(row: ChildRow) -> Child:
-    return Child(
-        number=row.number,
-        outcome=Outcome(row.outcome) if row.outcome else None,
-        objective=row.objective,
-        stopping=row.status == "Stopping",
-    )
-
-
-def _trial(row: ChildRow, values: Mapping[str, str]) -> Trial:
-    return Trial(number=row.number, values=values, state=_trial_state(row), objective=row.objective)
-
-
-def _trial_state(row: ChildRow) -> TrialState:
-    if row.outcome is None:
-        return TrialState.RUNNING
-    if row.objective is None:
-        return TrialState.FAILED
-    return TrialState.FINISHED if row.outcome == Outcome.COMPLETED else TrialState.STOPPED

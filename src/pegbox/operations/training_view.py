@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pegbox.domain.children import DEFINITION_NAME
 from pegbox.domain.metrics import final_values
+from pegbox.domain.searches import DEFINITION_NAME
 from pegbox.domain.training import Outcome, TrainingJob
 from pegbox.naming import arn
 from pegbox.store.base import Resource
@@ -43,7 +43,7 @@ def tuning_summary(row: Resource, tuning_job: str, goal: str) -> dict[str, Any]:
     final = {"Type": goal, "MetricName": job.objective, "Value": value}
     return {
         **_summary(row, job),
-        "TrainingJobDefinitionName": DEFINITION_NAME,
+        "TrainingJobDefinitionName": job.definition or DEFINITION_NAME,
         "TuningJobName": tuning_job,
         "TrainingStartTime": job.started,
         "TunedHyperParameters": job.tuned,

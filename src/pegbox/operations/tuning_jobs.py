@@ -10,6 +10,7 @@ import structlog
 from pegbox.algorithms.base import Kind as RangeKind
 from pegbox.domain import tuning, tuning_request
 from pegbox.domain.ranges import Categorical, Integer, Space
+from pegbox.domain.searches import Search, searches_of
 from pegbox.domain.tuning import TuningJob
 from pegbox.errors import ResourceInUse, ResourceLimitExceeded, ResourceNotFound, ValidationException
 from pegbox.operations import locations, tags, training_view, tuning_view
@@ -44,12 +45,9 @@ def create_hyper_parameter_tuning_job(
 ) -> dict[str, str]:
     """Start a search for the best training job."""
     document = cast(dict[str, Any], request)
-    space = tuning_request.check(document)
-    locations.check(document["TrainingJobDefinition"])
+    spaces = tuning_request.check(document)
     labels = tags.checked(document)
-    metrics = metric_definitions(document["TrainingJobDefinition"], call)
-    _check_built_in(document, space, call)
-    tuning_request.check_objective(document["HyperParameterTuningJobConfig"], metrics)
+    metrics = [_checked(search, space, call) for search, space in zip(searches_of(document), spaces, strict=True)]
     row = _row(document | {"Tags": labels}, tuning_request.normalise(document, metrics), call)
     try:
         with call.store.transaction() as tx:
@@ -160,15 +158,24 @@ def _row(request: dict[str, Any], document: dict[str, Any], call: Call) -> Resou
     )
 
 
-def _check_built_in(document: dict[str, Any], space: Space, call: Call) -> None:
+def _checked(search: Search, space: Space, call: Call) -> list[dict[str, str]]:
+    """The metric definitions of a definition whose places, algorithm and objective are possible."""
+    job = dict(search.definition)
+    locations.check(job)
+    metrics = metric_definitions(job, call)
+    _check_built_in(search, space, call)
+    tuning_request.check_objective(search, metrics)
+    return metrics
+
+
+def _check_built_in(search: Search, space: Space, call: Call) -> None:
     """A built-in is known: what it cannot tune or does not emit is refused before any job runs."""
-    job = document["TrainingJobDefinition"]
+    job = dict(search.definition)
     algorithm = built_in(job, call)
     if algorithm is None:
         return
     own = {item["Name"] for item in job["AlgorithmSpecification"].get("MetricDefinitions") or []}
-    objective = document["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"]["MetricName"]
-    algorithm.check_objective(objective, own)
+    algorithm.check_objective(search.metric, own)
     algorithm.check_channels([channel["ChannelName"] for channel in job.get("InputDataConfig") or []])
     for parameter in space.parameters:
         if isinstance(parameter, Categorical):

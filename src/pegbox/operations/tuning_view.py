@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pegbox.domain.searches import searches_of
+from pegbox.domain.standing import Improvement
 from pegbox.domain.tuning import TuningJob
 from pegbox.naming import arn
 from pegbox.operations.training_view import tuning_summary
@@ -18,7 +20,7 @@ def tuning_job_arn(row: Resource) -> str:
 
 def goal_of(row: Resource) -> str:
     """Maximize or Minimize."""
-    return str(row.document["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"]["Type"])
+    return "Maximize" if searches_of(row.document)[0].maximize else "Minimize"
 
 
 def description(row: Resource, tx: Transaction, now: float) -> dict[str, Any]:
@@ -30,9 +32,20 @@ def description(row: Resource, tx: Transaction, now: float) -> dict[str, Any]:
         **row.document,
         **_common(row, tx.tally([row.id])[row.id]),
         "BestTrainingJob": None if best is None else tuning_summary(best, row.name, goal),
-        "FailureReason": job.failure if row.ended_at else None,
+        "FailureReason": (job.failure or job.ending) if row.ended_at else None,
+        "TuningJobCompletionDetails": {
+            "NumberOfTrainingJobsObjectiveNotImproving": _not_improving(tx.results(row.id), goal),
+            "ConvergenceDetectedTime": job.converged,
+        },
         "ConsumedResources": {"RuntimeInSeconds": max(0, round((row.ended_at or now) - row.created_at))},
     }
+
+
+def _not_improving(results: Sequence[float], goal: str) -> int:
+    improvement = Improvement(goal == "Maximize")
+    for value in results:
+        improvement.add(value)
+    return improvement.not_improving
 
 
 def summary(row: Resource, tallies: Mapping[int, Sequence[Tally]]) -> dict[str, Any]:

@@ -94,6 +94,8 @@ class Child:
     status: str
     outcome: str | None
     objective: float | None
+    ended_at: float | None
+    version: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,8 +189,8 @@ class Transaction(Protocol):
         """How many resources of a kind have not ended; nobody else is told before the transaction is over."""
         ...
 
-    def children(self, parent_id: int) -> Sequence[Child]:
-        """All children in launch order."""
+    def children(self, parent_id: int, above: int = 0, also: Collection[int] = ()) -> Sequence[Child]:
+        """The children whose number is greater than `above`, and those with the ids `also`, in launch order."""
         ...
 
     def states(self, identities: Collection[int]) -> Mapping[int, Mapping[str, Any]]:
@@ -226,8 +228,12 @@ class Transaction(Protocol):
         """Store points; those already there are left as they are."""
         ...
 
-    def curves(self, identities: Collection[int], metric: str) -> Mapping[int, Sequence[float]]:
-        """All values of a metric, oldest first, by resource."""
+    def results(self, parent_id: int) -> Sequence[float]:
+        """The final objectives of a parent's children, in the order in which they ended."""
+        ...
+
+    def curve(self, identity: int, metric: str, after: tuple[int, int] = (0, -1)) -> Sequence[tuple[int, int, float]]:
+        """The values of a metric whose (attempt, offset) is greater than `after`, as (attempt, offset, value), in order."""
         ...
 
 

@@ -22,6 +22,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    tuple_,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -40,7 +41,6 @@ from pegbox.store.base import (
     Stale,
     Tally,
 )
-from pegbox.store.connections import unhurried
 from pegbox.store.prepared import Prepared
 from pegbox.store.rows import CHANGING, changed_columns, to_columns, to_resource
 
@@ -86,11 +86,27 @@ _by_id = Prepared(select(_rows).where(_rows.c.id == bindparam("row")))
 _by_name = Prepared(
     select(_rows).where(*(_rows.c[name] == bindparam(name) for name in ("account", "region", "kind", "key")))
 )
-_children = Prepared(
-    select(_rows.c.id, _rows.c.number, _rows.c.status, _rows.c.outcome, _rows.c.objective)
-    .where(_rows.c.parent_id == bindparam("parent"))
-    .order_by(_rows.c.number)
+_child = select(
+    *(_rows.c[name] for name in ("id", "number", "status", "outcome", "objective", "ended_at", "version"))
+).where(_rows.c.parent_id == bindparam("parent"))
+_children = Prepared(_child.where(_rows.c.number > bindparam("above")).order_by(_rows.c.number))
+_named_children = Prepared(_child.where(_rows.c.id.in_(bindparam("rows", expanding=True))).order_by(_rows.c.number))
+_results = Prepared(
+    select(_rows.c.objective)
+    .where(_rows.c.parent_id == bindparam("parent"), _rows.c.objective.is_not(None), _rows.c.ended_at.is_not(None))
+    .order_by(_rows.c.ended_at, _rows.c.id)
 )
+_points = schema.point.c
+_curve = Prepared(
+    select(_points.attempt, _points.offset, _points.value)
+    .where(
+        _points.resource_id == bindparam("row"),
+        _points.metric == bindparam("metric"),
+        tuple_(_points.attempt, _points.offset) > tuple_(bindparam("attempt"), bindparam("offset")),
+    )
+    .order_by(_points.attempt, _points.offset)
+)
+
 _has_objective = _rows.c.objective.is_not(None)
 _group = (_rows.c.parent_id, _rows.c.status, _rows.c.outcome, _has_objective)
 _tally = Prepared(
@@ -147,12 +163,23 @@ class SqlTransaction:
         given = {"account": account, "region": region, "kind": kind.value}
         return int(_live.rows(self.connection, given)[0][0])
 
-    def children(self, parent_id: int) -> Sequence[Child]:
-        """All children, in a few columns."""
-        found = _children.rows(self.connection, {"parent": parent_id})
+    def children(self, parent_id: int, above: int = 0, also: Collection[int] = ()) -> Sequence[Child]:
+        """Children, in a few columns."""
+        found = list(_children.rows(self.connection, {"parent": parent_id, "above": above}))
+        if also:
+            named = _named_children.rows(self.connection, {"parent": parent_id, "rows": list(also)})
+            found = [row for row in named if row[1] <= above] + found
         return [
-            Child(id=identity, number=number, status=status, outcome=outcome, objective=objective)
-            for identity, number, status, outcome, objective in found
+            Child(
+                id=identity,
+                number=number,
+                status=status,
+                outcome=outcome,
+                objective=objective,
+                ended_at=ended_at,
+                version=version,
+            )
+            for identity, number, status, outcome, objective, ended_at, version in found
         ]
 
     def states(self, identities: Collection[int]) -> Mapping[int, Mapping[str, Any]]:
@@ -222,19 +249,14 @@ class SqlTransaction:
         ]
         _add_points[self._dialect].change_each(self.connection, rows)
 
-    def curves(self, identities: Collection[int], metric: str) -> Mapping[int, Sequence[float]]:
-        """All values of a metric by resource."""
-        points = schema.point.c
-        found = (
-            select(points.resource_id, points.value)
-            .where(points.resource_id.in_(list(identities)), points.metric == metric)
-            .order_by(points.resource_id, points.at, points.attempt, points.offset)
-        )
-        curves: dict[int, list[float]] = {identity: [] for identity in identities}
-        with unhurried(self.connection):  # there may be millions to sort
-            for identity, value in self.connection.execute(found):
-                curves[identity].append(value)
-        return curves
+    def results(self, parent_id: int) -> Sequence[float]:
+        """Final objectives as they came."""
+        return [value for (value,) in _results.rows(self.connection, {"parent": parent_id})]
+
+    def curve(self, identity: int, metric: str, after: tuple[int, int] = (0, -1)) -> Sequence[tuple[int, int, float]]:
+        """The values of a metric, from a place on."""
+        given = {"row": identity, "metric": metric, "attempt": after[0], "offset": after[1]}
+        return [(attempt, offset, value) for attempt, offset, value in _curve.rows(self.connection, given)]
 
     def _one(self, wanted: Prepared, given: Mapping[str, Any]) -> Resource:
         row = wanted.first(self.connection, given)

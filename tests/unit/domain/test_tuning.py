@@ -9,8 +9,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pegbox.domain.searches import DEFINITION_NAME
+from pegbox.domain.standing import Child, Standing
 from pegbox.domain.training import Outcome
-from pegbox.domain.tuning import ALL_FAILED, Child, Finish, Instruction, Propose, StopChildren, TuningJob, Wait, decide
+from pegbox.domain.tuning import (
+    ALL_FAILED,
+    TIME_IS_UP,
+    Criteria,
+    End,
+    Finish,
+    Instruction,
+    NoteConvergence,
+    Propose,
+    StopChildren,
+    TuningJob,
+    Wait,
+    decide,
+)
 
 NOON = 1_000_000.0
 
@@ -29,6 +44,10 @@ def failed(number: int, outcome: Outcome = Outcome.NON_RETRYABLE) -> Child:
 
 def stopped(number: int, objective: float | None = None) -> Child:
     return Child(number=number, outcome=Outcome.STOPPED, objective=objective)
+
+
+def exhausted(count: int) -> str:
+    return f"The search space is exhausted: all of its configurations ({count}) have been tried."
 
 
 def running(number: int, *, stopping: bool = False) -> Child:
@@ -53,15 +72,19 @@ def running(number: int, *, stopping: bool = False) -> Child:
         (a_tuning_job(failure="why"), [done(1), running(2)], StopChildren((2,))),
         (a_tuning_job(failure="why"), [done(1), running(2, stopping=True)], Wait(None)),
         (a_tuning_job(failure="why", status="Stopping"), [done(1)], Finish("Failed", "why")),
-        (a_tuning_job(exhausted=True), [done(1), running(2)], Wait(None)),
-        (a_tuning_job(exhausted=True), [done(1), done(2)], Finish("Completed")),
-        (a_tuning_job(exhausted=True), [], Finish("Completed")),
+        (a_tuning_job(exhausted=(DEFINITION_NAME,)), [done(1), running(2)], Wait(None)),
+        (a_tuning_job(exhausted=(DEFINITION_NAME,)), [done(1), done(2)], Finish("Completed", exhausted(2))),
+        (a_tuning_job(exhausted=(DEFINITION_NAME,)), [], Finish("Completed", exhausted(0))),
         (a_tuning_job(status="Stopping"), [done(1), running(2), running(3)], StopChildren((2, 3))),
         (a_tuning_job(status="Stopping"), [done(1), running(2, stopping=True)], Wait(None)),
         (a_tuning_job(status="Stopping"), [], Finish("Stopped")),
-        (a_tuning_job(seconds=120, created=NOON - 100), [running(1)] * 3, Wait(20.0)),
-        (a_tuning_job(seconds=120, created=NOON - 120), [done(1), running(2)], StopChildren((2,))),
-        (a_tuning_job(seconds=120, created=NOON - 121), [done(1)], Finish("Completed")),
+        (a_tuning_job(seconds=120, created=NOON - 100), [running(1), running(2), running(3)], Wait(20.0)),
+        (a_tuning_job(seconds=120, created=NOON - 120), [done(1), running(2)], End(TIME_IS_UP)),
+        (a_tuning_job(ending="why"), [done(1), running(2)], StopChildren((2,))),
+        (a_tuning_job(ending="why"), [done(1), running(2, stopping=True)], Wait(None)),
+        (a_tuning_job(ending="why"), [done(1)], Finish("Completed", "why")),
+        (a_tuning_job(ending="why"), [failed(1)], Finish("Failed", ALL_FAILED)),
+        (a_tuning_job(ending="why", status="Stopping"), [done(1)], Finish("Stopped")),
         (a_tuning_job(), [failed(number) for number in range(1, 11)], Finish("Failed", ALL_FAILED)),
         (a_tuning_job(), [*(failed(number) for number in range(1, 11)), running(11)], StopChildren((11,))),
         (a_tuning_job(), [failed(number) for number in range(1, 10)], Propose(3)),
@@ -69,7 +92,33 @@ def running(number: int, *, stopping: bool = False) -> Child:
     ],
 )
 def test_what_comes_next(job: TuningJob, children: list[Child], instruction: Instruction) -> None:
-    assert decide(job, children, NOON) == instruction
+    assert decide(job, Standing.of(children), Criteria(), NOON) == instruction
+
+
+TARGET = "A training job has reached TargetObjectiveMetricValue [0.25]."
+IDLE = "The best objective has not improved for 3 training jobs."
+CONVERGED = "The search has converged."
+
+
+@pytest.mark.parametrize(
+    ("job", "criteria", "objectives", "instruction"),
+    [
+        (a_tuning_job(), Criteria(target=0.25), [0.5, 0.25], End(TARGET)),
+        (a_tuning_job(), Criteria(target=0.25), [0.5, 0.2500001], Propose(3)),
+        (a_tuning_job(), Criteria(not_improving=3), [0.5, 0.497, 0.6, 0.496], End(IDLE)),
+        (a_tuning_job(), Criteria(not_improving=3), [0.5, 0.497, 0.6, 0.494], Propose(3)),
+        (a_tuning_job(most=40), Criteria(), [0.5] * 20, NoteConvergence()),
+        (a_tuning_job(most=40), Criteria(dimensions=3), [0.5] * 29, Propose(3)),
+        (a_tuning_job(most=40), Criteria(), [*[0.5] * 10, 0.4, *[0.5] * 9], Propose(3)),
+        (a_tuning_job(most=40, converged=NOON), Criteria(), [0.5] * 20, Propose(3)),
+        (a_tuning_job(most=40, converged=NOON), Criteria(on_convergence=True), [0.5] * 20, End(CONVERGED)),
+    ],
+)
+def test_criteria_end_a_search(
+    job: TuningJob, criteria: Criteria, objectives: list[float], instruction: Instruction
+) -> None:
+    children = [done(number, value) for number, value in enumerate(objectives, 1)]
+    assert decide(job, Standing.of(children), criteria, NOON) == instruction
 
 
 @given(
@@ -87,7 +136,7 @@ def test_whatever_happens_the_limits_hold_and_the_job_ends(
     for step in range(500):
         if step == stop_after:
             job = replace(job, status="Stopping")
-        match decide(job, children, NOON):
+        match decide(job, Standing.of(children), Criteria(), NOON):
             case Propose(count=count):
                 assert count > 0
                 children += [running(len(children) + place) for place in range(1, count + 1)]
@@ -99,6 +148,8 @@ def test_whatever_happens_the_limits_hold_and_the_job_ends(
                 chosen = order.choice(active)
                 outcome = Outcome.STOPPED if chosen.stopping else ends[chosen.number]
                 children[chosen.number - 1] = replace(chosen, outcome=outcome)
+            case NoteConvergence():
+                job = replace(job, converged=NOON)
             case Finish(status=status):
                 assert not any(child.active for child in children)
                 assert (status == "Stopped") == (job.status == "Stopping")

@@ -111,7 +111,7 @@ def insert_search(context: Context, tmp_path: Path, name: str) -> int:
         status=job.status,
         created_at=1.0,
         modified_at=1.0,
-        document=tuning_request.normalise(request, [metric]),
+        document=tuning_request.normalise(request, [[metric]]),
         state=job.dump(),
         due_at=0.0,
     )

@@ -157,7 +157,7 @@ def test_outputs_are_stored_again_when_the_server_died_over_them(
 
 def late(context: Context, identity: int) -> TrainingWork:
     """The work of a server that goes to sleep now, past the end of its lease."""
-    (row,) = context.store.claim("asleep", HOST, 0.0, 1, [identity])
+    (row,) = context.store.claim("asleep", HOST, -1.0, 1, [identity])
     return TrainingWork(context, row)
 
 

@@ -13,6 +13,15 @@ from pegbox.engine.context import Context
 from pegbox.engine.tuning import LOOK, TuningWork
 from pegbox.store.base import Kind, Resource
 
+DOCUMENT = {
+    "HyperParameterTuningJobConfig": {
+        "Strategy": "Random",
+        "HyperParameterTuningJobObjective": {"Type": "Minimize", "MetricName": "loss"},
+        "ParameterRanges": {"ContinuousParameterRanges": [{"Name": "x", "MinValue": "0", "MaxValue": "1"}]},
+    },
+    "TrainingJobDefinition": {"StaticHyperParameters": {}},
+}
+
 
 def waiting(context: Context, job: TuningJob, child: training.TrainingJob) -> float | None:
     """Seconds for which a tuning job waits that has one training job."""
@@ -25,7 +34,7 @@ def waiting(context: Context, job: TuningJob, child: training.TrainingJob) -> fl
         status=job.status,
         created_at=now,
         modified_at=now,
-        document={},
+        document=DOCUMENT,
         state=job.dump(),
         due_at=0.0,
     )

@@ -1,0 +1,166 @@
+"""What a server knows of the training jobs of a tuning job: those that have ended never change and are read once.
+
+Everything here can be read again from the database; it is kept because a tuning job is looked at whenever one of its
+training jobs ends or, with early stopping, prints a value.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pegbox.domain.searches import Search
+from pegbox.domain.standing import Child, Standing
+from pegbox.domain.training import Outcome, TrainingJob
+from pegbox.store.base import Child as ChildRow
+from pegbox.store.base import Resource, Transaction
+from pegbox.strategies.base import Trial, TrialState
+
+MOST_KEPT = 20_000  #: training jobs, about a kilobyte each
+
+Values = Mapping[str, str]  #: TunedHyperParameters
+
+
+@dataclass(slots=True)
+class Curve:
+    """The objective values that a training job has published in its present attempt, oldest first."""
+
+    values: list[float] = field(default_factory=list)
+    place: tuple[int, int] = (0, -1)  #: attempt and offset of the last value
+    version: int = -1  #: of the job's row when it was read
+
+    def read(self, tx: Transaction, row: ChildRow, metric: str) -> None:
+        """Add what is new."""
+        if row.version == self.version:
+            return
+        for attempt, offset, value in tx.curve(row.id, metric, self.place):
+            if attempt != self.place[0]:
+                self.values.clear()  # tried again from the beginning
+            self.values.append(value)
+            self.place = (attempt, offset)
+        self.version = row.version
+
+
+class Followed:
+    """One tuning job's training jobs.  Used by whoever holds the tuning job's lease, hence by one thread at a time.
+
+    With `curves` also every value of their objectives.
+    """
+
+    def __init__(self, searches: Sequence[Search], *, curves: bool = False) -> None:
+        self.standing = Standing(len(searches), searches[0].maximize)
+        self.trials: list[list[Trial]] = [[] for _ in searches]  #: by definition, in launch order
+        self.rows: dict[int, ChildRow] = {}  #: number -> row, of those that have not ended
+        self.numbers: list[list[int]] = [[] for _ in searches]  #: numbers of the trials
+        self._searches = searches
+        self._places: dict[int, tuple[int, int]] = {}  # number -> definition, index of its trial
+        self.highest = 0  #: number of the last that was launched
+        self._curves: dict[int, Curve] | None = {} if curves else None  # by number
+
+    @property
+    def count(self) -> int:
+        """How many training jobs are known."""
+        return len(self._places)
+
+    def refresh(self, tx: Transaction, parent_id: int) -> None:
+        """Read what has changed."""
+        found = tx.children(parent_id, self.highest, [row.id for row in self.rows.values()])
+        self._meet_unknown([row for row in found if row.number > self.highest], tx)
+        self._read_curves(found, tx)
+        ended = sorted((row for row in found if row.outcome is not None), key=lambda row: (row.ended_at or 0, row.id))
+        for row in ended:
+            self._replace(row)
+        self.standing.end([self._child(row) for row in ended])
+        self.rows = {row.number: row for row in found if row.outcome is None}
+        self.standing.replace_active([self._child(row) for row in self.rows.values()])
+
+    def add(self, rows: Sequence[Resource], search: int, values: Sequence[Values]) -> None:
+        """Training jobs that have just been inserted need not be read."""
+        for row, tuned in zip(rows, values, strict=True):
+            child = ChildRow(
+                id=row.id,
+                number=row.number or 0,
+                status=row.status,
+                outcome=None,
+                objective=None,
+                ended_at=None,
+                version=row.version,
+            )
+            self._meet(child, search, tuned)
+            self.rows[child.number] = child
+        self.standing.replace_active([self._child(row) for row in self.rows.values()])
+
+    def curve(self, number: int) -> Sequence[float]:
+        """The values of a training job's objective so far."""
+        return self._curves[number].values if self._curves else ()
+
+    def _read_curves(self, rows: Sequence[ChildRow], tx: Transaction) -> None:
+        if self._curves is None:
+            return
+        for row in rows:
+            metric = self._searches[self._places[row.number][0]].metric
+            self._curves.setdefault(row.number, Curve()).read(tx, row, metric)
+
+    def _meet_unknown(self, rows: Sequence[ChildRow], tx: Transaction) -> None:
+        """Training jobs that another server has launched, or this one before it was started again."""
+        states = tx.states([row.id for row in rows]) if rows else {}
+        for row in rows:
+            job = TrainingJob.parse(states[row.id])
+            self._meet(row, self._search_of(job), job.tuned or {})
+
+    def _meet(self, row: ChildRow, search: int, values: Values) -> None:
+        trials = self.trials[search]
+        self._places[row.number] = (search, len(trials))
+        self.numbers[search].append(row.number)
+        trials.append(Trial(number=len(trials) + 1, values=values, state=TrialState.RUNNING))
+        self.highest = max(self.highest, row.number)
+
+    def _search_of(self, job: TrainingJob) -> int:
+        names = [search.name for search in self._searches]
+        return names.index(job.definition) if job.definition in names else 0
+
+    def _replace(self, row: ChildRow) -> None:
+        search, place = self._places[row.number]
+        before = self.trials[search][place]
+        self.trials[search][place] = Trial(
+            number=before.number, values=before.values, state=_state(row), objective=row.objective
+        )
+
+    def _child(self, row: ChildRow) -> Child:
+        return Child(
+            number=row.number,
+            outcome=Outcome(row.outcome) if row.outcome else None,
+            objective=row.objective,
+            stopping=row.status == "Stopping",
+            search=self._places[row.number][0],
+        )
+
+
+def _state(row: ChildRow) -> TrialState:
+    if row.objective is None:
+        return TrialState.FAILED
+    return TrialState.FINISHED if row.outcome == Outcome.COMPLETED else TrialState.STOPPED
+
+
+class FollowedJobs:
+    """What is known of the tuning jobs that were looked at last."""
+
+    def __init__(self, most: int = MOST_KEPT) -> None:
+        self._most = most
+        self._kept: OrderedDict[int, Followed] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def take(self, parent_id: int) -> Followed | None:
+        """What is known of this one; it is the caller's until `keep`, and forgotten if that never comes."""
+        with self._lock:
+            return self._kept.pop(parent_id, None)
+
+    def keep(self, parent_id: int, followed: Followed) -> None:
+        """Give it back, in a state that agrees with the database."""
+        with self._lock:
+            self._kept[parent_id] = followed
+            left = sum(each.count for each in self._kept.values()) - self._most
+            while left > 0 and len(self._kept) > 1:
+                left -= self._kept.popitem(last=False)[1].count

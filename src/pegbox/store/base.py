@@ -233,7 +233,7 @@ class Transaction(Protocol):
         ...
 
     def curve(self, identity: int, metric: str, after: tuple[int, int] = (0, -1)) -> Sequence[tuple[int, int, float]]:
-        """The values of a metric whose (attempt, offset) is greater than `after`, as (attempt, offset, value), in order."""
+        """The values of a metric beyond the place `after`, as (attempt, offset, value), in this order."""
         ...
 
 

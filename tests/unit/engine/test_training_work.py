@@ -310,7 +310,7 @@ def test_what_a_runner_found_before_it_was_lost_is_kept(
     while job.phase is not Phase.ENDED and job.attempt == 1:
         job = run(context, row.id)
     with context.store.reading() as tx:
-        assert tx.curves([row.id], "loss")[row.id] == list(range(printed))
+        assert [value for *_, value in tx.curve(row.id, "loss")] == list(range(printed))
     if attempts:
         context.executor.stop(attempt_directory(str(context.settings.home), row.id, 2))
 
@@ -334,7 +334,7 @@ def test_a_job_that_is_given_up_keeps_what_was_measured(context: Context, tmp_pa
     assert (job.phase, job.failure) == (Phase.ENDED, "InternalServerError: it goes on.")
     assert (job.latest or {})["loss"][0] == printed - 1
     with context.store.reading() as tx:
-        assert tx.curves([row.id], "loss")[row.id] == list(range(printed))
+        assert [value for *_, value in tx.curve(row.id, "loss")] == list(range(printed))
 
 
 def test_of_very_many_metric_values_some_are_kept_and_the_last_is_known(context: Context, tmp_path: Path) -> None:
@@ -347,7 +347,7 @@ def test_of_very_many_metric_values_some_are_kept_and_the_last_is_known(context:
         job = run(context, row.id)
     assert (job.status, (job.latest or {})["loss"][0]) == ("Completed", 19_999 % 900)
     with context.store.reading() as tx:
-        kept = tx.curves([row.id], "loss")[row.id]
+        kept = [value for *_, value in tx.curve(row.id, "loss")]
     assert 400 < len(kept) <= 1000
     assert {0.0, 899.0} <= set(kept)
 

@@ -33,6 +33,23 @@ def test_an_image_is_the_command_in_the_folder_where_it_was_added(
     assert f"{name}  runs  python train.py --fast 'a b'  in {tmp_path}" in pegbox(server, "image", "list")
 
 
+def test_hyperparameters_are_filled_in_where_the_arguments_name_them(
+    server: RunningServer, sagemaker: Any, here: str, tmp_path: Path
+) -> None:
+    (tmp_path / "train.py").write_text("import sys; raise SystemExit(repr(sys.argv[1:]))")
+    name = new_name("mine")
+    arguments = "--lr={lr} {fast?--fast} {slow?--slow} 'model {kind}'"
+    done = shell(server, f'pegbox image add {name} --command "python train.py" --arguments "{arguments}"', tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    values = {"lr": "-0.5", "fast": "true", "slow": "false", "kind": '"a b"'}
+    whole, without = new_name(), new_name()
+    sagemaker.create_training_job(**training_request(whole, name, here, HyperParameters=values))
+    del values["lr"]
+    sagemaker.create_training_job(**training_request(without, name, here, HyperParameters=values))
+    assert "['--lr=-0.5', '--fast', 'model a b']" in training_ended(sagemaker, whole)["FailureReason"]
+    assert "need the hyperparameter [lr]" in training_ended(sagemaker, without)["FailureReason"]
+
+
 def test_what_an_image_needs_and_is_not_there_is_mentioned(server: RunningServer, tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "python").symlink_to(sys.executable)

@@ -26,6 +26,13 @@ app = typer.Typer(no_args_is_help=True, help="What a training image name means o
 def add(
     name: Annotated[str, typer.Argument(help="The TrainingImage of requests, letter by letter.")],
     command: Annotated[str | None, typer.Option(help='What it runs, for example "python train.py".')] = None,
+    arguments: Annotated[
+        str | None,
+        typer.Option(
+            help='What follows the command, for example "--lr {lr}": the value of the hyperparameter lr. '
+            'A word "{fast?--fast}" is --fast if fast is true, and no word otherwise.'
+        ),
+    ] = None,
     workdir: Annotated[Path | None, typer.Option(help="Where it runs.", show_default="the present directory")] = None,
     env: Annotated[list[str] | None, typer.Option(help="KEY=VALUE, added to the environment; may be repeated.")] = None,
     bind: Annotated[
@@ -49,9 +56,12 @@ def add(
 
     if not command and not python:
         raise typer.BadParameter("give --command, or --python for an image that runs the scripts of its jobs")
+    if arguments and not command:
+        raise typer.BadParameter("--arguments follow a --command: scripts of jobs get all hyperparameters anyway")
     image = Image(
         name=name,
-        command=_words(command or ""),
+        command=_words("--command", command or ""),
+        arguments=_words("--arguments", arguments or ""),
         workdir=str((workdir or Path.cwd()).resolve()),
         environment=dict(_pair(item) for item in env or []),
         python=python,
@@ -75,7 +85,7 @@ def list_images(home: Home = None) -> None:
 
     store = open_store(load({"home": home}))
     for image in store.images.all():
-        runs = shlex.join(image.command) or "the job's own script"
+        runs = shlex.join([*image.command, *image.arguments]) or "the job's own script"
         typer.echo(f"{image.name}  runs  {runs}  in {image.workdir}{''.join(_rest(image))}")
     store.close()
 
@@ -132,11 +142,11 @@ def _bind(text: str) -> str:
     return f"{absolute}{READ_ONLY if path != text else ''}"
 
 
-def _words(command: str) -> tuple[str, ...]:
+def _words(option: str, text: str) -> tuple[str, ...]:
     try:
-        return tuple(shlex.split(command))
+        return tuple(shlex.split(text))
     except ValueError as error:
-        raise typer.BadParameter(f"--command {command!r} can't be read as a command line: {error}") from None
+        raise typer.BadParameter(f"{option} {text!r} can't be read as a command line: {error}") from None
 
 
 def _pair(item: str) -> tuple[str, str]:

@@ -6,7 +6,6 @@ the hyperparameters as command-line arguments, those that begin with `sagemaker_
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from collections.abc import Callable, Mapping
@@ -15,6 +14,7 @@ from typing import Any
 
 from pegbox.algorithms.base import Algorithm
 from pegbox.algorithms.registry import program_of
+from pegbox.domain.arguments import fill, plain
 from pegbox.engine.faults import ClientFault
 from pegbox.executors.base import Program
 from pegbox.store.base import Image
@@ -36,7 +36,7 @@ def plan(document: Mapping[str, Any], find_image: Callable[[str], Image | None],
     name, hyperparameters = specification["TrainingImage"], document.get("HyperParameters") or {}
     image = find_image(name)
     if specification.get("ContainerEntrypoint") or (image and image.command):
-        return Plan(_command(specification, image, python))
+        return Plan(_command(specification, image, python, hyperparameters))
     meaning = image or program_of(name, hyperparameters)
     if meaning is None:
         raise ClientFault(
@@ -53,8 +53,12 @@ def plan(document: Mapping[str, Any], find_image: Callable[[str], Image | None],
     return _script(name, hyperparameters, (image and image.python) or python or sys.executable, image)
 
 
-def _command(specification: Mapping[str, Any], image: Image | None, python: str) -> Program:
-    argv = [*(specification.get("ContainerEntrypoint") or (image.command if image else ()))]
+def _command(
+    specification: Mapping[str, Any], image: Image | None, python: str, hyperparameters: Mapping[str, str]
+) -> Program:
+    argv = [*(specification.get("ContainerEntrypoint") or ())]
+    if not argv and image:
+        argv = [*image.command, *_filled(image, hyperparameters)]
     argv += specification.get("ContainerArguments") or []
     argv[0] = _interpreter(argv[0], (image and image.python) or python)
     return Program(
@@ -64,6 +68,16 @@ def _command(specification: Mapping[str, Any], image: Image | None, python: str)
         paths=_named(image, python),
         binds=tuple(image.binds) if image else (),
     )
+
+
+def _filled(image: Image, hyperparameters: Mapping[str, str]) -> list[str]:
+    try:
+        return fill(image.arguments, hyperparameters)
+    except KeyError as missing:
+        raise ClientFault(
+            f"The arguments of the training image [{image.name}] need the hyperparameter [{missing.args[0]}], "
+            "which the job has not."
+        ) from None
 
 
 def _named(image: Image | None, python: str) -> tuple[str, ...]:
@@ -80,7 +94,7 @@ def _interpreter(name: str, python: str) -> str:
 
 
 def _script(name: str, hyperparameters: Mapping[str, str], python: str, image: Image | None) -> Plan:
-    program, source = (_plain(hyperparameters.get(key, "")) for key in (PROGRAM, SOURCE))
+    program, source = (plain(hyperparameters.get(key, "")) for key in (PROGRAM, SOURCE))
     if not program or not source:
         raise ClientFault(
             f"The training image [{name}] runs your own script: "
@@ -102,13 +116,4 @@ def _script(name: str, hyperparameters: Mapping[str, str], python: str, image: I
 def _argument(name: str, value: str) -> list[str]:
     if name.startswith("sagemaker_") or name == "_tuning_objective_metric":
         return []
-    return [f"--{name}" if len(name) > 1 else f"-{name}", _plain(value)]
-
-
-def _plain(value: str) -> str:
-    """The SDK sends hyperparameters of frameworks JSON-encoded; scripts get them decoded."""
-    try:
-        decoded = json.loads(value)
-    except ValueError:
-        return value
-    return decoded if isinstance(decoded, str) else value
+    return [f"--{name}" if len(name) > 1 else f"-{name}", plain(value)]

@@ -167,6 +167,7 @@ class Image:
     environment: Mapping[str, str] = field(default_factory=dict)
     python: str | None = None  #: interpreter for script-mode images
     binds: Sequence[str] = ()  #: PATH or PATH:ro, further places that its programs may see
+    arguments: Sequence[str] = ()  #: words after the command; `{name}` in them is the value of a hyperparameter
     created_at: float
 
 

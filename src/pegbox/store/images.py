@@ -44,6 +44,7 @@ class Images:
             "environment": json.dumps(dict(image.environment)),
             "python": image.python,
             "binds": json.dumps(list(image.binds)),
+            "arguments": json.dumps(list(image.arguments)),
             "created_at": image.created_at,
         }
         insert = sqlite.insert if self._engine.dialect.name == "sqlite" else postgresql.insert
@@ -66,5 +67,6 @@ def _image(row: Sequence[Any]) -> Image:
         environment=json.loads(got["environment"]),
         python=got["python"],
         binds=tuple(json.loads(got["binds"])),
+        arguments=tuple(json.loads(got["arguments"])),
         created_at=got["created_at"],
     )

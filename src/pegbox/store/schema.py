@@ -104,5 +104,6 @@ image = Table(
     Column("environment", Text, nullable=False, server_default="{}"),  # JSON object
     Column("python", Text),
     Column("binds", Text, nullable=False, server_default="[]"),  # JSON list
+    Column("arguments", Text, nullable=False, server_default="[]"),  # JSON list
     Column("created_at", Double, nullable=False),
 )

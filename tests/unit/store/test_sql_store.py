@@ -89,7 +89,9 @@ def test_keys_are_kept_and_their_secrets_not_shown(store: SqlStore) -> None:
 
 
 def test_images_are_replaced_by_name(store: SqlStore) -> None:
-    image = Image(name="mine", command=("python", "a b.py"), environment={"K": "V"}, created_at=1.0)
+    image = Image(
+        name="mine", command=("python", "a b.py"), environment={"K": "V"}, arguments=("--lr", "{lr}"), created_at=1.0
+    )
     store.images.put(image)
     store.images.put(image)
     assert list(store.images.all()) == [image]

@@ -15,7 +15,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from pegbox.engine.outage import Outage
 from pegbox.engine.proposer import ProcessProposer
 from pegbox.engine.wake import WakeSocket
 from pegbox.errors import ServiceUnavailable
+from pegbox.executors.base import NotNow
 from pegbox.executors.containment import MEANING, WALLS, Containment
 from pegbox.executors.subprocess import SubprocessExecutor, inherited
 from pegbox.keys import KeyRing
@@ -65,7 +66,7 @@ log = structlog.get_logger()
 
 UNAVAILABLE = "The database does not answer. Please try your request again."
 FULL = "The disk of the database is full. Make room, then try your request again."
-LOOK_SECONDS = 3.0  #: between two looks whether the database is there
+LOOK_SECONDS = 3.0  #: between two looks whether the database is there, or what the machine allows
 START_SECONDS = 30.0  #: how long a server that starts waits for its database: both may have been started at once
 DAY = 86_400.0  #: seconds
 STOP_SECONDS = 5.0  #: how long the engine may take to finish what it is doing
@@ -88,12 +89,22 @@ class Server:
     context: Context
     containment: Containment
     asgi: ASGIApp
+    stopped: threading.Event = field(default_factory=threading.Event)
 
     def start(self) -> None:
         """Begin to work on what is due."""
         homes.write(self.settings.home / homes.DATABASE, place.digest(self.store.engine))
         self.engine.start()
-        threading.Thread(target=self._tell_what_is_missing, name="containment", daemon=True).start()
+        threading.Thread(target=self._tell_of_containment, name="containment", daemon=True).start()
+
+    def _tell_of_containment(self) -> None:
+        while True:
+            try:
+                return self._tell_what_is_missing()
+            except NotNow as error:
+                log.warning("programs wait", why=str(error))
+            if self.stopped.wait(LOOK_SECONDS):
+                return
 
     def _tell_what_is_missing(self) -> None:
         if self.containment.mode == "off":
@@ -107,6 +118,7 @@ class Server:
 
     def stop(self) -> bool:
         """End; running training goes on.  False when a thread is still busy, with a long download for example."""
+        self.stopped.set()
         self.wake.close()
         self.context.proposer.close()
         self.context.executor.close()  # before the engine: nothing it does may wait for a process that hangs

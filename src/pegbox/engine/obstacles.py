@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 
+from pegbox.executors.base import NotNow
 from pegbox.objects.base import Refused, Unreachable
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})  #: a disk or a quota
@@ -22,7 +23,7 @@ def obstacle(error: BaseException) -> str | None:
     if isinstance(error, OSError) and error.errno in FULL:
         where = f" [{error.filename}]" if error.filename else ""
         return f"There is no room on a disk of the server{where}: {error.strerror}"
-    return str(error) if isinstance(error, Hindered) else None
+    return str(error) if isinstance(error, (Hindered, NotNow)) else None
 
 
 class Obstacles:

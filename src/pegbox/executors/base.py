@@ -118,6 +118,10 @@ class Observation:
     rebooted: bool = False  #: of a LOST one: whether the machine has been started again since
 
 
+class NotNow(Exception):
+    """An attempt cannot be started, for a reason that may pass; the message says which."""
+
+
 class Executor(Protocol):
     """Runs attempts somewhere."""
 
@@ -126,7 +130,10 @@ class Executor(Protocol):
         ...
 
     def start(self, attempt: Attempt) -> None:
-        """Start the attempt, or adopt it when it is already running or has ended.  Idempotent by `attempt.id`."""
+        """Start the attempt, or adopt it when it is already running or has ended.  Idempotent by `attempt.id`.
+
+        Raises NotNow when it has to be tried again later.
+        """
         ...
 
     def observe(self, directory: Path, cursor: int) -> Observation:

@@ -7,13 +7,16 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import pegbox
+from pegbox.executors.base import NotNow
 
 MODES = ("auto", "off", "require")
 PATIENCE = 60.0  #: seconds for the probe
+PAUSE = 5.0  #: seconds until the machine is asked again what it could not tell
 
 #: what can be missing -> what that means
 MEANING = {
@@ -26,10 +29,15 @@ WALLS = ("files", "network")  #: without these programs are not contained, and `
 
 
 class Containment:
-    """The mode, and what a probe finds when it is first asked for."""
+    """The mode, and what a probe finds when it is first asked for.
 
-    def __init__(self, mode: str) -> None:
+    What it finds holds for good.  While it cannot tell, NotNow is raised: to take that for a no would lower the walls.
+    """
+
+    def __init__(self, mode: str, pause: float = PAUSE) -> None:
         self.mode = mode
+        self._pause = pause
+        self._silent_until, self._reason = float("-inf"), ""  # monotonic
         self._lock = threading.Lock()
         self._found: Mapping[str, str] | None = None
 
@@ -45,18 +53,34 @@ class Containment:
         """Everything in MEANING -> why this machine has it not, "" when it has."""
         with self._lock:
             if self._found is None:
-                self._found = probe()
+                self._found = self._ask()
             return self._found
+
+    def _ask(self) -> Mapping[str, str]:
+        if time.monotonic() < self._silent_until:
+            raise NotNow(self._reason)
+        try:
+            return probe()
+        except NotNow as error:
+            self._reason = str(error)
+            self._silent_until = time.monotonic() + self._pause
+            raise
 
 
 def probe() -> Mapping[str, str]:
-    """Kind of containment -> why it is not possible here, "" when it is.  Tries it, in a process of its own."""
+    """Kind of containment -> why it is not possible here, "" when it is.  Tries it, in a process of its own.
+
+    Raises NotNow when there is no answer.
+    """
     path = str(Path(pegbox.__file__).resolve().parent.parent)
     command = [sys.executable, "-P", "-m", "pegbox.runner.probe"]
     environment = {"PYTHONPATH": path, "PATH": os.environ.get("PATH", "")}
     try:
-        done = subprocess.run(command, env=environment, capture_output=True, timeout=PATIENCE, check=True)
-        found: dict[str, str] = json.loads(done.stdout)
+        done = subprocess.run(command, env=environment, capture_output=True, timeout=PATIENCE, text=True)
+        if done.returncode == 0:
+            found: dict[str, str] = json.loads(done.stdout)
+            return found
+        why = done.stderr.strip().rpartition("\n")[2] or f"the probe ended with {done.returncode}"
     except (OSError, subprocess.SubprocessError, ValueError) as error:
-        return dict.fromkeys(MEANING, f"the probe failed: {error}")
-    return found
+        why = f"the probe failed: {error}"
+    raise NotNow(f"it cannot be told whether this machine contains programs: {why}")

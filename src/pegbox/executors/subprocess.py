@@ -19,6 +19,7 @@ from pegbox.executors import directory as files
 from pegbox.executors.base import Attempt, Observation, Phase
 from pegbox.executors.containment import Containment
 from pegbox.processes import identity, is_alive
+from pegbox.runner import records
 
 ZYGOTE_HURRY = 10.0  #: seconds for one answer when everything is imported
 ZYGOTE_PATIENCE = 60.0  #: seconds for one answer; the first includes importing an algorithm's libraries
@@ -65,13 +66,15 @@ class SubprocessExecutor:
         spawned = files.read(f"{directory}/spawn.json")
         if files.lock_holder(directory) is not None or (spawned is not None and is_alive(spawned)):
             return
+        is_to_run = not files.is_there(directory, records.STOP)
+        contain = not is_to_run or self._containment.is_wanted()
         self._reap()
         files.write_attempt(
             attempt,
             inherited=inherited(os.environ),
             wake=None if self._wake is None else str(self._wake),
             isolate=True,
-            contain=self._containment.is_wanted(),
+            contain=contain,
             hidden=[*attempt.hidden, *map(str, self._hidden)],
         )
         reach(BEFORE, "runner spawn")

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from pegbox.engine.wake import is_heard, short_path
+from pegbox.executors.base import NotNow
 from pegbox.executors.containment import MEANING, Containment
 from pegbox.maintenance.doctor.finding import Finding, Patient
 from pegbox.settings import RESTORING
@@ -36,10 +37,17 @@ def examine(patient: Patient) -> Iterator[Finding]:
             message=f"{free >> 20} MiB are free: make room, or jobs and puts will fail",
         )
     if patient.settings.containment != "off":
-        for what, why in Containment(patient.settings.containment).missing().items():
-            yield Finding(
-                kind="containment", about=what, message=f"{why}: {MEANING[what]}; see docs/how-to/containment.md"
-            )
+        yield from _containment(patient.settings.containment)
+
+
+def _containment(mode: str) -> Iterator[Finding]:
+    try:
+        missing = Containment(mode).missing()
+    except NotNow as error:
+        yield Finding(kind="containment", about="programs", message=f"{error}; until it can, none is started")
+        return
+    for what, why in missing.items():
+        yield Finding(kind="containment", about=what, message=f"{why}: {MEANING[what]}; see docs/how-to/containment.md")
 
 
 def _modes(home: Path) -> Iterator[Finding]:

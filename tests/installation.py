@@ -51,7 +51,7 @@ class Installation:
         program = write_program(folder)
         image = new_name("image")
         pegbox(self.server, "image", "add", image, "--command", f"python {program}", "--workdir", str(folder))
-        self.feeder = Feeder([self.server], image, **feed)
+        self.feeder = Feeder([self.server], image, folder, **feed)
         self.killed: set[Path] = set()
         self.missed: list[str] = []  #: places that nothing came by when a crash was wanted
         self._prepared = len(self.switch.passes())

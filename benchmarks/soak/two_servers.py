@@ -73,7 +73,7 @@ def run(folder: Path, url: str, arguments: argparse.Namespace) -> dict[str, Any]
         image = new_name("image")
         program = write_program(folder)
         pegbox(servers[0], "image", "add", image, "--command", f"python {program}", "--workdir", str(folder))
-        feeder = Feeder(servers, image, running=arguments.running, jobs=4, at_once=2, pause=0.5)
+        feeder = Feeder(servers, image, folder, running=arguments.running, jobs=4, at_once=2, pause=0.5)
         kills = soak(feeder, 60 * arguments.minutes, arguments.every)
         feeder.finish(DRAIN_SECONDS)
         store, homes = SqlStore(url, migrate=False), [server.home for server in servers]

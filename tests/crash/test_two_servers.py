@@ -23,7 +23,15 @@ from pegbox.store.base import Kind, Resource
 from pegbox.store.sql import SqlStore
 from pegbox.testing import invariants
 from pegbox.testing.crash_drive import Switch, Taken
-from pegbox.testing.crash_work import BUCKET, processes_of, put_inputs, tuning_request, unless_down, write_program
+from pegbox.testing.crash_work import (
+    BUCKET,
+    processes_of,
+    put_inputs,
+    starts_of,
+    tuning_request,
+    unless_down,
+    write_program,
+)
 from postgres import Cluster
 from running import RunningServer, wait_for
 
@@ -48,6 +56,7 @@ class Pair:
     switch: Switch
     servers: list[RunningServer]
     outside: RunningServer | None  #: the S3 of both, if it is not their own
+    folder: Path  #: of the program
     image: str
     endless: str  #: an image whose program touches no file and does not end
 
@@ -86,7 +95,13 @@ class Pair:
         wait_for(f"the end of {name}", lambda: self.row(name).status in ("Completed", "Failed", "Stopped"))
 
     def faults(self, name: str, server: RunningServer) -> list[str]:
-        return list(invariants.of_tuning_job(self.store, server.client("sagemaker"), self.s3(server), name))
+        client = server.client("sagemaker")
+        return list(invariants.of_tuning_job(self.store, client, self.s3(server), name, self.folder))
+
+    def starts(self, name: str) -> dict[int, int]:
+        """How often each attempt of the only training job was started."""
+        child = self.child(name)
+        return dict(starts_of(child.name, self.folder)) if child else {}
 
     def everything(self, server: RunningServer) -> dict[str, Any]:
         """All that jobs have left: rows, points, objects, files of attempts."""
@@ -137,7 +152,7 @@ def pair(request: pytest.FixtureRequest, postgres: Cluster, tmp_path: Path) -> I
         script.write_text("while echo x; do sleep 0.1; done\n")
         pegbox(servers[0], "image", "add", endless, "--command", f"sh {script}", "--workdir", str(tmp_path))
         stores.append(SqlStore(url, migrate=False))
-        return Pair(stores[-1], switch, servers, outside, image, endless)
+        return Pair(stores[-1], switch, servers, outside, tmp_path, image, endless)
 
     yield make
     for store in stores:
@@ -205,6 +220,53 @@ def test_the_work_of_a_dead_server_is_taken_over_and_nothing_starts_again(pair: 
     assert not list(processes_of(both.homes))
 
 
+def test_what_a_home_on_another_machine_had_not_finished_is_done_here_once(pair: Callable[..., Pair]) -> None:
+    """Both homes have the same path, as those of containers of one image have."""
+    both = pair(homes=2, PEGBOX_SILENCE="2")
+    first, second = both.servers
+    second.stop()
+    place, elsewhere = first.home, first.home.with_name("elsewhere")
+
+    def swap() -> None:
+        """Have the other machine's home at the place of both."""
+        between = place.rename(place.with_name("between"))
+        elsewhere.rename(place)
+        between.rename(elsewhere)
+
+    second.home.rename(elsewhere)
+    second.home = place
+    for where, steps, attempts in (
+        ("before checkpoints.json in _stage/stage/keep", 600, {1: 1}),
+        ("after database commit in _watch/_exited/_transact", 2, {1: 1, 2: 1}),
+    ):
+        both.switch.place(where)
+        name = both.ask(first, steps=steps, retries=1)
+        wait_for(where, both.switch.taken)
+        first.process.wait()
+        swap()
+        second.start()
+        if len(attempts) == 1:
+            wait_for("the program", lambda name=name: both.starts(name))
+            child = both.child(name)
+            assert child is not None
+            assert child.host == (place / "run" / "identity").read_text()  # so the other one leaves it alone
+            second.client("sagemaker").stop_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
+        both.ended(name)
+        job = both.job(name)
+        assert job is not None
+        assert (job.outcome, job.attempt) == ("Stopped" if len(attempts) == 1 else "Completed", len(attempts))
+        assert both.starts(name) == attempts
+        if len(attempts) == 1:
+            assert both.faults(name, second) == []
+        second.kill()
+        swap()
+        first.start()
+        wait_for(
+            "empty attempts", lambda: not [*place.glob("attempts/*/*/algo-1"), *place.glob("attempts/*/*/staging.*")]
+        )
+        assert both.starts(name) == attempts
+
+
 @pytest.mark.parametrize("away", ["killed", "paused"])
 def test_a_home_that_comes_back_stops_what_was_given_up(pair: Callable[..., Pair], away: str) -> None:
     both = pair(homes=2)
@@ -239,5 +301,5 @@ def test_a_home_that_comes_back_stops_what_was_given_up(pair: Callable[..., Pair
     assert (job.attempt, job.home) == (2, str(second.home))
     killed = [first.home / "attempts" / str(child.id) / "1"]
     client = second.client("sagemaker")
-    assert list(invariants.of_tuning_job(both.store, client, both.s3(second), name, killed=killed)) == []
+    assert list(invariants.of_tuning_job(both.store, client, both.s3(second), name, both.folder, killed=killed)) == []
     wait_for("an empty attempt", lambda: not (killed[0] / "algo-1").exists())

@@ -161,6 +161,11 @@ def retry(job: TrainingJob, now: float) -> TrainingJob:
     )
 
 
+def begun_again(job: TrainingJob, now: float) -> TrainingJob:
+    """The job, waiting for a slot of any home: nothing of it was started, and what was brought for it is elsewhere."""
+    return replace(_enter(job, job.status, "Pending", now), phase=Phase.WAITING, home=None)
+
+
 def moved(job: TrainingJob, home: str) -> TrainingJob:
     """The job in another home, where none of its processes and outputs are: what had been started has been lost."""
     lost = job.phase in (Phase.RUNNING, Phase.PACKING)

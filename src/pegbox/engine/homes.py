@@ -39,14 +39,26 @@ def write(file: Path, text: str) -> None:
     scratch.replace(file)
 
 
-def is_near(home: Path, host: str) -> bool:
-    """Whether the home of this identity is on this machine, and its attempts are open to us."""
-    boot = boot_id()
+def is_there(home: Path, host: str) -> bool:
+    """Whether the home of this identity is at this place, and its attempts are open to us.
+
+    A path says little: homes on several machines, or in several containers, may have the same.
+    """
     try:
-        same = (home / IDENTITY).read_text() == host and (home / BOOT).read_text() == boot
+        same = (home / IDENTITY).read_text() == host
     except OSError:
         return False
-    return boot is not None and same and os.access(home / "attempts", os.R_OK | os.W_OK | os.X_OK)
+    return same and os.access(home / "attempts", os.R_OK | os.W_OK | os.X_OK)
+
+
+def is_near(home: Path, host: str) -> bool:
+    """Whether the home of this identity is on this machine, since the same boot, and its attempts are open to us."""
+    boot = boot_id()
+    try:
+        same = (home / BOOT).read_text() == boot
+    except OSError:
+        return False
+    return boot is not None and same and is_there(home, host)
 
 
 def near(context: Context) -> frozenset[str]:
@@ -111,5 +123,11 @@ def _row(context: Context, identity: int) -> Resource | None:
 
 
 def _is_wanted(context: Context, row: Resource, directory: Path) -> bool:
-    """Whether the job goes on in this directory, or has failed for a fault of ours and keeps what it made."""
-    return is_wanted(TrainingJob.parse(row.state), row.id, context.settings.home, directory)
+    """Whether the job goes on in this directory, or has failed for a fault of ours and keeps what it made.
+
+    Another home that has the job may have the path of ours.
+    """
+    job = TrainingJob.parse(row.state)
+    if row.host not in (None, context.host) and int(directory.name) <= job.attempt:
+        return False
+    return is_wanted(job, row.id, context.settings.home, directory)

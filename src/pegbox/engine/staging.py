@@ -52,7 +52,7 @@ def passing(directory: Path) -> list[Path]:
     try:
         with os.scandir(directory) as entries:
             return [directory / entry.name for entry in entries if _is_passing(entry)]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError, PermissionError):  # what is another home's may be closed to us
         return []
 
 

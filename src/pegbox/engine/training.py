@@ -16,7 +16,7 @@ import structlog
 from pegbox.crashpoints import AFTER, BEFORE, reach
 from pegbox.domain import training
 from pegbox.domain.training import Phase, StopReason, TrainingJob
-from pegbox.engine import outputs, staging
+from pegbox.engine import homes, outputs, staging
 from pegbox.engine.apart import carry_out
 from pegbox.engine.attempts import attempt_of, failure_reason
 from pegbox.engine.context import Context, attempt_directory
@@ -74,14 +74,28 @@ class TrainingWork:
                     if not self._begin():
                         return 0.0
                 case training.Stage():
+                    if self._is_of_another(homes.is_near):
+                        self._transact(training.begun_again(self._job, self._context.clock()), host=None)
+                        return 0.0
                     self._apart(self._stage, self._look_for_stop)
+                case training.Watch() if self._is_of_another(homes.is_there):
+                    self._lost(self._job, rebooted=False)
                 case training.Watch(stop=stop):
                     if not self._watch(stop):
                         return self._context.settings.tick
+                case training.Pack() if self._is_of_another(homes.is_there) or not self._directory().is_dir():
+                    self._lost(self._job, rebooted=False)
                 case training.Pack():
                     self._apart(self._pack, self._look_for_lease, moment=self._is_small)
                 case training.EndUnstarted():
                     self._end_unstarted()
+
+    def _is_of_another(self, is_open: Callable[[Path, str], bool]) -> bool:
+        """Whether the job is in another home, which is not open to us: what is at its path here is none of its own."""
+        host, home = self._resource.host, self._job.home
+        if host is None or host == self._context.host:
+            return False
+        return home is None or not is_open(Path(home), host)
 
     def give_up(self, reason: str) -> None:
         """Fail the job for a fault of the server's own; what runs is stopped first and keeps its slot until it ends."""

@@ -105,11 +105,12 @@ class Switch:
 class Feeder:
     """Keeps `running` tuning jobs on servers, whatever happens to them, and stops one training job of each.
 
-    Every other tuning job has a RetryStrategy.
+    Every other tuning job has a RetryStrategy.  `image` runs the program in `folder`.
     """
 
     servers: list[Server]
     image: str
+    folder: Path
     running: int = 2
     jobs: int = 3
     at_once: int = 2
@@ -215,7 +216,7 @@ class Feeder:
         found = [
             fault
             for name in self.names
-            for fault in invariants.of_tuning_job(store, self.client(), s3, name, killed=killed)
+            for fault in invariants.of_tuning_job(store, self.client(), s3, name, self.folder, killed=killed)
         ]
         return found + list(invariants.of_installation(store, homes))
 

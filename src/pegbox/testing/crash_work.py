@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import textwrap
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,14 @@ BUCKET = "crash"
 ROLE = "arn:aws:iam::000000000000:role/tuning"
 INPUTS = {f"part-{number}": b"x" * (1000 * number) for number in (1, 2, 3)}
 PATIENCE = 60.0  #: seconds for which a call is repeated while no server answers
+STARTS = "starts"  #: file in the folder of the program, outside all homes: a line for each start of any attempt
 
 #: Prints a line for each step and writes what it prints into the model, also when it is told to stop.
 PROGRAM = """
     import json, os, pathlib, signal, sys, time
 
+    with open("starts", "a") as file:
+        file.write(os.environ["TRAINING_JOB_NAME"] + " " + os.path.basename(os.environ["PEGBOX_ATTEMPT"]) + "\\n")
     asked = []
     signal.signal(signal.SIGTERM, lambda *_: asked.append(1))
     model = pathlib.Path(os.environ["SM_MODEL_DIR"])
@@ -49,10 +53,17 @@ PROGRAM = """
 
 
 def write_program(folder: Path) -> Path:
-    """The program as a file in `folder`."""
+    """The program as a file in `folder`, in which it has to be run."""
     path = folder / "crash_program.py"
     path.write_text(textwrap.dedent(PROGRAM))
     return path
+
+
+def starts_of(job: str, folder: Path) -> Counter[int]:
+    """How often each attempt at a training job was started, in whatever home."""
+    file = folder / STARTS
+    lines = file.read_text().splitlines() if file.exists() else []
+    return Counter(int(attempt) for name, attempt in map(str.split, lines) if name == job)
 
 
 def tuning_request(

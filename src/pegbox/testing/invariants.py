@@ -25,7 +25,7 @@ from pegbox.objects.files import FileStore
 from pegbox.store import schema
 from pegbox.store.base import Kind, Resource
 from pegbox.store.sql import SqlStore
-from pegbox.testing.crash_work import BUCKET, INPUTS, processes_of, quiet
+from pegbox.testing.crash_work import BUCKET, INPUTS, processes_of, quiet, starts_of
 
 REGION = "us-east-1"
 ACCOUNT = "000000000000"
@@ -39,9 +39,12 @@ _LEFT = {
 
 
 def of_tuning_job(
-    store: SqlStore, sagemaker: Any, s3: Any, name: str, *, killed: Collection[Path] = ()
+    store: SqlStore, sagemaker: Any, s3: Any, name: str, folder: Path, *, killed: Collection[Path] = ()
 ) -> Iterator[str]:
-    """Everything about one tuning job; `killed` are the attempts whose runners were killed."""
+    """Everything about one tuning job.
+
+    `folder` is that of the program; `killed` are the attempts whose runners were killed.
+    """
     asked = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
     with store.reading() as tx:
         parent = tx.get(ACCOUNT, REGION, Kind.TUNING_JOB, name)
@@ -51,7 +54,7 @@ def of_tuning_job(
     yield from _counters(asked, children)
     yield from _best(asked, children)
     for child in children:
-        for fault in _of_training_job(store, sagemaker, s3, child, killed):
+        for fault in (*_of_training_job(store, sagemaker, s3, child, killed), *_starts(child, folder)):
             yield f"{child.name}: {fault}"
 
 
@@ -105,6 +108,14 @@ def _of_training_job(
         yield f"failed: {job.failure}"
     if job.home is not None:
         yield from _records(store, s3, child, job, lost)
+
+
+def _starts(child: Resource, folder: Path) -> Iterator[str]:
+    """The homes know only of what they started themselves."""
+    known = TrainingJob.parse(child.state).attempt
+    for attempt, times in starts_of(child.name, folder).items():
+        if times > 1 or attempt > known:
+            yield f"attempt {attempt} of {known} was started {times} times"
 
 
 def _transitions(job: Mapping[str, Any]) -> Iterator[str]:

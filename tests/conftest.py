@@ -7,6 +7,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,12 +55,12 @@ def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
     return cluster.database(f"pegbox_{uuid.uuid4().hex[:8]}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., RunningServer]]:
-    """Start servers in homes of their own; all end with the tests."""
+    """Start servers in homes of their own; all end with the module: even idle ones cost time."""
     servers: list[RunningServer] = []
 
-    def start(*arguments: str, **options: dict[str, str]) -> RunningServer:
+    def start(*arguments: str, **options: Any) -> RunningServer:
         servers.append(RunningServer(tmp_path_factory.mktemp("server") / "home", *arguments, **options))
         return servers[-1]
 
@@ -69,6 +70,8 @@ def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
 
 
 @pytest.fixture(scope="session")
-def server(start_server: Callable[..., RunningServer]) -> RunningServer:
-    """One server for all tests that leave it as it is."""
-    return start_server()
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """One server for all tests that leave it as it is, started as users do."""
+    server = RunningServer(tmp_path_factory.mktemp("server") / "home", forked=False)
+    yield server
+    server.kill()

@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 import boto3
 from botocore.config import Config
 
+from forking import Forked
+
 DEADLINE = 60.0
 _T = TypeVar("_T")
 
@@ -36,12 +38,18 @@ class RunningServer:
     """`pegbox serve` on a free port; `kill` and `start` again as often as a test likes."""
 
     def __init__(
-        self, home: Path, *arguments: str, environment: Mapping[str, str] | None = None, before: str = ""
+        self,
+        home: Path,
+        *arguments: str,
+        environment: Mapping[str, str] | None = None,
+        before: str = "",
+        forked: bool = True,
     ) -> None:
-        """`before` is Python that the server's process runs first."""
+        """`before` is Python that the server's process runs first; `forked=False` starts it as a user does."""
         self.home = home
         run = ["-c", f"{before}\nfrom pegbox.cli import main\nmain()"] if before else ["-m", "pegbox"]
         self._program = [sys.executable, *run]
+        self._forked = forked and not before
         self.log = home.with_name(home.name + ".log")
         self._arguments = arguments
         self.environment = dict(environment or {})
@@ -51,13 +59,15 @@ class RunningServer:
         self.start()
 
     def start(self) -> None:
+        arguments = ["serve", "--port", "0", "--home", str(self.home), *self._arguments]
+        self.process: Forked | subprocess.Popen[bytes]
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [*self._program, "serve", "--port", "0", "--home", str(self.home), *self._arguments],
-                stdout=log,
-                stderr=log,
-                env=self._environment,
-            )
+            if self._forked:
+                self.process = Forked(arguments, log, self._environment)
+            else:
+                self.process = subprocess.Popen(
+                    [*self._program, *arguments], stdout=log, stderr=log, env=self._environment
+                )
         self.url = wait_for("the server", self._announced)
         wait_for("an answer", self._healthy)
 

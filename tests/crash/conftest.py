@@ -14,7 +14,7 @@ from running import RunningServer
 ENVIRONMENT = {"PEGBOX_TICK": "0.3", "PEGBOX_LEASE": "2", "PEGBOX_SLOTS": "2", "PEGBOX_STOP_GRACE": "1"}
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def doors(start_server: Callable[..., RunningServer], request: pytest.FixtureRequest) -> Iterator[list[Door]]:
     """Two servers of one home; nothing that they are asked may meet a fault of theirs."""
     environment = dict(ENVIRONMENT)

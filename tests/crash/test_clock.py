@@ -74,7 +74,8 @@ def clock(tmp_path: Path) -> SteppedClock:
 @pytest.fixture
 def own(tmp_path: Path, clock: SteppedClock) -> Iterator[RunningServer]:
     quick = {"PEGBOX_TICK": "0.2", "PEGBOX_LEASE": "3", "PEGBOX_CHECKPOINT_INTERVAL": "0.2", "PEGBOX_AUTH": "off"}
-    server = RunningServer(tmp_path / "home", environment={**quick, **clock.environment})
+    environment = {**quick, **clock.environment}
+    server = RunningServer(tmp_path / "home", environment=environment, forked=False)  # which loads the library
     server.client("s3").create_bucket(Bucket="kept")
     yield server
     server.kill()

@@ -74,7 +74,7 @@ def disk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def own(disk: Path) -> Iterator[RunningServer]:
     environment = {"PEGBOX_TICK": "0.2", "PEGBOX_LEASE": "2", "PEGBOX_STOP_GRACE": "1", "PEGBOX_PATIENCE": "3"}
-    server = RunningServer(disk / new_name("home"), environment=environment)
+    server = RunningServer(disk / new_name("home"), environment=environment, forked=False)  # it has to see the mount
     server.client("s3").create_bucket(Bucket=server.home.name)
     yield server
     server.kill()

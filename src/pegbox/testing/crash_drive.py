@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from subprocess import Popen
 from typing import Any, Protocol
 
 from pegbox.crashpoints import PASSES, PLAN, TAKEN, VARIABLE
@@ -19,12 +18,21 @@ TURN = 0.05  #: seconds between two looks
 STARTS = 5  #: a server may be killed while it starts
 
 
+class Process(Protocol):
+    """What can be known of a server's process."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """Its exit status, None while it runs."""
+
+
 class Server(Protocol):
     """A server that can be killed and started again."""
 
     home: Path
     url: str
-    process: Popen[bytes]
+    process: Process
 
     def start(self) -> None:
         """Start it; raises RuntimeError when it ends before it answers."""

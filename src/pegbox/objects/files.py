@@ -111,15 +111,17 @@ class FileStore:
 
     # -- buckets
 
-    def create_bucket(self, account: str, name: str, region: str) -> Bucket:
+    def create_bucket(self, account: str, name: str, region: str, tags: Mapping[str, str] | None = None) -> Bucket:
         """Make a bucket.  BucketAlreadyOwnedByYou or BucketAlreadyExists if the name is taken."""
         bucket = Bucket(name=name, account=account, region=region, created=self._now())
         with self._index.write() as connection:
             row = connection.execute("select account from bucket where name = ?", (name,)).fetchone()
             if row is not None:
                 raise _taken(name, ours=row[0] == account)
-            values = (name, account, region, milliseconds(bucket.created))
-            connection.execute("insert into bucket (name, account, region, created) values (?, ?, ?, ?)", values)
+            values = (name, account, region, milliseconds(bucket.created), None if tags is None else dump_tags(tags))
+            connection.execute(
+                "insert into bucket (name, account, region, created, tags) values (?, ?, ?, ?, ?)", values
+            )
         return bucket
 
     def bucket(self, account: str, name: str) -> Bucket:
@@ -206,8 +208,12 @@ class FileStore:
         key: str,
         description: Description,
         conditions: Conditions = NO_CONDITIONS,
+        checksum: Checksum | None = None,
     ) -> StoredObject:
-        """Make `key` an object with the content of `source`; no byte is copied if the files can share it."""
+        """Make `key` an object with the content of `source`; no byte is copied if the files can share it.
+
+        It keeps the checksum of the source, if that is of the whole, unless another is given.
+        """
         with self._content.receive() as incoming:
             self._share(source, incoming)
             return self.put_object(
@@ -217,7 +223,7 @@ class FileStore:
                 incoming,
                 etag=_md5(source) if source.info.part_sizes else source.info.etag,
                 description=description,
-                checksum=_of_whole(source.info.checksum),
+                checksum=checksum or _of_whole(source.info.checksum),
                 conditions=conditions,
             )
 

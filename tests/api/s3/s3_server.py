@@ -1,4 +1,7 @@
-"""A server with nothing but the S3 endpoint behind verified signatures.  `python s3_server.py <root>` runs one."""
+"""A server with nothing but the S3 endpoint behind verified signatures.
+
+`python s3_server.py <root> [seconds]` runs one, which counts a Complete that takes so many seconds as a long one.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from pegbox.errors import AuthError
 from pegbox.objects.files import FileStore
 from pegbox.wire.connections import parting
-from pegbox.wire.rest_s3 import S3Endpoint, is_form
+from pegbox.wire.rest_s3 import S3Endpoint, is_form, multipart
 from pegbox.wire.signed_form import verify_form
 from pegbox.wire.sigv4 import Caller, Head, Key, Payload, verify
 
@@ -79,6 +82,7 @@ def running(root: Path, checks: bool = True) -> Iterator[str]:
 
 
 if __name__ == "__main__":
+    multipart.PATIENCE = float(sys.argv[2]) if len(sys.argv) > 2 else multipart.PATIENCE
     listener = listening()
     print(listener.getsockname()[1], flush=True)
     uvicorn.Server(configuration(FileStore(Path(sys.argv[1])))).run(sockets=[listener])

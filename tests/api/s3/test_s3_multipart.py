@@ -223,6 +223,32 @@ def test_checksums_of_parts_must_be_of_the_kind_announced(s3: Any, bucket: str) 
     assert code(begin, s3, bucket, ServerSideEncryption="aws:kms") == ("NotImplemented", 501)
 
 
+WRONG, OF_SHA256 = "AAAAAA==", "A" * 43 + "="
+UNFIT = [
+    ({}, {"ChecksumSHA256": OF_SHA256}, "InvalidRequest"),
+    ({}, {"ChecksumType": "FULL_OBJECT"}, "BadDigest"),
+    ({"ChecksumAlgorithm": "CRC32"}, {"ChecksumSHA256": OF_SHA256}, "InvalidRequest"),
+    ({"ChecksumAlgorithm": "CRC32"}, {"ChecksumCRC32": WRONG}, "BadDigest"),
+    ({"ChecksumAlgorithm": "CRC32"}, {"ChecksumType": "FULL_OBJECT"}, "BadDigest"),
+    ({"ChecksumAlgorithm": "CRC32", "ChecksumType": "FULL_OBJECT"}, {"ChecksumType": "COMPOSITE"}, "BadDigest"),
+]
+
+
+def test_checksums_that_cannot_be_compared_complete_nothing(s3: Any, bucket: str) -> None:
+    for planned, claimed, refused in UNFIT:
+        at = begin(s3, bucket, **planned)
+        part = send(s3, at, 1, b"hello")
+        assert code(complete, s3, at, part, **claimed) == (refused, 400), (planned, claimed)
+        other = {name: value for name, value in part.items() if not name.startswith("Checksum")}
+        for claim in ({"ChecksumSHA256": OF_SHA256}, {"ChecksumCRC32": WRONG}):
+            assert code(complete, s3, at, {**other, **claim}) == ("InvalidPart", 400)
+        assert code(s3.head_object, Bucket=bucket, Key="k") == ("404", 404)
+        s3.abort_multipart_upload(**at)
+    at = begin(s3, bucket, ChecksumAlgorithm="CRC32", ChecksumType="FULL_OBJECT")
+    crc = base64.b64encode(zlib.crc32(b"hello").to_bytes(4, "big")).decode()
+    complete(s3, at, send(s3, at, 1, b"hello"), ChecksumCRC32=crc, ChecksumType="FULL_OBJECT")
+
+
 def test_a_checksum_is_computed_if_the_client_names_none(url: str, s3: Any, bucket: str) -> None:
     at = begin(s3, bucket, ChecksumAlgorithm="SHA1")
     answer = Raw(url, "PUT", f"/{bucket}/k", f"partNumber=1&uploadId={at['UploadId']}", body=b"x").send()

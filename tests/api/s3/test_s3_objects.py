@@ -182,6 +182,19 @@ def test_copies(s3: Any, bucket: str) -> None:
     assert code(s3.copy_object, Bucket=bucket, Key="x", CopySource=f"{bucket}/kept?versionId=1")[0] == "InvalidArgument"
 
 
+def test_a_copy_has_the_checksum_that_is_asked_for(s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x" * 3000, ChecksumAlgorithm="CRC32")
+    right = {"SHA256": hashlib.sha256(b"x" * 3000).digest(), "CRC32": zlib.crc32(b"x" * 3000).to_bytes(4, "big")}
+    for algorithm, digest in right.items():
+        source = {"CopySource": f"{bucket}/k", "ChecksumAlgorithm": algorithm}
+        told = s3.copy_object(Bucket=bucket, Key="c", **source)["CopyObjectResult"]
+        found = s3.head_object(Bucket=bucket, Key="c", ChecksumMode="ENABLED")
+        for answer in (told, found):
+            kept = {name: answer[name] for name in answer if name.startswith("Checksum")}
+            value = base64.b64encode(digest).decode()
+            assert kept == {f"Checksum{algorithm}": value, "ChecksumType": "FULL_OBJECT"}
+
+
 def test_conditional_copies(s3: Any, bucket: str) -> None:
     etag = s3.put_object(Bucket=bucket, Key="k", Body=b"x")["ETag"]
     to = {"Bucket": bucket, "Key": "to", "CopySource": f"{bucket}/k"}

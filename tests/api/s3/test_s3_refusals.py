@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import botocore.session
+import httpx
 import pytest
 from s3_client import Raw, code, read
+from starlette.datastructures import Headers
 
-from pegbox.wire.rest_s3.endpoint import ROUTES
-from pegbox.wire.rest_s3.refusals import SUBRESOURCES
+from pegbox.errors import S3Error
+from pegbox.wire import rest_s3
+from pegbox.wire.rest_s3.checksums import LENGTHS
+from pegbox.wire.rest_s3.endpoint import ROUTES, name_of
+from pegbox.wire.rest_s3.refusals import SUBRESOURCES, check_demands
 
 ALSO = "x-amz-copy-source", "/no/where"  #: must not turn a refused PUT into a copy
 
@@ -26,6 +33,9 @@ NOT_SERVED = [
     ("put_object", {"Body": b"new", "StorageClass": "GLACIER"}),
     ("put_object", {"Body": b"new", "GrantRead": "id=1"}),
     ("put_object", {"Body": b"new", "WriteOffsetBytes": 4}),
+    ("put_object", {"Body": b"new", "ChecksumSHA512": "A" * 86 + "=="}),
+    ("delete_object", {"IfMatchSize": 999}),
+    ("delete_object", {"IfMatchLastModifiedTime": 978307200}),
 ]
 
 
@@ -71,6 +81,64 @@ def test_what_is_not_served_never_touches_the_object(
     before = everything(s3, full)
     assert code(getattr(s3, operation), Bucket=full, Key="k", **arguments) == ("NotImplemented", 501)
     assert everything(s3, full) == before
+
+
+@pytest.mark.parametrize("condition", [{"Size": 4}, {"LastModifiedTime": 978307200}])
+def test_conditions_that_are_not_looked_at_delete_nothing(s3: Any, full: str, condition: dict[str, Any]) -> None:
+    before = everything(s3, full)
+    named = {"Objects": [{"Key": "other"}, {"Key": "k", **condition}]}
+    assert code(s3.delete_objects, Bucket=full, Delete=named) == ("NotImplemented", 501)
+    assert everything(s3, full) == before
+
+
+KINDS_OF_BUCKETS: list[dict[str, Any]] = [
+    {"ObjectOwnership": "ObjectWriter"},
+    {"BucketNamespace": "account-regional"},
+    {"CreateBucketConfiguration": {"Bucket": {"Type": "Directory", "DataRedundancy": "SingleAvailabilityZone"}}},
+    {"CreateBucketConfiguration": {"Location": {"Type": "AvailabilityZone", "Name": "x"}}},
+]
+
+
+@pytest.mark.parametrize("kind", KINDS_OF_BUCKETS)
+def test_other_kinds_of_buckets_are_not_made(s3: Any, kind: dict[str, Any]) -> None:
+    assert code(s3.create_bucket, Bucket="another-kind", **kind) == ("NotImplemented", 501)
+    assert code(s3.head_bucket, Bucket="another-kind") == ("404", 404)
+
+
+#: headers of the model that ask for nothing where there are no versions, locks, annotations, payers and archives
+HARMLESS = {
+    "x-amz-bypass-governance-retention",
+    "x-amz-mfa",
+    "x-amz-object-annotation-directive",
+    "x-amz-optional-object-attributes",
+    "x-amz-request-payer",
+}
+
+
+def test_every_header_of_the_model_is_known() -> None:
+    model = botocore.session.get_session().get_service_model("s3")
+    source = "".join(path.read_text().lower() for path in Path(rest_s3.__file__).parent.glob("*.py"))
+    unknown = set()
+    for name in {name_of(operation) for operation in ROUTES.values()} & set(model.operation_names):
+        shape = model.operation_model(name).input_shape
+        for member in shape.members.values() if shape else ():
+            header = member.serialization.get("name", "").lower()
+            plain = header.removeprefix("x-amz-copy-source-")
+            if member.serialization.get("location") == "header" and not {f'"{header}"', f'"{plain}"'} & {
+                word for word in (f'"{header}"', f'"{plain}"') if word in source
+            }:
+                unknown.add(header)
+    refused = {name for name in unknown if is_refused(name)}
+    checksums = {f"x-amz-checksum-{name}" for name in LENGTHS}
+    assert unknown - refused - checksums == HARMLESS
+
+
+def is_refused(header: str) -> bool:
+    try:
+        check_demands(Headers({header: "anything"}))
+    except S3Error:
+        return True
+    return False
 
 
 def test_unserved_configurations_are_refused(s3: Any, full: str) -> None:
@@ -148,6 +216,54 @@ def test_an_acl_that_cannot_be_meant(url: str, s3: Any, full: str) -> None:
     assert code(s3.put_object, Bucket=full, Key="k", Body=b"new", ACL="public-ready") == ("InvalidArgument", 400)
     assert Raw(url, "PUT", f"/{full}/k", "acl").send().status == 400
     assert read(s3, full, "k") == b"kept"
+
+
+REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "s3.md"
+#: values of headers that ask for something; any other header gets "1"
+ASKING = {
+    "x-amz-acl": "public-read",
+    "x-amz-object-ownership": "ObjectWriter",
+    "x-amz-storage-class": "GLACIER",
+    "x-amz-bucket-namespace": "account-regional",
+}
+
+
+def asked_for(url: str, bucket: str, named: str) -> tuple[int, bytes]:
+    """The answer to a request for what the reference names so."""
+    key = f"/{bucket}/k"
+    if named in ("no signature", "Authorization: AWS key:signature"):
+        name, _, value = named.partition(": ")
+        answer = httpx.get(f"{url}{key}", headers={name: value} if value else {})
+        return answer.status_code, answer.content
+    if named.startswith("x-amz-"):
+        told = Raw(url, "PUT", key, headers={named: ASKING.get(named, "1")}, body=b"new").send()
+    elif named.startswith("PUT ?"):
+        told = Raw(
+            url, "PUT", f"/{bucket}", named.removeprefix("PUT ?"), {"x-amz-acl": "public-read"}, b"<new/>"
+        ).send()
+    elif named == "versionId":
+        told = Raw(url, "GET", key, "versionId=1").send()
+    else:
+        assert named.startswith("?"), named
+        told = Raw(url, "PUT", key, named[1:], body=b"<new/>").send()
+    return told.status, told.body
+
+
+def test_what_is_not_served_is_answered_as_the_reference_says(url: str, s3: Any, full: str) -> None:
+    before = everything(s3, full)
+    table = REFERENCE.read_text().partition("| not served |")[2].split("\n\n")[0]
+    in_words = ("STANDARD", "null", "PUT", "CreateBucketConfiguration", "Bucket", "Location")
+    tried = 0
+    for row in table.splitlines()[2:]:
+        what, asked, answer, _ = row.strip("| ").split(" | ")
+        status, refusal = answer.rstrip("`").split(" `")
+        for named in re.findall(r"`([^`]+)`", asked) or [asked]:
+            if named not in in_words:
+                found, body = asked_for(url, full, named)
+                assert (found, f"<Code>{refusal}</Code>".encode() in body) == (int(status), True), (what, named)
+                tried += 1
+    assert tried > 20
+    assert everything(s3, full) == before
 
 
 def test_every_subresource_of_the_model_is_known() -> None:

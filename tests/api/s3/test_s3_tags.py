@@ -130,6 +130,15 @@ def test_tags_that_cannot_be_read(url: str, s3: Any, bucket: str, body: bytes) -
     assert (tags(s3, bucket, "k"), read(s3, bucket, "k")) == ({"a": "b"}, b"x")
 
 
+def test_a_bucket_is_made_with_tags(s3: Any) -> None:
+    tags = [{"Key": "team", "Value": "a"}, {"Key": "x", "Value": ""}]
+    s3.create_bucket(Bucket="made-with-tags", CreateBucketConfiguration={"Tags": tags})
+    assert s3.get_bucket_tagging(Bucket="made-with-tags")["TagSet"] == tags
+    wrong = {"Tags": [{"Key": "aws:x", "Value": ""}], "LocationConstraint": "eu-west-1"}
+    assert code(s3.create_bucket, Bucket="not-made", CreateBucketConfiguration=wrong) == ("InvalidTag", 400)
+    assert code(s3.head_bucket, Bucket="not-made") == ("404", 404)
+
+
 def test_tags_of_a_bucket(s3: Any, bucket: str) -> None:
     assert code(s3.get_bucket_tagging, Bucket=bucket) == ("NoSuchTagSet", 404)
     many = {f"{number:02d}": "v" for number in range(50)}

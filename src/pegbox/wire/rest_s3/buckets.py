@@ -12,6 +12,8 @@ from pegbox.objects.stored import Bucket
 from pegbox.wire.rest_s3 import xml
 from pegbox.wire.rest_s3.body import receive_document
 from pegbox.wire.rest_s3.call import Call, in_thread, invalid_argument
+from pegbox.wire.rest_s3.refusals import not_implemented
+from pegbox.wire.rest_s3.tags import MOST_OF_BUCKET, tags_of_set
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]")
 _RESERVED_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
@@ -42,14 +44,13 @@ async def list_buckets(call: Call) -> Response:
 async def create_bucket(call: Call) -> Response:
     """CreateBucket, in the region of LocationConstraint or else of the caller."""
     check_bucket_name(call.bucket)
-    body = await receive_document(call)
-    region = xml.text_of(xml.parse(body, "CreateBucketConfiguration"), "LocationConstraint") if body else None
+    region, tags = _configuration(await receive_document(call))
     if region and not re.fullmatch(r"[A-Za-z0-9-]{1,64}", region):
         message = "The specified location-constraint is not valid"
         raise S3Error("InvalidLocationConstraint", 400, message, {"LocationConstraint": region})
     place = "eu-west-1" if region == "EU" else region or call.caller.region or DEFAULT_REGION
     try:
-        await in_thread(call.store.create_bucket, call.account, call.bucket, place)
+        await in_thread(call.store.create_bucket, call.account, call.bucket, place, tags)
     except S3Error as error:
         if error.code != "BucketAlreadyOwnedByYou" or place != DEFAULT_REGION:
             raise  # in us-east-1 S3 answers as if the bucket were new (API reference, CreateBucket)
@@ -103,6 +104,18 @@ def check_encoding(call: Call) -> bool:
     if encoding not in (None, "", "url"):
         raise invalid_argument("encoding-type", encoding, "Invalid Encoding Method specified in Request")
     return encoding == "url"
+
+
+def _configuration(body: bytes) -> tuple[str | None, dict[str, str] | None]:
+    """Region and tags of a CreateBucketConfiguration, None where it says nothing.  Raises S3Error."""
+    if not body:
+        return None, None
+    given = xml.parse(body, "CreateBucketConfiguration")
+    for element in given:
+        if element.tag not in ("LocationConstraint", "Tags"):  # zones, directory buckets
+            raise not_implemented(element.tag)
+    tags = given.find("Tags")
+    return xml.text_of(given, "LocationConstraint"), None if tags is None else tags_of_set(tags, MOST_OF_BUCKET)
 
 
 def _bucket(bucket: Bucket) -> str:

@@ -44,6 +44,13 @@ def new_sum(algorithm: str) -> Sum:
     return _Crc32() if algorithm == "crc32" else _Crc(algorithm)
 
 
+def algorithm_of(name: str) -> str:
+    """The algorithm that a header names.  Raises S3Error InvalidRequest."""
+    if name.lower() not in LENGTHS:
+        raise S3Error("InvalidRequest", 400, "Checksum algorithm provided is unsupported.")
+    return name.lower()
+
+
 def field_name(algorithm: str) -> str:
     """The name of the XML element: ChecksumCRC32C."""
     return f"Checksum{algorithm.upper()}"

@@ -58,7 +58,19 @@ def _copy(call: Call) -> StoredObject:
             given if metadata == "REPLACE" else kept, tags=(given if tags == "REPLACE" else kept).tags
         )
         conditions = write_conditions(call.headers)
-        return call.store.copy_object(call.account, source, call.bucket, call.key, description, conditions)
+        checksum = _checksum(call, source)
+        return call.store.copy_object(call.account, source, call.bucket, call.key, description, conditions, checksum)
+
+
+def _checksum(call: Call, source: OpenObject) -> Checksum | None:
+    """The one that x-amz-checksum-algorithm asks for, unless the source has it.  Raises S3Error InvalidRequest."""
+    if "x-amz-checksum-algorithm" not in call.headers:
+        return None
+    algorithm = checksums.algorithm_of(call.headers["x-amz-checksum-algorithm"])
+    present = source.info.checksum
+    if present is not None and (present.algorithm, present.kind) == (algorithm, "FULL_OBJECT"):
+        return present
+    return _digests(source, 0, source.info.size, algorithm)[1]
 
 
 def _directive(call: Call, name: str) -> str:

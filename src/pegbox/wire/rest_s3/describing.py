@@ -11,7 +11,7 @@ from pegbox.errors import S3Error
 from pegbox.objects.files import DEFAULT_TYPE
 from pegbox.objects.stored import Checksum, Description, StoredObject
 from pegbox.wire.rest_s3.call import Call, invalid_argument
-from pegbox.wire.rest_s3.tagging import tags_of_header
+from pegbox.wire.rest_s3.tags import tags_of_header
 
 MOST_METADATA = 2048  #: bytes of user metadata, names and values
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import errno
-import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 
-import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from pegbox.errors import PegboxError, S3Error
+from pegbox.errors import PegboxError
 from pegbox.objects.files import FileStore
 from pegbox.wire.exchange import exchange_of
 from pegbox.wire.rest_s3 import (
@@ -27,14 +24,10 @@ from pegbox.wire.rest_s3 import (
 )
 from pegbox.wire.rest_s3.call import Call, headers_of, invalid_argument, query_of, target_of
 from pegbox.wire.rest_s3.forms import Signer
-from pegbox.wire.rest_s3.refusals import SUBRESOURCES, check_demands, error_response, not_implemented
+from pegbox.wire.rest_s3.refusals import SUBRESOURCES, check_demands, error_response, fault, not_implemented
 from pegbox.wire.sigv4 import Caller
 
 Operation = Callable[[Call], Awaitable[Response]]
-
-log = structlog.get_logger()
-
-FULL = {errno.ENOSPC, errno.EDQUOT}  #: a disk or a quota
 
 #: method, what the path names, sub-resources of the query -> operation; what is not here is not served
 ROUTES: Mapping[tuple[str, str, frozenset[str]], Operation] = {
@@ -113,7 +106,7 @@ class S3Endpoint:
         except ClientDisconnect:
             return Response(None, 400)
         except Exception as error:
-            return _refusal(_fault(error, request), request, request_id)
+            return _refusal(fault(error, request), request, request_id)
         response.headers["x-amz-request-id"] = request_id
         return response
 
@@ -159,22 +152,6 @@ def _route(call: Call) -> Operation:
     if operation is None:
         raise not_implemented(f"{method} ?{'&'.join(sorted(wanted))}" if wanted else method)
     return operation
-
-
-def _fault(error: Exception, request: Request) -> S3Error:
-    """What a client is told about trouble of ours, which goes to the log.  Status 507 is that of RFC 4918."""
-    about = {"method": request.method, "path": request.scope["path"][:256]}
-    if _is_full(error):
-        log.warning("the object store's disk is full", error=str(error), **about)
-        return S3Error("InsufficientStorage", 507, "The disk of the object store is full. Make room, then try again.")
-    log.error("an S3 request failed", exc_info=error, **about)
-    return S3Error("InternalError", 500, "We encountered an internal error. Please try again.")
-
-
-def _is_full(error: Exception) -> bool:
-    if isinstance(error, sqlite3.Error):  # the index
-        return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
-    return isinstance(error, OSError) and error.errno in FULL
 
 
 def _refusal(error: PegboxError, request: Request, request_id: str) -> Response:

@@ -28,11 +28,12 @@ from pegbox.wire.rest_s3.call import LONGEST_KEY, Call, Target, in_thread, inval
 from pegbox.wire.rest_s3.describing import checksum_headers, description_of, quoted
 from pegbox.wire.rest_s3.post_policy import Sizes, check_policy
 from pegbox.wire.rest_s3.refusals import check_demands
-from pegbox.wire.rest_s3.tagging import MOST_OF_OBJECT, tags_of_document
+from pegbox.wire.rest_s3.tags import MOST_OF_OBJECT, tags_of_document
 from pegbox.wire.sigv4 import Caller
 
 LONGEST_FIELDS = 20 << 10  #: bytes before the file, as on S3
 MULTIPART = "multipart/form-data"
+LONGEST_BOUNDARY = 256  #: bytes; RFC 2046, 5.1.1, allows 70
 
 Signer = Callable[[Mapping[str, str]], Caller]  #: who signed the policy among these fields; raises AuthError
 
@@ -270,9 +271,10 @@ def _answer(call: Call, fields: Mapping[str, str], stored: StoredObject) -> Resp
 
 def _boundary(request: Request) -> bytes:
     _, options = parse_options_header(request.headers["content-type"])
-    if not options.get(b"boundary"):
+    boundary = options.get(b"boundary", b"")
+    if not 1 <= len(boundary) <= LONGEST_BOUNDARY:
         raise _malformed()
-    return options[b"boundary"]
+    return boundary
 
 
 def _text(raw: bytes) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
@@ -22,7 +22,7 @@ from pegbox.wire.rest_s3.conditions import unquoted, write_conditions
 from pegbox.wire.rest_s3.copies import copy_part, part_result
 from pegbox.wire.rest_s3.describing import checksum_headers, description_of, quoted
 from pegbox.wire.rest_s3.listings import encoder, person
-from pegbox.wire.rest_s3.refusals import as_s3
+from pegbox.wire.rest_s3.refusals import as_s3, fault
 
 LARGEST_NUMBER = 10_000
 ATTEMPTS = 100  #: looks at an upload that others change while it is completed
@@ -70,7 +70,7 @@ async def complete_multipart_upload(call: Call) -> Response:
     await asyncio.wait([work], timeout=PATIENCE)
     if work.done():
         return xml_response(work.result())
-    return StreamingResponse(_signs_of_life(work), media_type="application/xml")
+    return StreamingResponse(_signs_of_life(work, call), media_type="application/xml")
 
 
 async def abort_multipart_upload(call: Call) -> Response:
@@ -107,7 +107,7 @@ class _Wanted:
 
     number: int
     etag: str
-    checksum: str | None
+    checksums: Mapping[str, str]  #: by algorithm
 
 
 def _wanted(request: Element) -> list[_Wanted]:
@@ -121,8 +121,9 @@ def _wanted_part(part: Element) -> _Wanted:
     number, etag = (xml.text_of(part, "PartNumber") or "").strip(), xml.text_of(part, "ETag")
     if not number.isascii() or not number.isdigit() or len(number) > 5 or etag is None:
         raise xml.malformed()
-    values = (xml.text_of(part, checksums.field_name(name)) for name in checksums.LENGTHS)
-    return _Wanted(number=int(number), etag=unquoted(etag), checksum=next(filter(None, values), None))
+    values = {name: xml.text_of(part, checksums.field_name(name)) for name in checksums.LENGTHS}
+    given = {name: value for name, value in values.items() if value}
+    return _Wanted(number=int(number), etag=unquoted(etag), checksums=given)
 
 
 async def _complete(call: Call, wanted: Sequence[_Wanted]) -> str:
@@ -139,15 +140,15 @@ async def _complete(call: Call, wanted: Sequence[_Wanted]) -> str:
     return xml.document("CompleteMultipartUploadResult", xml.leaves(values))
 
 
-async def _signs_of_life(work: asyncio.Future[str]) -> AsyncIterator[str]:
+async def _signs_of_life(work: asyncio.Future[str], call: Call) -> AsyncIterator[str]:
     yield xml.DECLARATION
     while not work.done():
         yield " "
         await asyncio.wait([work], timeout=PATIENCE)
     try:
         yield work.result().removeprefix(xml.DECLARATION)
-    except PegboxError as error:
-        told = as_s3(error)
+    except Exception as error:  # the status has been sent: whatever it is has to be told here
+        told = as_s3(error) if isinstance(error, PegboxError) else fault(error, call.request)
         yield xml.error_document(told.code, told.message, told.extra).removeprefix(xml.DECLARATION)
 
 
@@ -169,11 +170,12 @@ def _finish_now(call: Call, wanted: Sequence[_Wanted]) -> StoredObject:
         raise
     parts = select_parts(present, pairs)
     for part, named in zip(parts, wanted, strict=True):
-        if named.checksum is not None and part.checksum is not None and named.checksum != part.checksum.value:
+        known = {part.checksum.algorithm: part.checksum.value} if part.checksum else {}
+        if any(known.get(algorithm) != value for algorithm, value in named.checksums.items()):
             raise invalid_part(part.number)
     _check_size(call, parts)
     checksum = _checksum_of(upload, parts)
-    _check_whole(call, checksum)
+    _check_whole(call, upload, checksum)
     return uploads.complete(call.account, upload, parts, checksum, write_conditions(call.headers))
 
 
@@ -189,14 +191,13 @@ def _done_before(call: Call, pairs: Sequence[tuple[int, str]]) -> StoredObject |
 
 def _checksum_plan(call: Call) -> tuple[str | None, str | None]:
     """The algorithm and kind of the upload's checksums.  Raises S3Error InvalidRequest."""
-    name = call.headers.get("x-amz-checksum-algorithm", "").lower()
+    name = call.headers.get("x-amz-checksum-algorithm", "")
     kind = call.headers.get("x-amz-checksum-type", "").upper()
     if not name:
         if kind:
             raise S3Error("InvalidRequest", 400, "The x-amz-checksum-type header needs x-amz-checksum-algorithm.")
         return None, None
-    if name not in checksums.LENGTHS:
-        raise S3Error("InvalidRequest", 400, "Checksum algorithm provided is unsupported.")
+    name = checksums.algorithm_of(name)
     kind = kind or ("FULL_OBJECT" if name == "crc64nvme" else "COMPOSITE")
     impossible = {("crc64nvme", "COMPOSITE"), ("sha1", "FULL_OBJECT"), ("sha256", "FULL_OBJECT")}
     if kind not in ("FULL_OBJECT", "COMPOSITE") or (name, kind) in impossible:
@@ -218,11 +219,14 @@ def _checksum_of(upload: Upload, parts: Sequence[Part]) -> Checksum | None:
 
 def _check_algorithm(upload: Upload, checksum: Checksum | None) -> None:
     if upload.algorithm and checksum and checksum.algorithm != upload.algorithm:
-        message = (
-            f"Checksum Type mismatch occurred, expected checksum Type: {upload.algorithm}, "
-            f"actual checksum Type: {checksum.algorithm}"
-        )
-        raise S3Error("InvalidRequest", 400, message)
+        raise _mismatch(upload.algorithm, checksum.algorithm)
+
+
+def _mismatch(expected: str | None, actual: str) -> S3Error:
+    message = (
+        f"Checksum Type mismatch occurred, expected checksum Type: {expected or 'null'}, actual checksum Type: {actual}"
+    )
+    return S3Error("InvalidRequest", 400, message)
 
 
 def _check_size(call: Call, parts: Sequence[Part]) -> None:
@@ -231,14 +235,23 @@ def _check_size(call: Call, parts: Sequence[Part]) -> None:
         raise S3Error("InvalidRequest", 400, "The provided x-amz-mp-object-size is not the size of the object.")
 
 
-def _check_whole(call: Call, checksum: Checksum | None) -> None:
-    """Compare x-amz-checksum-* of the request with that of the whole.  Raises S3Error BadDigest."""
-    if checksum is None:
-        return
-    stated = call.headers.get(f"x-amz-checksum-{checksum.algorithm}")
-    if stated is not None and stated.partition("-")[0] != checksum.value.partition("-")[0]:
-        message = f"The {checksum.algorithm} you specified did not match the calculated checksum."
+def _check_whole(call: Call, upload: Upload, checksum: Checksum | None) -> None:
+    """Compare x-amz-checksum-* of the request with that of the whole.  Raises S3Error BadDigest, InvalidRequest."""
+    kind = call.headers.get("x-amz-checksum-type", "").upper()
+    if kind and kind != upload.kind:
+        message = (
+            f"The upload was created using the {upload.kind or 'null'} checksum mode. "
+            "The complete request must use the same checksum mode."
+        )
         raise S3Error("BadDigest", 400, message)
+    for algorithm in checksums.LENGTHS:
+        stated = call.headers.get(f"x-amz-checksum-{algorithm}")
+        if stated is None:
+            continue
+        if checksum is None or checksum.algorithm != algorithm:
+            raise _mismatch(upload.algorithm, algorithm)
+        if stated.partition("-")[0] != checksum.value.partition("-")[0]:
+            raise S3Error("BadDigest", 400, f"The {algorithm} you specified did not match the calculated checksum.")
 
 
 async def _upload(call: Call) -> Upload:

@@ -19,6 +19,7 @@ from pegbox.wire.rest_s3.buckets import xml_response
 from pegbox.wire.rest_s3.call import Call, in_thread
 from pegbox.wire.rest_s3.conditions import byte_range, check_read, unquoted, write_conditions
 from pegbox.wire.rest_s3.describing import checksum_headers, description_of, headers_of, quoted
+from pegbox.wire.rest_s3.refusals import not_implemented
 
 MOST_DELETED = 1000  #: keys of one DeleteObjects
 
@@ -72,6 +73,9 @@ async def delete_objects(call: Call) -> Response:
     wanted = list(xml.children(request, "Object"))
     if not 1 <= len(wanted) <= MOST_DELETED:
         raise xml.malformed()
+    for unheard in ("LastModifiedTime", "Size"):  # conditions of directory buckets
+        if any(each.find(unheard) is not None for each in wanted):
+            raise not_implemented(unheard)
     quiet = (xml.text_of(request, "Quiet") or "").strip().lower() == "true"
     refused = {number: error for number, each in enumerate(wanted) if (error := _version_error(each))}
     keys = [_key_to_delete(each) for number, each in enumerate(wanted) if number not in refused]

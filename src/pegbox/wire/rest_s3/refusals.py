@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import sqlite3
+
+import structlog
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.responses import Response
 
 from pegbox.errors import AuthError, PegboxError, S3Error
 from pegbox.wire.rest_s3 import xml
+from pegbox.wire.rest_s3.checksums import LENGTHS
 from pegbox.wire.sigv4 import ClockSkew
+
+log = structlog.get_logger()
+
+FULL = {errno.ENOSPC, errno.EDQUOT}  #: a disk or a quota
 
 #: every sub-resource of the S3 API; those that no route names are refused
 SUBRESOURCES = frozenset(
@@ -74,6 +84,11 @@ _DEMANDS: dict[str, frozenset[str]] = {
     "x-amz-website-redirect-location": frozenset(),
     "x-amz-write-offset-bytes": frozenset(),
     "x-amz-rename-source": frozenset(),
+    "x-amz-object-ownership": frozenset({"BucketOwnerEnforced"}),
+    "x-amz-bucket-namespace": frozenset({"global"}),
+    "x-amz-if-match-size": frozenset(),
+    "x-amz-if-match-last-modified-time": frozenset(),
+    "x-amz-if-match-initiated-time": frozenset(),
 }
 _CANNED = frozenset(  #: canned access control lists
     {
@@ -87,7 +102,14 @@ _CANNED = frozenset(  #: canned access control lists
         "log-delivery-write",
     }
 )
-_DEMANDING_PREFIXES = ("x-amz-server-side-encryption", "x-amz-copy-source-server-side-encryption", "x-amz-grant-")
+_DEMANDING_PREFIXES = (
+    "x-amz-server-side-encryption",
+    "x-amz-copy-source-server-side-encryption",
+    "x-amz-grant-",
+    "x-amz-object-lock-event-hold",
+)
+#: what may follow x-amz-checksum-; other algorithms would not be checked
+_CHECKSUMS = frozenset({*LENGTHS, "algorithm", "mode", "type"})
 
 _AUTH_CODES = {
     "MissingAuthenticationTokenException": ("AccessDenied", 403),
@@ -124,6 +146,22 @@ def as_s3(error: PegboxError) -> S3Error:
     return S3Error(error.code, error.status, error.message)
 
 
+def fault(error: Exception, request: Request) -> S3Error:
+    """What a client is told about trouble of ours, which goes to the log.  Status 507 is that of RFC 4918."""
+    about = {"method": request.method, "path": request.scope["path"][:256]}
+    if _is_full(error):
+        log.warning("the object store's disk is full", error=str(error), **about)
+        return S3Error("InsufficientStorage", 507, "The disk of the object store is full. Make room, then try again.")
+    log.error("an S3 request failed", exc_info=error, **about)
+    return S3Error("InternalError", 500, "We encountered an internal error. Please try again.")
+
+
+def _is_full(error: Exception) -> bool:
+    if isinstance(error, sqlite3.Error):  # the index
+        return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    return isinstance(error, OSError) and error.errno in FULL
+
+
 def check_demands(headers: Headers) -> None:
     """Refuse what would otherwise be lost in silence: ACLs, encryption, locks, storage classes."""
     acl = headers.get("x-amz-acl", "private")
@@ -132,6 +170,8 @@ def check_demands(headers: Headers) -> None:
     for name, value in headers.items():
         harmless = _DEMANDS.get(name)
         if name.startswith(_DEMANDING_PREFIXES) or (harmless is not None and value not in harmless):
+            raise not_implemented(name)
+        if name.startswith("x-amz-checksum-") and name.removeprefix("x-amz-checksum-") not in _CHECKSUMS:
             raise not_implemented(name)
 
 

@@ -36,6 +36,9 @@ class Group:
             value = wanted[controller]
             if value is not None and _set(parent / name, _values(controller, value, is_v2)):
                 found[controller] = parent / name
+            elif parent / name not in found.values():
+                with contextlib.suppress(OSError):  # it was not made, or limits nothing
+                    (parent / name).rmdir()
         return cls(found)
 
     def join(self) -> None:
@@ -76,17 +79,21 @@ class Group:
         return next((int(line.split()[1]) for line in lines if line.split()[0] == key), 0)
 
 
-def hierarchies() -> dict[str, tuple[Path, bool]]:
-    """Controller -> the directory in which we may make groups for it, and whether it is of version 2."""
+def hierarchies(process: Path = Path("/proc/self")) -> dict[str, tuple[Path, bool]]:
+    """Controller -> the directory in which we may make groups for it, and whether it is of version 2.
+
+    `process`: where proc(5) tells of ours.
+    """
     found: dict[str, tuple[Path, bool]] = {}
     try:
-        own = dict(_own())
-        mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
+        own = dict(_own(process / "cgroup"))
+        mounts = [line.split() for line in (process / "mounts").read_text().splitlines()]
     except OSError:
         return found
     for _, directory, kind, options, *_ in mounts:
         if kind == "cgroup2":
-            parent = _below(directory, os.path.dirname(own.get("", "/")))
+            # Above ourselves, or the kernel would not let us move a process there ("Delegation Containment").
+            parent = Path(directory, os.path.dirname(own.get("", "/")).lstrip("/"))
             found |= {controller: (parent, True) for controller in _passed_on(parent)}
         elif kind == "cgroup":
             for controller in set(options.split(",")) & set(CONTROLLERS) - found.keys():
@@ -96,9 +103,9 @@ def hierarchies() -> dict[str, tuple[Path, bool]]:
     return found
 
 
-def _own() -> Iterator[tuple[str, str]]:
+def _own(table: Path) -> Iterator[tuple[str, str]]:
     """(controller, our group); "" is version 2."""
-    for line in Path("/proc/self/cgroup").read_text().splitlines():
+    for line in table.read_text().splitlines():
         _, controllers, path = line.split(":", 2)
         yield from ((controller, path) for controller in controllers.split(","))
 
@@ -109,17 +116,33 @@ def _below(directory: str, path: str) -> Path:
 
 
 def _passed_on(parent: Path) -> set[str]:
-    """Controllers of version 2 that groups below `parent` have."""
-    if not os.access(parent, os.W_OK):
+    """Controllers of version 2 that groups below `parent` have; none if we may not make any or not move there."""
+    if not os.access(parent, os.W_OK) or not os.access(parent / "cgroup.procs", os.W_OK):
         return set()
+    passed_on = parent / "cgroup.subtree_control"
     try:
-        there = (parent / "cgroup.controllers").read_text().split()
-        for controller in set(there) & set(CONTROLLERS):
+        if not _may_have_groups(parent):
+            return set()
+        there = set((parent / "cgroup.controllers").read_text().split())
+        for controller in sorted((there & set(CONTROLLERS)) - set(passed_on.read_text().split())):
             with contextlib.suppress(OSError):
-                (parent / "cgroup.subtree_control").write_text(f"+{controller}")
-        return set((parent / "cgroup.subtree_control").read_text().split()) & set(CONTROLLERS)
+                passed_on.write_text(f"+{controller}")
+        return set(passed_on.read_text().split()) & set(CONTROLLERS)
     except OSError:
         return set()
+
+
+def _may_have_groups(parent: Path) -> bool:
+    """Whether groups below `parent` may have processes.
+
+    Controllers of threads, cpu and pids, can be passed on by a group that has processes itself, as the root of a
+    container does.  But then it becomes "domain threaded" and no process can be moved below it ("No Internal Process
+    Constraint", "Threads").  The root of all, which has no type, may have both.
+    """
+    kind = parent / "cgroup.type"
+    if not kind.exists():
+        return True
+    return kind.read_text().strip() == "domain" and not (parent / "cgroup.procs").read_text().strip()
 
 
 def _values(controller: str, value: int, is_v2: bool) -> dict[str, object]:

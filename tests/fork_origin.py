@@ -1,7 +1,7 @@
-"""The process that servers are forked from: `forking.py` starts it and asks it on a socket, its standard input.
+"""What `pegbox` is forked from: `forking.py` starts this process and asks it on a socket, its standard input.
 
-A request is the JSON of what to run, with two descriptors: where to say the pid and, at the end, the exit status, each
-as a line; and the log.
+A request is the JSON of what to run, with three descriptors: where to say the pid and, at the end, the exit status,
+each as a line; standard output; standard error.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import selectors
 import signal
 import socket
 import sys
+from typing import Any
 
 from typer.testing import CliRunner
 
@@ -48,7 +49,7 @@ class Origin:
         signal.set_wakeup_fd(self._woken.fileno())
 
     def serve(self) -> list[str] | None:
-        """Returns in each child, with the arguments of the server that it is, and with None at the end."""
+        """Returns in each child, with the arguments of its command, and with None at the end."""
         with selectors.DefaultSelector() as selector:
             for source in (self._requests, self._heard):
                 selector.register(source, selectors.EVENT_READ)
@@ -58,34 +59,36 @@ class Origin:
                     self._heard.recv(MOST_BYTES)
                     self._tell_ends()
                 if self._requests in ready:
-                    text, descriptors, _, _ = socket.recv_fds(self._requests, MOST_BYTES, 2)
+                    text, descriptors, _, _ = socket.recv_fds(self._requests, MOST_BYTES, 3)
                     if not text:
                         for pid in self._running:
                             os.kill(pid, signal.SIGKILL)
                         return None
-                    if arguments := self._fork(json.loads(text), socket.socket(fileno=descriptors[0]), descriptors[1]):
+                    asker = socket.socket(fileno=descriptors[0])
+                    if (arguments := self._fork(json.loads(text), asker, descriptors[1:])) is not None:
                         return arguments
 
-    def _fork(self, request: dict[str, object], asker: socket.socket, log: int) -> list[str] | None:
+    def _fork(self, request: dict[str, Any], asker: socket.socket, outputs: list[int]) -> list[str] | None:
         pid = os.fork()
         if pid == 0:
             asker.close()
-            self._become(request, log)
+            self._become(request, outputs)
             return list(request["arguments"])
-        os.close(log)
+        for descriptor in outputs:
+            os.close(descriptor)
         asker.send(f"{pid}\n".encode())
         self._running[pid] = asker
         return None
 
-    def _become(self, request: dict[str, object], log: int) -> None:
+    def _become(self, request: dict[str, Any], outputs: list[int]) -> None:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for each in (self._requests, self._heard, self._woken, *self._running.values()):
             each.close()
         os.open(os.devnull, os.O_RDONLY)  # the lowest that is free: what the requests came by
-        os.dup2(log, 1)
-        os.dup2(log, 2)
-        os.close(log)
+        for ours, theirs in enumerate(outputs, 1):
+            os.dup2(theirs, ours)
+            os.close(theirs)
         os.environ.clear()
         os.environ.update(request["environment"])
         os.chdir(request["folder"])
@@ -100,7 +103,7 @@ class Origin:
 
 
 def main() -> None:
-    """Load all that a server does, with the models of the services, which do not change; then serve."""
+    """Load all that pegbox does, with the models of the services, which do not change; then fork."""
     for name in LOADED:
         importlib.import_module(name)
     operation_table()

@@ -1,6 +1,6 @@
-"""Servers that are forked from a process in which everything is imported already, so that a start costs no second.
+"""`pegbox` in processes that are forked from one that has imported everything, so that a start costs no second.
 
-Such a server differs from `python -m pegbox` in the imports only: it has a pid, an environment, arguments and files of
+Such a process differs from `python -m pegbox` in the imports only: it has a pid, an environment, arguments and files of
 its own, and ends like any other.
 """
 
@@ -15,21 +15,32 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 ORIGIN = Path(__file__).with_name("fork_origin.py")
 
 
 class Forked:
-    """A forked server, with that part of `subprocess.Popen` which tests use."""
+    """A command of pegbox that runs, with that part of `subprocess.Popen` which tests use."""
 
-    def __init__(self, arguments: list[str], log: IO[bytes], environment: Mapping[str, str]) -> None:
-        request = {"arguments": arguments, "environment": dict(environment), "folder": os.getcwd()}
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        *,
+        stdout: IO[Any],
+        stderr: IO[Any],
+        env: Mapping[str, str],
+        cwd: Path | None = None,
+    ) -> None:
+        self.args = ["pegbox", *arguments]
+        request = {"arguments": list(arguments), "environment": dict(env), "folder": str(cwd or Path.cwd())}
         self._said, theirs = socket.socketpair()
         with theirs:
-            socket.send_fds(_origin(), [json.dumps(request).encode()], [theirs.fileno(), log.fileno()])
+            descriptors = [theirs.fileno(), stdout.fileno(), stderr.fileno()]
+            socket.send_fds(_origin(), [json.dumps(request).encode()], descriptors)
         self._lines = self._said.makefile("rb")
         self.pid = int(self._lines.readline())
         self.returncode: int | None = None
@@ -45,7 +56,7 @@ class Forked:
             with selectors.DefaultSelector() as selector:
                 selector.register(self._said, selectors.EVENT_READ)
                 if not selector.select(timeout):
-                    raise subprocess.TimeoutExpired(f"the server {self.pid}", timeout or 0.0)
+                    raise subprocess.TimeoutExpired(self.args, timeout or 0.0)
             self.returncode = int(self._lines.readline())
             self._lines.close()
             self._said.close()
@@ -59,9 +70,26 @@ class Forked:
         self.send_signal(signal.SIGTERM)
 
 
+def run(
+    arguments: Sequence[str], env: Mapping[str, str], cwd: Path | None = None, timeout: float = 60.0
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end; its output is text."""
+    with tempfile.TemporaryFile("w+") as stdout, tempfile.TemporaryFile("w+") as stderr:
+        process = Forked(arguments, stdout=stdout, stderr=stderr, env=env, cwd=cwd)
+        try:
+            code = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            raise
+        for file in (stdout, stderr):
+            file.seek(0)
+        return subprocess.CompletedProcess(process.args, code, stdout.read(), stderr.read())
+
+
 @functools.cache
 def _origin() -> socket.socket:
-    """The process that forks servers; it ends with this one, and they with it."""
+    """The process that forks; it ends with this one, and all that it has forked with it."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         process = subprocess.Popen([sys.executable, str(ORIGIN)], stdin=theirs, stdout=subprocess.DEVNULL)

@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tarfile
@@ -19,8 +20,9 @@ from botocore import xform_name
 from botocore.exceptions import ClientError
 from typer.testing import CliRunner
 
+import forking
 from pegbox.cli.main import app
-from running import RunningServer, wait_for
+from running import RunningServer, clean_environment, wait_for
 
 ROLE = "arn:aws:iam::000000000000:role/tuning"
 XGBOOST = "811284229777.dkr.ecr.us-east-1.amazonaws.com/xgboost:latest"
@@ -86,14 +88,22 @@ def pegbox(server: RunningServer, *arguments: str) -> str:
     return result.output
 
 
+def command(server: RunningServer, line: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run `[NAME=VALUE ...] pegbox ...` in a process of its own, as a shell would, without the cost of one."""
+    words = shlex.split(line)
+    place = words.index("pegbox")
+    given = dict(word.split("=", 1) for word in words[:place])
+    environment = clean_environment() | {"PEGBOX_HOME": str(server.home)} | server.environment | given
+    return forking.run(words[place + 1 :], environment, folder)
+
+
 def shell(server: RunningServer, command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run a command line as a user does; `pegbox` is on the path."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PEGBOX_", "AWS_"))}
     return subprocess.run(
         ["bash", "-c", command],
         cwd=folder,
-        env=kept | {"PATH": path, "PEGBOX_HOME": str(server.home)} | server.environment,
+        env=clean_environment() | {"PATH": path, "PEGBOX_HOME": str(server.home)} | server.environment,
         capture_output=True,
         text=True,
         timeout=60,

@@ -34,6 +34,11 @@ def wait_for(what: str, look: Callable[[], _T | None], seconds: float = DEADLINE
         time.sleep(0.02)
 
 
+def clean_environment() -> dict[str, str]:
+    """Ours, without what is meant for pegbox or for AWS clients."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("PEGBOX_", "AWS_"))}
+
+
 class RunningServer:
     """`pegbox serve` on a free port; `kill` and `start` again as often as a test likes."""
 
@@ -53,9 +58,7 @@ class RunningServer:
         self.log = home.with_name(home.name + ".log")
         self._arguments = arguments
         self.environment = dict(environment or {})
-        self._environment = {
-            name: value for name, value in os.environ.items() if not name.startswith(("PEGBOX_", "AWS_"))
-        } | self.environment
+        self._environment = clean_environment() | self.environment
         self.start()
 
     def start(self) -> None:
@@ -63,7 +66,7 @@ class RunningServer:
         self.process: Forked | subprocess.Popen[bytes]
         with self.log.open("ab") as log:
             if self._forked:
-                self.process = Forked(arguments, log, self._environment)
+                self.process = Forked(arguments, stdout=log, stderr=log, env=self._environment)
             else:
                 self.process = subprocess.Popen(
                     [*self._program, *arguments], stdout=log, stderr=log, env=self._environment

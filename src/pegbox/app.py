@@ -67,7 +67,7 @@ log = structlog.get_logger()
 UNAVAILABLE = "The database does not answer. Please try your request again."
 FULL = "The disk of the database is full. Make room, then try your request again."
 LOOK_SECONDS = 3.0  #: between two looks whether the database is there, or what the machine allows
-START_SECONDS = 30.0  #: how long a server that starts waits for its database: both may have been started at once
+FIRST_LOOK_SECONDS = 0.25  #: between the first two at the database; both may have been started at once
 DAY = 86_400.0  #: seconds
 STOP_SECONDS = 5.0  #: how long the engine may take to finish what it is doing
 
@@ -156,6 +156,7 @@ def check_database(settings: Settings, store: SqlStore) -> None:
 
 
 def _patiently(settings: Settings, deadline: float) -> SqlStore:
+    pause = FIRST_LOOK_SECONDS
     while True:
         store = SqlStore(settings.database, migrate=False, hasty=True)
         try:
@@ -169,12 +170,13 @@ def _patiently(settings: Settings, deadline: float) -> SqlStore:
             if not settings.database_url.startswith("postgresql") or time.monotonic() >= deadline:
                 raise
             log.warning("waiting for the database", error=" ".join(str(error).split()))
-            time.sleep(LOOK_SECONDS)
+            time.sleep(pause)
+            pause = min(2 * pause, LOOK_SECONDS)
 
 
 def compose(settings: Settings) -> Server:
     """Everything but threads and sockets in their places."""
-    store = open_store(settings, START_SECONDS)
+    store = open_store(settings, settings.database_wait)
     keys = KeyRing(store.keys, settings, time.time)
     keys.first()
     files = FileStore(settings.home / "objects", upload_seconds=settings.upload_days * DAY)

@@ -66,6 +66,8 @@ class Settings:
     region: str = "us-east-1"
     #: SQLAlchemy URL of the database; empty means SQLite under the home.
     database_url: str = field(default="", repr=False)  # it may hold a password
+    #: Seconds for which a server that starts waits for its PostgreSQL; 0 waits for nothing.
+    database_wait: float = 30.0
     #: Training jobs at once on this host.
     slots: int = field(default_factory=_default_slots)
     #: Tuning jobs of an account and region at once; one more is refused with ResourceLimitExceeded.
@@ -249,7 +251,7 @@ def _faults(settings: Settings) -> Iterator[tuple[str, str]]:
     for name in ("tick", "lease", "silence", "propose_timeout", "checkpoint_interval", "client_timeout"):
         if not 0 < getattr(settings, name) < math.inf:
             yield name, f"{name}: {getattr(settings, name)} is no time; give seconds, more than 0"
-    for name in ("stop_grace", "patience"):
+    for name in ("database_wait", "stop_grace", "patience"):
         if not 0 <= getattr(settings, name) < math.inf:
             yield name, f"{name}: {getattr(settings, name)} is no time; give seconds, 0 or more"
     if not 0 <= settings.upload_days < math.inf:

@@ -9,7 +9,19 @@ from typing import Any
 
 import pytest
 
-from jobs import XGBOOST, archive, channel, new_name, pegbox, put, register, shell, training_ended, training_request
+from jobs import (
+    XGBOOST,
+    archive,
+    channel,
+    command,
+    new_name,
+    pegbox,
+    put,
+    register,
+    shell,
+    training_ended,
+    training_request,
+)
 from pegbox.executors.containment import Containment
 from running import RunningServer
 
@@ -92,15 +104,15 @@ def test_bound_folders_are_seen_and_listed(server: RunningServer, run: Run, tmp_
 
 def test_a_bind_that_is_not_there_or_opens_the_home_is_mentioned(server: RunningServer, tmp_path: Path) -> None:
     add = f"pegbox image add {new_name('doubtful')} --command true"
-    done = shell(server, f"{add} --bind nowhere:ro", tmp_path)
+    done = command(server, f"{add} --bind nowhere:ro", tmp_path)
     assert done.returncode == 0
     assert f"is registered, but --bind {tmp_path}/nowhere is not there" in done.stderr
-    done = shell(server, f"{add} --bind {server.home}", tmp_path)
+    done = command(server, f"{add} --bind {server.home}", tmp_path)
     assert done.returncode == 0
     assert "contains the server's home, which stays hidden" in done.stderr
-    done = shell(server, f"{add} --workdir {server.home.parent}", tmp_path)
+    done = command(server, f"{add} --workdir {server.home.parent}", tmp_path)
     assert "contains the server's home" in done.stderr
-    done = shell(server, f"{add} --bind :ro", tmp_path)
+    done = command(server, f"{add} --bind :ro", tmp_path)
     assert done.returncode == 2 and "is not of the form PATH or PATH:ro" in done.stderr
 
 
@@ -110,8 +122,8 @@ def test_a_script_may_lie_elsewhere_with_its_modules(server: RunningServer, run:
     (tmp_path / "code/train.py").write_text("import friend")
     (tmp_path / "code/friend.py").write_text("print('hello')")
     name = new_name("image")
-    command = f"python {tmp_path}/code/train.py"
-    pegbox(server, "image", "add", name, "--command", command, "--workdir", str(tmp_path / "work"))
+    script = f"python {tmp_path}/code/train.py"
+    pegbox(server, "image", "add", name, "--command", script, "--workdir", str(tmp_path / "work"))
     assert run(name)["TrainingJobStatus"] == "Completed"
 
 
@@ -120,7 +132,7 @@ def test_the_log_says_what_the_machine_does_not_allow(
 ) -> None:
     server = start_server()
     assert "does not contain" not in server.log.read_text()
-    done = shell(server, "PEGBOX_CONTAINMENT=maybe pegbox serve --port 0", tmp_path)
+    done = command(server, "PEGBOX_CONTAINMENT=maybe pegbox serve --port 0", tmp_path)
     assert done.returncode == 1 and "'maybe' is none of auto, require, off" in done.stderr
     forbidden = "unshare -Ur sh -c 'echo 0 > /proc/sys/user/max_pid_namespaces; exec timeout 50 pegbox serve --port 0'"
     done = shell(server, f"PEGBOX_CONTAINMENT=require PEGBOX_HOME={tmp_path}/new {forbidden}", tmp_path)
@@ -187,20 +199,20 @@ def test_the_setting_chooses_among_the_limits(start_server: Callable[..., Runnin
     request = training_request(new_name(), register(server, tmp_path, TOO_LARGE), "s3://free/out")
     sagemaker.create_training_job(**request)
     assert training_ended(sagemaker, request["TrainingJobName"])["TrainingJobStatus"] == "Completed"
-    done = shell(server, "PEGBOX_LIMITS=memory,time pegbox serve --port 0", tmp_path)
+    done = command(server, "PEGBOX_LIMITS=memory,time pegbox serve --port 0", tmp_path)
     assert done.returncode == 1 and "'time' is none of memory, disk, processes, cpu" in done.stderr
 
 
 def test_the_doctor_finds_what_is_missing(server: RunningServer, tmp_path: Path) -> None:
     name = new_name("image")
     home = tmp_path / "home"
-    shell(server, f"pegbox image add {name} --command true --bind {tmp_path}/nowhere --home {home}", tmp_path)
+    command(server, f"pegbox image add {name} --command true --bind {tmp_path}/nowhere --home {home}", tmp_path)
     assert (
         f"image-bind: image {name}: {tmp_path}/nowhere"
-        in shell(server, f"pegbox doctor --home {home}", tmp_path).stdout
+        in command(server, f"pegbox doctor --home {home}", tmp_path).stdout
     )
-    command = f"unshare -Ur sh -c 'echo 0 > /proc/sys/user/max_pid_namespaces; pegbox doctor --home {home}'"
-    assert "containment: files: No space left on device: programs see" in shell(server, command, tmp_path).stdout
+    line = f"unshare -Ur sh -c 'echo 0 > /proc/sys/user/max_pid_namespaces; pegbox doctor --home {home}'"
+    assert "containment: files: No space left on device: programs see" in shell(server, line, tmp_path).stdout
 
 
 def test_a_database_elsewhere_is_hidden_too(start_server: Callable[..., RunningServer], tmp_path: Path) -> None:

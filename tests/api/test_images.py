@@ -10,7 +10,17 @@ from typing import Any
 import boto3
 import pytest
 
-from jobs import archive, new_name, pegbox, shell, training_ended, training_request, tuning_ended, tuning_request
+from jobs import (
+    archive,
+    command,
+    new_name,
+    pegbox,
+    shell,
+    training_ended,
+    training_request,
+    tuning_ended,
+    tuning_request,
+)
 from running import RunningServer
 
 
@@ -22,7 +32,7 @@ def test_an_image_is_the_command_in_the_folder_where_it_was_added(
         "pathlib.Path(os.environ['SM_MODEL_DIR'], 'said').write_text(' '.join([os.environ['GREETING'], *sys.argv[1:]]))"
     )
     name = f"123456789012.dkr.ecr.us-east-1.amazonaws.com/{new_name('mine')}:latest"
-    done = shell(
+    done = command(
         server, f"pegbox image add {name} --command \"python train.py --fast 'a b'\" --env GREETING=hi", tmp_path
     )
     assert (done.returncode, done.stderr) == (0, "")
@@ -55,12 +65,12 @@ def test_what_an_image_needs_and_is_not_there_is_mentioned(server: RunningServer
     (tmp_path / "bin" / "python").symlink_to(sys.executable)
     add = f"pegbox image add {new_name('early')} --command true"
     for options in ("", "--python python3", "--python bin/python", f"--python {sys.executable} --workdir bin"):
-        assert shell(server, f"{add} {options}", tmp_path).stderr == ""
+        assert command(server, f"{add} {options}", tmp_path).stderr == ""
     for options in ("--workdir nowhere", "--python /nowhere/python", "--python bin/python --workdir bin"):
-        done = shell(server, f"{add} {options}", tmp_path)
+        done = command(server, f"{add} {options}", tmp_path)
         assert done.returncode == 0
         assert "is registered, but --" in done.stderr and "until it is there" in done.stderr
-    done = shell(server, f"pegbox image add {new_name('early')} --command 'no-such-program --fast'", tmp_path)
+    done = command(server, f"pegbox image add {new_name('early')} --command 'no-such-program --fast'", tmp_path)
     assert done.returncode == 0
     assert "no-such-program, with which --command begins, is no program that can be run" in done.stderr
 
@@ -97,7 +107,7 @@ def test_credentials_outlive_a_command_that_looks_into_another_database(
 ) -> None:
     server = start_server()
     before = (server.home / "credentials").read_text()
-    done = shell(server, f"PEGBOX_DATABASE_URL=sqlite:///{tmp_path}/other.db pegbox env", tmp_path)
+    done = command(server, f"PEGBOX_DATABASE_URL=sqlite:///{tmp_path}/other.db pegbox env", tmp_path)
     assert done.returncode == 0
     assert (server.home / "credentials").read_text() != before
     assert (server.home / "credentials.before").read_text() == before
@@ -117,10 +127,10 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("command", WRONG)
-def test_a_wrong_command_line_ends_with_one_clear_line(server: RunningServer, tmp_path: Path, command: str) -> None:
-    code, expected = WRONG[command]
-    done = shell(server, command, tmp_path)
+@pytest.mark.parametrize("line", WRONG)
+def test_a_wrong_command_line_ends_with_one_clear_line(server: RunningServer, tmp_path: Path, line: str) -> None:
+    code, expected = WRONG[line]
+    done = command(server, line, tmp_path)
     assert done.returncode == code
     assert expected in " ".join(done.stderr.replace("│", " ").split())
     assert "Traceback" not in done.stderr
@@ -128,7 +138,7 @@ def test_a_wrong_command_line_ends_with_one_clear_line(server: RunningServer, tm
 
 def test_a_port_that_is_taken_is_told(server: RunningServer, tmp_path: Path) -> None:
     port = server.url.rsplit(":", 1)[1]
-    done = shell(server, f"pegbox serve --port {port}", tmp_path)
+    done = command(server, f"pegbox serve --port {port}", tmp_path)
     assert done.returncode == 1
     assert f"cannot listen on 127.0.0.1:{port}" in done.stderr
     assert "Traceback" not in done.stderr
@@ -138,7 +148,7 @@ def test_a_port_that_is_taken_is_told(server: RunningServer, tmp_path: Path) -> 
 def test_a_host_that_is_not_ours_is_told_without_talk_of_ports(
     server: RunningServer, tmp_path: Path, host: str
 ) -> None:
-    done = shell(server, f"pegbox serve --port 0 --host {host} --home fresh", tmp_path)
+    done = command(server, f"pegbox serve --port 0 --host {host} --home fresh", tmp_path)
     assert done.returncode == 1
     assert done.stderr.startswith(f"pegbox: cannot listen on {host}:0: ") and done.stderr.count("\n") == 1
     assert "another server" not in done.stderr and "--host" in done.stderr
@@ -146,21 +156,25 @@ def test_a_host_that_is_not_ours_is_told_without_talk_of_ports(
 
 def test_a_variable_that_is_no_setting_is_mentioned(server: RunningServer, tmp_path: Path) -> None:
     port = server.url.rsplit(":", 1)[1]
-    done = shell(server, f"PEGBOX_BOGUS=1 pegbox serve --port {port}", tmp_path)
+    done = command(server, f"PEGBOX_BOGUS=1 pegbox serve --port {port}", tmp_path)
     assert done.stderr.splitlines()[0] == "pegbox: the environment variable PEGBOX_BOGUS is no setting and is ignored"
 
 
 def test_env_says_when_no_server_is_running(start_server: Callable[..., RunningServer], tmp_path: Path) -> None:
     own = start_server()
-    command = 'eval "$(pegbox env)" && echo "$AWS_ENDPOINT_URL"'
-    done = shell(own, command, tmp_path)
-    assert (done.stdout, done.stderr) == (f"{own.url}\n", "")
+    done = command(own, "pegbox env", tmp_path)
+    assert done.stderr == ""
+    assert f"export AWS_ENDPOINT_URL={own.url}" in done.stdout.splitlines()
     own.kill()  # it leaves its announcement behind
-    done = shell(own, command, tmp_path)
+    done = shell(own, 'eval "$(pegbox env)" && echo "$AWS_ENDPOINT_URL"', tmp_path)
     assert (done.returncode, done.stdout) == (0, "http://127.0.0.1:8420\n")
     assert done.stderr == f"# no server is running on the home {own.home}; start one with: pegbox serve\n"
-    done = shell(own, f"pegbox env --home '{tmp_path}/a b'", tmp_path)
+    done = command(own, f"pegbox env --home '{tmp_path}/a b'", tmp_path)
     assert done.stderr.endswith(f"start one with: pegbox serve --home '{tmp_path}/a b'\n")
+
+
+def endpoint(server: RunningServer, folder: Path) -> str:
+    return command(server, "pegbox env", folder).stdout.splitlines()[0]
 
 
 def test_the_second_server_of_a_home_leaves_the_first_one_known(
@@ -169,14 +183,14 @@ def test_the_second_server_of_a_home_leaves_the_first_one_known(
     first = start_server()
     second = RunningServer(first.home)
     try:
-        assert shell(first, "pegbox env | head -1", tmp_path).stdout == f"export AWS_ENDPOINT_URL={second.url}\n"
+        assert endpoint(first, tmp_path) == f"export AWS_ENDPOINT_URL={second.url}"
     finally:
         second.stop()
-    assert shell(first, "pegbox env | head -1", tmp_path).stdout == f"export AWS_ENDPOINT_URL={first.url}\n"
+    assert endpoint(first, tmp_path) == f"export AWS_ENDPOINT_URL={first.url}"
     RunningServer(first.home).kill()
-    assert shell(first, "pegbox env | head -1", tmp_path).stdout == f"export AWS_ENDPOINT_URL={first.url}\n"
-    kept = f"pegbox backup {tmp_path}/kept && pegbox restore {tmp_path}/kept --home {first.home} --overwrite"
-    refused = shell(first, kept, tmp_path)
+    assert endpoint(first, tmp_path) == f"export AWS_ENDPOINT_URL={first.url}"
+    assert command(first, f"pegbox backup {tmp_path}/kept", tmp_path).returncode == 0
+    refused = command(first, f"pegbox restore {tmp_path}/kept --home {first.home} --overwrite", tmp_path)
     assert refused.returncode == 1
     assert f"a server is running on {first.home}: stop it first" in refused.stderr
     first.stop()
@@ -206,8 +220,7 @@ def test_pegbox_env_points_every_client_at_the_server(
 def test_migrate_may_run_beside_the_server_and_before_it(server: RunningServer, tmp_path: Path) -> None:
     assert "already" in pegbox(server, "migrate")
     fresh = tmp_path / "fresh"
-    done = shell(server, f"pegbox migrate --home {fresh} && pegbox migrate --home {fresh}", tmp_path)
-    first, second = done.stdout.splitlines()
+    first, second = (command(server, f"pegbox migrate --home {fresh}", tmp_path).stdout.strip() for _ in range(2))
     assert first == second.removesuffix(" already.") + "."
     assert fresh.stat().st_mode & 0o077 == 0
 

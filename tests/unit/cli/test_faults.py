@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+import forking
 from pegbox.app import open_store
 from pegbox.cli.faults import told
 from pegbox.cli.main import app
@@ -20,18 +18,13 @@ from pegbox.objects.files import FileStore
 from pegbox.settings import SettingsError, load
 from pegbox.store import place
 from pegbox.store.sql import SqlStore
+from running import clean_environment
 
 
 def run(command: str, home: Path | str, **variables: str) -> str:
     """What a command says that must end with one line and code 1."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PEGBOX_", "AWS_"))}
-    done = subprocess.run(
-        [sys.executable, "-m", "pegbox", *command.split()],
-        env=kept | {"PEGBOX_HOME": str(home), "PEGBOX_PORT": "0"} | variables,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    given = {"PEGBOX_HOME": str(home), "PEGBOX_PORT": "0", "PEGBOX_DATABASE_WAIT": "0"} | variables
+    done = forking.run(command.split(), clean_environment() | given)
     assert (done.returncode, done.stdout) == (1, "")
     *before, last = done.stderr.splitlines()
     assert last.startswith("pegbox: "), done.stderr

@@ -63,6 +63,26 @@ def sizes(directory: str, left_out: Iterable[str] = ()) -> Iterator[int]:
             os.close(fd)
 
 
+def unnamed(directory: str, pids: Iterable[int]) -> Iterator[int]:
+    """Bytes on disk of the files that processes have open, on the disk of a directory, and that are deleted."""
+    seen: set[int] = set()
+    with contextlib.suppress(OSError):
+        device = os.stat(directory).st_dev
+        for pid in pids:
+            for name in _descriptors(pid):
+                with contextlib.suppress(OSError):
+                    found = os.stat(f"/proc/{pid}/fd/{name}")
+                    if not found.st_nlink and found.st_dev == device and found.st_ino not in seen:
+                        seen.add(found.st_ino)
+                        yield found.st_blocks * BLOCK
+
+
+def _descriptors(pid: int) -> list[str]:
+    with contextlib.suppress(OSError):
+        return os.listdir(f"/proc/{pid}/fd")
+    return []
+
+
 def _root(directory: str) -> int:
     return os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 

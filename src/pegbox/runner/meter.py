@@ -32,7 +32,7 @@ class Meter:
 
     def excess(self, pid: int) -> str:
         """What the instance whose first process is `pid` uses too much of, in words; "" for nothing."""
-        return self._memory(pid) or self._processes(pid) or self._disk()
+        return self._memory(pid) or self._processes(pid) or self._disk(pid)
 
     def of_the_ended(self, code: int) -> str:
         """The same, of an instance that has ended with this code."""
@@ -76,11 +76,11 @@ class Meter:
     def _volume(self) -> str:
         return in_words(self.limits.disk or 0)
 
-    def _disk(self) -> str:
+    def _disk(self, pid: int) -> str:
         most, now = self.limits.disk, time.monotonic()
         if most is None or now < self.disk_due:
             return ""
-        used = self._look_for(SLICE)
+        used = self._look_for(SLICE, pid)
         if used <= most:
             return ""
         return (
@@ -88,17 +88,21 @@ class Meter:
             f"and VolumeSizeInGB gives it {self._volume()}"
         )
 
-    def _look_for(self, seconds: float) -> int:
+    def _look_for(self, seconds: float, pid: int) -> int:
         """Go on with the look at the disk, or begin one; bytes that it has seen."""
         end = time.monotonic() + seconds
         if self.looking is None:
-            self.looking, self.seen = disk.sizes(self.directory, self.left_out), 0
+            self.looking, self.seen = self._sizes(pid), 0
         for size in self.looking:
             self.seen += size
             if time.monotonic() >= end:
                 return self.seen
         self.looking, self.disk_due = None, time.monotonic() + DISK_PAUSE
         return self.seen
+
+    def _sizes(self, pid: int) -> Iterator[int]:
+        yield from disk.sizes(self.directory, self.left_out)
+        yield from disk.unnamed(self.directory, limits.family(pid))
 
 
 def group_of(job: Job, host: str) -> Group:

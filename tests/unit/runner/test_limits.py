@@ -51,6 +51,18 @@ def test_too_much_disk(place: Place) -> None:
     assert ended.codes["algo-1"] != 0
 
 
+UNNAMED = """
+for my $name (1 .. 4) { open $files[$name], ">", $name; unlink $name; syswrite $files[$name], "x" x 10_000_000 }
+sleep 99
+"""
+
+
+@pytest.mark.usefixtures("possible")
+def test_too_much_disk_in_files_that_have_no_name_any_more(place: Place) -> None:
+    ended, log = place.run(f"cd /tmp; exec perl -e '{UNNAMED}'", limits=Limits(disk=30 * MIB))
+    assert ended.failure.startswith("no space left: the program was killed because its files take 38."), log
+
+
 @pytest.mark.usefixtures("possible")
 def test_a_file_that_is_too_large(place: Place) -> None:
     limit = Limits(disk=5 * MIB)

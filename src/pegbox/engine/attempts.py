@@ -10,7 +10,7 @@ from typing import Any
 from pegbox.domain.training import MOST_REASON, TrainingJob
 from pegbox.engine import limits
 from pegbox.engine.programs import Plan
-from pegbox.executors.base import Attempt, Exit
+from pegbox.executors.base import Attempt, Exit, Observation, Phase
 from pegbox.naming import arn
 from pegbox.settings import Settings
 from pegbox.store.base import Resource
@@ -44,6 +44,11 @@ def attempt_of(resource: Resource, job: TrainingJob, todo: Plan, directory: Path
         most_log=settings.most_log,
         most_points=settings.metric_points,
     )
+
+
+def may_run(seen: Observation, directory: Path) -> bool:
+    """Whether a process of the attempt is there, or about to be."""
+    return seen.phase is Phase.RUNNING or (seen.phase is Phase.STARTING and (directory / "spawn.json").exists())
 
 
 def _input_data_config(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -16,6 +16,7 @@ import structlog
 
 from pegbox.domain.training import Phase, TrainingJob
 from pegbox.engine import staging
+from pegbox.engine.attempts import may_run
 from pegbox.engine.context import Context, is_wanted
 from pegbox.executors.base import Phase as Seen
 from pegbox.processes import boot_id
@@ -103,15 +104,16 @@ def _tidy(context: Context, directory: Path) -> bool:
     if not litter and ((directory / "exit.json").exists() or not (directory / "attempt.json").exists()):
         return True
     row = _row(context, int(directory.parent.name))
-    if row is not None and _is_wanted(context, row, directory):
+    is_wanted = row is not None and _is_wanted(context, row, directory)
+    if is_wanted and row is not None and row.ended_at is None:
         return True
-    phase = context.executor.observe(directory, 0).phase
-    if phase in (Seen.STARTING, Seen.RUNNING) and not (directory / "stop").exists():
+    seen = context.executor.observe(directory, 0)
+    if seen.phase in (Seen.STARTING, Seen.RUNNING) and not (directory / "stop").exists():
         log.warning("stopping an attempt that was given up", directory=str(directory))
         context.executor.stop(directory)
-    if phase is Seen.RUNNING or (phase is Seen.STARTING and (directory / "spawn.json").exists()):
+    if may_run(seen, directory):
         return False
-    if row is not None:
+    if row is not None and not is_wanted:
         staging.clear(directory)
     return True
 

@@ -18,7 +18,7 @@ from pegbox.domain import training
 from pegbox.domain.training import Phase, StopReason, TrainingJob
 from pegbox.engine import homes, outputs, staging
 from pegbox.engine.apart import carry_out
-from pegbox.engine.attempts import attempt_of, failure_reason
+from pegbox.engine.attempts import attempt_of, failure_reason, may_run
 from pegbox.engine.context import Context, attempt_directory
 from pegbox.engine.faults import ClientFault
 from pegbox.engine.leased import LeasedObjects
@@ -107,16 +107,18 @@ class TrainingWork:
             with contextlib.suppress(OSError):
                 self._context.executor.stop(self._directory())
             if self._job.phase is Phase.RUNNING:
-                self._take_last_points()
+                seen = self._take_last_points()
+                if seen is not None and may_run(seen, self._directory()):
+                    return
                 job = replace(self._job, failure=job.failure)
             if self._job.phase is Phase.PACKING:
                 reason += f" The outputs are still in [{self._directory()}]."
             kept = self._job.phase in (Phase.RUNNING, Phase.PACKING)
             self._end(training.fail(job, reason, self._context.clock(), retryable=True), clean=not kept)
 
-    def _take_last_points(self) -> None:
-        """Import what was measured so far, as far as it can be read, before nobody looks any more."""
-        is_more = True
+    def _take_last_points(self) -> Observation | None:
+        """Import what was measured so far, as far as it can be read, before nobody looks any more.  The last look."""
+        is_more, seen = True, None
         try:
             while is_more:
                 seen = self._context.executor.observe(self._directory(), self._job.cursor)
@@ -129,6 +131,7 @@ class TrainingWork:
         except Exception as error:  # which may be why the job is given up
             self._unsaved = ()
             log.warning("metrics could not be imported", error=repr(error))
+        return seen
 
     @property
     def patient(self) -> bool:
@@ -239,7 +242,7 @@ class TrainingWork:
         if seen.phase is Seen.STARTING:
             return self._start()
         job = self._imported(seen)
-        if seen.phase is Seen.LOST:
+        if seen.phase is Seen.LOST or self._is_unasked(seen.exit):
             self._take_points(seen)
             self._lost(job, seen.rebooted)
             return True
@@ -265,6 +268,11 @@ class TrainingWork:
             self._end(training.fail(self._job, fault.reason, self._context.clock()))
             return True
         return False
+
+    def _is_unasked(self, ended: Exit | None) -> bool:
+        """Whether it was stopped, and not because of anything that is known of this job: its work was cut off."""
+        is_to_end = self._job.stop is not None or self._job.failure is not None
+        return ended is not None and ended.cause is Cause.STOPPED and not is_to_end
 
     def _imported(self, seen: Observation) -> TrainingJob:
         """The job with the new points and the start of training."""
@@ -396,7 +404,7 @@ class TrainingWork:
             self._context.executor.stop(self._directory())
         seen = self._context.executor.observe(self._directory(), self._job.cursor)
         job = self._imported(seen)
-        if seen.phase is Seen.EXITED and seen.exit is not None:
+        if seen.phase is Seen.EXITED and seen.exit is not None and not self._is_unasked(seen.exit):
             self._exited(job, seen.exit, seen)
         elif seen.phase is Seen.RUNNING and job != self._job:
             self._take_points(seen)

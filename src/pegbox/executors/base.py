@@ -141,7 +141,7 @@ class Executor(Protocol):
         ...
 
     def stop(self, directory: Path) -> None:
-        """Ask for TERM now and KILL after the attempt's grace.  Returns at once."""
+        """Ask for TERM now and KILL after the attempt's grace.  Returns at once; raises OSError when it cannot ask."""
         ...
 
     def close(self) -> None:

@@ -88,6 +88,18 @@ def lock_holder(directory: Path) -> int | None:
     return None if kind == fcntl.F_UNLCK else pid
 
 
+def signal_runner(directory: Path, number: int) -> bool:
+    """Send a signal to the living runner; False when there is none that we can see."""
+    holder = lock_holder(directory)
+    if not holder or holder < 0:  # in another pid namespace: it looks at the directory every second
+        return False
+    try:
+        os.kill(holder, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
 def _flock(kind: int) -> bytes:
     if sys.platform == "darwin":
         return struct.pack(_FLOCK, 0, 0, 0, kind, os.SEEK_SET)

@@ -100,14 +100,19 @@ class SubprocessExecutor:
         return Observation(phase=phase, started=started, points=points, cursor=cursor, exit=end, rebooted=rebooted)
 
     def stop(self, directory: Path) -> None:
-        """Leave the stop file and make the runner look at it.  Before start() it keeps trainers from starting."""
+        """Leave the stop file and make the runner look at it.  Before start() it keeps trainers from starting.
+
+        Where no file can be made, a signal alone has to do.  Raises OSError when nobody is there to get it.
+        """
         if not directory.is_dir() or files.is_there(directory, "exit.json"):
             return
-        files.leave_stop(directory)
-        holder = files.lock_holder(directory)
-        if holder:  # not positive for a runner in another pid namespace: it looks every second
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(holder, signal.SIGUSR1)
+        try:
+            files.leave_stop(directory)
+        except OSError:
+            if not files.signal_runner(directory, signal.SIGUSR2):
+                raise
+        else:
+            files.signal_runner(directory, signal.SIGUSR1)
 
     def close(self) -> None:
         """End the zygote.  Runners stay."""

@@ -5,7 +5,8 @@ The directory of the attempt is the interface; nothing else links a runner with 
     attempt.json   what to run (server, atomic)
     spawn.json     pid, start_time, boot_id of the process that is to become the runner (server, atomic)
     lock           POSIX record lock, held by the runner while it lives; the kernel names the holder's pid
-    stop           its presence asks for TERM, then KILL (server; empty)
+    stop           its presence asks for TERM, then KILL (server; empty).  SIGUSR1 makes the runner look at once,
+                   SIGUSR2 asks for the same where no file can be made
     runner.json    pid, start_time, boot_id, started (epoch seconds, null before), hosts (name -> pid), notes
     <host>/ml      the instance's /opt/ml
     <host>.log     stdout and stderr, byte for byte

@@ -57,11 +57,11 @@ def run(directory: Path) -> None:
 
 
 def _listen_to_signals() -> int:
-    """Have TERM, USR1 and CHLD end a select: returns the descriptor on which their numbers arrive."""
+    """Have TERM, USR1, USR2 and CHLD end a select: returns the descriptor on which their numbers arrive."""
     ours, theirs = os.pipe()
     for fd in (ours, theirs):
         os.set_blocking(fd, False)
-    for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGCHLD):
+    for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCHLD):
         signal.signal(number, _ignore)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.set_wakeup_fd(theirs, warn_on_full_buffer=False)
@@ -248,9 +248,12 @@ class Supervisor:
 
     def _read_signals(self) -> None:
         with contextlib.suppress(BlockingIOError):
-            if signal.SIGTERM in os.read(self._wakeup, 4096):
+            numbers = os.read(self._wakeup, 4096)
+            if signal.SIGTERM in numbers:
                 self._leave_no_record = True
                 self._terminate("Stopped", min(SHUTDOWN_GRACE, self._job.grace))
+            elif signal.SIGUSR2 in numbers:
+                self._terminate("Stopped", self._job.grace)
 
     def _look_for_stop(self) -> None:
         if self._kill_at is None and (self._job.directory / records.STOP).exists():

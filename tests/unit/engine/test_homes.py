@@ -196,6 +196,18 @@ def test_a_failure_of_ours_keeps_the_last_attempt_and_no_earlier_one(context: Co
     assert (kept / "algo-1" / "ml").exists()
 
 
+def test_what_runs_on_after_a_failure_of_ours_is_ended_and_keeps_what_it_made(context: Context) -> None:
+    """Its end could not be asked for when the job was given up."""
+    home = str(context.settings.home)
+    job = replace(training.created(1.0), phase=Phase.RUNNING, home=home, broken=True)
+    identity = insert(context, training.fail(job, "InternalServerError: ours.", 3.0), ended_at=3.0)
+    left = start(context, identity, 1)
+    assert not homes.tidy(context)
+    until(lambda: homes.tidy(context))
+    assert (left / "exit.json").exists()
+    assert (left / "algo-1" / "ml").exists()
+
+
 def test_an_attempt_that_never_started_is_no_reason_to_look_again(context: Context) -> None:
     home = str(context.settings.home)
     job = replace(training.created(1.0), phase=Phase.STAGING, home=home)

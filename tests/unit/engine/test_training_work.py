@@ -20,8 +20,9 @@ from pegbox.domain import training, training_request
 from pegbox.domain.training import Phase, TrainingJob
 from pegbox.engine.context import Context, attempt_directory
 from pegbox.engine.training import TrainingWork
-from pegbox.executors.directory import lock_holder
+from pegbox.executors.directory import lock_holder, read_exit
 from pegbox.store.base import Fenced, Kind, Resource
+from pegbox.testing.executor_suite import wait_for
 
 HOST = "here"
 
@@ -283,6 +284,31 @@ def test_a_lost_runner_is_replaced_as_often_as_the_request_allows(
 
 
 @pytest.mark.parametrize("attempts", [0, 1], ids=["fails", "is tried again"])
+def test_a_stop_that_nobody_asked_for_completes_nothing(context: Context, tmp_path: Path, attempts: int) -> None:
+    """As from a server that had given the job up and could not write that down."""
+    ready = tmp_path / "ready"
+    source = (
+        "import pathlib, signal, sys, time\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))\n"
+        f"again = pathlib.Path({str(ready)!r}).exists()\n"
+        f"pathlib.Path({str(ready)!r}).touch()\n"
+        "time.sleep(0 if again else 60)\n"
+    )
+    document = script_mode(tmp_path, source)
+    if attempts:
+        document["RetryStrategy"] = {"MaximumRetryAttempts": attempts}
+    row = insert(context, document)
+    run(context, row.id)
+    wait_for(ready.exists)
+    context.executor.stop(attempt_directory(str(context.settings.home), row.id, 1))
+    job = run_until_ended(context, row.id)
+    assert (job.status, job.attempt) == (("Completed", 2) if attempts else ("Failed", 1))
+    assert attempts or (job.failure or "").startswith(
+        "InternalServerError: the processes of the training job were lost"
+    )
+
+
+@pytest.mark.parametrize("attempts", [0, 1], ids=["fails", "is tried again"])
 @pytest.mark.parametrize("printed", [3, 60_000], ids=["few", "more than a page"])
 def test_what_a_runner_found_before_it_was_lost_is_kept(
     context: Context, tmp_path: Path, printed: int, attempts: int
@@ -315,6 +341,34 @@ def test_what_a_runner_found_before_it_was_lost_is_kept(
         context.executor.stop(attempt_directory(str(context.settings.home), row.id, 2))
 
 
+def give_up(context: Context, identity: int) -> TrainingJob:
+    """Once; the job as it is then."""
+    for row in context.store.claim("me", HOST, 60, 1, [identity]):
+        TrainingWork(context, row).give_up("InternalServerError: it goes on.")
+        context.store.release(row, 0.0)
+    return read(context, identity)
+
+
+def test_a_job_that_is_given_up_has_its_slot_until_its_program_is_gone(context: Context, tmp_path: Path) -> None:
+    ready = tmp_path / "ready"
+    source = (
+        "import pathlib, signal, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        f"pathlib.Path({str(ready)!r}).touch()\n"
+        "time.sleep(60)\n"
+    )
+    row = insert(context, script_mode(tmp_path, source))
+    run(context, row.id)
+    wait_for(ready.exists)
+    forget(context, row.id, broken=True, failure="InternalServerError: a fault of ours.")
+    directory = attempt_directory(str(context.settings.home), row.id, 1)
+    assert give_up(context, row.id).phase is Phase.RUNNING
+    while (job := give_up(context, row.id)).phase is not Phase.ENDED:
+        time.sleep(0.02)
+    assert read_exit(directory) is not None
+    assert job.failure == "InternalServerError: it goes on."
+
+
 @pytest.mark.parametrize("printed", [3, 60_000], ids=["few", "more than a page"])
 def test_a_job_that_is_given_up_keeps_what_was_measured(context: Context, tmp_path: Path, printed: int) -> None:
     source = f"import time\nfor step in range({printed}): print('loss=%d;' % step)\ntime.sleep(60)"
@@ -328,9 +382,9 @@ def test_a_job_that_is_given_up_keeps_what_was_measured(context: Context, tmp_pa
         assert time.monotonic() < deadline
         time.sleep(0.02)
     forget(context, row.id, cursor=0, latest=None, broken=True, failure="InternalServerError: a fault of ours.")
-    (claimed,) = context.store.claim("me", HOST, 60, 1, [row.id])
-    TrainingWork(context, claimed).give_up("InternalServerError: it goes on.")
-    job = read(context, row.id)
+    job = give_up(context, row.id)
+    wait_for(lambda: lock_holder(points.parent) is None)
+    job = give_up(context, row.id)
     assert (job.phase, job.failure) == (Phase.ENDED, "InternalServerError: it goes on.")
     assert (job.latest or {})["loss"][0] == printed - 1
     with context.store.reading() as tx:

@@ -61,6 +61,21 @@ def test_a_stop_is_heard_while_a_log_waits_for_room(executor: SubprocessExecutor
     assert (tmp_path / "attempt/runner.log").read_bytes() == b""
 
 
+def test_a_stop_is_heard_where_no_file_can_be_made(executor: SubprocessExecutor, tmp_path: Path) -> None:
+    directory = tmp_path / "attempt"
+    directory.mkdir()
+    (directory / "stop").symlink_to("/proc/no/such/place")
+    with pytest.raises(OSError):  # nobody is there to hear it: it has to be asked again
+        executor.stop(directory)
+    executor.start(an_attempt(directory, ENDS_WELL, grace=20.0))
+    watch = Watch(executor, directory)
+    watch.until_value(1.0)
+    executor.stop(directory)
+    end = watch.until_over().exit
+    assert end is not None
+    assert (end.cause, dict(end.codes)) == (Cause.STOPPED, {"algo-1": 0})
+
+
 def test_a_program_starts_when_there_is_room(executor: SubprocessExecutor, tmp_path: Path) -> None:
     directory = tmp_path / "attempt"
     directory.mkdir()

@@ -139,7 +139,7 @@ def test_a_server_goes_on_with_a_database_of(revision: str, url: str, serve: Cal
     }
     with store.reading() as tx:
         ids = [row["id"] for row in before["resource"]]
-        curves = tx.curves(ids, "loss")
+        curves = {identity: tx.curve(identity, "loss") for identity in ids}
     assert {i: len(curves[i]) for i in ids if curves[i]} == {
         i: len([p for p in before["point"] if (p["resource_id"], p["metric"]) == (i, "loss")])
         for i in {p["resource_id"] for p in before["point"]}

@@ -27,8 +27,10 @@ def share_out(
     strategy may still have something to propose there; if nobody is open, nobody gets anything.
     """
     shares = [0] * len(launched)
-    turns = math.ceil(most / (4 * len(launched)))
+    if len(launched) == 1:
+        return [count if is_open[0] else 0]
     weights = _weights(results, maximize)
+    turns = math.ceil(most / (4 * len(launched)))
     for _ in range(count):
         candidates = [place for place, open_ in enumerate(is_open) if open_]
         if not candidates:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pegbox.domain.training import Outcome
@@ -83,7 +83,7 @@ class Standing:
         self.stopped_empty = 0  #: stopped without a result
         self.results: list[list[float]] = [[] for _ in range(searches)]  #: final objectives by definition
         self.improvement = Improvement(maximize)
-        self.active: Mapping[int, Child] = {}  #: by number
+        self.active: dict[int, Child] = {}  #: by number
 
     @classmethod
     def of(cls, children: Iterable[Child], searches: int = 1, maximize: bool = False) -> Standing:
@@ -91,13 +91,16 @@ class Standing:
         standing = cls(searches, maximize)
         children = list(children)
         standing.end([child for child in children if not child.active])
-        standing.replace_active([child for child in children if child.active])
+        for child in children:
+            if child.active:
+                standing.run(child)
         return standing
 
     def end(self, children: Sequence[Child]) -> None:
         """Training jobs that have ended, each told once."""
         for child in children:
             assert child.outcome is not None
+            self.active.pop(child.number, None)
             self.outcomes[child.outcome] += 1
             self.launched[child.search] += 1
             if child.objective is not None:
@@ -106,9 +109,9 @@ class Standing:
             elif child.outcome is Outcome.STOPPED:
                 self.stopped_empty += 1
 
-    def replace_active(self, children: Collection[Child]) -> None:
-        """All that have not ended."""
-        self.active = {child.number: child for child in children}
+    def run(self, child: Child) -> None:
+        """A training job that has not ended, as it is now."""
+        self.active[child.number] = child
 
     @property
     def ended(self) -> int:

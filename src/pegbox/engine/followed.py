@@ -66,15 +66,18 @@ class Followed:
 
     def refresh(self, tx: Transaction, parent_id: int) -> None:
         """Read what has changed."""
-        found = tx.children(parent_id, self.highest, [row.id for row in self.rows.values()])
+        ids = [row.id for row in self.rows.values()]
+        found = tx.children(parent_id, self.highest, ids, running=self._curves is not None)
         self._meet_unknown([row for row in found if row.number > self.highest], tx)
         self._read_curves(found, tx)
         ended = sorted((row for row in found if row.outcome is not None), key=lambda row: (row.ended_at or 0, row.id))
         for row in ended:
             self._replace(row)
+            self.rows.pop(row.number, None)
         self.standing.end([self._child(row) for row in ended])
-        self.rows = {row.number: row for row in found if row.outcome is None}
-        self.standing.replace_active([self._child(row) for row in self.rows.values()])
+        for row in found:
+            if row.outcome is None:
+                self._is_running(row)
 
     def add(self, rows: Sequence[Resource], search: int, values: Sequence[Values]) -> None:
         """Training jobs that have just been inserted need not be read."""
@@ -89,8 +92,7 @@ class Followed:
                 version=row.version,
             )
             self._meet(child, search, tuned)
-            self.rows[child.number] = child
-        self.standing.replace_active([self._child(row) for row in self.rows.values()])
+            self._is_running(child)
 
     def curve(self, number: int) -> Sequence[float]:
         """The values of a training job's objective so far."""
@@ -120,6 +122,10 @@ class Followed:
     def _search_of(self, job: TrainingJob) -> int:
         names = [search.name for search in self._searches]
         return names.index(job.definition) if job.definition in names else 0
+
+    def _is_running(self, row: ChildRow) -> None:
+        self.rows[row.number] = row
+        self.standing.run(self._child(row))
 
     def _replace(self, row: ChildRow) -> None:
         search, place = self._places[row.number]

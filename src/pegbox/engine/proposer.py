@@ -13,11 +13,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from pegbox.engine import pipes
+from pegbox.engine.retelling import Listener, Retold, Teller
 from pegbox.strategies.base import Candidate, Study
 
 _ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -33,6 +34,16 @@ class Question:
     strategy: str
     study: Study
     count: int
+    key: Hashable = None  #: which study it is: the same key means the same study, further on
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A question as it goes to the worker."""
+
+    strategy: str
+    count: int
+    retold: Retold
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +86,7 @@ class ProcessProposer:
         self._timeout = timeout
         self._environment = {**(environment or {}), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         self._worker: subprocess.Popen[bytes] | None = None
+        self._teller = Teller()
         self._lock = threading.Lock()
         self._closed = False
 
@@ -96,7 +108,8 @@ class ProcessProposer:
                 raise Closing
             try:
                 source, sink = self._pipes()
-                pipes.send_until(sink, question, time.monotonic() + max(START_SECONDS, self._timeout))
+                told = _Told(question.strategy, question.count, self._teller.tell(question.key, question.study))
+                pipes.send_until(sink, told, time.monotonic() + max(START_SECONDS, self._timeout))
                 return _answered(pipes.receive_until(source, time.monotonic() + self._timeout))
             except _LateStart:
                 self._end()
@@ -151,6 +164,7 @@ class ProcessProposer:
 
     def _end(self) -> None:
         worker, self._worker = self._worker, None
+        self._teller = Teller()
         if worker is not None:
             worker.kill()
             worker.wait()
@@ -220,13 +234,15 @@ def main() -> None:
     os.dup2(2, 1)  # whatever a library prints must not reach the pipe
     prepare()
     pipes.send(sink, HELLO)
+    listener = Listener()
     while True:
         try:
             question = pipes.receive(source)
         except EOFError:
             return
-        if isinstance(question, Question):
-            pipes.send(sink, answer(question))
+        if isinstance(question, _Told):
+            study = listener.hear(question.retold)
+            pipes.send(sink, answer(Question(question.strategy, study, question.count)))
             prepare(question.strategy)
 
 

@@ -132,8 +132,9 @@ class TuningWork:
 
     def _ask(self, followed: Followed, place: int, count: int) -> Answer:
         strategy = self._config["Strategy"]
+        key = (self._resource.id, place)
         began = time.perf_counter()
-        answer = self._context.proposer.ask(Question(strategy, self._study(followed, place), count))
+        answer = self._context.proposer.ask(Question(strategy, self._study(followed, place), count, key))
         self._context.observer.asked(strategy, time.perf_counter() - began, answer.fault is not None)
         if answer.fault:
             log.warning("the strategy failed", strategy=strategy, fault=answer.fault)

@@ -190,8 +190,13 @@ class Transaction(Protocol):
         """How many resources of a kind have not ended; nobody else is told before the transaction is over."""
         ...
 
-    def children(self, parent_id: int, above: int = 0, also: Collection[int] = ()) -> Sequence[Child]:
-        """The children whose number is greater than `above`, and those with the ids `also`, in launch order."""
+    def children(
+        self, parent_id: int, above: int = 0, also: Collection[int] = (), *, running: bool = True
+    ) -> Sequence[Child]:
+        """The children whose number is greater than `above`, and those with the ids `also`, in launch order.
+
+        Of the latter, without `running`, only those that have ended or are to stop.
+        """
         ...
 
     def states(self, identities: Collection[int]) -> Mapping[int, Mapping[str, Any]]:

@@ -17,6 +17,7 @@ from sqlalchemy import (
     bindparam,
     case,
     func,
+    not_,
     or_,
     select,
     update,
@@ -24,7 +25,7 @@ from sqlalchemy import (
 
 from pegbox.store import schema
 from pegbox.store.base import Kind, Resource
-from pegbox.store.prepared import Prepared
+from pegbox.store.prepared import Prepared, one_of
 from pegbox.store.rows import to_resource
 from pegbox.store.transaction import alone, clock
 
@@ -69,15 +70,13 @@ class Claims:
     def __init__(self, dialect: str) -> None:
         now = clock(dialect)
         self._locks = dialect == "postgresql"
-        untaken = and_(
-            _rows.due_at.is_not(None), _rows.lease_until < now, _rows.id.not_in(bindparam("without", expanding=True))
-        )
-        due, named = _rows.due_at <= now, _rows.id.in_(bindparam("only", expanding=True))
+        untaken = and_(_rows.due_at.is_not(None), _rows.lease_until < now, not_(one_of(_rows.id, "without", dialect)))
+        due, named = _rows.due_at <= now, one_of(_rows.id, "only", dialect)
         hosts = schema.host.c
         # Silent beside us: after a step of the clock, or a database that was away, everybody's beat is old.
         last = select(hosts.seen_at).where(hosts.id == bindparam("mine")).scalar_subquery()
         alive = select(hosts.id).where(hosts.seen_at > func.coalesce(last, now) - bindparam("silence", type_=Double))
-        near = _rows.host.in_(bindparam("near", expanding=True))
+        near = one_of(_rows.host, "near", dialect)
         here = or_(_rows.host.is_(None), _rows.host == bindparam("mine"), near, _rows.host.not_in(alive))
         orphans_first = (_rows.lease_owner.is_(None), _rows.due_at)  # or they wait behind fresh work
         work = and_(untaken, here, _not_waiting)
@@ -99,7 +98,7 @@ class Claims:
         }
         self._used = Prepared(select(func.count()).where(_live, _rows.host == bindparam("mine")))
         self._release = _releasing(now)
-        self._renew = _renewing(now)
+        self._renew = _renewing(now, dialect)
 
     def anything(self, connection: Connection, asked: Asked) -> bool:
         """Whether there is due work; a look that needs no write lock, so an idle server leaves the database alone."""
@@ -159,11 +158,11 @@ def _releasing(now: ColumnElement[float]) -> Prepared:
     )
 
 
-def _renewing(now: ColumnElement[float]) -> Prepared:
+def _renewing(now: ColumnElement[float], dialect: str) -> Prepared:
     # In one order and without waiting: a worker may hold some of these rows in a transaction of its own.
     held = (
         select(_rows.id)
-        .where(_rows.id.in_(bindparam("only", expanding=True)), _rows.lease_owner == bindparam("owner"))
+        .where(one_of(_rows.id, "only", dialect), _rows.lease_owner == bindparam("owner"))
         .order_by(_rows.id)
         .with_for_update(skip_locked=True)
         .cte("held")

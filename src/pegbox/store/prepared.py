@@ -7,11 +7,13 @@ to do when a connection is lost.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Executable
+from sqlalchemy import ARRAY, Column, ColumnElement, Connection, Executable, any_, bindparam, func, select
 from sqlalchemy.sql.compiler import SQLCompiler
 
 Given = Mapping[str, Any]  #: parameters by name
@@ -20,12 +22,19 @@ Row = Sequence[Any]
 _NOTHING: Given = {}
 
 
+def one_of(column: Column[Any], name: str, dialect: str) -> ColumnElement[bool]:
+    """Whether the column's value is in the list given as `name`, however long: the statement's text stays the same."""
+    if dialect == "sqlite":
+        return column.in_(select(func.json_each(bindparam(name)).table_valued("value").c.value))
+    return column == any_(bindparam(name, type_=ARRAY(column.type)))
+
+
 class Prepared:
     """A statement; its parameters have always the same names.  Several threads may use it."""
 
     def __init__(self, statement: Executable) -> None:
         self._statement = statement
-        self._compiled: SQLCompiler | None = None
+        self._text: _Text | None = None
 
     def rows(self, connection: Connection, given: Given = _NOTHING) -> Sequence[Row]:
         """All rows of a SELECT or of RETURNING."""
@@ -51,31 +60,34 @@ class Prepared:
         if connection.dialect.name != "sqlite":
             connection.execute(self._statement, given)
             return
-        compiled = self._text(connection, given[0])
-        names = compiled.positiontup or ()
-        _driver(connection).executemany(str(compiled), [_values(compiled, names, each) for each in given])
+        text = self._made(connection, given[0])
+        _driver(connection).executemany(text.sql, [text.values(each) for each in given])
 
     def _run(self, connection: Connection, given: Given) -> sqlite3.Cursor:
-        compiled = self._text(connection, given)
-        if compiled.post_compile_params:  # IN with a list
-            state = compiled.construct_expanded_state({**compiled.params, **given})
-            return _driver(connection).execute(state.statement, state.positional_parameters)
-        values = _values(compiled, compiled.positiontup or (), given)
-        return _driver(connection).execute(compiled.string, values)
+        text = self._made(connection, given)
+        return _driver(connection).execute(text.sql, text.values(given))
 
-    def _text(self, connection: Connection, given: Given) -> SQLCompiler:
-        if self._compiled is None:
-            compiled: Any = self._statement.compile(  # type: ignore[attr-defined]
+    def _made(self, connection: Connection, given: Given) -> _Text:
+        if self._text is None:
+            compiled: SQLCompiler = self._statement.compile(  # type: ignore[attr-defined]
                 dialect=connection.dialect, column_keys=list(given)
             )
-            self._compiled = compiled
-        assert self._compiled is not None
-        return self._compiled
+            self._text = _Text(str(compiled), tuple(compiled.positiontup or ()), compiled.params)
+        return self._text
 
 
-def _values(compiled: SQLCompiler, names: Sequence[str], given: Given) -> list[Any]:
-    constants = compiled.params
-    return [given[name] if name in given else constants[name] for name in names]
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A statement as SQLite's driver takes it."""
+
+    sql: str
+    names: tuple[str, ...]  #: of its parameters, in their order
+    constants: Given  #: those of the statement itself
+
+    def values(self, given: Given) -> list[Any]:
+        """The parameters in their order; lists as JSON, see `one_of`."""
+        found = [given[name] if name in given else self.constants[name] for name in self.names]
+        return [json.dumps(value) if isinstance(value, list) else value for value in found]
 
 
 def _driver(connection: Connection) -> sqlite3.Connection:

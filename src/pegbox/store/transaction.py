@@ -41,7 +41,7 @@ from pegbox.store.base import (
     Stale,
     Tally,
 )
-from pegbox.store.prepared import Prepared
+from pegbox.store.prepared import Prepared, one_of
 from pegbox.store.rows import CHANGING, changed_columns, to_columns, to_resource
 
 DIALECTS = ("sqlite", "postgresql")
@@ -90,7 +90,12 @@ _child = select(
     *(_rows.c[name] for name in ("id", "number", "status", "outcome", "objective", "ended_at", "version"))
 ).where(_rows.c.parent_id == bindparam("parent"))
 _children = Prepared(_child.where(_rows.c.number > bindparam("above")).order_by(_rows.c.number))
-_named_children = Prepared(_child.where(_rows.c.id.in_(bindparam("rows", expanding=True))).order_by(_rows.c.number))
+_known = {dialect: _child.where(one_of(_rows.c.id, "rows", dialect)).order_by(_rows.c.number) for dialect in DIALECTS}
+_named_children = {dialect: Prepared(statement) for dialect, statement in _known.items()}
+_changed_children = {
+    dialect: Prepared(statement.where(or_(_rows.c.ended_at.is_not(None), _rows.c.status != "InProgress")))
+    for dialect, statement in _known.items()
+}
 _results = Prepared(
     select(_rows.c.objective)
     .where(_rows.c.parent_id == bindparam("parent"), _rows.c.objective.is_not(None), _rows.c.ended_at.is_not(None))
@@ -109,9 +114,10 @@ _curve = Prepared(
 
 _has_objective = _rows.c.objective.is_not(None)
 _group = (_rows.c.parent_id, _rows.c.status, _rows.c.outcome, _has_objective)
-_tally = Prepared(
-    select(*_group, func.count()).where(_rows.c.parent_id.in_(bindparam("rows", expanding=True))).group_by(*_group)
-)
+_tally = {
+    dialect: Prepared(select(*_group, func.count()).where(one_of(_rows.c.parent_id, "rows", dialect)).group_by(*_group))
+    for dialect in DIALECTS
+}
 _best = {
     maximize: Prepared(
         select(_rows)
@@ -126,9 +132,11 @@ _live = Prepared(
         *(_rows.c[name] == bindparam(name) for name in ("account", "region", "kind")), _rows.c.ended_at.is_(None)
     )
 )
-_these = _rows.c.id.in_(bindparam("rows", expanding=True))
-_states = Prepared(select(_rows.c.id, _rows.c.state).where(_these))
-_mark_due = {dialect: Prepared(update(_rows).where(_these).values(due_at=clock(dialect))) for dialect in DIALECTS}
+_these = {dialect: one_of(_rows.c.id, "rows", dialect) for dialect in DIALECTS}
+_states = {dialect: Prepared(select(_rows.c.id, _rows.c.state).where(_these[dialect])) for dialect in DIALECTS}
+_mark_due = {
+    dialect: Prepared(update(_rows).where(_these[dialect]).values(due_at=clock(dialect))) for dialect in DIALECTS
+}
 _insert = {
     dialect: Prepared(upsert(dialect, _rows).on_conflict_do_nothing().returning(_rows.c.id)) for dialect in DIALECTS
 }
@@ -163,11 +171,14 @@ class SqlTransaction:
         given = {"account": account, "region": region, "kind": kind.value}
         return int(_live.rows(self.connection, given)[0][0])
 
-    def children(self, parent_id: int, above: int = 0, also: Collection[int] = ()) -> Sequence[Child]:
+    def children(
+        self, parent_id: int, above: int = 0, also: Collection[int] = (), *, running: bool = True
+    ) -> Sequence[Child]:
         """Children, in a few columns."""
         found = list(_children.rows(self.connection, {"parent": parent_id, "above": above}))
         if also:
-            named = _named_children.rows(self.connection, {"parent": parent_id, "rows": list(also)})
+            statements = _named_children if running else _changed_children
+            named = statements[self._dialect].rows(self.connection, {"parent": parent_id, "rows": list(also)})
             found = [row for row in named if row[1] <= above] + found
         return [
             Child(
@@ -184,13 +195,15 @@ class SqlTransaction:
 
     def states(self, identities: Collection[int]) -> Mapping[int, Mapping[str, Any]]:
         """The states of resources."""
-        found = _states.rows(self.connection, {"rows": list(identities)})
+        found = _states[self._dialect].rows(self.connection, {"rows": list(identities)})
         return {identity: json.loads(state) for identity, state in found}
 
     def tally(self, parent_ids: Collection[int]) -> Mapping[int, Sequence[Tally]]:
         """The children of each parent, counted."""
         tallies: dict[int, list[Tally]] = {identity: [] for identity in parent_ids}
-        for parent, status, outcome, objective, count in _tally.rows(self.connection, {"rows": list(parent_ids)}):
+        for parent, status, outcome, objective, count in _tally[self._dialect].rows(
+            self.connection, {"rows": list(parent_ids)}
+        ):
             tallies[parent].append(Tally(status=status, outcome=outcome, has_objective=bool(objective), count=count))
         return tallies
 

@@ -1,0 +1,69 @@
+"""Telling a worker process about a study without repeating what it knows already."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
+from operator import is_
+
+from pegbox.strategies.base import Study, Trial
+
+MOST_STUDIES = 300  #: that a worker remembers
+
+
+@dataclass(frozen=True, slots=True)
+class Retold:
+    """A study as it is told: the trials that are new or have changed since it was told last."""
+
+    key: Hashable
+    study: Study  #: without its trials
+    known: int  #: how many trials the worker keeps of what it knows
+    changed: Sequence[tuple[int, Trial]]
+    added: Sequence[Trial]
+    forgotten: Sequence[Hashable]  #: studies that will be told anew, if ever
+
+
+class Teller:
+    """What one worker has been told."""
+
+    def __init__(self, most: int = MOST_STUDIES) -> None:
+        self._most = most
+        self._told: OrderedDict[Hashable, tuple[Trial, ...]] = OrderedDict()
+
+    def tell(self, key: Hashable, study: Study) -> Retold:
+        """What to send; it counts as told from now on.  A trial that has changed is another object."""
+        before, now = self._told.pop(key, ()), study.trials
+        if len(before) > len(now):
+            before = ()
+        self._told[key] = now
+        forgotten = [self._told.popitem(last=False)[0] for _ in range(len(self._told) - self._most)]
+        changed = [(place, now[place]) for place in _different(before, now)]
+        return Retold(key, replace(study, trials=()), len(before), changed, now[len(before) :], forgotten)
+
+
+class Listener:
+    """The worker's side."""
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, list[Trial]] = {}
+
+    def hear(self, told: Retold) -> Study:
+        """The whole study."""
+        for key in told.forgotten:
+            self._known.pop(key, None)
+        trials = self._known.setdefault(told.key, [])
+        del trials[told.known :]
+        for place, trial in told.changed:
+            trials[place] = trial
+        trials.extend(told.added)
+        return replace(told.study, trials=tuple(trials))
+
+
+def _different(before: Sequence[Trial], now: Sequence[Trial]) -> Sequence[int]:
+    same = list(map(is_, before, now))
+    places, place = [], -1
+    for _ in range(same.count(False)):
+        place = same.index(False, place + 1)
+        places.append(place)
+    return places

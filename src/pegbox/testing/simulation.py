@@ -1,0 +1,239 @@
+"""The real engine and store on virtual time and one thread, with simulated trainings.
+
+One turn at a time: whatever somebody has asked to be looked at is claimed, worked on and let go of; when nothing is
+left to do, the clock goes to the next event.  The same seed gives the same run.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from pegbox.engine.ballast import Ballast
+from pegbox.engine.context import Context
+from pegbox.engine.mailbox import Mailbox
+from pegbox.engine.outage import Outage
+from pegbox.engine.proposer import Answer, Question, answer
+from pegbox.engine.training import TrainingWork
+from pegbox.engine.tuning import TuningWork
+from pegbox.executors.base import Attempt
+from pegbox.objects.base import Location, NoSuchObject, ObjectInfo, at_any_time
+from pegbox.operations import training_jobs, tuning_jobs
+from pegbox.operations.call import Call
+from pegbox.settings import Settings
+from pegbox.store.base import Image, Kind, Resource
+from pegbox.store.sql import SqlStore
+from pegbox.testing.simulated_executor import SimulatedExecutor, Training
+
+ACCOUNT, REGION, HOST = "000000000000", "us-east-1", "here"
+LEASE = 3600.0  #: seconds
+
+
+class Crash(Exception):
+    """The server dies here."""
+
+
+class Simulation:
+    """A server without HTTP, processes and threads.
+
+    train: what an attempt does.  order: seeds the order in which work that is due at once is done.
+    crash: asked before each turn whether the server dies in it, and then has forgotten all that is not in the database.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        train: Callable[[Attempt], Training],
+        *,
+        slots: int = 100,
+        order: int | None = None,
+        crash: Callable[[], bool] = lambda: False,
+        database: str | None = None,
+        proposer: Callable[[Question], Answer] = answer,
+    ) -> None:
+        self.store = SqlStore(database or f"sqlite:///{folder / 'pegbox.db'}")
+        self.store.images.put(Image(name="simulated", command=("true",), created_at=0.0))
+        self.mailbox = Mailbox()
+        self.executor = SimulatedExecutor(train, self.mailbox.heard)
+        self.turns = 0
+        self._settings = Settings(home=folder / "home", slots=slots)
+        self._propose, self._crash = proposer, crash
+        self._random = None if order is None else random.Random(order)
+        self._seeds = random.Random(order)
+        self._context = self._make_context()
+
+    def _make_context(self) -> Context:
+        return Context(
+            settings=self._settings,
+            host=HOST,
+            store=self.store,
+            executor=self.executor,
+            objects=Nowhere(),
+            proposer=_Proposer(self._propose),
+            find_image=self.store.images.find,
+            clock=lambda: self.executor.now,
+            poke=self.mailbox.poke,
+            database=Outage("the database", time.monotonic),
+            ballast=Ballast(self._settings.home),
+        )
+
+    def call(self) -> Call:
+        """A call of an operation by the only user."""
+        return Call(
+            request_id="simulated",
+            account=ACCOUNT,
+            region=REGION,
+            key_id="simulated",
+            store=self.store,
+            clock=lambda: self.executor.now,
+            seed=lambda: self._seeds.getrandbits(31),
+            find_image=self.store.images.find,
+            poke=self.mailbox.poke,
+            most_tuning_jobs=10_000,
+        )
+
+    def create(self, request: Mapping[str, Any]) -> str:
+        """CreateHyperParameterTuningJob; returns the job's name."""
+        document: Any = dict(request)
+        tuning_jobs.create_hyper_parameter_tuning_job(document, self.call())
+        return str(document["HyperParameterTuningJobName"])
+
+    def describe(self, name: str) -> dict[str, Any]:
+        """DescribeHyperParameterTuningJob, before it goes to the wire."""
+        return tuning_jobs.describe_hyper_parameter_tuning_job({"HyperParameterTuningJobName": name}, self.call())
+
+    def describe_training(self, name: str) -> dict[str, Any]:
+        """DescribeTrainingJob, before it goes to the wire."""
+        return training_jobs.describe_training_job({"TrainingJobName": name}, self.call())
+
+    def children(self, name: str) -> list[dict[str, Any]]:
+        """All of ListTrainingJobsForHyperParameterTuningJob, in launch order."""
+        found: list[dict[str, Any]] = []
+        request: Any = {"HyperParameterTuningJobName": name, "MaxResults": 100, "SortBy": "CreationTime"}
+        while True:
+            page = tuning_jobs.list_training_jobs_for_hyper_parameter_tuning_job(request, self.call())
+            found += page["TrainingJobSummaries"]
+            if "NextToken" not in page:
+                return found
+            request["NextToken"] = page["NextToken"]
+
+    def step(self) -> bool:
+        """Do what is due, or let the next thing happen.  False when all tuning jobs have ended."""
+        if poked := self.mailbox.take(frozenset()):
+            self._turn(poked)
+            return True
+        if self.executor.advance():
+            return True
+        with self.store.reading() as tx:
+            if tx.live(ACCOUNT, REGION, Kind.TUNING_JOB) == 0:
+                return False
+        due = self.store.claim("simulated", HOST, LEASE, 1000)
+        if not due:
+            raise AssertionError("nothing is due and nothing will happen: a job would never end")
+        self._carry_out(due)
+        return True
+
+    def run(self) -> None:
+        """Until all tuning jobs have ended."""
+        while self.step():
+            pass
+
+    def close(self) -> None:
+        """Close the database."""
+        self.store.close()
+
+    def _turn(self, poked: Collection[int]) -> None:
+        self._carry_out(self.store.claim("simulated", HOST, LEASE, 1000, sorted(poked), slots=self._settings.slots))
+
+    def _carry_out(self, taken: Collection[Resource]) -> None:
+        rows = list(taken)
+        if self._random is not None:
+            self._random.shuffle(rows)
+        done: list[tuple[Resource, float | None]] = []
+        for row in rows:
+            self.turns += 1
+            try:
+                with self._mortal():
+                    done.append((row, self._work_on(row)))
+            except Crash:
+                self._start_again()
+                return
+        self.store.claim("simulated", HOST, LEASE, 0, [], done=done)
+
+    def _work_on(self, row: Resource) -> float | None:
+        if row.kind is Kind.TUNING_JOB:
+            return TuningWork(self._context, row).run()
+        return TrainingWork(self._context, row, time.monotonic()).run()
+
+    @contextmanager
+    def _mortal(self) -> Iterator[None]:
+        if self._crash():
+            raise Crash
+        yield
+
+    def _start_again(self) -> None:
+        """As a server that was killed: leases end, memory is lost, everything is looked at again."""
+        self.store.expire("simulated")
+        self._context = self._make_context()
+        with self.store.reading() as tx:
+            living = [row.id for row in _unfinished(tx)]
+        self.mailbox.poke(living)
+
+
+def _unfinished(tx: Any) -> list[Resource]:
+    from pegbox.store.base import Query
+
+    found: list[Resource] = []
+    for kind in Kind:
+        after = None
+        while True:
+            page = tx.select(Query(account=ACCOUNT, region=REGION, kind=kind), after, 1000)
+            found += [row for row in page.resources if row.ended_at is None]
+            if (after := page.after) is None:
+                break
+    return found
+
+
+class _Proposer:
+    """Asks the strategy in this process."""
+
+    def __init__(self, propose: Callable[[Question], Answer]) -> None:
+        self._propose = propose
+
+    def ask(self, question: Question) -> Answer:
+        """Ask the strategy."""
+        return self._propose(question)
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+class Nowhere:
+    """An ObjectStore that takes everything and keeps nothing."""
+
+    def open(self, account: str, location: Location) -> BinaryIO:
+        """There is nothing."""
+        raise NoSuchObject(str(location))
+
+    def put(self, account: str, location: Location, source: BinaryIO, confirm: Callable[[], None] = at_any_time) -> str:
+        """Let it go."""
+        confirm()
+        return "0" * 32
+
+    def list(self, account: str, prefix: Location) -> Iterator[ObjectInfo]:
+        """There is nothing."""
+        return iter(())
+
+    def check(self, account: str, location: Location) -> None:
+        """Every bucket is there."""
+
+    def delete(self, account: str, location: Location) -> None:
+        """There is nothing."""
+
+    def fetch(self, account: str, location: Location, into: Path) -> None:
+        """There is nothing."""
+        raise NoSuchObject(str(location))

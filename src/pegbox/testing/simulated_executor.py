@@ -25,7 +25,8 @@ class Training:
 
 @dataclass(slots=True)
 class _Running:
-    attempt: Attempt
+    id: str
+    directory: Path
     training: Training
     started: float
     points: list[Point] = field(default_factory=list)
@@ -61,21 +62,25 @@ class SimulatedExecutor:
         if attempt.directory in self._attempts:
             return
         self.started += 1
-        self._attempts[attempt.directory] = _Running(attempt, self._train(attempt), self.now)
+        self._attempts[attempt.directory] = _Running(attempt.id, attempt.directory, self._train(attempt), self.now)
         self._plan(attempt.directory)
 
-    def advance(self) -> bool:
-        """Go to the next event: a value is printed, or a training ends.  False if nothing will ever happen."""
-        while self._events:
+    def advance(self, together: float = 0.0) -> bool:
+        """Go to the next event: a value is printed, or a training ends.  False if nothing will ever happen.
+
+        All events within `together` seconds of it happen as well.
+        """
+        until: float | None = None
+        while self._events and (until is None or self._events[0][0] <= until):
             at, _, directory = heapq.heappop(self._events)
             running = self._attempts.get(directory)
             if running is None or running.exit is not None or running.is_lost:
                 continue
             self.now = max(self.now, at)
+            until = self.now + together if until is None else until
             self._go_on(running)
-            self._heard(running.attempt.id)
-            return True
-        return False
+            self._heard(running.id)
+        return until is not None
 
     def observe(self, directory: Path, cursor: int) -> Observation:
         """What has happened by now."""
@@ -98,7 +103,7 @@ class SimulatedExecutor:
         if running is None or running.exit is not None or running.is_lost:
             return
         self._end(running, Cause.STOPPED, -15)
-        self._heard(running.attempt.id)
+        self._heard(running.id)
 
     def close(self) -> None:
         """Forget all attempts."""
@@ -114,7 +119,7 @@ class SimulatedExecutor:
             metric, value = training.values[published]
             running.points.append(Point(offset=published, host=HOST, metric=metric, value=value, at=self.now))
             self.epochs += 1
-            self._plan(running.attempt.directory)
+            self._plan(running.directory)
         elif training.is_lost:
             running.is_lost = True
         else:

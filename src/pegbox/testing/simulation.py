@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,7 +16,7 @@ from pegbox.engine.ballast import Ballast
 from pegbox.engine.context import Context
 from pegbox.engine.mailbox import Mailbox
 from pegbox.engine.outage import Outage
-from pegbox.engine.proposer import Answer, Question, answer
+from pegbox.engine.proposer import Answer, Proposer, Question, answer
 from pegbox.engine.training import TrainingWork
 from pegbox.engine.tuning import TuningWork
 from pegbox.executors.base import Attempt
@@ -31,17 +30,15 @@ from pegbox.testing.simulated_executor import SimulatedExecutor, Training
 
 ACCOUNT, REGION, HOST = "000000000000", "us-east-1", "here"
 LEASE = 3600.0  #: seconds
-
-
-class Crash(Exception):
-    """The server dies here."""
+TICK = 3600.0  #: seconds of real time that say nothing here: all news is told
 
 
 class Simulation:
     """A server without HTTP, processes and threads.
 
     train: what an attempt does.  order: seeds the order in which work that is due at once is done.
-    crash: asked before each turn whether the server dies in it, and then has forgotten all that is not in the database.
+    crash: asked before each piece of work whether the server dies now, and then has forgotten all that is not in the
+    database.  together: virtual seconds whose events the engine hears of at once, as a busy one does.
     """
 
     def __init__(
@@ -53,17 +50,19 @@ class Simulation:
         order: int | None = None,
         crash: Callable[[], bool] = lambda: False,
         database: str | None = None,
-        proposer: Callable[[Question], Answer] = answer,
+        proposer: Proposer | None = None,
+        together: float = 0.0,
     ) -> None:
         self.store = SqlStore(database or f"sqlite:///{folder / 'pegbox.db'}")
         self.store.images.put(Image(name="simulated", command=("true",), created_at=0.0))
         self.mailbox = Mailbox()
         self.executor = SimulatedExecutor(train, self.mailbox.heard)
         self.turns = 0
-        self._settings = Settings(home=folder / "home", slots=slots)
-        self._propose, self._crash = proposer, crash
+        self._settings = Settings(home=folder / "home", slots=slots, tick=TICK)
+        self._proposer, self._crash, self._together = proposer or _Here(), crash, together
         self._random = None if order is None else random.Random(order)
         self._seeds = random.Random(order)
+        self._done: list[tuple[Resource, float | None]] = []
         self._context = self._make_context()
 
     def _make_context(self) -> Context:
@@ -73,7 +72,7 @@ class Simulation:
             store=self.store,
             executor=self.executor,
             objects=Nowhere(),
-            proposer=_Proposer(self._propose),
+            proposer=self._proposer,
             find_image=self.store.images.find,
             clock=lambda: self.executor.now,
             poke=self.mailbox.poke,
@@ -124,14 +123,14 @@ class Simulation:
     def step(self) -> bool:
         """Do what is due, or let the next thing happen.  False when all tuning jobs have ended."""
         if poked := self.mailbox.take(frozenset()):
-            self._turn(poked)
+            self._carry_out(self._claim(sorted(poked)))
             return True
-        if self.executor.advance():
+        if self.executor.advance(self._together):
             return True
         with self.store.reading() as tx:
             if tx.live(ACCOUNT, REGION, Kind.TUNING_JOB) == 0:
                 return False
-        due = self.store.claim("simulated", HOST, LEASE, 1000)
+        due = self._claim(None)
         if not due:
             raise AssertionError("nothing is due and nothing will happen: a job would never end")
         self._carry_out(due)
@@ -146,37 +145,33 @@ class Simulation:
         """Close the database."""
         self.store.close()
 
-    def _turn(self, poked: Collection[int]) -> None:
-        self._carry_out(self.store.claim("simulated", HOST, LEASE, 1000, sorted(poked), slots=self._settings.slots))
+    def _claim(self, poked: Collection[int] | None) -> Collection[Resource]:
+        """Let go of what is done and take what is due, as the engine does in one transaction."""
+        done, self._done = self._done, []
+        return self.store.claim("simulated", HOST, LEASE, 1000, poked, slots=self._settings.slots, done=done)
 
     def _carry_out(self, taken: Collection[Resource]) -> None:
         rows = list(taken)
         if self._random is not None:
             self._random.shuffle(rows)
-        done: list[tuple[Resource, float | None]] = []
         for row in rows:
             self.turns += 1
-            try:
-                with self._mortal():
-                    done.append((row, self._work_on(row)))
-            except Crash:
+            if self._crash():
                 self._start_again()
                 return
-        self.store.claim("simulated", HOST, LEASE, 0, [], done=done)
+            due_in = self._work_on(row)
+            self._done.append((row, due_in))
+            if due_in == 0.0:
+                self.mailbox.poke([row.id])
 
     def _work_on(self, row: Resource) -> float | None:
         if row.kind is Kind.TUNING_JOB:
             return TuningWork(self._context, row).run()
         return TrainingWork(self._context, row, time.monotonic()).run()
 
-    @contextmanager
-    def _mortal(self) -> Iterator[None]:
-        if self._crash():
-            raise Crash
-        yield
-
     def _start_again(self) -> None:
         """As a server that was killed: leases end, memory is lost, everything is looked at again."""
+        self._done = []
         self.store.expire("simulated")
         self._context = self._make_context()
         with self.store.reading() as tx:
@@ -198,15 +193,12 @@ def _unfinished(tx: Any) -> list[Resource]:
     return found
 
 
-class _Proposer:
+class _Here:
     """Asks the strategy in this process."""
-
-    def __init__(self, propose: Callable[[Question], Answer]) -> None:
-        self._propose = propose
 
     def ask(self, question: Question) -> Answer:
         """Ask the strategy."""
-        return self._propose(question)
+        return answer(question)
 
     def close(self) -> None:
         """Nothing to let go of."""

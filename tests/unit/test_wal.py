@@ -91,7 +91,7 @@ def test_only_what_is_to_last_waits_for_the_disk(tmp_path: Path) -> None:
     store = SqlStore(f"sqlite:///{tmp_path / 'pegbox.db'}")
     synced: list[int] = []
     log = WriteAheadLog(tmp_path / "pegbox.db", synced.append)
-    store.engine.update_execution_options(**{connections.ONE_WRITER: connections.OneWriter(log)})
+    store.engine.update_execution_options(**{connections.ONE_WRITER: connections.OneWriter(log, None)})
     with store.transaction(lasting=False):
         pass
     store.beat("here")
@@ -111,7 +111,7 @@ def test_a_log_that_does_not_reach_the_disk_is_trouble_of_the_database(
 
     store = SqlStore(f"sqlite:///{tmp_path / 'pegbox.db'}")
     log = WriteAheadLog(tmp_path / "pegbox.db", fail)
-    store.engine.update_execution_options(**{connections.ONE_WRITER: connections.OneWriter(log)})
+    store.engine.update_execution_options(**{connections.ONE_WRITER: connections.OneWriter(log, None)})
     with pytest.raises(told), store.transaction():
         pass
     store.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from errno import EDQUOT, ENOSPC
 from threading import Lock
@@ -15,6 +15,7 @@ from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError, Time
 
 from pegbox.crashpoints import AFTER, BEFORE, reach
 from pegbox.store.base import Damaged, Full, Unavailable
+from pegbox.store.database_file import DatabaseFile, Identity
 from pegbox.wal import WriteAheadLog
 
 DISK_FULL = "53100"  #: SQLSTATE of PostgreSQL
@@ -28,8 +29,28 @@ class OneWriter:
     """What a database with one writer at a time has beside its engine."""
 
     log: WriteAheadLog
+    file: DatabaseFile | None
     #: threads take turns: SQLite lets them sleep and try again instead, for longer and longer
     turn: Lock = field(default_factory=Lock)
+    #: connections that stay open between transactions: the pool's ways cost more than a small transaction
+    idle: list[tuple[Connection, Identity | None]] = field(default_factory=list)
+
+    def take(self, engine: Engine) -> tuple[Connection, Identity | None]:
+        """A connection to the file that is there now, and what file that is."""
+        now = self.file.identity() if self.file else None
+        while self.idle:
+            with suppress(IndexError):  # another thread was quicker
+                connection, then = self.idle.pop()
+                if now == then:
+                    return connection, then
+                connection.close()
+        return engine.connect(), now
+
+    def close(self, *_: Any) -> None:
+        """Close what is idle."""
+        while self.idle:
+            with suppress(IndexError):
+                self.idle.pop()[0].invalidate()
 
 
 @contextmanager
@@ -40,8 +61,8 @@ def writing(engine: Engine, lasting: bool = True) -> Iterator[Connection]:
     """
     alone: OneWriter | None = engine.get_execution_options().get(ONE_WRITER)
     with told():
-        with engine.connect() as connection, _turn(alone), connection.begin():
-            _begin(connection, "BEGIN IMMEDIATE")  # one that reads first and writes later could not be made to wait
+        # Immediate: one that reads first and writes later could not be made to wait.
+        with _connected(engine, alone) as connection, _turn(alone), _transaction(connection, "BEGIN IMMEDIATE"):
             yield connection
             reach(BEFORE, "database commit")
         if alone and lasting:
@@ -49,21 +70,43 @@ def writing(engine: Engine, lasting: bool = True) -> Iterator[Connection]:
         reach(AFTER, "database commit")
 
 
+@contextmanager
+def _connected(engine: Engine, alone: OneWriter | None) -> Iterator[Connection]:
+    if alone is None:
+        with engine.connect() as connection:
+            yield connection
+        return
+    connection, file = alone.take(engine)
+    try:
+        yield connection
+    except BaseException:
+        connection.close()
+        raise
+    alone.idle.append((connection, file))
+
+
+@contextmanager
+def _transaction(connection: Connection, begin: str) -> Iterator[None]:
+    """A transaction; SQLite's driver is told not to begin by itself, and is spoken to directly, which costs less."""
+    if connection.dialect.name != "sqlite":
+        with connection.begin():
+            yield
+        return
+    driver: Any = connection.connection.dbapi_connection
+    driver.execute(begin)
+    try:
+        yield
+        (connection if connection.in_transaction() else driver).commit()  # SQLAlchemy knows if it was used
+    except BaseException:
+        (connection if connection.in_transaction() else driver).rollback()
+        raise
+
+
 def _on_disk(log: WriteAheadLog) -> None:
     try:
         log.wait()
     except OSError as error:
         raise (Full if error.errno in (ENOSPC, EDQUOT) else Unavailable)(str(error)) from error
-
-
-def _begin(connection: Connection, statement: str) -> None:
-    """Begin a transaction of SQLite, which its driver is told not to do; the others begin by themselves.
-
-    Done here and not in an event of the engine: one event makes every statement slower.
-    """
-    if connection.dialect.name == "sqlite":
-        driver: Any = connection.connection.dbapi_connection
-        driver.execute(statement)
 
 
 @contextmanager
@@ -82,11 +125,11 @@ def _turn(alone: OneWriter | None) -> Iterator[None]:
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """A transaction that sees one moment: PostgreSQL is asked for it, SQLite gives it by itself."""
-    with told(), engine.connect() as connection:
-        if engine.dialect.name != "sqlite":
+    alone: OneWriter | None = engine.get_execution_options().get(ONE_WRITER)
+    with told(), _connected(engine, alone) as connection:
+        if alone is None:
             connection = connection.execution_options(isolation_level="REPEATABLE READ")
-        with connection.begin():
-            _begin(connection, "BEGIN")
+        with _transaction(connection, "BEGIN"):
             yield connection
 
 

@@ -31,7 +31,7 @@ class DatabaseFile:
         event.listen(engine, "checkout", self._taken)
 
     def _before(self, *_: Any) -> None:
-        if self._identity() is not None:
+        if self.identity() is not None:
             return
         if self._seen:
             raise sqlite3.OperationalError(f"the database file {self._path} is gone; put it back")
@@ -40,13 +40,14 @@ class DatabaseFile:
 
     def _made(self, _: Any, record: Any) -> None:
         self._seen = True
-        record.info["file"] = self._identity()
+        record.info["file"] = self.identity()
 
     def _taken(self, _: Any, record: Any, __: Any) -> None:
-        if record.info["file"] != self._identity():
+        if record.info["file"] != self.identity():
             raise DisconnectionError("the database file was removed or replaced")
 
-    def _identity(self) -> Identity | None:
+    def identity(self) -> Identity | None:
+        """What file has the name now; None while there is none."""
         try:
             found = os.stat(self._path)
         except OSError:

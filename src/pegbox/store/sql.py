@@ -209,6 +209,8 @@ def _engine(url: str, hasty: bool) -> Engine:
         return engine
     timeout = {} if "timeout" in parsed.query else {"timeout": connections.BUSY_SECONDS}
     file = None if "uri" in parsed.query else parsed.database
+    database = DatabaseFile(file) if file else None
+    alone = connections.OneWriter(WriteAheadLog(file), database)
     engine = create_engine(
         parsed,
         connect_args={"check_same_thread": False} | timeout,
@@ -216,11 +218,12 @@ def _engine(url: str, hasty: bool) -> Engine:
         max_overflow=100,
         pool_reset_on_return=None,  # every transaction ends before its connection is given back
         hide_parameters=True,
-        execution_options={connections.ONE_WRITER: connections.OneWriter(WriteAheadLog(file))},
+        execution_options={connections.ONE_WRITER: alone},
     )
     event.listen(engine, "connect", partial(_prepare_sqlite, "NORMAL" if file else "FULL"))
-    if file:
-        DatabaseFile(file).watch(engine)
+    event.listen(engine, "engine_disposed", alone.close)
+    if database:
+        database.watch(engine)
     return engine
 
 

@@ -104,6 +104,7 @@ class Supervisor:
         self._groups: list[Group] = []
         self._meters: dict[int, Meter] = {}
         self._excess = ""  # what was too much, in words
+        self._is_cut_short = False  # the grace, since it was used for too much
 
     def run(self) -> None:
         """From the first process to the exit record."""
@@ -261,13 +262,19 @@ class Supervisor:
 
     def _look_at_use(self) -> None:
         """End what uses more than it may, without grace: it would go on using it."""
-        if self._kill_at is not None or time.monotonic() < self._use_due:
+        now = time.monotonic()
+        if now < self._use_due:
             return
-        self._use_due = time.monotonic() + LOOK_INTERVAL
-        for trainer in self._living():
+        self._use_due = now + LOOK_INTERVAL
+        for trainer in self._present():
             if excess := self._meters[trainer.pid].excess(trainer.pid):
-                self._excess, self._first_failed = excess, trainer
-                self._terminate("Exit", 0.0)
+                if self._kill_at is None:
+                    self._excess, self._first_failed = excess, trainer
+                    self._terminate("Exit", 0.0)
+                elif not self._is_cut_short:  # it is being stopped, which stays the reason
+                    self._is_cut_short = True
+                    self._kept.note(trainer.host, excess)
+                    self._kill_at = now
                 return
 
     def _look_at_clock(self) -> None:
@@ -305,6 +312,13 @@ class Supervisor:
 
     def _living(self) -> list[process.Trainer]:
         return [trainer for trainer in self._trainers.values() if trainer.code is None]
+
+    def _present(self) -> list[process.Trainer]:
+        """The living, and those that were told to end and have left processes that may still use their grace."""
+        if self._kill_at is None:
+            return self._living()
+        left = process.own_groups(self._trainers.keys())
+        return [trainer for trainer in self._trainers.values() if trainer.code is None or trainer.pid in left]
 
     def _is_over(self) -> bool:
         """All trainers have ended; after TERM also what is left of their groups may use its grace."""

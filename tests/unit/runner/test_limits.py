@@ -13,11 +13,11 @@ import pytest
 
 from pegbox.engine.removal import remove
 from pegbox.executors import directory as files
-from pegbox.executors.base import Limits, Program
+from pegbox.executors.base import Cause, Limits, Program
 from pegbox.executors.subprocess import SubprocessExecutor
 from pegbox.runner import cgroups, disk, limits
 from pegbox.runner.meter import Meter
-from pegbox.testing.executor_suite import Watch, an_attempt
+from pegbox.testing.executor_suite import Watch, an_attempt, log_of
 from places import Place
 
 MIB = 1 << 20
@@ -88,6 +88,30 @@ def test_without_a_cell_limits_hold_too(tmp_path: Path) -> None:
     executor.close()
     assert ended is not None
     assert ended.failure.startswith("the program was killed because it used more memory than")
+
+
+#: Begins to use too much when it is told to end; the shell above it ends at once.
+LATE = """
+perl -e '$SIG{TERM} = sub { $asked = 1 }; $| = 1; print "loss=1;\n"; select undef, undef, undef, 0.01 until $asked;
+    for my $name (1 .. 4) { open F, ">", $name; print F "x" x 10_000_000; close F } sleep 99'
+true
+"""
+
+
+@pytest.mark.usefixtures("possible")
+@pytest.mark.parametrize("containment", ["auto", "off"])
+def test_limits_hold_for_what_is_stopped_too(tmp_path: Path, containment: str) -> None:
+    executor, directory = SubprocessExecutor(zygote=False, containment=containment), tmp_path / "attempt"
+    program = Program(argv=("/bin/sh", "-c", LATE))
+    executor.start(an_attempt(directory, program=program, limits=Limits(disk=20 * MIB), grace=60.0))
+    watch = Watch(executor, directory)
+    watch.until_value(1.0)
+    executor.stop(directory)
+    ended = watch.until_over().exit
+    executor.close()
+    assert ended is not None
+    assert (ended.cause, ended.failure) == (Cause.STOPPED, "")
+    assert b"pegbox: no space left: the program was killed because its files take 38." in log_of(directory)
 
 
 def test_a_limit_of_processors_is_told_and_kept(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import os
 import signal
 import struct
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -20,6 +21,7 @@ from pegbox.processes import boot_id, is_alive
 from pegbox.runner import records
 
 PAGE = 1 << 20  #: bytes of points given at once
+GROUP_SECONDS = 2.0  #: how long what was killed may take to go away
 
 _FLOCK = "qqihh" if sys.platform == "darwin" else "hhqqi"
 
@@ -157,11 +159,28 @@ def kill_orphans(directory: Path) -> None:
                 os.kill(int(entry.name), signal.SIGKILL)
 
 
-def remove_groups(runner: Mapping[str, Any] | None) -> None:
-    """Give back the control groups of a lost runner; those that still hold a dying process stay."""
-    for place in (runner or {}).get("groups", ()):
-        with contextlib.suppress(OSError):
-            Path(place).rmdir()
+def end_groups(directory: Path, runner: Mapping[str, Any] | None) -> None:
+    """Kill what is in the control groups of a lost runner, which it cannot hide from, and give them back."""
+    prefix, end = records.group_prefix(directory.resolve()), time.monotonic() + GROUP_SECONDS
+    left = [place for place in map(Path, (runner or {}).get("groups", ())) if place.name.startswith(prefix)]
+    while left := [place for place in left if not _end_group(place)]:
+        if time.monotonic() >= end:
+            return
+        time.sleep(0.005)
+
+
+def _end_group(place: Path) -> bool:
+    """Try to; whether it is gone."""
+    try:
+        for pid in map(int, (place / "cgroup.procs").read_text().split()):
+            if pid > 0:  # 0: of another pid namespace
+                os.kill(pid, signal.SIGKILL)
+        place.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError:  # what was killed goes on dying
+        return False
+    return True
 
 
 def read_points(directory: Path, cursor: int) -> tuple[Sequence[Point], int, bool]:

@@ -95,7 +95,7 @@ class SubprocessExecutor:
         if phase is Phase.LOST:
             files.kill_orphans(directory)
             files.clear(directory)
-            files.remove_groups(runner)
+            files.end_groups(directory, runner)
             rebooted = files.was_rebooted(directory)
         return Observation(phase=phase, started=started, points=points, cursor=cursor, exit=end, rebooted=rebooted)
 

@@ -7,7 +7,8 @@ The directory of the attempt is the interface; nothing else links a runner with 
     lock           POSIX record lock, held by the runner while it lives; the kernel names the holder's pid
     stop           its presence asks for TERM, then KILL (server; empty).  SIGUSR1 makes the runner look at once,
                    SIGUSR2 asks for the same where no file can be made
-    runner.json    pid, start_time, boot_id, started (epoch seconds, null before), hosts (name -> pid), notes
+    runner.json    pid, start_time, boot_id, started (epoch seconds, null before), hosts (name -> pid), notes,
+                   groups (where control groups are, or would be)
     <host>/ml      the instance's /opt/ml
     <host>.log     stdout and stderr, byte for byte
     <host>.idx     16 bytes for each read: little-endian u64 offset in the log, u64 epoch milliseconds.  The bytes from

@@ -21,6 +21,9 @@ PERIOD = 100_000  #: microseconds, of the CPU quota
 _OPTIONAL = ("memory.memsw.limit_in_bytes", "memory.swap.max", "memory.oom.group")  #: swap may not be accounted
 
 
+Parents = Mapping[str, tuple[Path, bool]]  #: what `hierarchies` finds
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
     """The groups of one instance; by controller, what it limits."""
@@ -28,11 +31,11 @@ class Group:
     places: Mapping[str, Path]
 
     @classmethod
-    def make(cls, name: str, limits: Limits) -> Group:
+    def make(cls, name: str, limits: Limits, parents: Parents | None = None) -> Group:
         """As many of the limits as this machine lets us set."""
-        wanted = {"memory": limits.memory, "pids": limits.processes, "cpu": limits.cpus}
+        wanted = _by_controller(limits)
         found: dict[str, Path] = {}
-        for controller, (parent, is_v2) in hierarchies().items():
+        for controller, (parent, is_v2) in (hierarchies() if parents is None else parents).items():
             value = wanted[controller]
             if value is not None and _set(parent / name, _values(controller, value, is_v2)):
                 found[controller] = parent / name
@@ -77,6 +80,16 @@ class Group:
         except OSError:
             return 0
         return next((int(line.split()[1]) for line in lines if line.split()[0] == key), 0)
+
+
+def places(name: str, limits: Limits, parents: Parents) -> list[Path]:
+    """Where Group.make makes groups, and where nothing is when it cannot."""
+    wanted = _by_controller(limits)
+    return [parent / name for controller, (parent, _) in parents.items() if wanted[controller] is not None]
+
+
+def _by_controller(limits: Limits) -> dict[str, int | None]:
+    return {"memory": limits.memory, "pids": limits.processes, "cpu": limits.cpus}
 
 
 def hierarchies(process: Path = Path("/proc/self")) -> dict[str, tuple[Path, bool]]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import signal
 import time
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from pegbox.runner import disk, layout, limits
-from pegbox.runner.cgroups import Group
+from pegbox.runner import cgroups, disk, layout, limits, records
+from pegbox.runner.cgroups import Group, Parents
 from pegbox.runner.job import Job
 from pegbox.runner.limits import Limits, in_words
 
@@ -105,9 +104,19 @@ class Meter:
         yield from disk.unnamed(self.directory, limits.family(pid))
 
 
-def group_of(job: Job, host: str) -> Group:
+def group_of(job: Job, host: str, parents: Parents) -> Group:
     """The control groups of an instance, as far as the machine has them for us."""
-    return Group.make(f"pegbox-{zlib.crc32(str(job.directory).encode()):08x}-{job.id}-{host}", job.limits)
+    return Group.make(_group_name(job, host), job.limits, parents)
+
+
+def places_of_groups(job: Job, parents: Parents) -> list[str]:
+    """Where the groups of all instances will be, as far as they can be made."""
+    places = (place for host in job.hosts for place in cgroups.places(_group_name(job, host), job.limits, parents))
+    return list(dict.fromkeys(map(str, places)))
+
+
+def _group_name(job: Job, host: str) -> str:
+    return f"{records.group_prefix(job.directory)}{job.id}-{host}"
 
 
 def of(job: Job, host: str, group: Group) -> Meter:

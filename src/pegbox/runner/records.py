@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,11 @@ def give_room(directory: Path) -> None:
     """Give back all of the reserve but what exit.json needs."""
     with contextlib.suppress(OSError):
         os.truncate(directory / RESERVE, ROOM_FOR_EXIT)
+
+
+def group_prefix(directory: Path) -> str:
+    """How the names of an attempt's control groups begin."""
+    return f"pegbox-{zlib.crc32(str(directory).encode()):08x}-"
 
 
 def sync_directory(directory: Path) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 from pegbox import regex
 from pegbox.crashpoints import AFTER, BEFORE, reach
 from pegbox.processes import identity
-from pegbox.runner import cell, clock, isolate, layout, meter, process, records, view
+from pegbox.runner import cell, cgroups, clock, isolate, layout, meter, process, records, view
 from pegbox.runner.capture import Capture
 from pegbox.runner.cgroups import Group
 from pegbox.runner.compat import Backtracker
@@ -102,6 +102,7 @@ class Supervisor:
         self._paused = False
         self._use_due = time.monotonic() + LOOK_INTERVAL
         self._groups: list[Group] = []
+        self._places: list[str] = []  # of groups, made or not
         self._meters: dict[int, Meter] = {}
         self._excess = ""  # what was too much, in words
         self._is_cut_short = False  # the grace, since it was used for too much
@@ -139,6 +140,8 @@ class Supervisor:
 
     def _start(self) -> None:
         job = self._job
+        parents = cgroups.hierarchies()
+        self._places = meter.places_of_groups(job, parents)  # written down before anything is there
         environments = self._prepare()
         if environments is None:
             return
@@ -150,7 +153,7 @@ class Supervisor:
         refusal = self._enclose()
         reach(BEFORE, "trainer fork")
         for host in job.hosts:
-            group = meter.group_of(job, host)
+            group = meter.group_of(job, host, parents)
             self._groups.append(group)
             trainer = process.spawn(job, host, environments[host], job.directory / layout.HOSTS, group, refusal)
             self._meters[trainer.pid] = meter.of(job, host, group)
@@ -425,8 +428,7 @@ class Supervisor:
     def _record_runner(self) -> None:
         record: dict[str, Any] = identity(os.getpid())
         hosts = {trainer.host: trainer.pid for trainer in self._trainers.values()}
-        groups = [str(place) for group in self._groups for place in group.places.values()]
-        record |= {"started": self._started, "hosts": hosts, "notes": self._notes, "groups": groups}
+        record |= {"started": self._started, "hosts": hosts, "notes": self._notes, "groups": self._places}
         records.write(self._job.directory / records.RUNNER, record)
 
     def _record_trainers(self) -> None:

@@ -110,14 +110,20 @@ def is_running(pid: int) -> bool:
         return False
 
 
+def mark_of(directory: Path) -> str:
+    """An argument by which processes of an attempt are known that have thrown away all else."""
+    return f"--of={directory.resolve()}"
+
+
 def processes_of(directory: Path) -> set[int]:
-    """The living processes of an attempt's program, by the variable that it carries; pids as we see them."""
-    mark = f"\0PEGBOX_ATTEMPT={directory.resolve()}\0".encode()
+    """The living processes of an attempt's program, by the variable or the argument they carry; pids as we see them."""
+    marks = {"environ": f"PEGBOX_ATTEMPT={directory.resolve()}", "cmdline": mark_of(directory)}
     found = set()
     for entry in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if mark in b"\0" + (entry / "environ").read_bytes():
-                found.add(int(entry.name))
+        for name, mark in marks.items():
+            with contextlib.suppress(OSError):
+                if f"\0{mark}\0".encode() in b"\0" + (entry / name).read_bytes():
+                    found.add(int(entry.name))
     return found
 
 

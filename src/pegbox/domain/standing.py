@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from pegbox.domain.completion import Improvement
 from pegbox.domain.training import Outcome
-
-IMPROVEMENT = 0.01  #: of the best value: what counts as an improvement
-LEAST_GAIN = 1e-12  #: the same when the best value is zero
-FEWEST_RESULTS = 20  #: no convergence before so many results ...
-RESULTS_A_DIMENSION = 10  #: ... and so many for each tuned hyperparameter
-SHORTEST_WINDOW, WINDOW = 10, 0.25  #: results without an improvement that mean convergence: at least, share of all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,48 +24,6 @@ class Child:
     def active(self) -> bool:
         """Whether it holds one of the places of MaxParallelTrainingJobs."""
         return self.outcome is None
-
-
-class Improvement:
-    """Results in the order in which they came, and how long ago the best of them was.
-
-    The reference is the best value at the last improvement of more than one percent.  (API reference,
-    BestObjectiveNotImproving; developer guide, "Track and set completion criteria for your tuning job".)
-    """
-
-    def __init__(self, maximize: bool) -> None:
-        self._sign = 1.0 if maximize else -1.0
-        self._best: list[float] = []  # after each result
-        self._reference = 0.0
-        self.not_improving = 0  #: NumberOfTrainingJobsObjectiveNotImproving
-
-    def add(self, value: float) -> None:
-        """One more result."""
-        if not self._best:
-            self._reference = value
-            self._best.append(value)
-            return
-        if self._is_gain(value, self._reference):
-            self._reference, self.not_improving = value, 0
-        else:
-            self.not_improving += 1
-        best = self._best[-1]
-        self._best.append(value if self._sign * (value - best) > 0 else best)
-
-    def has_reached(self, target: float) -> bool:
-        """Whether a result is as good as the target."""
-        return bool(self._best) and self._sign * (self._best[-1] - target) >= 0
-
-    def has_converged(self, dimensions: int) -> bool:
-        """Whether the best has not risen by more than one percent for long.  (Our choice: the guide names no test.)"""
-        count = len(self._best)
-        if count < max(FEWEST_RESULTS, RESULTS_A_DIMENSION * dimensions):
-            return False
-        window = max(SHORTEST_WINDOW, math.ceil(WINDOW * count))
-        return window < count and not self._is_gain(self._best[-1], self._best[-1 - window])
-
-    def _is_gain(self, value: float, reference: float) -> bool:
-        return self._sign * (value - reference) > (IMPROVEMENT * abs(reference) or LEAST_GAIN)
 
 
 class Standing:

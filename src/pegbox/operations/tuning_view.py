@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pegbox.domain.completion import Improvement
 from pegbox.domain.searches import searches_of
-from pegbox.domain.standing import Improvement
 from pegbox.domain.tuning import TuningJob
 from pegbox.naming import arn
 from pegbox.operations.training_view import tuning_summary

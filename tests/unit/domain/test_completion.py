@@ -4,9 +4,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pegbox.domain.completion import converged, not_improving, target_reached
+from pegbox.domain.completion import Improvement
 
 values = st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=60)
+
+
+def improvement(found: list[float], maximize: bool) -> Improvement:
+    result = Improvement(maximize)
+    for value in found:
+        result.add(value)
+    return result
+
+
+def not_improving(found: list[float], maximize: bool) -> int:
+    return improvement(found, maximize).not_improving
+
+
+def target_reached(found: list[float], target: float, maximize: bool) -> bool:
+    return improvement(found, maximize).has_reached(target)
+
+
+def converged(found: list[float], dimensions: int, maximize: bool, expected: float | None) -> int | None:
+    """The index of the value with which the search had converged; a model speaks of the last one only."""
+    result = Improvement(maximize)
+    for index, value in enumerate(found):
+        result.add(value)
+        is_last = index == len(found) - 1
+        if (expected is None or is_last) and result.has_converged(dimensions, expected):
+            return index
+    return None
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import hashlib
 import re
 from bisect import bisect_right, insort
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from pegbox.domain.progress import Progress
@@ -51,16 +51,12 @@ def inferred_most(static: Mapping[str, str]) -> int | None:
 def bracket(number: int, resource: Resource, seed: int) -> int:
     """The bracket of a trial, from 0, where jobs may be stopped after MinResource values, to the most patient one.
 
-    Shares are those of Hyperband (Li et al. 2018, algorithm 1): ceil((s_max + 1) eta^s / (s + 1)) jobs for the bracket
-    of s + 1 rungs.  The multiples of the golden ratio spread them evenly over any stretch of trials.
+    Shares are those of Hyperband (Li et al. 2018, algorithm 1): ceil((s_max + 1) eta^s / (s + 1)) jobs for bracket
+    s_max - s.  The brackets that judge only beyond the geometric mean of MinResource and MaxResource are left out: they
+    would use half of all epochs and rarely find anything.  The multiples of the golden ratio spread the shares evenly
+    over any stretch of trials.
     """
-    sizes = _sizes(resource)
-    place = (_offset(seed) + number * _GOLDEN) % 1.0 * sum(sizes)
-    for index, size in enumerate(sizes):
-        place -= size
-        if place < 0:
-            return index
-    return len(sizes) - 1
+    return _bracket(number, _sizes(resource), _offset(seed))
 
 
 def rungs(resource: Resource, bracket: int) -> tuple[int, ...]:
@@ -77,14 +73,15 @@ def to_stop(resource: Resource, seed: int, maximize: bool, jobs: Sequence[Progre
     """The numbers of the running jobs that must be stopped: MaxResource is reached, or a rung was not passed.
 
     A job passes a rung if its value there is among the best 1/eta (rounded up, ties pass) of its own and those of the
-    jobs launched before it in its bracket.  Jobs launched later never count, nor do values that a job published after a
-    rung that it did not pass.  So the verdict on a job follows from the values alone, whatever the order in which they
-    arrive, and never changes.  A verdict that needs values still to come is open, and the job runs on meanwhile: it is
-    stopped as soon as nothing that may come can save it.
+    jobs launched before it in its bracket; the first eta jobs of a bracket are compared with each other.  Jobs launched
+    later do not count, nor do values that a job published after a rung that it did not pass.  So the verdict on a job
+    follows from the values alone, whatever the order in which they arrive, and never changes.  A verdict that needs
+    values still to come is open, and the job runs on meanwhile: it is stopped as soon as nothing can save it.
     """
+    sizes, offset = _sizes(resource), _offset(seed)
     ladders: defaultdict[int, list[Progress]] = defaultdict(list)
     for job in sorted(jobs, key=lambda job: job.number):
-        ladders[bracket(job.number, resource, seed)].append(job)
+        ladders[_bracket(job.number, sizes, offset)].append(job)
     lost: set[int] = set()
     for index, ladder in ladders.items():
         lost |= _lost(ladder, rungs(resource, index), maximize)
@@ -98,28 +95,70 @@ def _lost(ladder: Sequence[Progress], levels: Sequence[int], maximize: bool) -> 
     lost: set[int] = set()
     unsure: set[int] = set()  #: whose verdict at a lower rung is open
     for level in levels:
-        values: list[float] = []  #: of the jobs before that are at this rung for sure; ascending, more is better
-        open_ones = 0  #: jobs before that may still come to this rung
-        undecided: set[int] = set()
-        for job in ladder:
-            if job.number in lost:
-                continue
-            if len(job.curve) < level:
-                open_ones += not job.ended
-                continue
-            value = job.curve[level - 1] if maximize else -job.curve[level - 1]
-            ahead = len(values) - bisect_right(values, value)
-            places = -(-(len(values) + open_ones + 1) // ETA)
-            if ahead >= places:
-                lost.add(job.number)
-            elif ahead + open_ones >= places:
-                undecided.add(job.number)
-            if job.number in unsure:
-                open_ones += 1
-            else:
-                insort(values, value)
-        unsure |= undecided
+        rung = _Rung(level, maximize, ladder[:ETA], lost, unsure)
+        climbing = [job for job in ladder if job.number not in lost]
+        verdicts = [(job.number, rung.verdict(job)) for job in climbing]
+        lost = lost | {number for number, passes in verdicts if passes is False}
+        unsure = unsure | {number for number, passes in verdicts if passes is None}
     return lost
+
+
+class _Rung:
+    """One rung of a bracket, to which those that have not lost a lower one come in the order of their launch."""
+
+    def __init__(self, level: int, maximize: bool, first: Sequence[Progress], lost: Set[int], unsure: Set[int]) -> None:
+        self._level = level
+        self._sign = 1 if maximize else -1
+        self._first = first  #: the jobs of the bracket that are compared with each other
+        self._lost = lost  #: at lower rungs
+        self._unsure = unsure  #: likewise
+        self._values: list[float] = []  #: of the jobs seen that are at this rung for sure; ascending, more is better
+        self._open = 0  #: jobs seen that may still come to this rung
+
+    def verdict(self, job: Progress) -> bool | None:
+        """Does the next job pass?  None as long as it is open; True also for one that has not come here."""
+        if len(job.curve) < self._level:
+            self._open += not job.ended
+            return True
+        value = self._value(job)
+        if len(self._first) < ETA or job.number < self._first[-1].number:
+            verdict = _passes(value, *self._others(job))
+        else:
+            verdict = _passes(value, self._values, self._open)
+        if job.number in self._unsure:
+            self._open += 1
+        else:
+            insort(self._values, value)
+        return verdict
+
+    def _others(self, job: Progress) -> tuple[list[float], int]:
+        """What one of the first jobs is compared with: values, and how many are still to come."""
+        others = [other for other in self._first if other is not job and other.number not in self._lost]
+        there = [other for other in others if len(other.curve) >= self._level]
+        sure = sorted(self._value(other) for other in there if other.number not in self._unsure)
+        coming = sum(not other.ended for other in others if len(other.curve) < self._level)
+        return sure, coming + len(there) - len(sure) + ETA - len(self._first)
+
+    def _value(self, job: Progress) -> float:
+        return self._sign * job.curve[self._level - 1]
+
+
+def _passes(value: float, values: Sequence[float], waiting: int) -> bool | None:
+    """Is a value among the best 1/eta of itself, `values` (ascending) and `waiting` unknown ones?  None: it depends."""
+    ahead = len(values) - bisect_right(values, value)
+    places = -(-(len(values) + waiting + 1) // ETA)
+    if ahead >= places:
+        return False
+    return True if ahead + waiting < places else None
+
+
+def _bracket(number: int, sizes: Sequence[int], offset: float) -> int:
+    place = (offset + number * _GOLDEN) % 1.0 * sum(sizes)
+    for index, size in enumerate(sizes):
+        place -= size
+        if place < 0:
+            return index
+    return len(sizes) - 1
 
 
 def _sizes(resource: Resource) -> list[int]:
@@ -127,7 +166,8 @@ def _sizes(resource: Resource) -> list[int]:
     largest = 0
     while resource.least * ETA ** (largest + 1) <= resource.most:
         largest += 1
-    return [-(-(largest + 1) * ETA**s // (s + 1)) for s in range(largest, -1, -1)]
+    kept = [k for k in range(largest + 1) if resource.least * ETA ** (2 * k) <= resource.most]
+    return [-(-(largest + 1) * ETA ** (largest - k) // (largest - k + 1)) for k in kept]
 
 
 def _offset(seed: int) -> float:

@@ -66,6 +66,14 @@ def test_nothing_is_stopped_beyond_what_others_have_reached() -> None:
     assert to_stop(True, [*THREE, running(4, 0.0, 0.0, 0.0)]) == frozenset()
 
 
+def test_a_head_start_is_a_share_of_the_median_length() -> None:
+    jobs = [done(1, *[9.0] * 10), done(2, *[9.0] * 30), done(3, *[9.0] * 300)]
+    for epoch, stopped in ((1, set()), (2, set()), (3, {4}), (4, {4})):
+        assert to_stop(True, [*jobs, running(4, *[0.0] * epoch)], head_start=0.1) == stopped
+    short = [done(number, *[9.0] * 10) for number in (1, 2, 3)]
+    assert to_stop(True, [*short, running(4, 0.0)], head_start=0.1) == {4}
+
+
 def test_a_job_is_learned_once() -> None:
     averages = Averages(maximize=True)
     for job in (*THREE, *THREE, running(9, 1.0)):

@@ -31,12 +31,15 @@ def ended(number: int, *curve: float) -> Progress:
 @pytest.mark.parametrize(
     ("resource", "expected"),
     [
-        (LONG, [(1, 3, 9, 27), (3, 9, 27), (9, 27), (27,), ()]),
-        (Resource(1, 52), [(1, 3, 9, 27), (3, 9, 27), (9, 27), (27,)]),
-        (Resource(4, 52), [(4, 12, 36), (12, 36), (36,)]),
+        (LONG, [(1, 3, 9, 27), (3, 9, 27), (9, 27)]),
+        (Resource(1, 52), [(1, 3, 9, 27), (3, 9, 27)]),
+        (Resource(4, 52), [(4, 12, 36), (12, 36)]),
+        (Resource(1, 1000), [tuple(3**k for k in range(first, 7)) for first in range(4)]),
+        (Resource(1, 9), [(1, 3), (3,)]),
+        (Resource(1, 8), [(1, 3)]),
+        (Resource(1, 3), [(1,)]),
         (Resource(1, 2), [(1,)]),
         (Resource(5, 5), [()]),
-        (Resource(1, 3), [(1,), ()]),
     ],
 )
 def test_rungs(resource: Resource, expected: list[tuple[int, ...]]) -> None:
@@ -52,8 +55,8 @@ def test_what_is_no_resource(pair: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("seed", [0, 1, 12345678901234567890])
 def test_brackets_have_hyperbands_shares(seed: int) -> None:
-    # Li et al. 2018, table 1, for R = 81: n_s = 81, 34, 15, 8, 5 with the ceilings of algorithm 1
-    sizes = (81, 34, 15, 8, 5)
+    # Li et al. 2018, algorithm 1, for R = 81: n_s = 81, 34, 15, 8, 5, of which the last two are left out
+    sizes = (81, 34, 15)
     counts = Counter(bracket(number, LONG, seed) for number in range(1, 1001))
     for place, size in enumerate(sizes):
         assert math.isclose(counts[place] / 1000, size / sum(sizes), abs_tol=0.005)
@@ -63,7 +66,7 @@ def test_brackets_have_hyperbands_shares(seed: int) -> None:
 def test_every_stretch_of_trials_has_the_shares(seed: int) -> None:
     for first in range(1, 400, 13):
         counts = Counter(bracket(number, LONG, seed) for number in range(first, first + 30))
-        assert abs(counts[0] - 30 * 81 / 143) <= 3
+        assert abs(counts[0] - 30 * 81 / 130) <= 3
 
 
 def test_the_seed_moves_brackets() -> None:
@@ -72,28 +75,37 @@ def test_the_seed_moves_brackets() -> None:
 
 
 def test_brackets_are_the_same_everywhere() -> None:
-    assert [bracket(number, LONG, 7) for number in range(1, 11)] == [0, 1, 0, 3, 0, 0, 1, 0, 0, 1]
+    assert [bracket(number, LONG, 7) for number in range(1, 11)] == [0, 1, 0, 2, 0, 0, 1, 0, 0, 1]
 
 
 class TestOneRung:
     def stopped(self, *jobs: Progress, maximize: bool = True) -> frozenset[int]:
         return to_stop(SHORT, 0, maximize, jobs)
 
-    def test_the_best_third_of_those_before_and_itself_passes(self) -> None:
+    def test_the_best_third_of_itself_and_those_before_passes(self) -> None:
         values = [5.0, 4.0, 6.0, 5.5, 5.2, 5.1, 5.3]
-        # places among the first n: 2 needs n >= 4, 3 needs n >= 7
-        assert self.stopped(*(running(n, value) for n, value in enumerate(values, 1))) == {2, 5, 6}
+        # of three one passes; then there are two places from the fourth on, three from the seventh on
+        assert self.stopped(*(running(n, value) for n, value in enumerate(values, 1))) == {1, 2, 5, 6}
 
     def test_minimising_turns_it_round(self) -> None:
         values = [5.0, 4.0, 6.0, 5.5, 5.2, 5.1, 5.3]
         jobs = [running(n, -value) for n, value in enumerate(values, 1)]
-        assert self.stopped(*jobs, maximize=False) == {2, 5, 6}
+        assert self.stopped(*jobs, maximize=False) == {1, 2, 5, 6}
 
     def test_ties_pass(self) -> None:
         assert self.stopped(*(running(n, 1.0) for n in range(1, 30))) == frozenset()
 
     def test_jobs_launched_later_do_not_count(self) -> None:
-        assert self.stopped(running(1, 0.0), *(ended(n, 9.0) for n in range(2, 20))) == frozenset()
+        before = [ended(n, 0.0) for n in (1, 2, 3)]
+        assert self.stopped(*before, running(4, 1.0), *(ended(n, 9.0) for n in range(5, 20))) == frozenset()
+
+    def test_the_first_three_are_compared_with_each_other(self) -> None:
+        assert self.stopped(running(1, 1.0)) == frozenset()
+        assert self.stopped(running(1, 1.0), running(2, 2.0)) == {1}
+        assert self.stopped(running(1, 2.0), running(2, 1.0)) == {2}
+        assert self.stopped(running(1, 2.0), running(2, 1.0), running(3, 3.0)) == {1, 2}
+        assert self.stopped(running(1, 2.0), running(2), running(3, 3.0), running(4, 9.0)) == {1}
+        assert self.stopped(running(1, 2.0), ended(2), ended(3)) == frozenset()
 
     def test_what_has_ended_counts_and_is_not_stopped(self) -> None:
         assert self.stopped(ended(1, 2.0), ended(2, 1.0), running(3, 0.0)) == {3}
@@ -122,7 +134,7 @@ def test_nothing_is_stopped_before_the_least() -> None:
 
 def test_brackets_do_not_compete() -> None:
     seed, count = 3, 60
-    members = [n for n in range(1, count) if bracket(n, LONG, seed) == 3]
+    members = [n for n in range(1, count) if bracket(n, LONG, seed) == 2]
     jobs = [running(n, *[1.0 if n in members else 2.0] * 30) for n in range(1, count)]
     assert to_stop(LONG, seed, True, jobs) == frozenset()
 

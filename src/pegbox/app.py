@@ -116,6 +116,10 @@ class Server:
             elif reason:
                 log.info("a limit is not held by the kernel", what=kind, why=reason, so=MEANING[kind])
 
+    def has_work(self) -> bool:
+        """Whether there are jobs that have not ended."""
+        return bool(self.store.census.living())
+
     def stop(self) -> bool:
         """End; running training goes on.  False when a thread is still busy, with a long download for example."""
         self.stopped.set()
@@ -372,8 +376,3 @@ class _Metrics:
             return self._shown_to == "on"
         forwarded = any(name in request.headers for name in ("forwarded", "x-forwarded-for", "x-real-ip"))
         return request.client is not None and is_loopback(request.client.host) and not forwarded
-
-
-def endpoint_file(settings: Settings) -> Path:
-    """Where a running server says how it is reached."""
-    return settings.home / "run" / "server.json"

@@ -1,4 +1,4 @@
-"""Running the composed server: its socket, its signals, its log, and how clients find it."""
+"""Running the composed server: its socket, its signals, its log."""
 
 from __future__ import annotations
 
@@ -6,24 +6,22 @@ import asyncio
 import contextlib
 import errno
 import gc
-import http.client
-import json
 import os
 import resource
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 import structlog
 import uvicorn
 
-from pegbox.app import Server, compose, endpoint_file, open_store
+from pegbox.announcement import address, announced, url_of
+from pegbox.app import Server, compose, open_store
 from pegbox.engine import homes
 from pegbox.executors.base import NotNow
+from pegbox.idleness import Idleness
 from pegbox.keys import KeyRing
 from pegbox.maintenance import losses
 from pegbox.maintenance.doctor.finding import Patient
@@ -42,7 +40,6 @@ LEAST_CONNECTIONS = 16
 OTHER_FILES = 256  #: descriptors that are not for these: databases, logs, data on its way to jobs, who is to be told no
 
 GARBAGE = 20_000  #: new containers until the youngest are looked through; nearly all go by themselves
-LOOK_SECONDS = 5.0  #: how long a server may take to say that it is there
 
 #: what to do when listening fails
 ADVICE = {
@@ -54,21 +51,22 @@ ADVICE = {
 log = structlog.get_logger()
 
 
-def run(settings: Settings) -> None:
-    """Serve until SIGTERM or Ctrl-C."""
+def run(settings: Settings, idle: float | None = None) -> None:
+    """Serve until SIGTERM or Ctrl-C, or until there has been neither a request nor a job for `idle` seconds."""
     os.umask(0o077)  # the database beside its journal, objects and logs are for their owner
     configure(settings.log_level, settings.log_format)
     listener = _listen(settings)
     server = compose(settings)
     _require_containment(server)
-    url = _url(settings.host, listener.getsockname()[1])
+    url = url_of(settings.host, listener.getsockname()[1])
+    idleness = None if idle is None else Idleness(server.asgi, server.has_work, idle)
     server.start()
     gc.freeze()  # modules stay for good: there is nothing to find in them
     gc.set_threshold(GARBAGE)
     try:
-        with _announced(settings, url):
+        with announced(settings, url):
             log.info("serving", url=url, home=str(settings.home), auth="on" if settings.auth else "off")
-            asyncio.run(_Uvicorn(server.asgi, _limits(settings)).serve(sockets=[listener]))
+            asyncio.run(_Uvicorn(server.asgi, _limits(settings), idleness).serve(sockets=[listener]))
     finally:
         _end_within(STOP_SECONDS)
         idle = server.stop()
@@ -96,11 +94,6 @@ def _end_within(seconds: float) -> None:
     watchdog.start()
 
 
-def address(settings: Settings) -> str | None:
-    """The URL of this home's server, if one is running."""
-    return next((str(announced["url"]) for announced in _announcements(settings) if _answers(announced)), None)
-
-
 def client_environment(settings: Settings) -> dict[str, str]:
     """The variables that make AWS clients talk to this home's server, or to the one that the settings describe."""
     import time
@@ -109,7 +102,7 @@ def client_environment(settings: Settings) -> dict[str, str]:
     key = KeyRing(store.keys, settings, time.time).first()
     store.close()
     return {
-        "AWS_ENDPOINT_URL": address(settings) or _url(settings.host, settings.port),
+        "AWS_ENDPOINT_URL": address(settings) or url_of(settings.host, settings.port),
         "AWS_ACCESS_KEY_ID": key.id,
         "AWS_SECRET_ACCESS_KEY": key.secret,
         "AWS_DEFAULT_REGION": settings.region,
@@ -145,10 +138,10 @@ def _read(file: Path) -> str:
 class _Uvicorn(uvicorn.Server):
     """uvicorn, with signals that end it gently and no log of its own."""
 
-    def __init__(self, app: object, limits: Limits) -> None:
-        self._crowd = Crowd(limits)
+    def __init__(self, app: object, limits: Limits, idleness: Idleness | None) -> None:
+        self._crowd, self._idleness = Crowd(limits), idleness
         config = uvicorn.Config(
-            app,  # type: ignore[arg-type]
+            idleness or app,  # type: ignore[arg-type]
             log_config=None,
             log_level="error",  # whoever sends no HTTP must not be able to fill the log
             access_log=False,
@@ -165,12 +158,19 @@ class _Uvicorn(uvicorn.Server):
         super().__init__(config)
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serve until a signal."""
-        watch = asyncio.ensure_future(self._crowd.watch())
+        """Serve until a signal, or until there is nothing to do."""
+        beside = [asyncio.ensure_future(self._crowd.watch()), asyncio.ensure_future(self._end_when_idle())]
         try:
             await super().serve(sockets)
         finally:
-            watch.cancel()
+            for each in beside:
+                each.cancel()
+
+    async def _end_when_idle(self) -> None:
+        if self._idleness is not None:
+            await self._idleness.wait()
+            log.info("there is nothing to do")
+            self.should_exit = True
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -220,84 +220,3 @@ def _deaf(settings: Settings, error: OSError | UnicodeError) -> SettingsError:
     advice = ADVICE.get(number, "give --host an address of this machine") if number else "give another --host"
     told = error.strerror if isinstance(error, OSError) and error.strerror else "no host name"
     return SettingsError(f"cannot listen on {settings.host}:{settings.port}: {told}; {advice}")
-
-
-def _url(host: str, port: int) -> str:
-    reached = "127.0.0.1" if host in ("0.0.0.0", "::") else host
-    return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
-
-
-@contextlib.contextmanager
-def _announced(settings: Settings, url: str) -> Iterator[None]:
-    """Write down where the server is, so that `pegbox env` finds it, for as long as it is there.
-
-    In the home's file, and in one of its own: the home's is that of the server that started last, which may die first.
-    """
-    announcement = {"url": url, "pid": os.getpid()}
-    own = _own_file(settings, os.getpid())
-    _forget_the_dead(settings)
-    for file in (own, endpoint_file(settings)):
-        _announce(file, announcement)
-    try:
-        yield
-    finally:
-        own.unlink(missing_ok=True)
-        _forget_the_dead(settings)
-        others = [other for other in _announcements(settings) if other != announcement and _answers(other)]
-        if others:  # another server on this home, which goes on
-            _announce(endpoint_file(settings), others[0])
-        else:
-            endpoint_file(settings).unlink(missing_ok=True)
-
-
-def _forget_the_dead(settings: Settings) -> None:
-    """Files of servers that were killed; the home's is replaced anyway."""
-    for file in endpoint_file(settings).parent.glob("server-*.json"):
-        try:
-            os.kill(int(_announcement(file)["pid"]), 0)
-        except PermissionError:
-            pass
-        except (KeyError, ValueError, TypeError, OSError):
-            file.unlink(missing_ok=True)
-
-
-def _own_file(settings: Settings, pid: int) -> Path:
-    return endpoint_file(settings).with_name(f"server-{pid}.json")
-
-
-def _announce(file: Path, announcement: Mapping[str, Any]) -> None:
-    scratch = file.with_suffix(f".{os.getpid()}")
-    scratch.write_text(json.dumps(announcement))
-    scratch.replace(file)
-
-
-def _announcements(settings: Settings) -> Iterator[Mapping[str, Any]]:
-    """The home's, then those of its single servers."""
-    home = endpoint_file(settings)
-    for file in (home, *sorted(home.parent.glob("server-*.json"))):
-        if found := _announcement(file):
-            yield found
-
-
-def _announcement(file: Path) -> Mapping[str, Any]:
-    try:
-        found = json.loads(file.read_text())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _answers(announcement: Mapping[str, Any]) -> bool:
-    """Whether the announced server is there, and not something else at its address."""
-    connection = None
-    try:
-        place = urlsplit(str(announcement["url"]))
-        connection = http.client.HTTPConnection(place.netloc, timeout=LOOK_SECONDS)
-        connection.request("GET", "/health")
-        found = json.load(connection.getresponse())
-        return isinstance(found, dict) and found.get("pid") == announcement["pid"]
-    except (KeyError, OSError, ValueError, http.client.HTTPException):
-        return False
-    finally:
-        if connection is not None:
-            connection.close()

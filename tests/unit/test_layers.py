@@ -49,7 +49,7 @@ OWNERS = {
     "sqlalchemy": {"store"},
     "alembic": {"store"},
     "botocore": {"wire", "objects"},
-    "starlette": {"wire", "app", "serving"},
+    "starlette": {"wire", "app", "serving", "idleness"},
     "numpy": {"strategies", "algorithms", "engine", "wire"},  # wire: checksums that the standard library lacks
     "scipy": {"strategies", "algorithms"},
     "xgboost": {"algorithms"},

@@ -53,11 +53,11 @@ def restore(
 
     Jobs that ran when the backup was made are tried again or fail, as their RetryStrategy says.
     """
+    from pegbox.announcement import address
     from pegbox.app import identity_of
     from pegbox.engine import owners
     from pegbox.maintenance import restore as maintenance
     from pegbox.maintenance.archive import MaintenanceError
-    from pegbox.serving import address
 
     url = database_url or os.environ.get("PEGBOX_DATABASE_URL") or maintenance.database_url_of(source)
     settings = replace(load({"home": home, "database_url": url or None}), database_url=url)

@@ -28,6 +28,10 @@ def serve(
     auth: Annotated[
         Switch | None, typer.Option(help="Whether signatures are verified; off only on loopback.", show_default="on")
     ] = None,
+    idle: Annotated[
+        float | None,
+        typer.Option(min=1, help="End after so many seconds without a job and a request.", show_default="never"),
+    ] = None,
 ) -> None:
     """Run the server until it is told to end (Ctrl-C or SIGTERM).  Training that is running goes on without it.
 
@@ -37,12 +41,13 @@ def serve(
 
     for name in unknown_variables():
         typer.echo(f"pegbox: the environment variable {name} is no setting and is ignored", err=True)
-    run(load({"host": host, "port": port, "home": home, "auth": None if auth is None else auth is Switch.ON}))
+    run(load({"host": host, "port": port, "home": home, "auth": None if auth is None else auth is Switch.ON}), idle)
 
 
 def env(home: Home = None) -> None:
     """Print shell exports that point every AWS client at the server:  eval "$(pegbox env)"."""
-    from pegbox.serving import address, client_environment
+    from pegbox.announcement import address
+    from pegbox.serving import client_environment
 
     settings = load({"home": home})
     for name, value in client_environment(settings).items():

@@ -16,9 +16,9 @@ from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 
 from pegbox import data
+from pegbox.client.view import LiveView
 from pegbox.demo.host import DemoServer
 from pegbox.demo.request import training_job_definition, tuning_job_config
-from pegbox.demo.view import LiveView
 
 PICTURE = Path(__file__).with_name("demo.svg")
 BUCKET, PREFIX, NAME = "pegbox-demo", "breast-cancer", "MyTuningJob"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,11 +10,10 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from pegbox.client.view import View
     from pegbox.demo.host import DemoServer
-    from pegbox.demo.view import View
 
 BUCKET, PREFIX, NAME = "pegbox-demo", "breast-cancer", "MyTuningJob"
-LOOK = 0.1  #: seconds between two looks at the tuning job
 
 
 def demo(
@@ -28,8 +27,8 @@ def demo(
     """
     from rich.console import Console
 
+    from pegbox.client.view import view_for
     from pegbox.demo.host import DemoServer
-    from pegbox.demo.view import view_for
 
     console = Console()
     with DemoServer(keep=keep) as server:
@@ -54,7 +53,8 @@ def _put_up(server: DemoServer, console: Console) -> None:
         console.print(f"data     s3://{BUCKET}/{key}", highlight=False)
 
 
-def _tune(server: DemoServer, view: View, jobs: int, parallel: int) -> dict[str, Any]:
+def _tune(server: DemoServer, view: View, jobs: int, parallel: int) -> Mapping[str, Any]:
+    from pegbox.client.following import follow
     from pegbox.demo.request import training_job_definition, tuning_job_config
 
     sagemaker = server.client("sagemaker")
@@ -64,21 +64,13 @@ def _tune(server: DemoServer, view: View, jobs: int, parallel: int) -> dict[str,
         TrainingJobDefinition=training_job_definition(BUCKET, PREFIX),
     )
     try:
-        while True:
-            found: dict[str, Any] = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=NAME)
-            pages = sagemaker.get_paginator("list_training_jobs_for_hyper_parameter_tuning_job").paginate(
-                HyperParameterTuningJobName=NAME, SortBy="CreationTime", PaginationConfig={"PageSize": 100}
-            )
-            view.show(found, [job for page in pages for job in page["TrainingJobSummaries"]])
-            if found["HyperParameterTuningJobStatus"] not in ("InProgress", "Stopping"):
-                return found
-            time.sleep(LOOK)
+        return follow(sagemaker, NAME, view)
     except KeyboardInterrupt:
         sagemaker.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName=NAME)
         raise
 
 
-def _report(server: DemoServer, result: dict[str, Any], console: Console, keep: bool) -> None:
+def _report(server: DemoServer, result: Mapping[str, Any], console: Console, keep: bool) -> None:
     if keep:
         console.print(
             f"\nThe server stays up with everything in {server.home}. To use it:\n"

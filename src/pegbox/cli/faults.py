@@ -13,6 +13,9 @@ OF_FILES = {
 }  # fmt: skip
 OF_URLS = {"ArgumentError", "NoSuchModuleError"}
 OF_DATABASES = {"DatabaseError", "InterfaceError", "OperationalError", "TimeoutError"}
+OF_CLIENTS = ("pegbox.client.", "pegbox.background", "botocore.")
+OF_CONNECTIONS = {"EndpointConnectionError", "ConnectTimeoutError", "ConnectionClosedError", "ReadTimeoutError"}
+OF_CREDENTIALS = {"NoCredentialsError", "PartialCredentialsError"}
 NO_PRIVILEGE = "42501"  #: SQLSTATE of PostgreSQL
 
 
@@ -24,9 +27,24 @@ def told(error: Exception) -> str | None:
         return _line(error)
     if type(error).__name__ == "MaintenanceError":
         return _line(error)
+    if type(error).__module__.startswith(OF_CLIENTS):
+        return _of_clients(error)
     if isinstance(error, OSError) and error.errno in OF_FILES and error.filename is not None:
         return f"{error.filename}: {error.strerror}; --home or PEGBOX_HOME names a directory that you may write to"
     return _of_database(error)
+
+
+def _of_clients(error: Exception) -> str:
+    """What a command for people met: a file that asks for nothing, no server, a refusal."""
+    name = type(error).__name__
+    if hasattr(error, "response"):  # a ClientError, whose class depends on its code
+        told = error.response["Error"]
+        return f"{_line(told.get('Message', ''))} ({told.get('Code', '')})"
+    if name in OF_CONNECTIONS:
+        return f"no server answers ({_line(error)}): see AWS_ENDPOINT_URL; without it the home's own server is asked"
+    if name in OF_CREDENTIALS:
+        return f'{_line(error)}: eval "$(pegbox env)" names the key of the home, pegbox keys add makes another'
+    return str(error) if name == "RequestFaults" else _line(error)
 
 
 def _of_database(error: Exception) -> str | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pegbox.cli.options import Home
-from pegbox.settings import load
+from pegbox.settings import Settings, load
 
 if TYPE_CHECKING:
     from pegbox.store.base import Image
@@ -51,7 +51,6 @@ def add(
 
     Example:  pegbox image add my-image --command "python train.py"
     """
-    from pegbox.app import open_store
     from pegbox.store.base import Image
 
     if not command and not python:
@@ -68,14 +67,19 @@ def add(
         binds=[_bind(text) for text in bind or []],
         created_at=time.time(),
     )
-    settings = load({"home": home})
+    for doubt in register(image, load({"home": home}), workdir or Path.cwd()):
+        typer.echo(f"{name} is registered, but {doubt}.", err=True)
+
+
+def register(image: Image, settings: Settings, workdir: Path) -> list[str]:
+    """Say in the home's database what an image runs; returns what may go wrong with it."""
+    from pegbox.app import open_store
+
     store = open_store(settings)
     store.images.put(image)
     store.close()
-    for missing in _missing(workdir or Path.cwd(), python, image.command):
-        typer.echo(f"{name} is registered, but {missing}: its jobs will fail until it is there.", err=True)
-    for doubt in _doubts(image, settings.home):
-        typer.echo(f"{name} is registered, but {doubt}.", err=True)
+    missing = _missing(workdir, image.python, image.command)
+    return [*(f"{each}: its jobs will fail until it is there" for each in missing), *_doubts(image, settings.home)]
 
 
 @app.command("list")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pegbox import __version__
-from pegbox.cli import backup, demo, doctor, images, keys, metrics, server
+from pegbox.cli import backup, demo, doctor, images, jobs, keys, metrics, server, tune
 from pegbox.cli.faults import told
 
 app = typer.Typer(
@@ -16,9 +16,14 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,  # they may hold secrets
     help="Automatic model tuning and model tracking on your own machine, behind the Amazon SageMaker API.\n\n"
-    "New here?  `pegbox demo` runs a whole tuning job on real data in seconds.",
+    "New here?  `pegbox demo` runs a whole tuning job on real data in seconds.  `pegbox tune` tunes your own program.",
 )
 app.command()(demo.demo)
+app.command()(tune.tune)
+app.command()(jobs.jobs)
+app.command()(jobs.describe)
+app.command()(jobs.best)
+app.command()(jobs.stop)
 app.command()(server.serve)
 app.command()(server.env)
 app.command()(server.migrate)

@@ -1,4 +1,4 @@
-"""What the demo shows while it runs: a live view on a terminal, plain lines elsewhere."""
+"""A tuning job while it runs: a live view on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 PLOT_ROWS = 7
+MARGIN = 12  #: columns of the plot's scale
+FRAME = 4  #: columns of the panel around it
 ENDED = ("Completed", "Failed", "Stopped")
 Job = Mapping[str, Any]  #: a HyperParameterTrainingJobSummary
 
@@ -58,14 +60,17 @@ class PlainView:
             if status in ENDED and name not in self._told:
                 self._told.add(name)
                 value = objective(job)
-                shown = job.get("FailureReason", "") if value is None else f"{value:.6g}"
-                self._console.print(f"{len(self._told):3d}  {name}  {status}  {shown}", markup=False, highlight=False)
+                shown = " ".join(job.get("FailureReason", "").split()) if value is None else f"{value:.6g}"
+                self._console.print(
+                    f"{len(self._told):3d}  {name}  {status}  {shown}", markup=False, highlight=False, soft_wrap=True
+                )
 
 
 class LiveView:
     """Counts, the best so far, a progress bar and a plot of the objective, redrawn in place."""
 
     def __init__(self, console: Console) -> None:
+        self._console = console
         self._progress = Progress(
             TextColumn("training jobs"), BarColumn(bar_width=None), MofNCompleteColumn(), TimeElapsedColumn()
         )
@@ -84,7 +89,7 @@ class LiveView:
     def show(self, tuning: Mapping[str, Any], jobs: Sequence[Job]) -> None:
         """Take over the new state; the next refresh draws it."""
         self._tuning, self._jobs = tuning, jobs
-        most = tuning["HyperParameterTuningJobConfig"]["ResourceLimits"]["MaxNumberOfTrainingJobs"]
+        most = tuning["HyperParameterTuningJobConfig"]["ResourceLimits"].get("MaxNumberOfTrainingJobs")
         done = sum(job["TrainingJobStatus"] in ENDED for job in jobs)
         self._progress.update(self._task, total=most, completed=done)
 
@@ -95,37 +100,53 @@ class LiveView:
         values = [objective(job) for job in self._jobs]
         if any(value is not None for value in values):
             goal = self._tuning["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"]["Type"]
-            parts += [Text(), plot(values, maximize=goal == "Maximize"), Text(), _best(self._tuning)]
+            drawn = plot(values, maximize=goal == "Maximize", width=self._console.width - FRAME)
+            parts += [Text(), drawn, Text(), _best(self._tuning)]
+        if failure := _last_failure(self._jobs):
+            parts += [Text(), Text(failure, style="red", overflow="ellipsis", no_wrap=True)]
         name = self._tuning["HyperParameterTuningJobName"]
         return Panel(Group(*parts), title=f"tuning job {name}", border_style="cyan")
 
 
-def plot(values: Sequence[float | None], *, maximize: bool, rows: int = PLOT_ROWS) -> RenderableType:
-    """One column a training job: its objective value as a dot, the best so far as a line."""
+def plot(values: Sequence[float | None], *, maximize: bool, width: int = 80, rows: int = PLOT_ROWS) -> Text:
+    """The objective value of each training job as a dot, the best so far as a line, within `width` columns.
+
+    Several training jobs share a column when there are more of them than columns.
+    """
     seen = [value for value in values if value is not None]
     low, high = _range(seen, maximize)
-    better = max if maximize else min
-    grid = [[" "] * len(values) for _ in range(rows)]
+    gap, each = _pitch(len(values), width - MARGIN)
+    columns = -(-len(values) // each)
+    grid = [[" "] * columns for _ in range(rows)]
 
     def row(value: float) -> int:
         place = (min(max(value, low), high) - low) / (high - low or 1.0)
         return rows - 1 - round(place * (rows - 1))
 
     best: float | None = None
-    for column, value in enumerate(values):
-        if value is not None:
-            best = value if best is None else better(best, value)
+    for column in range(columns):
+        here = [value for value in values[column * each : (column + 1) * each] if value is not None]
+        best = (max if maximize else min)([*here, best] if best is not None else here, default=None)
         if best is not None:
             grid[row(best)][column] = "─"
-        if value is not None:
+        for value in here:
             grid[row(value)][column] = "●"
     lines = Text()
     for number, cells in enumerate(grid):
         label = f"{high:9.5g}" if number == 0 else f"{low:9.5g}" if number == rows - 1 else " " * 9
         lines.append(f"{label} ┤ ", style="dim")
-        lines.append("  ".join(cells) + "\n", style="green")
-    lines.append(" " * 10 + "└" + "─" * (3 * len(values)), style="dim")
+        lines.append((" " * gap).join(cells) + "\n", style="green")
+    lines.append(" " * 10 + "└" + "─" * ((gap + 1) * columns), style="dim")
     return lines
+
+
+def _pitch(jobs: int, room: int) -> tuple[int, int]:
+    """Blanks between two columns, and training jobs in each."""
+    room = max(1, room)
+    for gap in (2, 1, 0):
+        if jobs * (gap + 1) <= room:
+            return gap, 1
+    return 0, -(-jobs // room)
 
 
 def _range(values: Sequence[float], maximize: bool) -> tuple[float, float]:
@@ -142,6 +163,14 @@ def _counts(tuning: Mapping[str, Any]) -> Text:
         f"{failed} failed   {counters['Stopped']} stopped",
         style="dim",
     )
+
+
+def _last_failure(jobs: Sequence[Job]) -> str:
+    """Of the training job that failed last."""
+    failed = [job for job in jobs if job["TrainingJobStatus"] == "Failed"]
+    if not failed:
+        return ""
+    return f"{failed[-1]['TrainingJobName']} failed: {' '.join(failed[-1].get('FailureReason', '').split())}"
 
 
 def _best(tuning: Mapping[str, Any]) -> RenderableType:

@@ -1,0 +1,70 @@
+"""Looking at a tuning job in a terminal, and what Ctrl-C means there."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import typer
+from rich.console import Console
+
+from pegbox.cli.output import document, lines
+from pegbox.client import report
+from pegbox.client.following import follow
+from pegbox.client.view import view_for
+
+LEFT = 130  #: exit code of a command that was left with Ctrl-C
+
+
+def watch(
+    sagemaker: Any, name: str, console: Console, again: str, introduction: Iterable[str] = ()
+) -> Mapping[str, Any]:
+    """Show a tuning job until it ends; returns what it is then.  Ctrl-C asks; whoever leaves it ends the command.
+
+    `again`: options for commands that are proposed.
+    """
+    told = iter(introduction)
+    while True:
+        try:
+            lines(console, told)
+            with view_for(console) as view:
+                return follow(sagemaker, name, view)
+        except KeyboardInterrupt:
+            _ask(sagemaker, name, console, again)
+
+
+def _ask(sagemaker: Any, name: str, console: Console, again: str) -> None:
+    """Stop the job, leave it, or go on; without a terminal it is left."""
+    answer = "l"
+    if sys.stdin.isatty() and console.is_terminal:
+        try:
+            question = f"\nStop {name} [s], leave it running [l], or watch on [w]?"
+            answer = typer.prompt(question, default="l", err=console.stderr).lower()[:1]
+        except typer.Abort:  # Ctrl-C again
+            console.print()
+    if answer == "s":
+        stop(sagemaker, name)
+    elif answer != "w":
+        watch_again, end = f"pegbox describe {name} --watch{again}", f"pegbox stop {name}{again}"
+        lines(console, [f"{name} goes on.", f"watch   {watch_again}", f"stop    {end}"])
+        raise typer.Exit(LEFT)
+
+
+def conclude(sagemaker: Any, tuning: Mapping[str, Any], console: Console, again: str, as_json: bool) -> None:
+    """Tell how a tuning job has ended; exit code 1 unless it completed."""
+    if as_json:
+        document(tuning)
+    else:
+        lines(console, ["", report.outcome(tuning), *report.best(tuning), *report.places(sagemaker, tuning, again)])
+    if tuning["HyperParameterTuningJobStatus"] != "Completed":
+        raise typer.Exit(1)
+
+
+def stop(sagemaker: Any, name: str) -> None:
+    """Ask a tuning job to stop; one that has just ended is left as it is."""
+    try:
+        sagemaker.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
+    except sagemaker.exceptions.ClientError as error:
+        if error.response["Error"]["Code"] != "ValidationException":
+            raise

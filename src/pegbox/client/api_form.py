@@ -1,0 +1,47 @@
+"""The API's own form of a tuning request: CreateHyperParameterTuningJob, as JSON or as YAML."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pegbox.client.document import Node
+from pegbox.client.faults import Faults, mapping
+from pegbox.client.wanted import Wanted
+
+MARKS = ("HyperParameterTuningJobConfig", "TrainingJobDefinition", "TrainingJobDefinitions")
+
+
+def is_meant(root: Node) -> bool:
+    """Whether a file has this form."""
+    return isinstance(root.value, dict) and any(name in root.value for name in MARKS)
+
+
+def wanted(file: Path, root: Node, shape: Any) -> Wanted:
+    """The request; `shape` is that of the operation.  Raises RequestFaults.
+
+    Numbers where the API wants texts, MinValue for one, are taken as they are written.
+    """
+    faults = Faults(file)
+    request: Any = {}
+    with faults.collected():
+        request = _value(root, shape)
+    faults.check()
+    return Wanted(request=request)
+
+
+def _value(node: Node, shape: Any) -> Any:
+    """What a client sends for a node; `shape` is None where the model has none."""
+    kind = getattr(shape, "type_name", None)
+    if isinstance(node.value, dict):
+        members = mapping(node, list(shape.members)) if kind == "structure" else node.value
+        return {name: _value(each, _member(shape, name)) for name, each in members.items()}
+    if isinstance(node.value, list):
+        return [_value(each, getattr(shape, "member", None)) for each in node.value]
+    if kind == "string" and isinstance(node.value, bool):
+        return str(node.value).lower()
+    return node.text if kind == "string" and node.is_number else node.value
+
+
+def _member(shape: Any, name: str) -> Any:
+    return shape.members[name] if hasattr(shape, "members") else getattr(shape, "value", None)

@@ -1,0 +1,153 @@
+"""Jobs in a few lines: how they went, what was best, where everything lies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pegbox.client.finding import Found
+from pegbox.client.view import objective
+from pegbox.domain.metrics import OBJECTIVE_ALIAS, OBJECTIVE_PARAMETER
+
+Lines = Iterator[str]
+MARGIN = 12  #: columns of the words before values
+
+
+def outcome(tuning: Mapping[str, Any]) -> str:
+    """`name Completed: 20 training jobs, 2 failed`."""
+    counters = tuning["TrainingJobStatusCounters"]
+    failed = counters["NonRetryableError"] + counters["RetryableError"]
+    counted = (("running", counters["InProgress"]), ("failed", failed), ("stopped", counters["Stopped"]))
+    total = sum(counters.values())
+    parts = [f"{total} training job{'s' * (total != 1)}", *(f"{count} {what}" for what, count in counted if count)]
+    reason = _one_line(tuning.get("FailureReason"))
+    name, status = tuning["HyperParameterTuningJobName"], tuning["HyperParameterTuningJobStatus"]
+    return f"{name} {status}: {', '.join(parts)}{f'. {reason}' if reason else ''}"
+
+
+def best(tuning: Mapping[str, Any]) -> Lines:
+    """The best training job with its hyperparameters; nothing if there is none."""
+    found = tuning.get("BestTrainingJob")
+    if found is not None:
+        metric = found["FinalHyperParameterTuningJobObjectiveMetric"]["MetricName"]
+        yield _told("best", f"{found['TrainingJobName']}  {metric} = {objective(found):.6g}")
+        yield from _several("", found["TunedHyperParameters"])
+
+
+def places(sagemaker: Any, tuning: Mapping[str, Any], again: str) -> Lines:
+    """Where to find the model and the training jobs of a tuning job; `again`: options for commands."""
+    name, found = tuning["HyperParameterTuningJobName"], tuning.get("BestTrainingJob")
+    if found is not None:
+        job = sagemaker.describe_training_job(TrainingJobName=found["TrainingJobName"])
+        yield _told("model", job["ModelArtifacts"]["S3ModelArtifacts"])
+    yield _told("all", f"pegbox jobs {name}{again}")
+
+
+def tuning_job(answer: Mapping[str, Any]) -> Lines:
+    """What `pegbox describe` says about a tuning job."""
+    config, definition = answer["HyperParameterTuningJobConfig"], answer.get("TrainingJobDefinition") or {}
+    aim, limits = config.get("HyperParameterTuningJobObjective"), config["ResourceLimits"]
+    yield outcome(answer)
+    yield _told("created", moment(answer["CreationTime"]))
+    yield _told("took", since(answer["CreationTime"], answer.get("HyperParameterTuningEndTime")))
+    yield _told("strategy", config["Strategy"])
+    if aim is not None:
+        yield _told(aim["Type"].lower(), aim["MetricName"])
+    yield _told("budget", f"{_most(limits)} training jobs, {limits['MaxParallelTrainingJobs']} at once")
+    yield from _several("parameters", {**dict(_ranges(config)), **_static(definition)})
+    if definition:
+        yield _told("image", definition["AlgorithmSpecification"].get("TrainingImage", ""))
+        yield _told("output", definition["OutputDataConfig"]["S3OutputPath"])
+    yield from best(answer)
+
+
+def training_job(answer: Mapping[str, Any]) -> Lines:
+    """What `pegbox describe` says about a training job."""
+    last = answer["SecondaryStatusTransitions"][-1] if answer.get("SecondaryStatusTransitions") else {}
+    message = last.get("StatusMessage", answer["SecondaryStatus"])
+    yield f"{answer['TrainingJobName']} {answer['TrainingJobStatus']}: {message}"
+    if reason := answer.get("FailureReason"):
+        yield from (_told("" if place else "failure", line) for place, line in enumerate(reason.splitlines()))
+    if "TuningJobArn" in answer:
+        yield _told("of", answer["TuningJobArn"].rpartition("/")[2])
+    yield _told("created", moment(answer["CreationTime"]))
+    if "TrainingStartTime" in answer:
+        yield _told("trained", since(answer["TrainingStartTime"], answer.get("TrainingEndTime")))
+    yield _told("image", answer["AlgorithmSpecification"].get("TrainingImage", ""))
+    yield from _several("parameters", own(answer.get("HyperParameters") or {}))
+    yield from _several("metrics", {name: f"{value:.6g}" for name, value in metrics(answer).items()})
+    if answer["TrainingJobStatus"] in ("Completed", "Stopped"):
+        yield _told("model", answer["ModelArtifacts"]["S3ModelArtifacts"])
+
+
+def own(hyperparameters: Mapping[str, str]) -> dict[str, str]:
+    """Hyperparameters without that of the service."""
+    return {name: value for name, value in hyperparameters.items() if name != OBJECTIVE_PARAMETER}
+
+
+def metrics(answer: Mapping[str, Any]) -> dict[str, float]:
+    """The final value of each metric of a training job, without the second name of the objective."""
+    found = {metric["MetricName"]: float(metric["Value"]) for metric in answer.get("FinalMetricDataList") or []}
+    return {name: value for name, value in found.items() if name != OBJECTIVE_ALIAS}
+
+
+def described(found: Found) -> Lines:
+    """What `pegbox describe` says."""
+    return tuning_job(found.answer) if found.is_tuning else training_job(found.answer)
+
+
+def since(begin: datetime, end: datetime | None) -> str:
+    """How long something took, or has taken so far."""
+    return duration(max((end or datetime.now(UTC)) - begin, timedelta()))
+
+
+def duration(length: timedelta) -> str:
+    """`4s`, `3m 05s`, `2h 03m`, `5d 04h`."""
+    seconds = round(length.total_seconds())
+    for limit, large, small, words in ((3600, 60, 1, "ms"), (86400, 3600, 60, "hm"), (None, 86400, 3600, "dh")):
+        if seconds < 60:
+            return f"{seconds}s"
+        if limit is None or seconds < limit:
+            return f"{seconds // large}{words[0]} {seconds % large // small:02}{words[1]}"
+    raise AssertionError("the last has no limit")
+
+
+def _told(word: str, value: str) -> str:
+    return f"{word:<{MARGIN}}{value}".rstrip()
+
+
+def _several(word: str, values: Mapping[str, str]) -> Lines:
+    """Names with values, aligned."""
+    width = max(map(len, values), default=0)
+    for place, (name, value) in enumerate(sorted(values.items())):
+        yield _told("" if place else word, f"{name:<{width}}  {value}")
+
+
+def _ranges(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    ranges = config.get("ParameterRanges") or {}
+    for kind, words in (("IntegerParameterRanges", "whole numbers "), ("ContinuousParameterRanges", "")):
+        for each in ranges.get(kind) or []:
+            scale = each.get("ScalingType", "Auto")
+            shown = "" if scale == "Auto" else f", {scale.lower()}"
+            yield each["Name"], f"{words}{each['MinValue']} to {each['MaxValue']}{shown}"
+    for each in ranges.get("CategoricalParameterRanges") or []:
+        yield each["Name"], "one of " + ", ".join(each["Values"])
+
+
+def _static(definition: Mapping[str, Any]) -> dict[str, str]:
+    static = own(definition.get("StaticHyperParameters") or {})
+    return {name: f"always {value}" for name, value in static.items()}
+
+
+def _most(limits: Mapping[str, Any]) -> str:
+    return str(limits.get("MaxNumberOfTrainingJobs", "all"))
+
+
+def moment(at: datetime) -> str:
+    """A time where the reader is."""
+    return at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _one_line(text: str | None) -> str:
+    return " ".join((text or "").split())

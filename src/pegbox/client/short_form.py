@@ -1,0 +1,151 @@
+"""The short form of a tuning request: a program of one's own, its hyperparameters, what it prints, a budget.
+
+command: python train.py
+minimize: loss
+parameters: {lr: [1e-4, 0.1], layers: [1, 6], optimizer: [sgd, adam]}
+budget: 20
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pegbox.client.document import Node
+from pegbox.client.faults import Fault, Faults, mapping, shown, text, whole
+from pegbox.client.goal import Budget, Goal, Metric, budget, expression, goal
+from pegbox.client.program import KEYS as PROGRAM_KEYS
+from pegbox.client.program import absolute, program
+from pegbox.client.ranges import Parameters, parameters
+from pegbox.client.wanted import Program, Wanted
+
+KEYS = (
+    *PROGRAM_KEYS, "image", "minimize", "maximize", "metric", "metrics", "parameters", "budget", "strategy",
+    "early_stopping", "seed", "name", "data", "output",
+)  # fmt: skip
+STRATEGIES = {name.lower(): name for name in ("Bayesian", "Random", "Grid", "Hyperband")}
+
+
+def wanted(file: Path, root: Node) -> Wanted:
+    """What a file of this form asks for.  Raises RequestFaults with all that is wrong."""
+    faults, folder = Faults(file), file.parent.resolve()
+    given: Mapping[str, Node] = root.value if isinstance(root.value, dict) else {}
+    found, aim, spend, runs = Parameters(), Goal(Metric("", None), ""), Budget(), None
+    config: dict[str, Any] = {}
+    definition: dict[str, Any] = {}
+    with faults.collected():
+        mapping(root, KEYS)
+    with faults.collected():
+        found = _parameters(root, given, faults)
+    with faults.collected():
+        aim = goal(root, given)
+    with faults.collected():
+        runs = _program(folder, root, given, found)
+    with faults.collected():
+        config = _search(given)
+        spend = budget(given.get("budget"), is_grid=config["Strategy"] == "Grid")
+    with faults.collected():
+        definition = _algorithm(given, aim.metric) | _places(folder, given)
+    name = {}
+    with faults.collected():
+        name = {"HyperParameterTuningJobName": text(given["name"])} if "name" in given else {}
+    faults.check()
+    request = {
+        **name,
+        "HyperParameterTuningJobConfig": config | _config(aim, spend, found),
+        "TrainingJobDefinition": {
+            **definition,
+            "StaticHyperParameters": found.static,
+            "ResourceConfig": {"InstanceType": "local", "InstanceCount": 1, "VolumeSizeInGB": 0},
+            "StoppingCondition": {"MaxRuntimeInSeconds": spend.job_time},
+        },
+    }
+    return Wanted(request=request, program=runs, parameters=found.told)
+
+
+def _parameters(root: Node, given: Mapping[str, Node], faults: Faults) -> Parameters:
+    if "parameters" not in given:
+        raise Fault(root, "there are no parameters: write for example parameters: {lr: [1e-4, 0.1]}")
+    found = parameters(given["parameters"], faults)
+    if len(found.static) == len(mapping(given["parameters"])):
+        raise Fault(given["parameters"], "nothing in it is to be tuned: give at least one a range, or a choice")
+    return found
+
+
+def _program(folder: Path, root: Node, given: Mapping[str, Node], found: Parameters) -> Program | None:
+    if ("command" in given) == ("image" in given):
+        raise Fault(root, "write command: python train.py, or image: NAME for one that the server knows")
+    if "command" in given:
+        names = given["parameters"].value if "parameters" in given else {}
+        return program(folder, given, found, names if isinstance(names, dict) else {})
+    for name in PROGRAM_KEYS:
+        if name in given:
+            raise Fault(given[name], f"{name} goes with a command: an image has its own")
+    return None
+
+
+def _search(given: Mapping[str, Node]) -> dict[str, Any]:
+    """How the space is searched."""
+    strategy = given.get("strategy")
+    written = "bayesian" if strategy is None else str(strategy.value).lower()
+    if strategy is not None and written not in STRATEGIES:
+        raise Fault(strategy, f"{shown(strategy)} is none of {', '.join(STRATEGIES)}")
+    config: dict[str, Any] = {"Strategy": STRATEGIES[written]}
+    if "seed" in given:
+        config["RandomSeed"] = whole(given["seed"], 0)
+    if "early_stopping" in given:
+        stops = given["early_stopping"].value
+        if not isinstance(stops, bool):
+            raise Fault(given["early_stopping"], f"{shown(given['early_stopping'])} is neither true nor false")
+        config["TrainingJobEarlyStoppingType"] = "Auto" if stops else "Off"
+    return config
+
+
+def _config(aim: Goal, spend: Budget, found: Parameters) -> dict[str, Any]:
+    limits = {
+        "MaxNumberOfTrainingJobs": spend.jobs,
+        "MaxParallelTrainingJobs": spend.parallel,
+        "MaxRuntimeInSeconds": spend.time,
+    }
+    return {
+        "HyperParameterTuningJobObjective": {"Type": aim.direction, "MetricName": aim.metric.name},
+        "ResourceLimits": {name: value for name, value in limits.items() if value is not None},
+        "ParameterRanges": found.ranges,
+    }
+
+
+def _algorithm(given: Mapping[str, Node], objective: Metric) -> dict[str, Any]:
+    """The image, and what is read from its log; an image may bring its metrics along."""
+    metrics = [objective] if "command" in given or objective.regex else []
+    node = given.get("metrics")
+    if node is not None and isinstance(node.value, list):
+        metrics += [Metric(text(each), None) for each in node.value]
+    elif node is not None:
+        metrics += [Metric(name, expression(each)) for name, each in mapping(node).items()]
+    algorithm: dict[str, Any] = {"TrainingInputMode": "File"}
+    if "image" in given:
+        algorithm["TrainingImage"] = text(given["image"])
+    if metrics:
+        algorithm["MetricDefinitions"] = [{"Name": each.name, "Regex": each.expression} for each in metrics]
+    return {"AlgorithmSpecification": algorithm}
+
+
+def _places(folder: Path, given: Mapping[str, Node]) -> dict[str, Any]:
+    """Where data is read and models go; without `output` into a bucket."""
+    places: dict[str, Any] = {}
+    if "data" in given:
+        channels = mapping(given["data"])
+        places["InputDataConfig"] = [_channel(name, _uri(folder, node)) for name, node in channels.items()]
+    if "output" in given:
+        places["OutputDataConfig"] = {"S3OutputPath": _uri(folder, given["output"])}
+    return places
+
+
+def _channel(name: str, uri: str) -> dict[str, Any]:
+    return {"ChannelName": name, "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": uri}}}
+
+
+def _uri(folder: Path, node: Node) -> str:
+    written = text(node)
+    return written if "://" in written else f"file://{absolute(folder, written)}"

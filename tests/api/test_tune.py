@@ -1,0 +1,261 @@
+"""pegbox tune, jobs, describe, best, stop: people's commands on a running server."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from command_line import Done, run
+from jobs import archive, register, tuning_ended
+from running import RunningServer
+
+#: written for argparse; knows nothing of pegbox but for the place of its model
+PROGRAM = """
+import argparse, os, pathlib
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--x", type=float)
+parser.add_argument("--depth", type=int)
+parser.add_argument("--kind", choices=["plain", "better"])
+parser.add_argument("--fast", action="store_true")
+parser.add_argument("--epochs", type=int)
+given = parser.parse_args()
+for epoch in range(given.epochs):
+    print(f"epoch {epoch}: loss: {given.x ** 2 + given.depth + (given.kind == 'plain') + 1 / (epoch + 1):.6f}")
+pathlib.Path(os.environ.get("SM_MODEL_DIR", "."), "arguments").write_text(repr(vars(given)))
+"""
+REQUEST = """
+command: python train.py
+minimize: loss
+parameters:
+  x: [-1.0, 1e-3]
+  depth: [1, 4]
+  kind: [plain, better]
+  fast: [true, false]
+  epochs: 2
+budget: {jobs: 4, parallel: 4}
+strategy: random
+seed: 3
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """A finished `pegbox tune`."""
+
+    folder: Path
+    home: str
+    said: Done
+    name: str = "my-train-1"
+
+    def run(self, *arguments: str) -> Done:
+        return run(*arguments, "--home", self.home)
+
+
+@pytest.fixture(scope="module")
+def tuned(server: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> Tuned:
+    folder = tmp_path_factory.mktemp("own")
+    (folder / "train.py").write_text(PROGRAM)
+    (folder / "my_train.yaml").write_text(REQUEST)
+    said = run("tune", folder / "my_train.yaml", "--home", server.home)
+    assert said.code == 0, said
+    return Tuned(folder, str(server.home), said)
+
+
+def summaries(sagemaker: Any, name: str) -> list[dict[str, Any]]:
+    found = sagemaker.list_training_jobs_for_hyper_parameter_tuning_job(
+        HyperParameterTuningJobName=name, SortBy="FinalObjectiveMetricValue"
+    )
+    return list(found["TrainingJobSummaries"])
+
+
+def test_tune_runs_a_program_of_ones_own(tuned: Tuned, server: RunningServer, sagemaker: Any, s3: Any) -> None:
+    lines = tuned.said.out.splitlines()
+    best, *_ = jobs = summaries(sagemaker, tuned.name)
+    assert lines[0] == f"tuning job  my-train-1 on {server.url}"
+    assert f"in          {tuned.folder}" in lines
+    assert "parameters  x       -1.0 to 1e-3" in lines
+    assert [line.split()[1] for line in lines if line.startswith("  ") and "  Completed  " in line] and len(jobs) == 4
+    assert "my-train-1 Completed: 4 training jobs" in lines
+    value = best["FinalHyperParameterTuningJobObjectiveMetric"]["Value"]
+    assert f"best        {best['TrainingJobName']}  loss = {value:.6g}" in lines
+    (model,) = [line.split()[1] for line in lines if line.startswith("model ")]
+    chosen = best["TunedHyperParameters"]
+    seen = {"x": float(chosen["x"]), "depth": int(chosen["depth"]), "kind": chosen["kind"]}
+    assert archive(s3, model) == {
+        "arguments": repr({**seen, "fast": chosen["fast"] == "true", "epochs": 2}).encode()
+    }  # fmt: skip
+
+
+def test_jobs_lists_them(tuned: Tuned, sagemaker: Any) -> None:
+    rows = [line.split() for line in tuned.run("jobs", "--most", "100").out.splitlines()]
+    assert rows[0] == ["NAME", "STATUS", "DONE", "FAILED", "BEST", "METRIC", "CREATED", "TOOK"]
+    best, *_ = ordered = summaries(sagemaker, tuned.name)
+    value = best["FinalHyperParameterTuningJobObjectiveMetric"]["Value"]
+    (row,) = [row for row in rows if row[0] == tuned.name]
+    assert row[1:6] == ["Completed", "4/4", "0", f"{value:.6g}", "loss"]
+    head, *rows = [line.split() for line in tuned.run("jobs", tuned.name, "--best-first").out.splitlines()]
+    assert head == ["NAME", "STATUS", "loss", "TOOK", "depth", "fast", "kind", "x"]
+    assert [row[0] for row in rows] == [job["TrainingJobName"] for job in ordered]
+    found = json.loads(tuned.run("jobs", tuned.name, "--json").out)
+    assert {job["TrainingJobName"] for job in found} == {row[0] for row in rows}
+    assert tuned.name in [job["HyperParameterTuningJobName"] for job in json.loads(tuned.run("jobs", "--json").out)]
+
+
+def test_best_can_be_run_again(tuned: Tuned, sagemaker: Any, tmp_path: Path) -> None:
+    best = summaries(sagemaker, tuned.name)[0]
+    arguments = tuned.run("best", tuned.name, "--arguments").out.split()
+    done = subprocess.run(
+        [sys.executable, str(tuned.folder / "train.py"), *arguments], cwd=tmp_path, capture_output=True, text=True
+    )
+    value = best["FinalHyperParameterTuningJobObjectiveMetric"]["Value"]
+    assert done.stdout.endswith(f"loss: {value:.6f}\n"), done.stderr
+    assert json.loads(tuned.run("best", tuned.name, "--json").out)["TrainingJobName"] == best["TrainingJobName"]
+    assert f"best        {best['TrainingJobName']}" in tuned.run("best", tuned.name).out
+
+
+def test_describe_tells_of_both_kinds_of_jobs(tuned: Tuned, sagemaker: Any) -> None:
+    best = summaries(sagemaker, tuned.name)[0]
+    said = tuned.run("describe", tuned.name).out
+    assert said.startswith("my-train-1 Completed: 4 training jobs\n")
+    assert "            epochs  always 2\n" in said and "_tuning" not in said
+    told = tuned.run("describe", best["TrainingJobName"].upper()).out
+    assert told.startswith(f"{best['TrainingJobName']} Completed: Training job completed\nof          my-train-1\n")
+    assert f"            kind    {best['TunedHyperParameters']['kind']}\n" in told
+    assert json.loads(tuned.run("describe", tuned.name, "--json").out)["HyperParameterTuningJobName"] == tuned.name
+    assert tuned.run("describe", tuned.name, "--watch").out.endswith(
+        f"all         pegbox jobs {tuned.name} --home {tuned.home}\n"
+    )
+
+
+def test_the_next_one_gets_the_next_number_and_can_be_stopped(tuned: Tuned, sagemaker: Any) -> None:
+    (tuned.folder / "slow.py").write_text("import time; time.sleep(600)")
+    slow = REQUEST.replace("train.py", "slow.py")
+    (tuned.folder / "sub").mkdir()
+    (tuned.folder / "sub" / "my_train.yaml").write_text(slow.replace("slow.py", "../slow.py"))
+    file = str(tuned.folder / "sub" / "my_train.yaml")
+    assert json.loads(tuned.run("tune", file, "--no-watch", "--json").out) == {
+        "HyperParameterTuningJobName": "my-train-2"
+    }  # fmt: skip
+    refused = tuned.run("best", "my-train-2")
+    assert (refused.code, refused.err[:39]) == (1, "pegbox: no training job of my-train-2 h")
+    assert tuned.run("stop", "my-train-2").err == "pegbox: my-train-2 is being stopped\n"
+    assert tuning_ended(sagemaker, "my-train-2")["HyperParameterTuningJobStatus"] == "Stopped"
+    again = tuned.run("stop", "my-train-2")
+    assert again.code == 1
+    assert "is in status Stopped. Only a job that is InProgress can be stopped. (Validation" in again.err
+    ended = tuned.run("describe", "my-train-2", "--watch")
+    assert ended.code == 1
+    assert "my-train-2 Stopped: " in ended.out
+
+
+def test_a_program_that_fails_is_told_with_its_reason(tuned: Tuned) -> None:
+    (tuned.folder / "broken.yaml").write_text(
+        "command: python -c 'raise SystemExit(\"no such thing\")'\nminimize: y\nparameters: {a: [1, 2]}\nbudget: 1"
+    )
+    said = tuned.run("tune", str(tuned.folder / "broken.yaml"), "--name", "breaks")
+    assert said.code == 1
+    assert "  Failed  AlgorithmError: no such thing, exit code: 1\n" in said.out
+    assert "breaks Failed: 1 training job, 1 failed. All training jobs failed" in said.out
+    taken = tuned.run("tune", str(tuned.folder / "broken.yaml"), "--name", "breaks")
+    assert (taken.code, "(ResourceInUse)" in taken.err) == (1, True)
+
+
+@pytest.fixture
+def elsewhere(server: RunningServer, tmp_path: Path) -> dict[str, str]:
+    """Variables that name the server to somebody whose home is another one."""
+    key, secret = server.credentials().values()
+    return {
+        "AWS_ENDPOINT_URL": server.url,
+        "AWS_ACCESS_KEY_ID": key,
+        "AWS_SECRET_ACCESS_KEY": secret,
+        "PEGBOX_HOME": str(tmp_path / "none"),
+    }
+
+
+def test_the_apis_own_form_may_be_yaml_with_plain_numbers(
+    server: RunningServer, sagemaker: Any, here: str, tmp_path: Path, elsewhere: dict[str, str]
+) -> None:
+    image = register(server, tmp_path, "print('loss=0.5;')")
+    (tmp_path / "request.yaml").write_text(
+        f"""
+        HyperParameterTuningJobConfig:
+          Strategy: Random
+          HyperParameterTuningJobObjective: {{Type: Minimize, MetricName: loss}}
+          ResourceLimits: {{MaxNumberOfTrainingJobs: 1, MaxParallelTrainingJobs: 1}}
+          ParameterRanges:
+            ContinuousParameterRanges: [{{Name: lr, MinValue: 1e-4, MaxValue: 0.10}}]
+            CategoricalParameterRanges: [{{Name: fast, Values: [true, 3]}}]
+        TrainingJobDefinition:
+          AlgorithmSpecification:
+            TrainingImage: {image}
+            TrainingInputMode: File
+            MetricDefinitions: [{{Name: loss, Regex: 'loss=(.*?);'}}]
+          ResourceConfig: {{InstanceType: local, InstanceCount: 1, VolumeSizeInGB: 1}}
+          StoppingCondition: {{MaxRuntimeInSeconds: 600}}
+          OutputDataConfig: {{S3OutputPath: "{here}/out"}}
+        Tags: [{{Key: owner, Value: me}}]
+        """
+    )
+    done = run("tune", tmp_path / "request.yaml", "--json", **elsewhere)
+    assert done.code == 0, done
+    found = json.loads(done.out)
+    assert found["HyperParameterTuningJobName"].startswith("request-")
+    assert found["TrainingJobDefinition"]["OutputDataConfig"]["S3OutputPath"] == f"{here}/out"
+    ranges = found["HyperParameterTuningJobConfig"]["ParameterRanges"]
+    assert ranges["ContinuousParameterRanges"] == [{"Name": "lr", "MinValue": "1e-4", "MaxValue": "0.10"}]
+    assert ranges["CategoricalParameterRanges"] == [{"Name": "fast", "Values": ["true", "3"]}]
+
+
+def test_a_server_elsewhere_runs_images_that_it_knows_and_no_command_of_ours(
+    server: RunningServer, sagemaker: Any, tmp_path: Path, elsewhere: dict[str, str]
+) -> None:
+    image = register(server, tmp_path, "print('loss is 0.5')")
+    rest = "minimize: {name: loss, regex: 'loss is (.*)'}\nparameters: {a: [1, 2]}\nbudget: 1\n"
+    (tmp_path / "own.yaml").write_text(f"command: python x.py\n{rest}")
+    (tmp_path / "known.yaml").write_text(f"image: {image}\n{rest}")
+    refused = run("tune", tmp_path / "own.yaml", **elsewhere)
+    assert refused.code == 1
+    assert f"the server at {server.url} is not that of {tmp_path}/none: write image: NAME" in refused.err
+    assert run("tune", tmp_path / "known.yaml", **elsewhere).code == 0
+    assert not (tmp_path / "none").exists()
+
+
+WRONG = {
+    "tune {folder}/none.yaml": "none.yaml: No such file or directory",
+    "tune {folder}/wrong.yaml": "wrong.yaml:1: strategie: strategie is not known here; did you mean strategy?",
+    "tune {folder}/api.yaml": "api.yaml:1: HyperParameterTuningJobConfig.Strategi: Strategi is not known here",
+    "tune {folder}/half.yaml": 'Missing required parameter in HyperParameterTuningJobConfig: "Strategy"',
+    "tune {folder}/my_train.yaml --name a_b": "failed to satisfy constraint: Member must satisfy regular expression",
+    "jobs nobody": "there is no tuning job nobody: pegbox jobs lists those there are",
+    "describe nobody": "there is no tuning job and no training job nobody",
+    "describe no-body-whose-name-is-longer-than-that-of-any-job-in-the-whole-world": "there is no tuning job and no",
+    "best no_body": "there is no tuning job no_body",
+}
+
+
+@pytest.mark.parametrize("command", WRONG)
+def test_what_cannot_be_done_is_told(tuned: Tuned, tmp_path: Path, command: str) -> None:
+    (tuned.folder / "wrong.yaml").write_text("strategie: x\n")
+    (tuned.folder / "api.yaml").write_text("HyperParameterTuningJobConfig: {Strategi: Random}")
+    (tuned.folder / "half.yaml").write_text("HyperParameterTuningJobConfig: {}\nTrainingJobDefinition: {}")
+    done = tuned.run(*command.format(folder=tuned.folder).split())
+    assert done.code == 1
+    assert WRONG[command] in " ".join(done.err.split())
+
+
+def test_without_a_server_or_a_key_it_is_told(tmp_path: Path) -> None:
+    nowhere = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "PEGBOX_HOME": str(tmp_path / "none"), "AWS_MAX_ATTEMPTS": "1"}
+    without = run("jobs", **nowhere, HOME=str(tmp_path), AWS_EC2_METADATA_DISABLED="true")
+    assert (without.code, "pegbox keys add makes another" in without.err) == (1, True)
+    away = run("jobs", **nowhere, AWS_ACCESS_KEY_ID="a", AWS_SECRET_ACCESS_KEY="b")
+    assert (away.code, "no server answers" in away.err) == (1, True)
+    empty = run("jobs", "--home", tmp_path / "none")
+    assert empty.err == f"pegbox: there is nothing in {tmp_path}/none yet: pegbox tune starts a tuning job\n"
+    assert not (tmp_path / "none").exists()

@@ -1,0 +1,243 @@
+"""The short form of a tuning request: what is accepted, and what is said about the rest."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pegbox.client import launching
+from pegbox.client.faults import RequestFaults
+from pegbox.client.goal import Metric
+from pegbox.client.wanted import Wanted
+from pegbox.domain.arguments import fill
+
+FIVE_LINES = """\
+command: python train.py
+minimize: loss
+parameters: {lr: [1e-4, 0.1], layers: [1, 6], optimizer: [sgd, adam]}
+budget: 20
+"""
+
+
+def wanted(folder: Path, text: str, name: str = "train.yaml") -> Wanted:
+    (folder / name).write_text(text)
+    return launching.read(folder / name, lambda: pytest.fail("the short form needs no model"))
+
+
+def faults(folder: Path, text: str) -> list[str]:
+    with pytest.raises(RequestFaults) as caught:
+        wanted(folder, text)
+    return [line.removeprefix(f"{folder}/") for line in str(caught.value).splitlines()]
+
+
+def ranges(folder: Path, parameters: str) -> Any:
+    found = wanted(folder, f"command: x\nminimize: y\nparameters: {parameters}")
+    return found.request["HyperParameterTuningJobConfig"]["ParameterRanges"]
+
+
+def test_a_few_lines_are_a_whole_request(tmp_path: Path) -> None:
+    found = wanted(tmp_path, FIVE_LINES)
+    assert found.request["HyperParameterTuningJobConfig"] == {
+        "Strategy": "Bayesian",
+        "HyperParameterTuningJobObjective": {"Type": "Minimize", "MetricName": "loss"},
+        "ResourceLimits": {"MaxNumberOfTrainingJobs": 20, "MaxParallelTrainingJobs": 2},
+        "ParameterRanges": {
+            "ContinuousParameterRanges": [{"Name": "lr", "MinValue": "1e-4", "MaxValue": "0.1"}],
+            "IntegerParameterRanges": [{"Name": "layers", "MinValue": "1", "MaxValue": "6"}],
+            "CategoricalParameterRanges": [{"Name": "optimizer", "Values": ["sgd", "adam"]}],
+        },
+    }
+    assert found.program is not None
+    assert (found.program.command, found.program.workdir) == (("python", "train.py"), str(tmp_path))
+    assert found.program.python == shutil.which("python")
+    words = fill(found.program.arguments, {"lr": "0.01", "layers": "3", "optimizer": "sgd"})
+    assert words == ["--layers", "3", "--lr", "0.01", "--optimizer", "sgd"]
+    assert found.parameters["lr"] == "1e-4 to 0.1"
+
+
+def test_json_says_the_same(tmp_path: Path) -> None:
+    text = """{"command": ["python", "train.py"], "minimize": "loss", "budget": 20,
+        "parameters": {"lr": [1e-4, 0.1], "layers": [1, 6], "optimizer": ["sgd", "adam"]}}"""
+    assert wanted(tmp_path, text, "train.json") == wanted(tmp_path, FIVE_LINES)
+
+
+def test_everything_can_be_said(tmp_path: Path) -> None:
+    found = wanted(
+        tmp_path,
+        r"""
+        name: mine
+        command: ./train.sh --fast lr={lr} {half?--half}
+        python: bin/python
+        env: {CUDA_VISIBLE_DEVICES: 0, CACHE: yes}
+        bind: [../data:ro, /cache]
+        metric: {name: acc, regex: 'acc=(\S+)', goal: max}
+        metrics: {time: 'time (\d+)'}
+        parameters:
+          lr: {low: 1e-4, high: 1e-1, scaling: log}
+          width: {min: 1e1, max: 64, type: int, scale: reverse_log}
+          half: [true, false]
+          epochs: {value: 010}
+          batch: {choices: [16, 32]}
+        budget: {jobs: 9, parallel: 4, time: 2h, job_time: 1.5m}
+        strategy: Random
+        seed: 7
+        early_stopping: true
+        data: {train: ../data, test: s3://b/test}
+        output: out
+        """,
+    )
+    config, definition = (found.request[part] for part in ("HyperParameterTuningJobConfig", "TrainingJobDefinition"))
+    assert config == {
+        "Strategy": "Random",
+        "RandomSeed": 7,
+        "TrainingJobEarlyStoppingType": "Auto",
+        "HyperParameterTuningJobObjective": {"Type": "Maximize", "MetricName": "acc"},
+        "ResourceLimits": {
+            "MaxNumberOfTrainingJobs": 9, "MaxParallelTrainingJobs": 4, "MaxRuntimeInSeconds": 7200,
+        },
+        "ParameterRanges": {
+            "ContinuousParameterRanges": [
+                {"Name": "lr", "MinValue": "1e-4", "MaxValue": "1e-1", "ScalingType": "Logarithmic"}
+            ],
+            "IntegerParameterRanges": [
+                {"Name": "width", "MinValue": "10", "MaxValue": "64", "ScalingType": "ReverseLogarithmic"}
+            ],
+            "CategoricalParameterRanges": [
+                {"Name": "half", "Values": ["true", "false"]}, {"Name": "batch", "Values": ["16", "32"]},
+            ],
+        },
+    }  # fmt: skip
+    assert definition == {
+        "AlgorithmSpecification": {
+            "TrainingInputMode": "File",
+            "MetricDefinitions": [{"Name": "acc", "Regex": r"acc=(\S+)"}, {"Name": "time", "Regex": r"time (\d+)"}],
+        },
+        "StaticHyperParameters": {"epochs": "010"},
+        "InputDataConfig": [
+            {
+                "ChannelName": name,
+                "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": uri}},
+            }
+            for name, uri in (("train", f"file://{tmp_path.parent}/data"), ("test", "s3://b/test"))
+        ],
+        "OutputDataConfig": {"S3OutputPath": f"file://{tmp_path}/out"},
+        "ResourceConfig": {"InstanceType": "local", "InstanceCount": 1, "VolumeSizeInGB": 0},
+        "StoppingCondition": {"MaxRuntimeInSeconds": 90},
+    }
+    assert found.request["HyperParameterTuningJobName"] == "mine"
+    assert found.program is not None
+    assert (found.program.command, found.program.arguments) == (
+        ("./train.sh", "--fast"), ("lr={lr}", "{half?--half}"),
+    )  # fmt: skip
+    assert found.program.environment == {"CUDA_VISIBLE_DEVICES": "0", "CACHE": "yes"}
+    assert (found.program.python, found.program.binds) == ("bin/python", (f"{tmp_path.parent}/data:ro", "/cache"))
+
+
+def test_two_numbers_are_a_range_and_all_other_lists_a_choice(tmp_path: Path) -> None:
+    assert ranges(tmp_path, "{a: [1, 2.5], b: [1, 2, 3], c: [0.10], d: ['1', '2'], e: [-1, 1]}") == {
+        "ContinuousParameterRanges": [{"Name": "a", "MinValue": "1", "MaxValue": "2.5"}],
+        "IntegerParameterRanges": [{"Name": "e", "MinValue": "-1", "MaxValue": "1"}],
+        "CategoricalParameterRanges": [
+            {"Name": "b", "Values": ["1", "2", "3"]},
+            {"Name": "c", "Values": ["0.10"]},
+            {"Name": "d", "Values": ["1", "2"]},
+        ],
+    }
+
+
+def test_arguments_suit_parsers(tmp_path: Path) -> None:
+    text = "command: x\nminimize: y\nparameters: {x: [-1, 1], fast: [true, false], slow: false, sign: [-a, b], n: 3}"
+    program = wanted(tmp_path, text).program
+    assert program is not None
+    values = {"x": "-1e-05", "fast": "true", "slow": "false", "sign": "b", "n": "3"}
+    assert fill(program.arguments, values) == ["--fast", "--n", "3", "--sign=b", "--x=-1e-05"]
+
+
+def test_an_image_has_its_own_metrics(tmp_path: Path) -> None:
+    text = "image: xgboost\nmaximize: validation:auc\nparameters: {eta: [0.0, 1.0]}\ndata: {train: ."
+    found = wanted(tmp_path, text + "}")
+    assert found.program is None
+    assert found.request["TrainingJobDefinition"]["AlgorithmSpecification"] == {
+        "TrainingInputMode": "File", "TrainingImage": "xgboost",
+    }  # fmt: skip
+
+
+def test_programs_that_differ_have_different_images(tmp_path: Path) -> None:
+    names = set()
+    for command in ("python train.py", "python train.py --fast", "python train.py"):
+        program = wanted(tmp_path, f"command: {command}\nminimize: y\nparameters: {{a: [1, 2]}}").program
+        assert program is not None
+        names.add(program.image_name("train"))
+    assert len(names) == 2
+    assert all(re.fullmatch("train-[0-9a-f]{8}", name) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("loss=0.5", "0.5"), ("epoch 3, loss: 1e-05, acc 1", "1e-05"), ('{"loss": -.5}', "-.5"), ("loss = 3;", "3"),
+        ("loss 0.25", "0.25"), ("val_loss=1", None), ("val-loss=1 loss=2", "2"), ("loss=nan", None), ("losses 3", None),
+    ],
+)  # fmt: skip
+def test_a_metric_is_found_by_its_name(line: str, value: str | None) -> None:
+    found = re.search(Metric("loss", None).expression, line)
+    assert (found and found[1]) == value
+
+
+OTHERS = "command: x\nminimize: y\n"
+WRONG = {
+    "": ["train.yaml:1: there are no parameters", "train.yaml:1: there is no metric", "train.yaml:1: write command:"],
+    "- a": ["train.yaml:1: this is no list of names with values"],
+    OTHERS + "parameter: {}\n": ["train.yaml:3: parameter: parameter is not known here; did you mean parameters?"],
+    OTHERS + "parameters:\n  lr: [0.1, 1e-4]": [
+        "train.yaml:4: parameters.lr: the smaller bound stands first: not 0.1, 1e-4"
+    ],
+    OTHERS + "parameters:\n  lr: {min: 1}\n  n: {min: 1, max: 2, step: 1}": [
+        "train.yaml:4: parameters.lr: give min and max, or values, or value; here are min",
+        "train.yaml:5: parameters.n.step: step is not known here",
+    ],
+    OTHERS + "parameters: {lr: {min: a, max: .inf}}": ["train.yaml:3: parameters.lr.min: 'a' is no number"],
+    OTHERS + "parameters: {lr: {min: 0, max: .inf}}": ["train.yaml:3: parameters.lr.max: '.inf' is no number"],
+    OTHERS + "parameters: {n: {min: 1, max: 2.5, type: int}}": ["parameters.n.max: '2.5' is no whole number"],
+    OTHERS + "parameters: {n: {min: 1, max: 2, scale: cubic}}": ["parameters.n.scale: 'cubic' is none of auto, linear"],
+    OTHERS + "parameters: {n: {min: 1, low: 1, max: 2}}": ["parameters.n: one thing is said twice"],
+    OTHERS + "parameters: {n: [], m: ~, k: [[1]]}": [
+        "parameters.n: values are a list, such as", "parameters.m: nothing is no single value", "k[0]: this is no",
+    ],
+    OTHERS + "parameters: {n: 1}": ["parameters: nothing in it is to be tuned"],
+    OTHERS + "parameters: {n: [1, 2]}\nbudget: {jobs: 0}": ["budget.jobs: '0' is no whole number from 1 on"],
+    OTHERS + "parameters: {n: [1, 2]}\nbudget: {job_time: 5 weeks}": ["budget.job_time: '5 weeks' is no time"],
+    OTHERS + "parameters: {n: [1, 2]}\nbudget: {time: 5s}": ["budget.time: a search takes 120 seconds or more"],
+    OTHERS + "parameters: {n: [1, 2]}\nseed: -1\n": ["train.yaml:4: seed: '-1' is no whole number from 0 on"],
+    OTHERS + "parameters: {n: [1, 2]}\nstrategy: anneal": ["strategy: 'anneal' is none of bayesian, random"],
+    OTHERS + "parameters: {n: [1, 2]}\nearly_stopping: 1": ["early_stopping: '1' is neither true nor false"],
+    OTHERS + "parameters: {n: [1, 2]}\nimage: x": ["train.yaml:1: write command: python train.py, or image"],
+    OTHERS + "parameters: {n: [1, 2]}\nmaximize: x": ["train.yaml:4: maximize: both minimize and maximize are here"],
+    "command: x\nmetric: loss\nparameters: {n: [1, 2]}": ["train.yaml:2: metric: which way is better?"],
+    "command: x\nmetric: {goal: up, name: a}\nparameters: {n: [1, 2]}": ["metric.goal: 'up' is none of minimize"],
+    "command: x\nmetric: {goal: min}\nparameters: {n: [1, 2]}": ["metric: the metric has no name"],
+    "command: x\nminimize: {name: a, regex: a=.*}\nparameters: {n: [1, 2]}": ["minimize.regex: 'a=.*' cannot be used"],
+    "command: x {m} {n}\nminimize: y\nparameters: {n: [1, 2]}": ["command: {m} in it is none of the parameters n"],
+    "command: 'x \"'\nminimize: y\nparameters: {n: [1, 2]}": ["command: it cannot be read as a command line"],
+    "command: '{n} x'\nminimize: y\nparameters: {n: [1, 2]}": ["command: it does not begin with a program"],
+    "image: x\nenv: {A: b}\nminimize: y\nparameters: {n: [1, 2]}": ["env: env goes with a command"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", WRONG, ids=range(len(WRONG)))
+def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, text: str) -> None:
+    said = faults(tmp_path, text)
+    for expected in WRONG[text]:
+        assert any(expected in line for line in said), said
+
+
+def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
+    said = faults(tmp_path, "command: ''\nmetric: x\nparameters: {a: [2, 1]}\nbudget: x\ndata: 1\nname: 3\nnonsense: 1")
+    assert [line.split(": ")[0] + ": " + line.split(": ")[1] for line in said] == [
+        "train.yaml:7: nonsense", "train.yaml:3: parameters.a", "train.yaml:2: metric", "train.yaml:1: command",
+        "train.yaml:4: budget", "train.yaml:5: data", "train.yaml:6: name",
+    ]  # fmt: skip

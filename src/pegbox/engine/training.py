@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,6 @@ from pegbox.engine.context import Context, attempt_directory
 from pegbox.engine.faults import ClientFault
 from pegbox.engine.leased import LeasedObjects
 from pegbox.engine.observer import step
-from pegbox.engine.obstacles import FULL
 from pegbox.engine.programs import Plan, plan
 from pegbox.executors.base import Attempt, Cause, Exit, Observation
 from pegbox.executors.base import Phase as Seen
@@ -146,7 +146,14 @@ class TrainingWork:
         if moment and self._is_at_hand():
             step()
         else:
-            carry_out(step, look, self._context.settings.tick, self._tidy)
+            carry_out(step, partial(self._patiently, look), self._context.settings.tick, self._tidy)
+
+    def _patiently(self, look: Callable[[], None]) -> None:
+        """Look; when the database does not answer, the step goes on: left behind, it would be begun beside itself."""
+        try:
+            look()
+        except Unavailable as error:
+            self._context.database.met(error)
 
     def _is_at_hand(self) -> bool:
         path = self._resource.document["OutputDataConfig"]["S3OutputPath"]
@@ -220,10 +227,6 @@ class TrainingWork:
             reason = fault.reason if isinstance(fault, ClientFault) else f"ClientError: Data download failed: {fault}"
             self._end(training.fail(self._job, reason, self._context.clock()))
             return
-        except OSError as error:
-            if error.errno in FULL:
-                self._clean()  # others need the room more
-            raise
         self._enter("Training", Phase.RUNNING)
 
     def _plan(self) -> Plan:

@@ -25,7 +25,7 @@ from pegbox.engine.mailbox import Mailbox
 from pegbox.engine.owners import Owner
 from pegbox.engine.proposer import Closing
 from pegbox.objects.base import ObjectStore, Unreachable
-from pegbox.store.base import Kind, Resource
+from pegbox.store.base import Kind, Resource, Store, Unavailable
 
 DEADLINE = 30.0
 
@@ -167,6 +167,35 @@ class AwayStore:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
+
+
+class FlappingStore:
+    """A database that does not answer those who look, as often as the test says."""
+
+    def __init__(self, inner: Store) -> None:
+        self._inner, self.left = inner, 0
+
+    def reading(self) -> Any:
+        if self.left > 0:
+            self.left -= 1
+            raise Unavailable("cut")
+        return self._inner.reading()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+def test_a_step_that_goes_on_is_not_begun_again_when_the_database_is_away(context: Context, tmp_path: Path) -> None:
+    slow, store = SlowStore(context.objects), FlappingStore(context.store)
+    identity = insert(context, tmp_path)
+    with running(replace(context, objects=slow, store=store), tick=0.01):
+        wait_for(lambda: slow.begun == 1)
+        store.left = 5
+        wait_for(lambda: store.left == 0)
+        slow.gate.set()
+        wait_for(has_ended(context, identity))
+    assert slow.begun == 1
+    assert read(context, identity)[0].status == "Completed"
 
 
 def test_work_in_hand_is_not_begun_again_when_its_lease_is_lost(context: Context, tmp_path: Path) -> None:

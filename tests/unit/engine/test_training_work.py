@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import signal
@@ -216,6 +217,25 @@ def test_a_server_that_slept_over_the_inputs_leaves_a_running_program_alone(cont
     assert run_until_ended(context, row.id).status == "Completed"
     assert (directory / "algo-1.log").read_bytes() == b"mine\n"
     assert not list(directory.glob("staging.*"))
+
+
+def test_a_server_that_wakes_to_a_full_disk_leaves_a_running_program_alone(context: Context, tmp_path: Path) -> None:
+    row = insert(context, script_mode(tmp_path, "import time; time.sleep(60)"))
+    sleeper = _Sleeping(context.objects)
+    asleep = late(replace(context, objects=sleeper), row.id)
+    directory = attempt_directory(str(context.settings.home), row.id, 1)
+
+    def meanwhile() -> None:
+        while not (directory / "runner.json").exists():
+            run(context, row.id)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    sleeper.meanwhile = meanwhile
+    with pytest.raises(OSError, match="No space left"):
+        asleep.run()
+    assert (directory / "algo-1" / "ml" / "code" / "train.py").exists()
+    assert not list(directory.glob("staging.*"))
+    context.executor.stop(directory)
 
 
 class _Sleeping:

@@ -22,6 +22,7 @@ import structlog
 
 from pegbox.crashpoints import AFTER, reach
 from pegbox.engine import homes, owners
+from pegbox.engine.clock import ClockWatch
 from pegbox.engine.context import Context
 from pegbox.engine.mailbox import Mailbox
 from pegbox.engine.obstacles import Obstacles, obstacle
@@ -66,6 +67,7 @@ class Engine:
         self._mailbox = mailbox
         self._owner = Owner(context.host, context.settings.home, os.getpid())
         self._working: dict[int, Kind] = {}
+        self._clock = ClockWatch()
         self._beaten = self._held_until = float("-inf")  # monotonic
         self._done: list[Done] = []  # leases to be given up with the next look
         self._claimed: dict[int, float] = {}  # training jobs that nobody has begun to work on, by monotonic time
@@ -88,9 +90,8 @@ class Engine:
     def start(self) -> None:
         """Begin."""
         self._owner.hold()
-        self._context.store.beat(self._context.host)
+        self._read_clock()
         self._context.store.pull_in(self._context.settings.lease)
-        self._beaten = time.monotonic()
         self._context.ballast.lay()
         self._inherit()
         self._look_around(since=None)
@@ -100,22 +101,30 @@ class Engine:
             thread.start()
 
     def _beat(self) -> float | None:
-        """Say that this home is alive; returns how long ago it was said before.
+        """Say that this home is alive; returns how long ago any of its servers said it before.
 
-        If that is too long ago, the database was away or its clock was stepped.  Then other homes look silent that are
-        not: they get the time to beat as well before anything is claimed.
+        If we said it too long ago, the database was away, or else its clock may have been stepped.  Then other homes
+        look silent that are not: they get the time to beat as well before anything is claimed.
         """
-        settings = self._context.settings
-        passed = time.monotonic() - self._beaten
-        since = self._context.store.beat(self._context.host)
-        self._beaten += passed
-        stepped = 0.0 if since is None else since - passed
+        settings, before = self._context.settings, self._beaten
+        since, stepped = self._read_clock()
+        passed = self._beaten - before
         if abs(stepped) > STEP or passed > settings.silence / 2:
             self._held_until = time.monotonic() + settings.lease / 2
             log.warning("the database was away, or its clock was stepped", silent=round(passed), stepped=round(stepped))
         if stepped < -STEP:
             self._context.store.pull_in(settings.lease)
         return since
+
+    def _read_clock(self) -> tuple[float | None, float]:
+        """Beat; the seconds since the home's last beat, and those by which the database's clock was stepped since ours.
+
+        Another server of the home beats as well: only our own readings tell how much time has passed.
+        """
+        asked = time.monotonic()
+        beat = self._context.store.beat(self._context.host)
+        self._beaten = asked
+        return beat.since, self._clock.step(asked, time.monotonic(), beat.at)
 
     def _inherit(self) -> None:
         """Take over at once from servers of this home that have died; those elsewhere are waited for."""

@@ -171,6 +171,14 @@ class Image:
     created_at: float
 
 
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """What the database says to a sign of life."""
+
+    at: float  #: its clock, epoch seconds
+    since: float | None  #: seconds since the last one of the same host, by whichever server; None: there was none
+
+
 class Transaction(Protocol):
     """One unit of reading and writing."""
 
@@ -324,8 +332,8 @@ class Store(Protocol):
         """End all leases of an owner that is known to be dead."""
         ...
 
-    def beat(self, host: str) -> float | None:
-        """Say that the host is alive; returns the seconds since it last did, None if it never has."""
+    def beat(self, host: str) -> Beat:
+        """Say that the host is alive."""
         ...
 
     def silent(self, seconds: float) -> Sequence[Resource]:
@@ -333,9 +341,10 @@ class Store(Protocol):
         ...
 
     def pull_in(self, lease: float) -> None:
-        """Bring back what a clock that was put back has left due, or leased, in the far future.
+        """Bring back what a clock that was put back has left in the future: due times, leases and signs of life.
 
-        Whoever holds such a lease and lives renews it within `lease` seconds.
+        All that is put off becomes due: an early look does no harm.  Leases of more than twice `lease` are cut to that:
+        whoever holds one and lives renews it before.  May be done again, and by several servers for one step.
         """
         ...
 

@@ -13,7 +13,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from pegbox.store import connections, schema
-from pegbox.store.base import MOST_SLOTS, Fenced, Kind, Resource
+from pegbox.store.base import MOST_SLOTS, Beat, Fenced, Kind, Resource
 from pegbox.store.census import Census
 from pegbox.store.claims import Asked, Claims
 from pegbox.store.credentials import Credentials
@@ -26,7 +26,6 @@ from pegbox.store.transaction import SqlTransaction, clock, upsert
 from pegbox.store.upgrade import upgrade
 from pegbox.wal import WriteAheadLog
 
-FAR_SECONDS = 600  #: nothing is put off for so long
 IDLE_SECONDS = 10  #: after which PostgreSQL ends a transaction whose server does nothing
 #: when PostgreSQL counts as gone (libpq, "Parameter Key Words"): seconds to connect, and on a silent connection;
 #: milliseconds for which it may acknowledge nothing
@@ -160,28 +159,30 @@ class SqlStore:
             names = [column.name for column in columns]
             return [to_resource(row, names) for row in tx.connection.execute(select(*columns).where(theirs))]
 
-    def beat(self, host: str) -> float | None:
+    def beat(self, host: str) -> Beat:
         """Say that the host is alive."""
         now = clock(self.engine.dialect.name)
         hosts = schema.host
         with self.transaction(lasting=False) as tx:
-            since = tx.connection.execute(select(now - hosts.c.seen_at).where(hosts.c.id == host)).scalar()
+            before = tx.connection.execute(select(hosts.c.seen_at).where(hosts.c.id == host)).scalar()
             beat = upsert(self.engine.dialect.name, hosts).values(id=host, seen_at=now)
-            tx.connection.execute(beat.on_conflict_do_update(index_elements=["id"], set_={"seen_at": now}))
-        return since
+            beat = beat.on_conflict_do_update(index_elements=["id"], set_={"seen_at": now})
+            at = float(tx.connection.execute(beat.returning(hosts.c.seen_at)).scalar_one())
+        return Beat(at, None if before is None else at - before)
 
     def pull_in(self, lease: float) -> None:
-        """Bring back what is due or leased in the far future."""
-        rows = schema.resource
+        """Bring back what is in the future."""
+        rows, hosts = schema.resource, schema.host
         now = clock(self.engine.dialect.name)
+        soon = now + 2 * lease
         with self.transaction() as tx:
             free, leased = rows.c.lease_owner.is_(None), rows.c.lease_owner.is_not(None)
-            tx.connection.execute(update(rows).where(free, rows.c.due_at > now + FAR_SECONDS).values(due_at=now))
-            far, soon = now + FAR_SECONDS + lease, now + lease
+            tx.connection.execute(update(rows).where(free, rows.c.due_at > now).values(due_at=now))
             due = case((rows.c.due_at > soon, soon), else_=rows.c.due_at)
             tx.connection.execute(
-                update(rows).where(leased, rows.c.lease_until > far).values(lease_until=soon, due_at=due)
+                update(rows).where(leased, rows.c.lease_until > soon).values(lease_until=soon, due_at=due)
             )
+            tx.connection.execute(update(hosts).where(hosts.c.seen_at > now).values(seen_at=now))
 
     def now(self) -> float:
         """The database's clock."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -181,9 +182,42 @@ class StoreSuite:
 
     def test_a_beat_tells_how_long_it_was_silent(self, store: Store) -> None:
         """None at first."""
-        assert store.beat("here") is None
-        since = store.beat("here")
-        assert since is not None and 0 <= since < 60
+        first = store.beat("here")
+        second = store.beat("here")
+        assert first.since is None
+        assert second.since == pytest.approx(second.at - first.at)
+        assert first.at <= second.at <= store.now() < first.at + 60
+
+    def test_what_is_put_off_can_be_brought_back(self, store: Store) -> None:
+        """A clock that was put back leaves due times in the future, near or far."""
+        for name in ("near", "far", "never", "leased"):
+            insert(store, a_job(name))
+        taken = {row.name: row for row in store.claim("dead", HOST, 10_000, 10)}
+        for name, due_in in (("near", 100), ("far", 10_000), ("never", None)):
+            store.release(taken[name], due_in)
+        assert store.claim("one", HOST, 60, 10) == []
+        for _ in range(2):
+            store.pull_in(60)
+        assert sorted(row.name for row in store.claim("one", HOST, 60, 10)) == ["far", "near"]
+        store.renew("dead", 10_000, [taken["leased"].id])
+        store.confirm(taken["leased"])
+
+    def test_a_lease_that_ends_in_the_far_future_can_be_cut(self, store: Store) -> None:
+        """Its server may be gone.  One that lives has renewed it before."""
+        row = insert(store, a_job("ab"))
+        (taken,) = store.claim("dead", HOST, 10_000, 10)
+        store.pull_in(0.0)
+        store.renew("dead", 60, [row.id])
+        assert store.claim("two", HOST, 60, 10, [row.id]) == []
+        store.pull_in(60)
+        assert store.claim("two", HOST, 60, 10, [row.id]) == []
+        store.pull_in(0.0)
+        end = time.monotonic() + 10
+        while not store.claim("two", HOST, 60, 10):
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        with pytest.raises(Fenced):
+            store.confirm(taken)
 
     def test_a_lease_can_be_confirmed(self, store: Store) -> None:
         """Until another server has the work, or it was released."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from pegbox.domain import training, training_request, tuning_request
 from pegbox.domain.training import Phase, TrainingJob
@@ -25,7 +26,7 @@ from pegbox.engine.mailbox import Mailbox
 from pegbox.engine.owners import Owner
 from pegbox.engine.proposer import Closing
 from pegbox.objects.base import ObjectStore, Unreachable
-from pegbox.store.base import Kind, Resource, Store, Unavailable
+from pegbox.store.base import Beat, Kind, Resource, Store, Unavailable
 
 DEADLINE = 30.0
 
@@ -278,6 +279,57 @@ def test_the_engine_stops_in_time_and_says_whether_it_was_idle(context: Context,
         assert time.monotonic() - began < 5
         slow.gate.set()
         assert engine.stop(10.0)
+
+
+class SteppedStore:
+    """A database whose clock is stepped, and which knows when it was asked for work."""
+
+    def __init__(self, inner: Store) -> None:
+        self._inner = inner
+        self.ahead = 0.0
+        self.told: list[tuple[float, float]] = []  # (monotonic, how far ahead the clock was)
+        self.asked: list[float] = []  # monotonic
+
+    def beat(self, host: str) -> Beat:
+        ahead = self.ahead
+        beat = self._inner.beat(host)
+        self.told.append((time.monotonic(), ahead))
+        return replace(beat, at=beat.at + ahead)
+
+    def claim(self, *arguments: Any, **more: Any) -> Any:
+        self.asked.append(time.monotonic())
+        return self._inner.claim(*arguments, **more)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+@pytest.mark.parametrize("step", [60.0, -60.0])
+def test_after_a_step_of_the_clock_other_homes_may_beat_before_anything_is_claimed(
+    context: Context, step: float
+) -> None:
+    store, lease = SteppedStore(context.store), 1.0
+    with running(replace(context, store=store), lease=lease):
+        wait_for(lambda: store.asked)
+        store.ahead = step
+        wait_for(lambda: store.told[-1][1] == step)
+        since = next(at for at, ahead in store.told if ahead == step)
+        wait_for(lambda: store.asked[-1] > since + 0.02)
+        asked = next(at for at in store.asked if at > since + 0.02)  # a look that had begun may still come
+        assert asked >= since + lease / 2
+
+
+def test_the_beats_of_another_server_of_the_home_are_no_step_of_the_clock(context: Context) -> None:
+    """They change how long ago the home has beaten, by a third of the lease, and say nothing of the clock."""
+    store = SteppedStore(context.store)
+    with capture_logs() as log, running(replace(context, store=store), lease=0.3):
+        for seconds in (-20, 20):
+            wait_for(lambda: len(store.told) > 1)
+            with context.store.transaction() as tx:
+                store.told.clear()
+                tx.connection.exec_driver_sql(f"UPDATE host SET seen_at = seen_at + {seconds}")
+        wait_for(lambda: len(store.told) > 1)
+    assert [line["event"] for line in log if line["log_level"] == "warning"] == []
 
 
 def test_a_dead_server_of_the_same_home_is_not_waited_for(context: Context, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from pegbox.store import schema
 from pegbox.store.base import AccessKey, Image, Kind, Resource
 from pegbox.store.sql import SqlStore
 from pegbox.store.upgrade import HEAD, SchemaTooNew, upgrade
-from pegbox.testing.store_suite import StoreSuite
+from pegbox.testing.store_suite import StoreSuite, held
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -76,6 +76,16 @@ def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     engine.dispose()
     with pytest.raises(SchemaTooNew):
         SqlStore(url)
+
+
+def test_a_host_that_died_before_the_clock_was_put_back_is_silent_soon(store: SqlStore) -> None:
+    row = held(store, "ab", "dead")
+    store.beat("dead")
+    with store.transaction() as tx:  # the clock was 300 s ahead when it beat
+        tx.connection.exec_driver_sql("UPDATE host SET seen_at = seen_at + 300")
+    assert store.silent(-1) == []
+    store.pull_in(60)
+    assert [silent.id for silent in store.silent(-1)] == [row.id]
 
 
 def test_keys_are_kept_and_their_secrets_not_shown(store: SqlStore) -> None:

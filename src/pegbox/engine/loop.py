@@ -145,13 +145,19 @@ class Engine:
             threading.Thread(target=self._tidy, name="engine-tidy", daemon=True).start()
 
     def _tidy(self) -> None:
-        try:
-            while not homes.tidy(self._context) and not self._stopping.wait(TIDY_SECONDS):
-                pass
-        except Unavailable as error:
-            log.warning("attempts could not be looked through", error=str(error))
-        except Exception:
-            log.exception("attempts could not be looked through")
+        """Until all is done: what is left out now would run on beside its successor for this server's life."""
+        while not self._stopping.is_set():
+            pause = TIDY_SECONDS
+            try:
+                if homes.tidy(self._context):
+                    return
+            except Unavailable as error:
+                self._context.database.met(error)
+                pause = self._pause
+            except Exception:
+                log.exception("attempts could not be looked through")
+                pause = LONGEST_PAUSE
+            self._stopping.wait(pause)
 
     def stop(self, seconds: float) -> bool:
         """Take no more work and wait up to `seconds` for what is being done; False if something still is.

@@ -11,6 +11,7 @@ import hashlib
 import os
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -71,22 +72,33 @@ def living(home: Path) -> bool:
 def tidy(home: Path) -> None:
     """Remove the lock files of the dead."""
     for file in _files(home):
-        if not _is_held(file):
-            file.unlink(missing_ok=True)
+        with _locked(file, fcntl.LOCK_EX) as is_free:  # a server that takes it later finds that it has no name
+            if is_free:
+                file.unlink(missing_ok=True)
 
 
 def _is_held(file: Path) -> bool:
+    with _locked(file, fcntl.LOCK_SH) as is_free:  # shared: two who look at once are no owner to each other
+        return not is_free
+
+
+@contextmanager
+def _locked(file: Path, how: int) -> Iterator[bool]:
+    """Whether nobody holds the lock in the other way; then it is ours until the end."""
     try:
         fd = os.open(file, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
-        return False  # its server ended, and gave it up
+        yield True  # its server ended, and gave it up
+        return
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(fd, how | fcntl.LOCK_NB)
+        is_free = True
     except BlockingIOError:
-        return True
+        is_free = False
+    try:
+        yield is_free
     finally:
         os.close(fd)
-    return False
 
 
 def _files(home: Path) -> Iterator[Path]:

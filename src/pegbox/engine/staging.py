@@ -64,10 +64,14 @@ def _is_passing(entry: os.DirEntry[str]) -> bool:
 
 
 def scratch(directory: Path, epoch: int) -> Path:
-    """A place of its own for whoever lays out the attempt now; what earlier ones left is removed."""
+    """A place of its own for whoever lays out the attempt now; what earlier ones left is removed.
+
+    Later ones there can be as well: a server that slept just before this has lost its lease.
+    """
     own = directory / f"{SCRATCH}{epoch}"
     for other in directory.glob(f"{SCRATCH}*"):
-        shutil.rmtree(other, ignore_errors=True)
+        if int(other.name.removeprefix(SCRATCH)) <= epoch:
+            shutil.rmtree(other, ignore_errors=True)
     own.mkdir(parents=True)
     return own
 

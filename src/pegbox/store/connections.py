@@ -10,7 +10,7 @@ from errno import EDQUOT, ENOSPC
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, ExceptionContext
 from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError, TimeoutError
 
 from pegbox.crashpoints import AFTER, BEFORE, reach
@@ -18,7 +18,10 @@ from pegbox.store.base import Damaged, Full, Unavailable
 from pegbox.store.database_file import DatabaseFile, Identity
 from pegbox.wal import WriteAheadLog
 
-DISK_FULL = "53100"  #: SQLSTATE of PostgreSQL
+#: SQLSTATEs of PostgreSQL (manual, appendix A)
+DISK_FULL = "53100"
+READ_ONLY = "25006"  #: what a standby says to a writer
+ENDED = frozenset({READ_ONLY, "25P03", "25P04"})  #: the others: a transaction was idle, or lasted, for too long
 
 BUSY_SECONDS = 30  #: how long a SQLite writer waits for another
 ONE_WRITER = "pegbox_one_writer"  #: option of an engine: its OneWriter
@@ -154,8 +157,9 @@ def told() -> Iterator[None]:
     try:
         yield
     except DatabaseError as error:
-        if not isinstance(error, OperationalError) and type(error) is not DatabaseError:
-            raise  # a fault of ours: DatabaseError itself is what a file that is no database gives
+        is_ours = not isinstance(error, OperationalError) and type(error) is not DatabaseError
+        if is_ours and getattr(error.orig, "sqlstate", None) not in ENDED:
+            raise  # DatabaseError itself is what a file that is no database gives
         raise _kind(error.orig)(str(error.orig)) from error
     except sqlite3.DatabaseError as error:
         if not isinstance(error, sqlite3.OperationalError) and type(error) is not sqlite3.DatabaseError:
@@ -165,6 +169,12 @@ def told() -> Iterator[None]:
         raise Unavailable(str(error.orig)) from error
     except TimeoutError as error:
         raise Unavailable("no connection became free") from error
+
+
+def leave_standby(context: ExceptionContext) -> None:
+    """Have the connections to a server that takes no changes made anew: another one may be the primary by now."""
+    if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
+        context.is_disconnect = True
 
 
 def _kind(error: BaseException | None) -> type[Unavailable]:

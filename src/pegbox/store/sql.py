@@ -202,6 +202,7 @@ def _engine(url: str, hasty: bool) -> Engine:
             parsed, connect_args=given, pool_pre_ping=True, pool_size=10, max_overflow=50, hide_parameters=True
         )
         event.listen(engine, "connect", _prepare_postgresql)
+        event.listen(engine, "handle_error", connections.leave_standby)
         patience = _seconds(parsed.query.get("connect_timeout", PATIENCE["connect_timeout"]))
         if hasty and patience:
             from pegbox.store.silence import hurry  # needs a driver that not all have installed

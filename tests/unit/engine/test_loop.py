@@ -281,6 +281,20 @@ def test_the_engine_stops_in_time_and_says_whether_it_was_idle(context: Context,
         assert engine.stop(10.0)
 
 
+def test_what_was_given_up_is_looked_for_until_the_database_answers(context: Context, tmp_path: Path) -> None:
+    job = {"phase": Phase.RUNNING, "home": "/elsewhere", "attempt": 2}
+    identity = insert(context, tmp_path, host="elsewhere", job=job)
+    context.store.beat("elsewhere")
+    given_up = context.settings.home / "attempts" / str(identity) / "1"
+    (given_up / "algo-1" / "ml").mkdir(parents=True)
+    (given_up / "attempt.json").write_text("{}")
+    store = FlappingStore(context.store)
+    store.left = 1
+    with running(replace(context, store=store)):
+        wait_for(lambda: not (given_up / "algo-1").exists())
+    assert store.left == 0
+
+
 class SteppedStore:
     """A database whose clock is stepped, and which knows when it was asked for work."""
 

@@ -11,10 +11,11 @@ import pytest
 from sqlalchemy import create_engine, inspect
 
 from pegbox.store import schema
-from pegbox.store.base import AccessKey, Image, Kind, Resource
+from pegbox.store.base import AccessKey, Image, Kind, Resource, Unavailable
 from pegbox.store.sql import SqlStore
 from pegbox.store.upgrade import HEAD, SchemaTooNew, upgrade
 from pegbox.testing.store_suite import StoreSuite, held
+from postgres import Cluster
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -86,6 +87,45 @@ def test_a_host_that_died_before_the_clock_was_put_back_is_silent_soon(store: Sq
     assert store.silent(-1) == []
     store.pull_in(60)
     assert [silent.id for silent in store.silent(-1)] == [row.id]
+
+
+@pytest.fixture
+def cluster(request: pytest.FixtureRequest) -> Cluster:
+    cluster: Cluster = request.getfixturevalue("postgres")
+    return cluster
+
+
+def test_a_database_that_is_read_only_is_unavailable_until_another_takes_its_place(cluster: Cluster) -> None:
+    """As a standby is, or a primary that has become one; connections to it are left."""
+    name = f"t{uuid.uuid4().hex[:12]}"
+    SqlStore(cluster.database(name)).close()
+    cluster.sql("postgres", f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    store = SqlStore(cluster.url(name))
+    assert store.owners() == []
+    with pytest.raises(Unavailable, match="read-only"):
+        store.beat("here")
+    cluster.sql("postgres", f"ALTER DATABASE {name} RESET default_transaction_read_only")
+    store.beat("here")
+    store.close()
+
+
+@pytest.mark.parametrize("last", ["a statement", "the commit"])
+def test_a_transaction_that_the_database_has_ended_is_trouble_of_the_database(cluster: Cluster, last: str) -> None:
+    store = SqlStore(cluster.database(f"t{uuid.uuid4().hex[:12]}"))
+
+    def sleep() -> None:
+        with store.transaction() as tx:
+            pid = tx.connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+            tx.connection.exec_driver_sql("SET idle_in_transaction_session_timeout = '1ms'")
+            while cluster.sql("postgres", f"SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}") != "0":
+                pass
+            if last == "a statement":
+                tx.connection.exec_driver_sql("SELECT 1")
+
+    with pytest.raises(Unavailable):
+        sleep()
+    store.beat("here")
+    store.close()
 
 
 def test_keys_are_kept_and_their_secrets_not_shown(store: SqlStore) -> None:

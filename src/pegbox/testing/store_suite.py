@@ -139,11 +139,15 @@ class StoreSuite:
 
     def test_orphans_come_first(self, store: Store) -> None:
         """Work whose server died does not wait behind fresh work."""
-        insert(store, a_job("orphan", due_at=5.0))
-        assert len(store.claim("dead", HOST, 0.0, 1)) == 1
-        insert(store, a_job("fresh", due_at=1.0))
-        (first,) = store.claim("one", HOST, 60, 1, [1, 2, 3, 4, 5])
-        assert first.name == "orphan"
+        for kind in Kind:
+            orphan = insert(store, a_job("orphan", kind=kind, due_at=5.0))
+            assert len(store.claim("dead", HOST, -1.0, 1)) == 1  # it is due again since its lease has ended
+            fresh = insert(store, a_job("fresh", kind=kind, due_at=1.0, host=HOST))
+            first = store.claim("one", HOST, 60, 1, [orphan.id, fresh.id])
+            assert [row.name for row in first] == ["orphan"], kind
+            store.release(first[0], None)
+            for row in store.claim("one", HOST, 60, 1):
+                store.release(row, None)
 
     def test_work_on_another_host_is_left_alone(self, store: Store) -> None:
         """Its files are there."""
@@ -315,6 +319,28 @@ class StoreSuite:
         with store.transaction() as tx:
             tx.save(replace(taken[0], host=None, ended_at=5.0), leased=True)
         assert [row.id for row in store.claim("one", HOST, 60, 10, slots=2)] == [rows[2].id]
+
+    def test_servers_of_one_host_share_its_slots(self, store: Store) -> None:
+        """However many ask in the same moment."""
+        for turn in range(10):
+            host = f"host-{turn}"
+            for number in range(8):
+                insert(store, a_job(f"job-{turn}-{number}"))
+            taken: list[int] = []
+            together = threading.Barrier(4)
+
+            def take(owner: str, host: str, taken: list[int], together: threading.Barrier) -> None:
+                together.wait(30)
+                taken.extend(row.id for row in store.claim(owner, host, 60, 10, slots=2))
+
+            threads = [
+                threading.Thread(target=take, args=(f"server-{number}", host, taken, together)) for number in range(4)
+            ]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert len(taken) == 2
 
     def test_two_hosts_have_slots_of_their_own(self, store: Store) -> None:
         """Each takes as many as it has."""

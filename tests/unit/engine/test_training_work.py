@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
+import json
 import os
 import signal
 import sys
@@ -19,9 +20,13 @@ import pytest
 
 from pegbox.domain import training, training_request
 from pegbox.domain.training import Phase, TrainingJob
+from pegbox.engine.attempts import attempt_of
 from pegbox.engine.context import Context, attempt_directory
+from pegbox.engine.programs import Plan
 from pegbox.engine.training import TrainingWork
+from pegbox.executors.base import Program
 from pegbox.executors.directory import lock_holder, read_exit
+from pegbox.processes import boot_id
 from pegbox.store.base import Fenced, Kind, Resource
 from pegbox.testing.executor_suite import wait_for
 
@@ -120,12 +125,8 @@ def test_a_program_that_was_started_just_before_a_crash_is_not_started_again(con
 
 def test_nothing_starts_before_it_is_written_down(context: Context, tmp_path: Path) -> None:
     row = insert(context, script_mode(tmp_path, "pass"))
-
-    class Crash(BaseException):
-        """Stands for kill -9."""
-
-    with pytest.raises(Crash):
-        run(replace(context, executor=_Dying(context.executor, Crash)), row.id)
+    with pytest.raises(_Crash):
+        run(replace(context, executor=_Dying(context.executor, _Crash)), row.id)
     job = read(context, row.id)
     assert (job.phase, job.secondary) == (Phase.RUNNING, "Training")
     with context.store.reading() as tx:
@@ -140,12 +141,8 @@ def test_outputs_are_stored_again_when_the_server_died_over_them(
     source = f"import os; open(os.environ['SM_MODEL_DIR'] + '/model', 'w').write('w' * {size})"
     row = insert(context, script_mode(tmp_path, source))
     kept = context.settings.home.with_name("kept")
-
-    class Crash(BaseException):
-        """Stands for kill -9."""
-
-    context_that_dies = replace(context, objects=_Dying(context.objects, Crash))
-    with pytest.raises(Crash):
+    context_that_dies = replace(context, objects=_Dying(context.objects, _Crash))
+    with pytest.raises(_Crash):
         run_until_ended(context_that_dies, row.id)
     assert read(context, row.id).phase is phase
     with context.store.reading() as tx:
@@ -236,6 +233,50 @@ def test_a_server_that_wakes_to_a_full_disk_leaves_a_running_program_alone(conte
     assert (directory / "algo-1" / "ml" / "code" / "train.py").exists()
     assert not list(directory.glob("staging.*"))
     context.executor.stop(directory)
+
+
+def test_a_server_that_slept_before_the_start_starts_nothing(context: Context, tmp_path: Path) -> None:
+    row = insert(context, script_mode(tmp_path, "pass"))
+    with pytest.raises(_Crash):
+        run(replace(context, executor=_Dying(context.executor, _Crash)), row.id)
+    with context.store.reading() as tx:
+        context.store.release(tx.by_id(row.id), 0)
+    asleep = late(context, row.id)
+    (taken,) = context.store.claim("another", HOST, 60, 1, [row.id])
+    with pytest.raises(Fenced):
+        asleep.run()
+    directory = attempt_directory(str(context.settings.home), row.id, 1)
+    assert [path.name for path in directory.iterdir()] == ["algo-1"]
+    context.store.release(taken, 0)
+    assert run_until_ended(context, row.id).status == "Completed"
+
+
+def test_a_start_that_comes_after_the_attempt_was_given_up_starts_nothing(context: Context, tmp_path: Path) -> None:
+    starts = tmp_path / "starts"
+    document = script_mode(tmp_path, "pass") | {"RetryStrategy": {"MaximumRetryAttempts": 1}}
+    row = insert(context, document)
+    with pytest.raises(_Crash):
+        run(replace(context, executor=_Dying(context.executor, _Crash)), row.id)
+    with context.store.reading() as tx:
+        context.store.release(tx.by_id(row.id), 0)
+    (taken,) = context.store.claim("me", HOST, 60, 1, [row.id])
+    job, directory = TrainingJob.parse(taken.state), attempt_directory(str(context.settings.home), row.id, 1)
+    program = Program(argv=("touch", str(starts)))
+    attempt = attempt_of(taken, job, Plan(program=program, source=None), directory, context.settings)
+    context.store.release(taken, 0)
+    gone = {"pid": 1 << 22, "start_time": 1, "boot_id": boot_id()}  # of a runner that died before it had the lock
+    (directory / "spawn.json").write_text(json.dumps(gone))
+    assert run_until_ended(context, row.id).attempt == 2
+    context.executor.start(attempt)
+    deadline = time.monotonic() + 30
+    while not (directory / "exit.json").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert not starts.exists()
+
+
+class _Crash(BaseException):
+    """Stands for kill -9."""
 
 
 class _Sleeping:

@@ -274,11 +274,24 @@ def test_a_job_that_nobody_would_look_at(start_server: Start, tmp_path: Path) ->
     assert training_ended(server.client("sagemaker"), name)["TrainingJobStatus"] == "Completed"
 
 
-def test_a_child_of_no_tuning_job(live: RunningServer, tmp_path: Path) -> None:
-    name, identity = ended(live, tmp_path)
+def test_a_child_of_no_tuning_job(start_server: Start, tmp_path: Path) -> None:
+    server = start_server(environment={"PEGBOX_TICK": "0.2"})
+    server.client("s3").create_bucket(Bucket="kept")
+    name, image = new_name(), register(server, tmp_path, PATIENT)
+    server.client("sagemaker").create_training_job(**training_request(name, image, "s3://kept/out"))
+    in_training(server.client("sagemaker"), name)
+    assert server.stop() == 0
+    change(server, "update resource set parent_id = 999999, number = 1 where name = ?", name)
+    repaired(server, "parent-missing")
+    (tmp_path / "go").touch()
+    server.start()
+    assert training_ended(server.client("sagemaker"), name)["TrainingJobStatus"] == "Completed"
+
+
+def test_the_children_of_a_tuning_job_that_was_deleted_are_whole(live: RunningServer, tmp_path: Path) -> None:
+    _, identity = ended(live, tmp_path)
     change(live, "update resource set parent_id = 999999, number = 1 where id = ?", identity)
-    repaired(live, "parent-missing")
-    assert live.client("sagemaker").describe_training_job(TrainingJobName=name)["TrainingJobStatus"] == "Completed"
+    assert examine(live.home) == (0, [])
 
 
 def test_points_of_no_job(live: RunningServer) -> None:

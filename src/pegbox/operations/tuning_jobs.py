@@ -23,6 +23,7 @@ from pegbox.wire.registry import operation
 if TYPE_CHECKING:
     from types_boto3_sagemaker.type_defs import (
         CreateHyperParameterTuningJobRequestTypeDef,
+        DeleteHyperParameterTuningJobRequestTypeDef,
         DescribeHyperParameterTuningJobRequestTypeDef,
         ListHyperParameterTuningJobsRequestTypeDef,
         ListTrainingJobsForHyperParameterTuningJobRequestTypeDef,
@@ -111,6 +112,28 @@ def stop_hyper_parameter_tuning_job(request: StopHyperParameterTuningJobRequestT
     name = request["HyperParameterTuningJobName"]
     log.info("tuning job asked to stop", job=name, tuning_job=name)
     call.poke([stopped])
+
+
+@operation
+def delete_hyper_parameter_tuning_job(request: DeleteHyperParameterTuningJobRequestTypeDef, call: Call) -> None:
+    """Forget a tuning job that has ended; its training jobs and what they made stay."""
+    name = request["HyperParameterTuningJobName"]
+
+    def delete(tx: Transaction) -> bool:
+        try:
+            row = tx.get(call.account, call.region, Kind.TUNING_JOB, name)
+        except NotFound:
+            return False  # the model declares no error
+        if row.status not in tuning.TERMINAL:
+            raise ValidationException(
+                f"The request was rejected because the hyperparameter tuning job is in status {row.status}. "
+                "Only a job that is Completed, Failed or Stopped can be deleted."
+            )
+        tx.delete(row.id)
+        return True
+
+    if changing(call.store, delete):
+        log.info("tuning job deleted", job=name, tuning_job=name)
 
 
 @operation

@@ -114,9 +114,11 @@ def _rows(patient: Patient) -> Iterator[Finding]:
                 message="it has not ended, and no server would ever look at it",
                 repair=partial(_mark_due, patient, row),
             )
-        if row.parent_id is not None and row.parent_id not in known:
-            known.update({row.parent_id} if faults.exists(engine, row.parent_id) else ())
-        if row.parent_id is not None and row.parent_id not in known:
+        if row.parent_id is None or row.ended_at is not None:
+            continue  # a tuning job may be deleted when it has ended
+        if row.parent_id not in known and faults.exists(engine, row.parent_id):
+            known.add(row.parent_id)
+        if row.parent_id not in known:
             yield Finding(
                 kind="parent-missing",
                 about=f"{row.kind} {row.name}",

@@ -7,6 +7,7 @@ server does it again.
 from __future__ import annotations
 
 import errno
+import io
 import os
 import posixpath
 import tarfile
@@ -14,6 +15,7 @@ import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from stat import S_ISDIR, S_ISLNK, S_ISREG
 from typing import Any, BinaryIO
@@ -21,7 +23,7 @@ from typing import Any, BinaryIO
 from pegbox.domain.training_request import artifacts
 from pegbox.engine.channels import folder
 from pegbox.engine.faults import ClientFault
-from pegbox.engine.staging import Kept, Stamp, checkpoint_path, hosts, keep, kept, stamp, tree
+from pegbox.engine.staging import Kept, Stamp, checkpoint_path, hosts, keep, kept, stamp
 from pegbox.objects.base import Location, NoSuchObject, ObjectStore, at_any_time
 from pegbox.objects.locations import parse
 
@@ -36,7 +38,7 @@ def store_model(
     objects: ObjectStore, account: str, document: Mapping[str, Any], directory: Path, *, empty: bool
 ) -> None:
     """Store /opt/ml/model of all instances under S3ModelArtifacts; with `empty` also when there is nothing in it."""
-    folders = [_Folder(directory, tree(directory, host) / "model") for host in hosts(document)]
+    folders = [_Folder(directory, (host, "ml", "model")) for host in hosts(document)]
     files = _merged(folders)
     if files or empty:
         _store(objects, account, artifacts(document), files, _links(folders, files), directory)
@@ -44,7 +46,7 @@ def store_model(
 
 def store_data(objects: ObjectStore, account: str, document: Mapping[str, Any], directory: Path) -> None:
     """Store /opt/ml/output/data of all instances, if there is anything in it."""
-    folders = [_Folder(directory, tree(directory, host) / "output" / "data") for host in hosts(document)]
+    folders = [_Folder(directory, (host, "ml", "output", "data")) for host in hosts(document)]
     files = _merged(folders)
     if files:
         base = artifacts(document).rsplit("/output/", 1)[0]
@@ -68,7 +70,10 @@ def store_checkpoints(
     config = document.get("CheckpointConfig")
     if not config:
         return
-    folders = {host: _Folder(directory, checkpoint_path(directory, host, config)) for host in hosts(document)}
+    folders = {
+        host: _Folder(directory, checkpoint_path(directory, host, config).relative_to(directory).parts)
+        for host in hosts(document)
+    }
     checkpoints = _Checkpoints(objects, account, folder(parse(config["S3Uri"])), directory, folders, confirm)
     found = {host: dict(below.files()) for host, below in folders.items()}
     checkpoints.upload(found)
@@ -76,7 +81,7 @@ def store_checkpoints(
     _check_names(set().union(*found.values()))
 
 
-_STORED = ("model", "output/data")
+_STORED = (("model",), ("output", "data"))
 
 
 def are_small(document: Mapping[str, Any], directory: Path) -> bool:
@@ -84,7 +89,7 @@ def are_small(document: Mapping[str, Any], directory: Path) -> bool:
     if document.get("CheckpointConfig"):
         return False
     left = SMALL
-    folders = (_Folder(directory, tree(directory, host) / name) for host in hosts(document) for name in _STORED)
+    folders = (_Folder(directory, (host, "ml", *names)) for host in hosts(document) for names in _STORED)
     try:
         for _, (_, size) in (each for folder in folders for each in folder.files()):
             left -= size + FILE_COST
@@ -104,7 +109,7 @@ class _Folder:
     """
 
     directory: Path
-    path: Path
+    parts: tuple[str, ...]  #: names of the folders that lead to it
 
     def files(self) -> Iterator[tuple[str, Stamp]]:
         """Name and stamp of all files.  Raises ClientFault for a folder that cannot be read."""
@@ -165,14 +170,14 @@ class _Folder:
     def _open(self, name: str) -> int | None:
         """A descriptor of a file or, without a name or with a slash behind it, of a folder; None when it is none."""
         kind = 0 if name and not name.endswith("/") else os.O_DIRECTORY
-        *above, last = [*self.path.relative_to(self.directory).parts, *filter(None, name.split("/"))]
+        *above, last = [*self.parts, *filter(None, name.split("/"))]
         fd = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             for part in above:
                 fd = _step(fd, part, os.O_DIRECTORY)
             return _step(fd, last, kind)
         except PermissionError as error:
-            what = _printable(f"{self.path.name}/{name}")
+            what = _printable(f"{self.parts[-1]}/{name}")
             raise ClientFault(f"The output [{what}] can't be read: {error.strerror}.") from None
         except OSError as error:
             if error.errno in _ABSENT:
@@ -277,6 +282,9 @@ def _store(
         for name, file in _opened(files):
             _put(objects, account, _under(location, name), file)
         return
+    if not files and not links:  # a model that is none, of a program that saves nothing
+        _put(objects, account, location, io.BytesIO(_empty_archive()))
+        return
     with tempfile.TemporaryFile(dir=scratch) as packed:  # without a name: nobody else's, and gone after a crash
         with tarfile.open(fileobj=packed, mode="w:gz", compresslevel=6) as archive:
             for name, file in _opened(files):
@@ -286,6 +294,14 @@ def _store(
                 archive.addfile(_link(name, target))
         packed.seek(0)
         _put(objects, account, location, packed)
+
+
+@cache
+def _empty_archive() -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz"):
+        pass
+    return packed.getvalue()
 
 
 def _links(folders: Sequence[_Folder], files: Collection[str]) -> dict[str, str]:

@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from pegbox.store import schema
 from pegbox.store.base import Kind, Resource
-from pegbox.store.prepared import Prepared, one_of
+from pegbox.store.prepared import Prepared, made_once, one_of
 from pegbox.store.rows import to_resource
 from pegbox.store.transaction import alone, clock
 
@@ -102,12 +102,12 @@ class Claims:
 
     def anything(self, connection: Connection, asked: Asked) -> bool:
         """Whether there is due work; a look that needs no write lock, so an idle server leaves the database alone."""
-        given = asked.given()
+        given = made_once(connection, asked.given())
         return any(found.first(connection, given) is not None for found in self._any.values())
 
     def take(self, connection: Connection, asked: Asked) -> Sequence[Resource]:
         """Due work and `only`; then jobs that wait for a slot, by age, as long as the host has slots."""
-        given, named = asked.given(), bool(asked.only)
+        given, named = made_once(connection, asked.given()), bool(asked.only)
         taken: list[Resource] = []
         for kind, limit in ((Kind.TUNING_JOB, asked.tuning_limit), (Kind.TRAINING_JOB, asked.limit)):
             if limit > 0:

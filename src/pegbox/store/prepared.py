@@ -29,6 +29,13 @@ def one_of(column: Column[Any], name: str, dialect: str) -> ColumnElement[bool]:
     return column == any_(bindparam(name, type_=ARRAY(column.type)))
 
 
+def made_once(connection: Connection, given: Given) -> dict[str, Any]:
+    """Parameters for several statements: lists are brought into the driver's form once."""
+    if connection.dialect.name != "sqlite":
+        return dict(given)
+    return {name: json.dumps(value) if isinstance(value, list) else value for name, value in given.items()}
+
+
 class Prepared:
     """A statement; its parameters have always the same names.  Several threads may use it."""
 

@@ -75,8 +75,10 @@ def _caller() -> str:
     frame: FrameType | None = sys._getframe(2)
     while frame is not None:
         module = str(frame.f_globals.get("__name__", ""))
-        if module.startswith(_NAMING) and module != _OBSERVER and not (names and module == _LOOP):
-            names.insert(0, frame.f_code.co_name)
+        name = frame.f_code.co_name
+        is_named = module.startswith(_NAMING) and not name.startswith("<")  # a comprehension is no frame from 3.12 on
+        if is_named and module != _OBSERVER and not (names and module == _LOOP):
+            names.insert(0, name)
         frame = frame.f_back
     return f" in {'/'.join(names).removeprefix('run/')}" if names else ""
 

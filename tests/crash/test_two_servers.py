@@ -39,7 +39,7 @@ SETTINGS = {**QUICK, "PEGBOX_SILENCE": "4", "PEGBOX_LEASE": "1.5"}
 
 #: where a server can be when it goes to sleep
 PLACES = (
-    "after proposal in _propose",
+    "after proposal in _go_on/_propose/_propose_for/_ask",
     "before checkpoints.json in _stage/stage/keep",
     "before runner spawn in _watch/_start",
     "before database commit in _pack/_end",

@@ -39,7 +39,7 @@ def an_attempt(directory: Path, script: str = "", **changes: Any) -> Attempt:
         "job_name": "training-job",
         "job_arn": "arn:aws:sagemaker:us-east-1:123456789012:training-job/training-job",
         "region": "us-east-1",
-        "program": Program(argv=(sys.executable, "-S", "-c", script)),
+        "program": Program(argv=(sys.executable, "-S", "-c", script, mark_of(directory))),
         "hyperparameters": {},
         "environment": {},
         "channels": {},
@@ -352,8 +352,12 @@ time.sleep(99)
         executor.stop(namesake)
         assert Watch(executor, namesake).until_over().phase is Phase.EXITED
 
-    def test_no_grandchild_survives(self, executor: Executor, directory: Path) -> None:
-        seen, points = self.run(executor, an_attempt(directory, _LEAVE_A_GRANDCHILD))
+    @pytest.mark.parametrize("way", ["as it is", "without environment"])
+    def test_no_grandchild_survives(self, executor: Executor, directory: Path, way: str) -> None:
+        script = _LEAVE_A_GRANDCHILD
+        if way == "without environment":  # known by its argument alone
+            script = script.replace("time.sleep(99)", _SLEEP_BARE)
+        seen, points = self.run(executor, an_attempt(directory, script))
         assert seen.exit is not None
         assert dict(seen.exit.codes) == {"algo-1": 0}
         assert len(points) == 2
@@ -500,6 +504,8 @@ out.write(b"y" * 70000 + b"loss=5;\n" + b"loss=nan; loss=1_0; loss= 6 ;" + b"x" 
         assert values(points, "ok") == [1.0, 2.0]
         assert b"warning: metric 'evil' is disabled" in log_of(directory)
 
+
+_SLEEP_BARE = 'os.execve("/bin/sh", ["sh", "-c", "sleep 99; :", sys.argv[1]], {})'
 
 _LEAVE_A_GRANDCHILD = """
 import os, sys, time

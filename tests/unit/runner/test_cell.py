@@ -16,31 +16,35 @@ import pytest
 from pegbox.executors import directory as files
 from pegbox.executors.base import Cause, Phase, Program
 from pegbox.executors.subprocess import SubprocessExecutor
-from pegbox.testing.executor_suite import Watch, an_attempt, is_running, log_of, processes_of, wait_for
+from pegbox.testing.executor_suite import Watch, an_attempt, is_running, log_of, mark_of, processes_of, wait_for
 from places import INHERITED, Place
 
 pytestmark = pytest.mark.usefixtures("possible")
 
-LEAVE_A_DAEMON = "setsid sh -c '(trap \"\" TERM HUP; exec sleep 987) >/dev/null 2>&1 & echo loss=1' >/dev/null; "
+#: A process of another session that ignores signals and is known by its argument alone.
+LEAVE_A_DAEMON = (
+    'setsid env -i PATH=$PATH sh -c \'(trap "" TERM HUP; exec sh -c "sleep 987; :" {mark})'
+    " >/dev/null 2>&1 & echo loss=1' >/dev/null; "
+)
 
 
 def test_nothing_survives_the_end_of_a_program(place: Place) -> None:
-    ended, _ = place.run(LEAVE_A_DAEMON + "exit 3")
+    directory = place.folder / "home/attempts/1/1"
+    ended, _ = place.run(LEAVE_A_DAEMON.format(mark=mark_of(directory)) + "exit 3")
     assert (ended.cause, dict(ended.codes)) == (Cause.EXIT, {"algo-1": 3})
-    assert processes_of(place.folder / "home/attempts/1/1") == set()
+    assert processes_of(directory) == set()
 
 
 def test_nothing_survives_the_end_of_a_runner(tmp_path: Path) -> None:
     directory = tmp_path / "attempt"
     executor = SubprocessExecutor(zygote=False)
-    executor.start(
-        an_attempt(directory, program=Program(argv=("/bin/sh", "-c", LEAVE_A_DAEMON + "echo 'loss=1;'; sleep 988")))
-    )
+    script = LEAVE_A_DAEMON.format(mark=mark_of(directory)) + "echo 'loss=1;'; sleep 988"
+    executor.start(an_attempt(directory, program=Program(argv=("/bin/sh", "-c", script))))
     watch = Watch(executor, directory)
     watch.until_value(1.0)
     record = json.loads((directory / "runner.json").read_text())
+    wait_for(lambda: len(processes_of(directory)) == 3)
     living = processes_of(directory)
-    assert len(living) == 3
     os.kill(record["pid"], 9)
     wait_for(lambda: not any(map(is_running, [*living, record["hosts"]["algo-1"]])))
     assert watch.until_over().phase is Phase.LOST

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tarfile
 import textwrap
+import threading
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,6 +28,9 @@ from running import RunningServer, clean_environment, wait_for
 ROLE = "arn:aws:iam::000000000000:role/tuning"
 XGBOOST = "811284229777.dkr.ecr.us-east-1.amazonaws.com/xgboost:latest"
 LOSS = {"Name": "loss", "Regex": r"loss=(\S+);"}
+
+
+_alone = threading.Lock()  #: the runner puts a command's environment into that of this process
 
 
 def new_name(stem: str = "job") -> str:
@@ -81,9 +85,10 @@ def channel(name: str, uri: str, **source: Any) -> dict[str, Any]:
 
 def pegbox(server: RunningServer, *arguments: str) -> str:
     """Run a command of the command line on the server's home; returns what it prints."""
-    result = CliRunner().invoke(
-        app, [*arguments, "--home", str(server.home)], env=dict(server.environment), catch_exceptions=False
-    )
+    with _alone:
+        result = CliRunner().invoke(
+            app, [*arguments, "--home", str(server.home)], env=dict(server.environment), catch_exceptions=False
+        )
     assert result.exit_code == 0, result.output
     return result.output
 

@@ -52,7 +52,7 @@ from pegbox.observe.prometheus import CONTENT_TYPE, Living, Metrics, Sources, St
 from pegbox.operations import identity, training_jobs, tuning_jobs
 from pegbox.operations.call import Call
 from pegbox.settings import RESTORING, Settings, SettingsError, is_loopback
-from pegbox.store import place
+from pegbox.store import examine, place
 from pegbox.store.base import Full, Kind, Unavailable
 from pegbox.store.census import Counted
 from pegbox.store.sql import SqlStore
@@ -134,19 +134,24 @@ class Server:
 
 def open_home(settings: Settings) -> None:
     """Make the home directory, for its owner only.  Raises SettingsError for one that is half restored."""
-    if (settings.home / RESTORING).exists():
-        raise SettingsError(f"a restore into {settings.home} was not finished: run pegbox restore again")
+    check_restored(settings)
     for folder in (settings.home, settings.home / "run"):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 
-def open_store(settings: Settings, patience: float = 0.0) -> SqlStore:
+def check_restored(settings: Settings) -> None:
+    """Raise SettingsError for a home that is half restored."""
+    if (settings.home / RESTORING).exists():
+        raise SettingsError(f"a restore into {settings.home} was not finished: run pegbox restore again")
+
+
+def open_store(settings: Settings, patience: float = 0.0, *, make: bool = True) -> SqlStore:
     """The database, brought to the present schema.  One on a server of its own is waited for so many seconds.
 
-    Raises SettingsError for one that the home has lost.
+    Raises SettingsError for one that the home has lost, and unless it may `make` one, for one that is not there yet.
     """
-    open_home(settings)
-    store = _patiently(settings, time.monotonic() + patience)
+    open_home(settings) if make else check_restored(settings)
+    store = _patiently(settings, time.monotonic() + patience, make)
     for file in store.files():
         with suppress(OSError):  # most are not there, and some may be another user's
             file.chmod(0o600)
@@ -159,12 +164,24 @@ def check_database(settings: Settings, store: SqlStore) -> None:
         raise SettingsError(lost)
 
 
-def _patiently(settings: Settings, deadline: float) -> SqlStore:
+def check_made(settings: Settings, store: SqlStore) -> None:
+    """Raise SettingsError if there is no database to look into: the home may be another than was meant."""
+    if settings.sqlite_at_home and place.is_missing(store.engine):
+        raise SettingsError(
+            f"{settings.home} is no home of a server: --home or PEGBOX_HOME names one, and pegbox serve makes one"
+        )
+    if place.is_missing(store.engine) or examine.revision(store.engine) is None:
+        raise SettingsError("the database has no tables: see the setting database_url; pegbox serve makes them")
+
+
+def _patiently(settings: Settings, deadline: float, make: bool) -> SqlStore:
     pause = FIRST_LOOK_SECONDS
     while True:
         store = SqlStore(settings.database, migrate=False, hasty=True)
         try:
             check_database(settings, store)
+            if not make:
+                check_made(settings, store)
             store.upgrade()
             return store
         except BaseException as error:

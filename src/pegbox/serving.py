@@ -18,7 +18,7 @@ import structlog
 import uvicorn
 
 from pegbox.announcement import address, announced, url_of
-from pegbox.app import Server, compose, open_store
+from pegbox.app import Server, compose, open_home, open_store
 from pegbox.engine import homes
 from pegbox.executors.base import NotNow
 from pegbox.idleness import Idleness
@@ -98,7 +98,8 @@ def client_environment(settings: Settings) -> dict[str, str]:
     """The variables that make AWS clients talk to this home's server, or to the one that the settings describe."""
     import time
 
-    store = open_store(settings)
+    store = open_store(settings, make=False)
+    open_home(settings)  # whose database may lie elsewhere
     key = KeyRing(store.keys, settings, time.time).first()
     store.close()
     return {

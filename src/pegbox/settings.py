@@ -148,6 +148,11 @@ def is_loopback(address: str) -> bool:
     return (mapped or found).is_loopback
 
 
+def is_account(text: str) -> bool:
+    """Whether it can be the number of an account."""
+    return re.fullmatch(r"[0-9]{12}", text) is not None
+
+
 def load(given: Mapping[str, Any] | None = None, environment: Mapping[str, str] | None = None) -> Settings:
     """The settings from command line (`given`; None values are absent), environment and file.  Raises SettingsError."""
     environment = os.environ if environment is None else environment
@@ -220,7 +225,7 @@ def _faults(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "auth", f"auth off is for loopback only, and host is {settings.host}: use --auth on"
     if not 0 <= settings.port <= 65535:
         yield "port", f"port: {settings.port} is no port; give 0 to 65535"
-    if not (len(settings.account_id) == 12 and settings.account_id.isascii() and settings.account_id.isdigit()):
+    if not is_account(settings.account_id):
         yield "account_id", f"account_id: {settings.account_id!r} is not twelve digits"
     if settings.log_level.lower() not in LOG_LEVELS:
         yield "log_level", f"log_level: {settings.log_level!r} is none of {', '.join(LOG_LEVELS)}"
@@ -274,6 +279,8 @@ def _unusable(settings: Settings) -> Iterator[tuple[str, str]]:
     if settings.database_url and dialect not in DATABASES:
         # Its value is not told: it may hold a password.
         yield "database_url", "database_url: is no URL that begins with sqlite:/// or postgresql+psycopg://"
+    if dialect == "postgresql" and _authority(settings.database_url).count("@") > 1:
+        yield "database_url", "database_url: a @ in a user's name or a password has to be written as %40"
     if settings.s3_endpoint and not _is_address(settings.s3_endpoint):
         yield (
             "s3_endpoint",
@@ -285,6 +292,11 @@ def _unusable(settings: Settings) -> Iterator[tuple[str, str]]:
     relative = "/" in settings.python and not settings.python.startswith("/")  # programs start in other folders
     if settings.python and (relative or shutil.which(settings.python) is None):
         yield "python", f"python: {settings.python!r} is no program; give the absolute path of an interpreter"
+
+
+def _authority(url: str) -> str:
+    """What stands between // and the path: user, password, host and port."""
+    return re.split(r"[/?#]", url.partition("://")[2], maxsplit=1)[0]
 
 
 def _is_address(text: str) -> bool:

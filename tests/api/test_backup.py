@@ -6,9 +6,13 @@ import hashlib
 import json
 import os
 import shutil
+import sqlite3
+import subprocess
+import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -226,12 +230,14 @@ def test_a_home_is_restored_where_nothing_else_is_said(backed_up: Path, tmp_path
     assert stored(home) == b"content"
 
 
-@pytest.mark.parametrize("damage", ["changed", "missing", "manifest", "incomplete"])
+@pytest.mark.parametrize("damage", ["changed", "missing", "manifest", "incomplete", "settings"])
 def test_a_damaged_backup_is_refused_before_anything_is_written(backed_up: Path, tmp_path: Path, damage: str) -> None:
     backup, home = tmp_path / "backup", tmp_path / "home"
     shutil.copytree(backed_up, backup)
     (content,) = [path for path in (backup / "objects" / "content").rglob("*") if path.is_file()]
     match damage:
+        case "settings":
+            (backup / "pegbox.toml").write_text("database_url = \x01")
         case "changed":
             content.write_bytes(b"CONTENT")
         case "missing":
@@ -337,8 +343,15 @@ def test_a_backup_that_was_interrupted_is_incomplete_and_goes_on(backed_up: Path
     home, into = tmp_path / "home", tmp_path / "backup"
     assert command("restore", str(backed_up), "--home", str(home))[0] == 0
     shutil.copytree(backed_up, into)
-    (into / MARK).touch()
     (into / "manifest.json").unlink()
+    (into / MARK).write_text("another-home")
+    code, said = command("backup", str(into), "--home", str(home))
+    assert (code, "an interrupted backup of another home" in said) == (1, True)
+    (into / MARK).write_text((home / "run" / "identity").read_text())
+    stale = [into / name for name in ("pegbox.toml", "attempts/77/1/algo-1.log", "database/old.jsonl")]
+    for path in stale:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("of what was there at the first try")
     (into / "database" / "resource.jsonl").write_text('{"id":')
     (into / "objects" / "content" / "ab").mkdir(exist_ok=True)
     (into / "objects" / "content" / "ab" / "abandoned").write_text("of an object that was removed since")
@@ -348,14 +361,60 @@ def test_a_backup_that_was_interrupted_is_incomplete_and_goes_on(backed_up: Path
     assert code == 0, said
     assert list((into / "objects" / "content" / "ab").iterdir()) == []
     assert not (into / MARK).exists()
+    assert not any(path.exists() for path in stale)
     assert command("restore", str(into), "--home", str(tmp_path / "other"))[0] == 0
     assert stored(tmp_path / "other") == b"content"
 
 
 def test_a_backup_does_not_go_where_something_is(backed_up: Path, tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
+    file = tmp_path / "file"
+    file.touch()
     home = tmp_path / "home"
     command("restore", str(backed_up), "--home", str(home))
-    for into, why in ((tmp_path, "not empty"), (backed_up, "a backup already"), (home / "backup", "in the home")):
+    for into, why in (
+        (tmp_path, "not empty"),
+        (backed_up, "a backup already"),
+        (home / "backup", "in the home"),
+        (file, "give a folder that you may write to"),
+        (file / "backup", "give a folder that you may write to"),
+    ):
         code, said = command("backup", str(into), "--home", str(home))
-        assert (code, why in said) == (1, True)
+        assert (code, why in said, "PEGBOX_HOME" in said) == (1, True, False)
+
+
+def test_a_backup_in_the_home_that_is_to_be_replaced_stays_where_it_is(backed_up: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    assert command("restore", str(backed_up), "--home", str(home))[0] == 0
+    shutil.copytree(backed_up, home / "backup")
+    code, said = command("restore", str(home / "backup"), "--home", str(home), "--overwrite")
+    assert (code, "move it somewhere else" in said) == (1, True)
+    assert stored(home) == b"content" and list(tmp_path.iterdir()) == [home]
+
+
+def test_a_damaged_index_is_not_backed_up(backed_up: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    assert command("restore", str(backed_up), "--home", str(home))[0] == 0
+    (home / "objects" / "index.db").write_bytes(b"no index" * 1000)
+    code, said = command("backup", str(tmp_path / "backup"), "--home", str(home))
+    assert (code, "index.db: file is not a database: pegbox doctor" in said) == (1, True)
+
+
+FULL = 'mount -t tmpfs -o size=200k none "$1" && shift && exec "$0" -m pegbox "$@"'
+
+
+@pytest.mark.parametrize("what", ["backup", "restore"])
+def test_a_full_disk_is_told_in_a_line(backed_up: Path, tmp_path: Path, what: str) -> None:
+    if shutil.which("unshare") is None or subprocess.run(["unshare", "-rm", "true"], stderr=-3).returncode:
+        pytest.skip("no namespaces here")
+    home, small = tmp_path / "home", tmp_path / "small"
+    small.mkdir()
+    assert command("restore", str(backed_up), "--home", str(home))[0] == 0
+    with closing(sqlite3.connect(home / "objects" / "index.db")) as index, index:
+        index.execute("create table padding as select zeroblob(300000) as zeros")
+    if what == "restore":
+        assert command("backup", str(tmp_path / "large"), "--home", str(home))[0] == 0
+    given = {"backup": (str(small / "b"), str(home)), "restore": (str(tmp_path / "large"), str(small / "h"))}[what]
+    program = ["unshare", "-rm", "sh", "-c", FULL, sys.executable, str(small), what, given[0], "--home", given[1]]
+    done = subprocess.run(program, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1, done.stderr
+    assert done.stderr.startswith(f"pegbox: {small}") and "make room" in done.stderr

@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
+from typer.testing import CliRunner
 
 from jobs import (
     archive,
@@ -21,6 +22,7 @@ from jobs import (
     tuning_ended,
     tuning_request,
 )
+from pegbox.cli.main import app
 from running import RunningServer
 
 
@@ -107,7 +109,12 @@ def test_credentials_outlive_a_command_that_looks_into_another_database(
 ) -> None:
     server = start_server()
     before = (server.home / "credentials").read_text()
-    done = command(server, f"PEGBOX_DATABASE_URL=sqlite:///{tmp_path}/other.db pegbox env", tmp_path)
+    other = f"PEGBOX_DATABASE_URL=sqlite:///{tmp_path}/other.db"
+    done = command(server, f"{other} pegbox env", tmp_path)
+    assert (done.returncode, "has no tables" in done.stderr) == (1, True)
+    assert (server.home / "credentials").read_text() == before
+    assert command(server, f"{other} pegbox migrate", tmp_path).returncode == 0
+    done = command(server, f"{other} pegbox env", tmp_path)
     assert done.returncode == 0
     assert (server.home / "credentials").read_text() != before
     assert (server.home / "credentials.before").read_text() == before
@@ -120,7 +127,11 @@ WRONG = {
     'pegbox image add x --command "a \'b"': (2, "No closing quotation"),
     "pegbox image remove nobody": (1, "There is no image nobody"),
     "pegbox keys remove nobody": (1, "There is no access key nobody"),
-    "pegbox keys add --account 12": (1, "is not twelve digits"),
+    "pegbox keys add --account 12": (2, "--account: '12' is not twelve digits"),
+    "pegbox image add x --command ' '": (2, "give --command, or --python"),
+    "pegbox image add x --command ' ' --python python": (2, "give --command, or --python"),
+    "pegbox image add '' --command true": (2, "'' is no TrainingImage"),
+    "pegbox image add 'a\nb' --command true": (2, "is no TrainingImage"),
     "PEGBOX_SLOTS=0 pegbox serve": (1, "slots: 0 leaves no room"),
     "PEGBOX_SLOTS=many pegbox env": (1, "PEGBOX_SLOTS: 'many' is not usable; expected a whole number"),
     "pegbox serve --auth off --host 0.0.0.0": (1, "auth off is for loopback only"),
@@ -169,8 +180,22 @@ def test_env_says_when_no_server_is_running(start_server: Callable[..., RunningS
     done = shell(own, 'eval "$(pegbox env)" && echo "$AWS_ENDPOINT_URL"', tmp_path)
     assert (done.returncode, done.stdout) == (0, "http://127.0.0.1:8420\n")
     assert done.stderr == f"# no server is running on the home {own.home}; start one with: pegbox serve\n"
+    own.home.rename(tmp_path / "a b")
     done = command(own, f"pegbox env --home '{tmp_path}/a b'", tmp_path)
     assert done.stderr.endswith(f"start one with: pegbox serve --home '{tmp_path}/a b'\n")
+
+
+def test_who_only_reads_makes_no_home(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for home in (tmp_path / "typo" / "home", tmp_path / "empty"):
+        for words in ("env", "keys list", "keys remove X", "image list", "image remove x"):
+            result = CliRunner().invoke(app, [*words.split(), "--home", str(home)])
+            assert (result.exit_code, result.stdout) == (1, "")
+            assert f"{home} is no home of a server" in str(result.exception)
+    url = f"sqlite:///{tmp_path / 'other.db'}"
+    result = CliRunner().invoke(app, ["keys", "list", "--home", str(home)], env={"PEGBOX_DATABASE_URL": url})
+    assert "the database has no tables" in str(result.exception)
+    assert [path.name for path in tmp_path.rglob("*")] == ["empty"]
 
 
 def endpoint(server: RunningServer, folder: Path) -> str:

@@ -13,6 +13,7 @@ import pytest
 
 from pegbox.app import operation_table
 from pegbox.settings import Settings
+from pegbox.store.upgrade import HEAD
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"
@@ -71,6 +72,11 @@ def test_generated_tables_are_up_to_date(name: str) -> None:
     page = (REFERENCE / name).read_text()
     assert page.count(GENERATE.BEGIN) == page.count(GENERATE.END) == 1
     assert page == GENERATE.filled(page, GENERATE.PAGES[name]()), "run docs/reference/generate.py"
+
+
+def test_the_schema_that_is_shown_is_the_present_one() -> None:
+    page = (ROOT / "docs" / "how-to" / "postgresql.md").read_text()
+    assert re.findall(r"^The database is at schema (\d+)\.$", page, re.MULTILINE) == [HEAD]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)

@@ -145,6 +145,7 @@ NONSENSE = [
     ("log_level", "loud"),
     *[("region", region) for region in ("EU", "eu west", "../..", "eu_west_1")],
     *[("database_url", url) for url in ("foo", "mysql://me@here/pegbox", "/var/pegbox.db")],
+    *[("database_url", f"postgresql+psycopg://{user}@here/pegbox") for user in ("me:my@word", "m@e")],
     *[("s3_endpoint", url) for url in ("minio:9000", "ftp://minio", "http://", "http://minio:port", "http://[")],
     *[("file_roots", roots) for roots in ("data", "/data:more", "~/data")],
     *[("python", path) for path in ("/nonexistent/python", "/etc/passwd", "/usr", "bin/python", "no-such-python")],
@@ -183,6 +184,10 @@ def test_the_password_in_a_wrong_database_url_is_not_told(tmp_path: Path) -> Non
     with pytest.raises(SettingsError, match=r"^database_url: ") as error:
         load({"home": tmp_path}, {"PEGBOX_DATABASE_URL": "postgres://me:secret@here/pegbox"})
     assert "secret" not in str(error.value)
+    with pytest.raises(SettingsError, match=r"%40 \(from PEGBOX_DATABASE_URL\)$") as error:
+        load({"home": tmp_path}, {"PEGBOX_DATABASE_URL": "postgresql://me:my@secret@here/pegbox?application_name=a@b"})
+    assert "secret" not in str(error.value)
+    load({"home": tmp_path}, {"PEGBOX_DATABASE_URL": "postgresql://me:my%40word@here/pegbox?application_name=a@b"})
 
 
 def test_variables_that_are_no_settings_are_named() -> None:

@@ -42,7 +42,9 @@ def restore(
     database_url: Annotated[
         str | None,
         typer.Option(
-            help="SQLAlchemy URL of an empty database.", show_default="as the backup's settings say, else SQLite"
+            help="SQLAlchemy URL of an empty database. Others on the machine see command lines: "
+            "leave a password to PGPASSFILE.",
+            show_default="as the backup's settings say, else SQLite",
         ),
     ] = None,
     overwrite: Annotated[

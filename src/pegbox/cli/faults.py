@@ -6,10 +6,11 @@ import errno
 from collections.abc import Iterator
 from types import TracebackType
 
-#: of files: the home, or something in it, is not there, not ours or full
+FULL = {errno.EDQUOT, errno.ENOSPC}
+#: of files: the home, or something in it, is not there or not ours
 OF_FILES = {
-    errno.EACCES, errno.EDQUOT, errno.EEXIST, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOENT,
-    errno.ENOSPC, errno.ENOTDIR, errno.EPERM, errno.EROFS,
+    errno.EACCES, errno.EEXIST, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOENT, errno.ENOTDIR,
+    errno.EPERM, errno.EROFS,
 }  # fmt: skip
 OF_URLS = {"ArgumentError", "NoSuchModuleError"}
 OF_DATABASES = {"DatabaseError", "InterfaceError", "OperationalError", "TimeoutError"}
@@ -29,6 +30,8 @@ def told(error: Exception) -> str | None:
         return _line(error)
     if type(error).__module__.startswith(OF_CLIENTS):
         return _of_clients(error)
+    if isinstance(error, OSError) and error.errno in FULL:
+        return f"{error.filename or 'the disk of the home'}: {error.strerror}; make room on it"
     if isinstance(error, OSError) and error.errno in OF_FILES and error.filename is not None:
         return f"{error.filename}: {error.strerror}; --home or PEGBOX_HOME names a directory that you may write to"
     return _of_database(error)
@@ -61,6 +64,8 @@ def _of_database(error: Exception) -> str | None:
             f"{_line(error)}; database_url needs this driver: pip install 'pegbox[postgres]', postgresql+psycopg://..."
         )
     cause = getattr(error, "orig", None) or error
+    if name == "Full":
+        return f"the database does not work: {_line(cause)}; make room on its disk"
     ours = "Unavailable" in {each.__name__ for each in type(error).__mro__} or (
         type(error).__module__ == "sqlalchemy.exc" and name in OF_DATABASES
     )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pegbox.store.base import Image
 
 READ_ONLY = ":ro"
+LONGEST_NAME = 255  #: characters (SageMaker API reference, AlgorithmSpecification: TrainingImage)
 
 app = typer.Typer(no_args_is_help=True, help="What a training image name means on a machine without containers.")
 
@@ -53,13 +54,16 @@ def add(
     """
     from pegbox.store.base import Image
 
-    if not command and not python:
+    words = _words("--command", command or "")
+    if not words and (command or not python):
         raise typer.BadParameter("give --command, or --python for an image that runs the scripts of its jobs")
+    if not 1 <= len(name) <= LONGEST_NAME or not name.isprintable():
+        raise typer.BadParameter(f"{name[:300]!r} is no TrainingImage: give 1 to {LONGEST_NAME} printable characters")
     if arguments and not command:
         raise typer.BadParameter("--arguments follow a --command: scripts of jobs get all hyperparameters anyway")
     image = Image(
         name=name,
-        command=_words("--command", command or ""),
+        command=words,
         arguments=_words("--arguments", arguments or ""),
         workdir=str((workdir or Path.cwd()).resolve()),
         environment=dict(_pair(item) for item in env or []),
@@ -87,7 +91,7 @@ def list_images(home: Home = None) -> None:
     """List the registered images."""
     from pegbox.app import open_store
 
-    store = open_store(load({"home": home}))
+    store = open_store(load({"home": home}), make=False)
     for image in store.images.all():
         runs = shlex.join([*image.command, *image.arguments]) or "the job's own script"
         typer.echo(f"{image.name}  runs  {runs}  in {image.workdir}{''.join(_rest(image))}")
@@ -99,7 +103,7 @@ def remove(name: Annotated[str, typer.Argument(help="The image's name.")], home:
     """Forget an image."""
     from pegbox.app import open_store
 
-    store = open_store(load({"home": home}))
+    store = open_store(load({"home": home}), make=False)
     removed = store.images.remove(name)
     store.close()
     if not removed:

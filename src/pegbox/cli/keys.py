@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pegbox.cli.options import Home
-from pegbox.settings import load
+from pegbox.settings import is_account, load
 
 app = typer.Typer(no_args_is_help=True, help="Access keys: who may call, and for which account.")
 
@@ -25,8 +25,10 @@ def add(
     from pegbox.app import open_store
     from pegbox.keys import new_key
 
-    settings = load({"home": home, "account_id": account})
-    key = new_key(settings.account_id, description, time.time())
+    if account is not None and not is_account(account):
+        raise typer.BadParameter(f"--account: {account!r} is not twelve digits")
+    settings = load({"home": home})
+    key = new_key(account or settings.account_id, description, time.time())
     store = open_store(settings)
     store.keys.add(key)
     store.close()
@@ -38,7 +40,7 @@ def list_keys(home: Home = None) -> None:
     """List the keys, without their secrets."""
     from pegbox.app import open_store
 
-    store = open_store(load({"home": home}))
+    store = open_store(load({"home": home}), make=False)
     for key in store.keys.all():
         made = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(key.created_at))
         typer.echo(f"{key.id}  {key.account}  {made}  {key.description}".rstrip())
@@ -50,7 +52,7 @@ def remove(key_id: Annotated[str, typer.Argument(help="The access key id.")], ho
     """Remove a key; requests signed with it are refused within seconds."""
     from pegbox.app import open_store
 
-    store = open_store(load({"home": home}))
+    store = open_store(load({"home": home}), make=False)
     removed = store.keys.remove(key_id)
     store.close()
     if not removed:

@@ -73,13 +73,17 @@ def _bytes_of(path: Path) -> bytes:
 def _read_definitions(path: Path) -> list[Finding]:
     try:
         document = json.loads(_bytes_of(path))
+        listed = document if isinstance(document, list) else [each for found in _lists(document) for each in found]
     except ValueError as error:
         raise typer.BadParameter(f"{path} is not JSON: {error}") from None
-    listed = document if isinstance(document, list) else [each for found in _lists(document) for each in found]
+    except RecursionError:
+        raise typer.BadParameter(f"{path} is nested too deeply") from None
     try:
         findings = [Finding(each["Name"], each["Regex"]) for each in listed]
     except (TypeError, KeyError):
         raise typer.BadParameter("each metric definition needs a Name and a Regex") from None
+    if not all(isinstance(text, str) for each in findings for text in (each.name, each.expression)):
+        raise typer.BadParameter("each metric definition needs a Name and a Regex that are strings")
     if not findings:
         raise typer.BadParameter(f"{path} has no metric definitions")
     return findings

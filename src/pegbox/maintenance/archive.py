@@ -18,6 +18,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,11 +27,26 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 STEP = 1 << 20
 SETTINGS_FILE, CREDENTIALS_FILE = "pegbox.toml", "credentials"
+FULL = {errno.ENOSPC, errno.EDQUOT}
 NO_LINKS = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.EACCES}
 
 
 class MaintenanceError(Exception):
     """It cannot be done; the message says why and what to do."""
+
+
+@contextmanager
+def blaming(folder: Path, what_to_do: str, written: Path) -> Iterator[None]:
+    """Raise MaintenanceError for trouble with what is in `folder`, and for a full disk of the folder `written`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL:
+            raise MaintenanceError(f"{written}: {error.strerror}: make room on its disk, then try again") from error
+        named = error.filename2 or error.filename
+        if named is None or not Path(os.fsdecode(named)).is_relative_to(folder):
+            raise
+        raise MaintenanceError(f"{os.fsdecode(named)}: {error.strerror}: {what_to_do}") from error
 
 
 @dataclass(frozen=True, slots=True)

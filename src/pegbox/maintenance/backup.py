@@ -7,11 +7,14 @@ has stored is there; logs last, which only grow.
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pegbox import __version__
+from pegbox.engine import homes
 from pegbox.maintenance import archive, losses
 from pegbox.maintenance.archive import Entry, MaintenanceError, Manifest
 from pegbox.maintenance.progress import Progress
@@ -38,16 +41,27 @@ class Done:
 
 
 def backup(settings: Settings, into: Path, clock: Callable[[], float], progress: Progress) -> Done:
-    """Write a backup to the folder `into`, which must be new, empty, or an interrupted backup.  MaintenanceError."""
+    """Write a backup to the folder `into`: a new or empty one, or an interrupted backup of this home.
+
+    Raises MaintenanceError.
+    """
+    with archive.blaming(into, "give a folder that you may write to", written=into):
+        return _backup(settings, into, clock, progress)
+
+
+def _backup(settings: Settings, into: Path, clock: Callable[[], float], progress: Progress) -> Done:
     _open(into, settings.home)
     made = clock()
     jobs, revision, rows = _database(settings, into / "database", progress)
-    missing = _objects(settings.home / "objects", into / "objects", progress)
+    written = {into / "database" / f"{table}.jsonl" for table in rows}
+    missing = _objects(settings.home / "objects", into / "objects", written, progress)
     for identity, ended in jobs.items():
-        _attempts(settings.home / "attempts" / str(identity), into / "attempts" / str(identity), ended)
+        written |= _attempts(settings.home / "attempts" / str(identity), into / "attempts" / str(identity), ended)
     for name in (archive.SETTINGS_FILE, archive.CREDENTIALS_FILE):
         if (settings.home / name).is_file():
             archive.copy(settings.home / name, into / name)
+            written.add(into / name)
+    _forget_others(into, written)
     manifest = Manifest(
         format=archive.FORMAT,
         pegbox=__version__,
@@ -58,8 +72,8 @@ def backup(settings: Settings, into: Path, clock: Callable[[], float], progress:
         files=dict(_entries(into, progress)),
     )
     archive.sync_all()
-    (into / MARK).unlink()
     manifest.write(into)
+    (into / MARK).unlink()
     return Done(manifest, missing)
 
 
@@ -74,7 +88,17 @@ def _open(into: Path, home: Path) -> None:
     if any(into.iterdir()) and not (into / MARK).exists():
         raise MaintenanceError(f"{into} is not empty: give another folder")
     into.chmod(0o700)
-    (into / MARK).touch()
+    ours = _identity(home)
+    if (into / MARK).exists() and (into / MARK).read_text() not in ("", ours):
+        raise MaintenanceError(f"{into} is an interrupted backup of another home: give another folder")
+    with archive.private(into / MARK) as mark:
+        mark.write(ours.encode())
+
+
+def _identity(home: Path) -> str:
+    """What distinguishes a home, before its first start as well."""
+    file = home / homes.IDENTITY
+    return file.read_text() if file.exists() else str(home)
 
 
 def _database(settings: Settings, into: Path, progress: Progress) -> tuple[dict[int, bool], str, dict[str, int]]:
@@ -105,12 +129,23 @@ def _database(settings: Settings, into: Path, progress: Progress) -> tuple[dict[
         store.close()
 
 
-def _objects(root: Path, into: Path, progress: Progress) -> list[str]:
+def _objects(root: Path, into: Path, written: set[Path], progress: Progress) -> list[str]:
+    """Returns what is missing.  Of what is written only the index is noted, which names all else."""
     if not is_there(root / "index.db"):
         if ContentFiles(root).is_made():
             raise MaintenanceError(lost(root / "index.db"))
         return []
     into.mkdir(exist_ok=True, mode=0o700)
+    written.add(into / "index.db")
+    try:
+        return _copy_objects(root, into, progress)
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+            raise MaintenanceError(f"{into}: {error}: make room on its disk, then try again") from error
+        raise MaintenanceError(f"{root / 'index.db'}: {error}: pegbox doctor says what is wrong with it") from error
+
+
+def _copy_objects(root: Path, into: Path, progress: Progress) -> list[str]:
     index = into / "index.db"
     index.unlink(missing_ok=True)
     index.touch(0o600)
@@ -121,37 +156,36 @@ def _objects(root: Path, into: Path, progress: Progress) -> list[str]:
         archive.link_or_copy(source, into / path)
         progress.step(size)
 
-    missing = snapshot.bring_contents(root, index, bring)
-    _forget_unnamed(index, into)
-    return missing
+    return snapshot.bring_contents(root, index, bring)
 
 
-def _forget_unnamed(index: Path, into: Path) -> None:
-    """An interrupted try may have brought contents of objects that are there no more."""
-    named = snapshot.names(index)
-    for path in archive.files_below(into / "content"):
-        if path.name not in named:
+def _forget_others(into: Path, written: set[Path]) -> None:
+    """Remove what an interrupted try has brought, and this one has not: it is there no more."""
+    index, content = into / "objects" / "index.db", into / "objects" / "content"
+    named = snapshot.names(index) if index in written else set()
+    for path in archive.files_below(into):
+        is_named = path.name in named if path.is_relative_to(content) else path in written
+        if path.name != MARK and not is_named:
             path.unlink()
 
 
-def _attempts(source: Path, into: Path, ended: bool) -> None:
+def _attempts(source: Path, into: Path, ended: bool) -> set[Path]:
+    """Returns what has been written."""
+    written = set()
     for attempt in sorted(source.glob("[0-9]*")):
         for pattern in (*KEPT, *(KEPT_OF_ENDED if ended else ())):
             for file in sorted(attempt.glob(pattern)):
                 if file.is_file() and not file.is_symlink():
-                    try:
+                    with suppress(FileNotFoundError):  # cleaned up meanwhile
                         archive.copy(file, into / attempt.name / file.name)
-                    except FileNotFoundError:
-                        continue  # cleaned up meanwhile
+                        written.add(into / attempt.name / file.name)
+    return written
 
 
 def _entries(folder: Path, progress: Progress) -> Iterator[tuple[str, Entry]]:
     progress.begin("digests")
     for path in archive.files_below(folder):
         if path.name == MARK:
-            continue
-        if path.name.startswith("."):
-            path.unlink()  # half of a file, of an interrupted try
             continue
         entry = archive.digest(path)
         progress.step(entry.size)

@@ -66,6 +66,21 @@ def restore(
     `overwrite` moves a home that is there aside and drops what the database holds, if `write_database_url` says that
     the database was chosen for this restore, or if it lies in the home, and if no server has used it of late.
     """
+    home = settings.home
+    if source.resolve().is_relative_to(home):
+        raise MaintenanceError(f"{source} is in the home that is to be filled: move it somewhere else first")
+    with archive.blaming(source, "see that you may read it", written=home):
+        return _restore(settings, source, identity, progress, write_database_url, overwrite)
+
+
+def _restore(
+    settings: Settings,
+    source: Path,
+    identity: Callable[[Path], str],
+    progress: Progress,
+    write_database_url: bool,
+    overwrite: bool,
+) -> Manifest:
     manifest = check(source, progress)
     home = settings.home
     _check_home(home, overwrite)
@@ -217,6 +232,9 @@ def _json(value: dict[str, Any]) -> str:
 
 
 def database_url_of(source: Path) -> str:
-    """The setting of that name in the backup's pegbox.toml; "" when there is none."""
+    """The setting of that name in the backup's pegbox.toml; "" when there is none.  Raises MaintenanceError."""
     file = source / archive.SETTINGS_FILE
-    return str(tomllib.loads(file.read_text(encoding="utf-8")).get("database_url", "")) if file.is_file() else ""
+    try:
+        return str(tomllib.loads(file.read_text(encoding="utf-8")).get("database_url", "")) if file.is_file() else ""
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
+        raise MaintenanceError(f"{file} is damaged: nothing was restored") from None

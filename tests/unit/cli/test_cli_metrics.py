@@ -24,7 +24,8 @@ DEFINITIONS = [
 
 
 def run(place: Path, definitions: Any, log: str | bytes, *options: str) -> Result:
-    (place / "definitions.json").write_text(json.dumps(definitions))
+    written = definitions if isinstance(definitions, bytes) else json.dumps(definitions).encode()
+    (place / "definitions.json").write_bytes(written)
     (place / "log").write_bytes(log if isinstance(log, bytes) else log.encode())
     return CliRunner().invoke(
         app, ["test", "--definitions", str(place / "definitions.json"), *options, str(place / "log")]
@@ -99,7 +100,15 @@ def test_plain_text_comes_out_of_a_pipe(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("definitions", "reason"),
-    [([], "no metric definitions"), ([{"Name": "x"}], "a Name and a Regex"), ({}, "no metric")],
+    [
+        ([], "no metric definitions"),
+        ([{"Name": "x"}], "a Name and a Regex"),
+        ({}, "no metric"),
+        ([{"Name": 1, "Regex": "2"}], "strings"),
+        ([{"Name": "x", "Regex": 2}], "strings"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b'{"a":' * 100_000, "nested too deeply"),
+    ],
 )
 def test_a_file_without_definitions_is_refused(tmp_path: Path, definitions: Any, reason: str) -> None:
     result = run(tmp_path, definitions, "")

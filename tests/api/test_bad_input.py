@@ -314,16 +314,15 @@ TUNING: dict[str, tuple[Change, str]] = {
         "must lie below /opt/ml",
     ),
     "unknown strategy": (lambda r: _config(r).update(Strategy="Guess"), "enum value set"),
+    "AutoParameters alone": (
+        lambda r: _config(r)["ParameterRanges"].update(AutoParameters=[{"Name": "a", "ValueHint": "1"}]),
+        "AutoParameters need Autotune",
+    ),
     "Hyperband's settings": (lambda r: _config(r).update(StrategyConfig=_BAND), "is for the Hyperband strategy"),
 }  # fmt: skip
 
 NOT_YET: dict[str, tuple[Change, str]] = {
     "warm start": (lambda r: r.update(WarmStartConfig=_WARM), "WarmStartConfig"),
-    "Autotune": (lambda r: r.update(Autotune={"Mode": "Enabled"}), "Autotune"),
-    "AutoParameters": (
-        lambda r: _config(r)["ParameterRanges"].update(AutoParameters=[{"Name": "a", "ValueHint": "1"}]),
-        "AutoParameters",
-    ),
     "Pipe mode": (lambda r: (_channel()(r), _algorithm(r, TrainingInputMode="Pipe")), "Pipe"),
     "Pipe mode of one channel": (_channel(InputMode="Pipe"), "Pipe"),
     "augmented manifest": (_source(S3DataType="AugmentedManifestFile"), "AugmentedManifestFile"),

@@ -267,12 +267,10 @@ def times_exp(base: float, exponent: float) -> float:
 
 
 def parse_ranges(document: Mapping[str, Any], static: Mapping[str, str]) -> Space:
-    """Read ParameterRanges of the API beside the definition's StaticHyperParameters.
+    """Read ParameterRanges of the API beside the definition's StaticHyperParameters; Autotune has read AutoParameters.
 
     Raises ValidationException, naming the hyperparameter, when the ranges break a rule of the guide.
     """
-    if document.get("AutoParameters"):
-        _refuse("AutoParameters need Autotune, which is not supported yet. Give explicit parameter ranges instead.")
     parameters = tuple(_parse_all(document))
     if not parameters:
         _refuse("ParameterRanges must contain at least one integer, continuous or categorical parameter range.")

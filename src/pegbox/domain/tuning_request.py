@@ -17,10 +17,7 @@ from pegbox.domain.searches import Search, searches_of
 
 LISTS = ("IntegerParameterRanges", "ContinuousParameterRanges", "CategoricalParameterRanges")
 
-_LATER = (
-    ("WarmStartConfig", "Warm start"),
-    ("Autotune", "Autotune"),
-)
+_LATER = (("WarmStartConfig", "Warm start"),)
 _OF_THE_LIST = ("TuningObjective", "HyperParameterRanges")  #: fields of a definition in the list form only
 _OF_THE_CONFIG = ("HyperParameterTuningJobObjective", "ParameterRanges")  #: of the single form only
 MOST_ENVIRONMENT = 48  #: variables, over all definitions
@@ -43,6 +40,8 @@ def check_forms(request: Mapping[str, Any]) -> None:
             refuse("HyperParameterTuningJobConfig needs a HyperParameterTuningJobObjective.")
     else:
         _check_list(config, several or [])
+    if not request.get("Autotune") and any(search.ranges.get("AutoParameters") for search in searches_of(request)):
+        refuse("AutoParameters need Autotune: set its Mode to Enabled, or give explicit parameter ranges instead.")
 
 
 def check(request: Mapping[str, Any]) -> Sequence[Space]:
@@ -84,6 +83,8 @@ def normalise(request: Mapping[str, Any], metrics: Sequence[Metrics]) -> dict[st
             "ResourceLimits": strategy_rules.limits(config, spaces),
         },
     }
+    if autotune := request.get("Autotune"):
+        normal["Autotune"] = autotune
     if request.get("TrainingJobDefinitions"):
         several = [
             {**job, "HyperParameterRanges": _all_lists(search.ranges)}

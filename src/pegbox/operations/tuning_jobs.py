@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 import structlog
 
 from pegbox.algorithms.base import Kind as RangeKind
-from pegbox.domain import tuning, tuning_request
+from pegbox.domain import autotune, tuning, tuning_request
 from pegbox.domain.ranges import Categorical, Integer, Space
 from pegbox.domain.searches import Search, searches_of
 from pegbox.domain.tuning import TuningJob
@@ -45,7 +45,7 @@ def create_hyper_parameter_tuning_job(
     request: CreateHyperParameterTuningJobRequestTypeDef, call: Call
 ) -> dict[str, str]:
     """Start a search for the best training job."""
-    document = cast(dict[str, Any], request)
+    document = _autotuned(cast(dict[str, Any], request), call)
     spaces = tuning_request.check(document)
     labels = tags.checked(document)
     metrics = [_checked(search, space, call) for search, space in zip(searches_of(document), spaces, strict=True)]
@@ -179,6 +179,24 @@ def _row(request: dict[str, Any], document: dict[str, Any], call: Call) -> Resou
         state=job.dump(),
         due_at=0.0,
     )
+
+
+def _autotuned(request: dict[str, Any], call: Call) -> dict[str, Any]:
+    """The request, with what Autotune chooses if it is on."""
+    if not request.get("Autotune"):
+        return request
+    tuning_request.check_forms(request)
+    return autotune.chosen(request, lambda search: _tunables(search, call))
+
+
+def _tunables(search: Search, call: Call) -> autotune.Tunables | None:
+    """What the built-in of a definition lets be tuned; None if it runs something else."""
+    job = dict(search.definition)
+    if not job["AlgorithmSpecification"].get("TrainingImage"):
+        return None  # refused later
+    hints = {auto["Name"]: auto["ValueHint"] for auto in search.ranges.get("AutoParameters") or ()}
+    algorithm = built_in({**job, "StaticHyperParameters": {**search.static, **hints}}, call)
+    return None if algorithm is None else algorithm.tunables
 
 
 def _checked(search: Search, space: Space, call: Call) -> list[dict[str, str]]:

@@ -263,7 +263,7 @@ def test_minus_zero_is_zero() -> None:
         (choice("a", name="_tuning_objective_metric"), "_tuning_objective_metric is set by the service"),
         ({}, "at least one"),
         ({"IntegerParameterRanges": [], "ContinuousParameterRanges": None}, "at least one"),
-        ({"AutoParameters": [{"Name": "eta", "ValueHint": "0.1"}]}, "AutoParameters need Autotune"),
+        ({"AutoParameters": [{"Name": "eta", "ValueHint": "0.1"}]}, "at least one"),
         (
             {"IntegerParameterRanges": [integer(name=f"n{i}")["IntegerParameterRanges"][0] for i in range(30)]}
             | number(),

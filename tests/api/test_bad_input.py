@@ -137,11 +137,20 @@ def _static(**values: str) -> Change:
     return lambda r: _job(r).update(StaticHyperParameters=values)
 
 
+def _instances(configs: list[dict[str, Any]]) -> Change:
+    def change(request: dict[str, Any]) -> None:
+        del _job(request)["ResourceConfig"]
+        _job(request)["HyperParameterTuningResourceConfig"] = {"InstanceConfigs": configs}
+
+    return change
+
+
 _WARM = {
     "ParentHyperParameterTuningJobs": [{"HyperParameterTuningJobName": "parent"}],
     "WarmStartType": "TransferLearning",
 }
 _BAND = {"HyperbandStrategyConfig": {"MinResource": 1, "MaxResource": 9}}
+_INSTANCES = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1}
 _REGEX = {"Name": "loss", "Regex": "loss"}
 
 #: what is wrong -> (the change that makes it so, what the message must contain)
@@ -314,6 +323,23 @@ TUNING: dict[str, tuple[Change, str]] = {
         "must lie below /opt/ml",
     ),
     "unknown strategy": (lambda r: _config(r).update(Strategy="Guess"), "enum value set"),
+    "instance configs and an instance type": (
+        lambda r: _job(r).update(
+            HyperParameterTuningResourceConfig={**_job(r).pop("ResourceConfig"), "InstanceConfigs": [_INSTANCES]}
+        ),
+        "has InstanceConfigs, which have InstanceType of their own",
+    ),
+    "an allocation of nothing": (
+        lambda r: _job(r).update(
+            HyperParameterTuningResourceConfig={**_job(r).pop("ResourceConfig"), "AllocationStrategy": "Prioritized"}
+        ),
+        "AllocationStrategy is for InstanceConfigs",
+    ),
+    "no instances in a second choice": (
+        _instances([_INSTANCES, _INSTANCES | {"InstanceCount": 0}]),
+        "InstanceCount must be at least 1",
+    ),
+    "seven instance configs": (_instances([_INSTANCES] * 7), "less than or equal to 6"),
     "AutoParameters alone": (
         lambda r: _config(r)["ParameterRanges"].update(AutoParameters=[{"Name": "a", "ValueHint": "1"}]),
         "AutoParameters need Autotune",
@@ -349,16 +375,6 @@ NOT_YET: dict[str, tuple[Change, str]] = {
         "InstanceGroups",
     ),
     "warm pool": (lambda r: _job(r)["ResourceConfig"].update(KeepAlivePeriodInSeconds=60), "KeepAlivePeriodInSeconds"),
-    "instance configs": (
-        lambda r: _job(r).update(
-            HyperParameterTuningResourceConfig={
-                "AllocationStrategy": "Prioritized",
-                "InstanceConfigs": [{"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1}],
-            },
-            ResourceConfig=None,
-        ),
-        "InstanceConfigs",
-    ),
     "algorithm resource": (
         lambda r: _job(r).update(AlgorithmSpecification={"AlgorithmName": "mine", "TrainingInputMode": "File"}),
         "AlgorithmName",

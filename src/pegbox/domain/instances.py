@@ -7,7 +7,9 @@ generation and a size; within a family memory goes with the processors, with the
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 GIB = 1 << 30
 
@@ -62,3 +64,31 @@ def size_of(instance_type: str) -> Size | None:
     if each is None or cpus is None:
         return None
     return Size(cpus=cpus, memory=int(each * cpus * GIB))
+
+
+def configs(resources: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """What a HyperParameterTuningResourceConfig allows, best first, each in the form of a ResourceConfig."""
+    several = resources.get("InstanceConfigs")
+    if not several:
+        return [resources]
+    common = {name: resources[name] for name in ("VolumeKmsKeyId",) if resources.get(name)}
+    return [{**config, **common} for config in several]
+
+
+def prioritized(resources: Mapping[str, Any], machine: Size) -> Mapping[str, Any] | None:
+    """The first of InstanceConfigs whose instances fit into the machine together; None without InstanceConfigs.
+
+    If none does, waiting would not help: then the first one, which runs as any single InstanceType does.  A type of
+    which nobody knows the size fits.
+    """
+    if not resources.get("InstanceConfigs"):
+        return None
+    several = configs(resources)
+    config = next((each for each in several if _fits(each, machine)), several[0])
+    chosen = {"SelectedInstanceType": config["InstanceType"], "SelectedInstanceCount": config["InstanceCount"]}
+    return {**config, **chosen}
+
+
+def _fits(config: Mapping[str, Any], machine: Size) -> bool:
+    size, count = size_of(config["InstanceType"]), config["InstanceCount"]
+    return size is None or (size.cpus * count <= machine.cpus and size.memory * count <= machine.memory)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pegbox.domain import definition as definitions
-from pegbox.domain import strategy_rules
+from pegbox.domain import instances, strategy_rules
 from pegbox.domain.definition import refuse
 from pegbox.domain.metrics import OBJECTIVE_ALIAS, OBJECTIVE_PARAMETER, expression_of
 from pegbox.domain.ranges import Space, parse_ranges
@@ -115,19 +115,33 @@ def resources(job: Mapping[str, Any]) -> dict[str, Any]:
         refuse("TrainingJobDefinition needs exactly one of ResourceConfig and HyperParameterTuningResourceConfig.")
     if not tuning:
         return dict(plain or {})
-    if tuning.get("InstanceConfigs") or tuning.get("AllocationStrategy"):
-        refuse("HyperParameterTuningResourceConfig.InstanceConfigs is not supported yet: give InstanceType.")
-    return {"VolumeSizeInGB": 1, **tuning}
+    return {"VolumeSizeInGB": 1, **instances.configs(tuning)[0]}
 
 
 def _check_search(search: Search) -> Space:
     job = search.definition
     definitions.check(job)
     definitions.check_resources(resources(job))
+    if tuning := job.get("HyperParameterTuningResourceConfig"):
+        _check_instances(tuning)
     space = parse_ranges(search.ranges, search.static)
     _check_count(space, search.static)
     _check_alias(job)
     return space
+
+
+def _check_instances(tuning: Mapping[str, Any]) -> None:
+    if not tuning.get("InstanceConfigs"):
+        if tuning.get("AllocationStrategy"):
+            refuse("HyperParameterTuningResourceConfig.AllocationStrategy is for InstanceConfigs: give them, too.")
+        return
+    for field in ("InstanceType", "InstanceCount", "VolumeSizeInGB"):
+        if tuning.get(field) is not None:
+            refuse(
+                f"HyperParameterTuningResourceConfig has InstanceConfigs, which have {field} of their own: remove it."
+            )
+    for config in tuning["InstanceConfigs"]:
+        definitions.check_resources(config)
 
 
 def _check_single(job: Mapping[str, Any]) -> None:

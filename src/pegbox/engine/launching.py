@@ -6,8 +6,10 @@ from collections.abc import Mapping
 
 from pegbox.domain import training
 from pegbox.domain.children import child_document, child_name
+from pegbox.domain.instances import prioritized
 from pegbox.domain.searches import Search
 from pegbox.domain.tuning import TuningJob
+from pegbox.engine import limits
 from pegbox.naming import arn
 from pegbox.store.base import Kind, Resource
 
@@ -26,6 +28,9 @@ def child_row(
     name = child_name(parent.name, job.seed, job.created, number)
     own = arn(Kind.TUNING_JOB, parent.name, account=parent.account, region=parent.region)
     child = training.created(now, tuned=values, objective=search.metric, definition=search.name, watched=watched)
+    document = child_document(search.definition, parent.document.get("Tags", []), own, name, values)
+    if selected := prioritized(search.definition.get("HyperParameterTuningResourceConfig") or {}, limits.machine()):
+        document["ResourceConfig"] = selected
     return Resource(
         account=parent.account,
         region=parent.region,
@@ -36,7 +41,7 @@ def child_row(
         status=child.status,
         created_at=now,
         modified_at=now,
-        document=child_document(search.definition, parent.document.get("Tags", []), own, name, values),
+        document=document,
         state=child.dump(),
         due_at=0.0,
     )

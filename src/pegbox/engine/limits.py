@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from pegbox.domain.instances import GIB, size_of
+from pegbox.domain.instances import GIB, Size, size_of
 from pegbox.executors.base import Limits
 
 MOST_PROCESSES = 4096  #: and threads of one instance: more is a mistake
@@ -21,3 +22,8 @@ def of(document: Mapping[str, Any], kinds: Collection[str]) -> Limits:
         disk=volume * GIB if volume and "disk" in kinds else None,
         processes=MOST_PROCESSES if "processes" in kinds else None,
     )
+
+
+def machine() -> Size:
+    """What this machine has, for all training jobs."""
+    return Size(cpus=os.cpu_count() or 1, memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))

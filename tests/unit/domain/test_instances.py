@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from pegbox.domain.instances import GIB, size_of
+from pegbox.domain.instances import GIB, Size, prioritized, size_of
 
 # Amazon EC2, "Instance types": vCPUs and GiB.
 PUBLISHED = {
@@ -23,3 +25,35 @@ PUBLISHED = {
 def test_sizes_are_those_that_are_published(name: str) -> None:
     expected, found = PUBLISHED[name], size_of(name)
     assert (None if found is None else (found.cpus, found.memory / GIB)) == expected
+
+
+MACHINE = Size(cpus=8, memory=32 * GIB)
+
+
+def allowed(*types: str, count: int = 1) -> dict[str, Any]:
+    return {
+        "AllocationStrategy": "Prioritized",
+        "InstanceConfigs": [{"InstanceType": each, "InstanceCount": count, "VolumeSizeInGB": 2} for each in types],
+    }
+
+
+@pytest.mark.parametrize(
+    ("resources", "expected"),
+    [
+        (allowed("ml.m5.2xlarge", "ml.m5.large"), "ml.m5.2xlarge"),
+        (allowed("ml.m5.4xlarge", "ml.m5.2xlarge", "ml.m5.large"), "ml.m5.2xlarge"),  # too many processors
+        (allowed("ml.r5.2xlarge", "ml.m5.large"), "ml.m5.large"),  # too much memory
+        (allowed("ml.m5.2xlarge", "ml.m5.xlarge", count=2), "ml.m5.xlarge"),  # two together
+        (allowed("ml.m5.24xlarge", "ml.m5.12xlarge"), "ml.m5.24xlarge"),  # neither: as if it were the only one
+        (allowed("ml.m5.24xlarge", "local"), "local"),
+    ],
+)
+def test_the_first_choice_that_fits_is_taken(resources: dict[str, Any], expected: str) -> None:
+    found = prioritized(resources, MACHINE)
+    assert found is not None
+    assert found["InstanceType"] == found["SelectedInstanceType"] == expected
+    assert found["InstanceCount"] == found["SelectedInstanceCount"]
+
+
+def test_without_choices_there_is_nothing_to_choose() -> None:
+    assert prioritized({"InstanceType": "ml.m5.large", "InstanceCount": 1}, MACHINE) is None

@@ -1,0 +1,74 @@
+"""What a training job definition says about its training jobs: instances, retries, checkpoints, tags."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from jobs import children, keys, new_name, tuning_ended, tuning_request
+
+
+def trained(sagemaker: Any, request: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Describe of a tuning job that has ended, and of each of its training jobs."""
+    sagemaker.create_hyper_parameter_tuning_job(**request)
+    name = request["HyperParameterTuningJobName"]
+    found = tuning_ended(sagemaker, name)
+    names = [child["TrainingJobName"] for child in children(sagemaker, name)]
+    return found, [sagemaker.describe_training_job(TrainingJobName=each) for each in names]
+
+
+def instances(instance_type: str, volume: int) -> dict[str, Any]:
+    return {"InstanceType": instance_type, "InstanceCount": 1, "VolumeSizeInGB": volume}
+
+
+def test_instances_in_order_of_priority(sagemaker: Any, image: Callable[..., str], here: str) -> None:
+    request = tuning_request(new_name(), image("print('loss=1;')"), here, jobs=1, at_once=1)
+    job = request["TrainingJobDefinition"]
+    del job["ResourceConfig"]
+    job["HyperParameterTuningResourceConfig"] = {
+        "AllocationStrategy": "Prioritized",
+        "VolumeKmsKeyId": "key",
+        "InstanceConfigs": [instances("ml.p5.48xlarge", 1), instances("local", 2)],
+    }
+    found, (child,) = trained(sagemaker, request)
+    assert found["HyperParameterTuningJobStatus"] == "Completed"
+    definition = found["TrainingJobDefinition"]
+    assert definition["HyperParameterTuningResourceConfig"] == job["HyperParameterTuningResourceConfig"]
+    assert definition["ResourceConfig"] == {**instances("ml.p5.48xlarge", 1), "VolumeKmsKeyId": "key"}
+    assert child["ResourceConfig"] == {
+        **instances("local", 2),
+        "VolumeKmsKeyId": "key",
+        "SelectedInstanceType": "local",
+        "SelectedInstanceCount": 1,
+    }
+
+
+def test_each_training_job_has_its_own_checkpoints_and_the_tuning_jobs_tags_and_retries(
+    sagemaker: Any, s3: Any, image: Callable[..., str], here: str
+) -> None:
+    program = """
+        import os, pathlib
+        pathlib.Path("/opt/ml/checkpoints/last").write_text(os.environ["TRAINING_JOB_NAME"])
+        print("loss=1;")
+    """
+    request = tuning_request(new_name(), image(program), here)
+    job = request["TrainingJobDefinition"]
+    job["CheckpointConfig"] = {"S3Uri": f"{here}/checkpoints/"}
+    job["RetryStrategy"] = {"MaximumRetryAttempts": 2}
+    request["Tags"] = [{"Key": "team", "Value": "a"}]
+    found, jobs = trained(sagemaker, request)
+    assert found["TrainingJobDefinition"]["RetryStrategy"] == {"MaximumRetryAttempts": 2}
+    for child in jobs:
+        place = f"{here}/checkpoints/{child['TrainingJobName']}/"
+        assert child["CheckpointConfig"] == {"S3Uri": place, "LocalPath": "/opt/ml/checkpoints/"}
+        assert child["RetryStrategy"] == {"MaximumRetryAttempts": 2}
+    assert sorted(keys(s3, f"{here}/checkpoints/")) == sorted(f"{child['TrainingJobName']}/last" for child in jobs)
+
+
+def test_a_failure_of_the_program_is_not_tried_again(sagemaker: Any, image: Callable[..., str], here: str) -> None:
+    request = tuning_request(new_name(), image("raise SystemExit('no')"), here, jobs=1, at_once=1)
+    request["TrainingJobDefinition"]["RetryStrategy"] = {"MaximumRetryAttempts": 5}
+    found, (child,) = trained(sagemaker, request)
+    counters = found["TrainingJobStatusCounters"]
+    assert (counters["NonRetryableError"], counters["RetryableError"]) == (1, 0)
+    assert [entry["Status"] for entry in child["SecondaryStatusTransitions"]].count("Training") == 1

@@ -122,6 +122,7 @@ def metrics_table() -> str:
         stored=lambda: Stored(objects=0, size=0, buckets=0, uploads=0),
         slots=1,
         statuses=kinds,
+        strategies=(),
         trouble=(),
     )
     metrics = Metrics("")

@@ -56,6 +56,7 @@ from pegbox.store import examine, place
 from pegbox.store.base import Full, Kind, Unavailable
 from pegbox.store.census import Counted
 from pegbox.store.sql import SqlStore
+from pegbox.strategies.registry import STRATEGIES
 from pegbox.wire.connections import parting
 from pegbox.wire.gateway import Access, Gateway
 from pegbox.wire.registry import Handler, Table, collect
@@ -328,6 +329,7 @@ def _sources(settings: Settings, store: SqlStore, files: FileStore) -> Sources:
         stored=lambda: Stored(**asdict(files.totals())),
         slots=settings.slots,
         statuses={Kind.TRAINING_JOB: tuple(training.MOVES), Kind.TUNING_JOB: tuning.STATUSES},
+        strategies=STRATEGIES,
         trouble=(Unavailable, ServiceUnavailable, sqlite3.Error),
     )
 

@@ -18,6 +18,7 @@ from jobs import new_name, pegbox, register, training_ended, training_request, t
 from running import RunningServer, wait_for
 
 PROXIED = {"X-Forwarded-For": "203.0.113.7"}
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "monitoring.md"
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "server-metrics.md"
 
 
@@ -90,6 +91,26 @@ def test_what_is_shown_is_documented(watched: RunningServer) -> None:
     assert shown <= documented
 
 
+def test_alarms_are_about_what_is_shown(watched: RunningServer) -> None:
+    """Each series that an alarm names is there, and two that are compared have the same labels, or it says so."""
+    table = PAGE.read_text().partition("| expression | meaning |")[2].partition("\n\n")[0]
+    expressions = re.findall(r"^\| `([^`]+)`", table, re.MULTILINE)
+    shown = scrape(watched)
+    assert len(expressions) > 4
+    for expression in expressions:
+        named = re.findall(r'\b((?:pegbox|process)_\w+)(?:\{(\w+)="(\w+)"\})?', expression)
+        assert named
+        for name, label, value in named:
+            series = [each for each in shown if each.partition("{")[0] == name and f'{label}="{value}"' in each]
+            assert series if label else name in {each.partition("{")[0] for each in shown}, (expression, name)
+        labels = {label for _, label, _ in named}
+        assert len(labels) == 1 or f"ignoring({''.join(labels)})" in expression
+    before = shown["pegbox_request_faults_total"]
+    with pytest.raises(ClientError, match="NotImplemented"):
+        watched.client("s3").get_object_torrent(Bucket="watched", Key="k")
+    assert scrape(watched)["pegbox_request_faults_total"] == before
+
+
 def test_what_clients_make_up_is_no_label(watched: RunningServer) -> None:
     secret = uuid.uuid4().hex
     for headers in (
@@ -159,7 +180,8 @@ def test_lines_about_a_job_carry_its_name(watched: RunningServer, tmp_path: Path
     tuning_ended(sagemaker, name)
     sagemaker.create_training_job(**training_request(alone, image, "s3://watched/out"))
     training_ended(sagemaker, alone)
-    wait_for("the end", lambda: any(line["event"] == "training job ended" for line in events(watched)))
+    end = ("training job ended", alone)  # written after the end is seen
+    wait_for("the end", lambda: any((line["event"], line.get("job")) == end for line in events(watched)))
     ours = [line for line in events(watched) if line.get("tuning_job") == name]
     assert {line["event"] for line in ours} >= {"tuning job created", "training job ended", "tuning job ended"}
     (created,) = [line for line in ours if line["event"] == "tuning job created"]
@@ -206,7 +228,7 @@ def test_no_secret_is_in_a_debug_log(
     assert fault.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
     log = server.log.read_text()
     own = server.credentials()["aws_secret_access_key"]
-    presigned_signature = re.search(r"Signature=(\w+)", presigned)
+    presigned_signature = re.search(r"Signature=([^&]+)", presigned)
     assert presigned_signature is not None
     for hidden in [password, environment, secret, own, presigned_signature[1], "wrong" * 8]:
         assert hidden not in log

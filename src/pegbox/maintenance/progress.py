@@ -36,8 +36,3 @@ class Progress:
             of = f" of {self._total:,}" if self._total else ""
             size_told = f", {self._size / 1e6:,.0f} MB" if self._size else ""
             self.say(f"{self._what}: {self._done:,}{of}{size_told}")
-
-
-def silent() -> Progress:
-    """One that says nothing."""
-    return Progress(lambda _: None)

@@ -25,7 +25,6 @@ from pegbox.objects.base import Location, NoSuchObject, ObjectInfo, Unreachable,
 from pegbox.objects.content import ContentFiles, Incoming, copy_range
 from pegbox.objects.garbage import EVERY_SECONDS, STALE_SECONDS, Garbage
 from pegbox.objects.index import Index
-from pegbox.objects.inventory import Named, inventory
 from pegbox.objects.listing import list_page
 from pegbox.objects.rows import (
     bucket_of,
@@ -336,14 +335,6 @@ class FileStore:
     def collect_uploads(self, seconds: float) -> int:
         """Remove uploads that began and had their last part more than `seconds` ago; returns how many."""
         return self._garbage.collect_uploads(seconds)
-
-    def unnamed(self, seconds: float = STALE_SECONDS) -> Iterator[Path]:
-        """What `sweep` would remove."""
-        return self._garbage.unnamed(seconds)
-
-    def contents(self) -> Iterator[Named]:
-        """Every object and part that the index knows, with its file."""
-        return inventory(self._index, self._content)
 
     def _infos(self, account: str, prefix: Location, page: Page) -> Iterator[ObjectInfo]:
         while True:

@@ -31,6 +31,7 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 REQUEST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
 STEP_SECONDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 300.0)
 SHARE = 100.0  #: a count that takes long is made so seldom that it takes a hundredth of the time
+FAULT = "fault"  #: how work ends that meets an unexpected fault
 SHORTEST = 1.0  #: seconds for which a count is kept in any case
 
 
@@ -62,6 +63,7 @@ class Sources:
     stored: Callable[[], Stored]
     slots: int
     statuses: Mapping[str, Collection[str]]  #: kind -> its statuses, which are shown also when nothing has them
+    strategies: Collection[str]  #: names of those that there are
     trouble: tuple[type[Exception], ...]
 
 
@@ -112,6 +114,9 @@ class Metrics:
         self._requests = self._counter(
             "pegbox_requests", "Requests answered, by HTTP status.", "service", "operation", "code"
         )
+        self._request_faults = self._counter(
+            "pegbox_request_faults", "Requests answered with status 500 or more, but for 501, which is no fault."
+        )
         self._request_seconds = self._histogram(
             "pegbox_request_duration_seconds",
             "From a request's head to the last byte of its answer.",
@@ -147,7 +152,11 @@ class Metrics:
         return Histogram(name, meaning, labels, buckets=buckets, registry=self.registry)
 
     def watch(self, sources: Sources) -> None:
-        """Show what is counted in the database as well."""
+        """Show what is counted in the database as well, and faults at 0, since the first is to be seen as a change."""
+        for kind in sources.statuses:
+            self._work.labels(kind, FAULT)
+        for strategy in sources.strategies:
+            self._fallbacks.labels(strategy)
         self.registry.register(_Counts(sources))
 
     def render(self) -> bytes:
@@ -158,6 +167,7 @@ class Metrics:
         """A request has its answer, or its client is gone."""
         service, operation = exchange.service, exchange.operation
         self._requests.labels(service, operation, str(exchange.status)).inc()
+        self._request_faults.inc(int(exchange.status >= 500 and exchange.status != 501))
         self._request_seconds.labels(service, operation).observe(exchange.seconds)
         self._bytes.labels(service, "in").inc(exchange.received)
         self._bytes.labels(service, "out").inc(exchange.sent)

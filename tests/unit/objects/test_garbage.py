@@ -141,19 +141,6 @@ def test_two_servers_collect_at_once(store: FileStore, clock: Clock, tmp_path: P
     other.close()
 
 
-def test_the_inventory_names_every_file(store: FileStore, tmp_path: Path) -> None:
-    for number in range(3):
-        store.put(US, Location("s3", "bucket", f"k{number}"), io.BytesIO(b"x" * number))
-    upload = begin(store, "big", 2)
-    found = list(store.contents())
-    assert {each.path for each in found} == contents(tmp_path)
-    assert [each.size for each in found] == [0, 1, 2, 4, 4]
-    assert [str(each) for each in found][2:4] == ["s3://bucket/k2", f"part 1 of upload {upload.id} to s3://bucket/big"]
-    stray = tmp_path / "objects" / "content" / "ab" / ("ab" + "0" * 30)
-    stray.write_bytes(b"")
-    assert list(store.unnamed(-1)) == [stray]
-
-
 def test_an_index_that_is_another_one_costs_no_content(store: FileStore, tmp_path: Path) -> None:
     put_all(store, 3)
     store.close()

@@ -41,11 +41,18 @@ def test_a_dead_database_leaves_the_rest_of_the_page() -> None:
             stored=lambda: Stored(objects=7, size=0, buckets=0, uploads=0),
             slots=2,
             statuses={"training-job": ("Completed",)},
+            strategies=("Bayesian",),
             trouble=(OSError,),
         )
     )
     page = metrics.render().decode()
     assert "pegbox_database_up 0.0" in page
     assert "pegbox_objects 7.0" in page
+    for fault in (
+        "pegbox_request_faults_total 0.0",
+        'pegbox_engine_work_total{kind="training-job",result="fault"} 0.0',
+        'pegbox_proposer_fallbacks_total{strategy="Bayesian"} 0.0',
+    ):
+        assert fault in page  # a rate sees no first value
     assert 'pegbox_build_info{python="' in page
     assert "pegbox_jobs{" not in page

@@ -7,11 +7,13 @@ the server's home, other jobs.  A hidden folder inside a visible one is covered 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from stat import S_IROTH, S_ISDIR, S_IXOTH
 
 from pegbox.runner import installation, layout
 from pegbox.runner.job import Job
@@ -27,12 +29,14 @@ CREDENTIALS = (
     ".gnupg", ".kube", ".local/share/keyrings", ".netrc", ".oci", ".password-store", ".pgpass", ".pypirc", ".s3cfg",
     ".ssh", ".vault-token",
 )  # fmt: skip
-#: Of /etc and /sys: what root could read and a program has no business with.
+#: Of /etc and /sys: what a program of root's has no business with, whoever may read it.
 ROOTS_OWN = (
     "/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-", "/etc/sudoers", "/etc/sudoers.d", "/etc/ssh",
     "/etc/ssl/private", "/etc/krb5.keytab", "/sys/firmware", "/sys/kernel/debug", "/sys/kernel/tracing",
     "/sys/kernel/security",
 )  # fmt: skip
+#: Where root's programs see only what others may read, too: place -> how many levels of folders are looked at.
+FOR_ALL = {"/etc": 20, "/usr/local/etc": 20, "/opt": 2, "/sys": 2}
 
 
 class Kind(Enum):
@@ -171,7 +175,7 @@ def _covers(job: Job, environment: Mapping[str, str], shown: Sequence[Entry]) ->
     homes = {job.inherited.get("HOME", ""), environment.get("HOME", "")} - {""}
     secret = {f"{home}/{name}": Kind.COVERED for home in homes for name in CREDENTIALS}
     if os.geteuid() == 0:
-        secret |= dict.fromkeys(ROOTS_OWN, Kind.COVERED)
+        secret |= dict.fromkeys((*ROOTS_OWN, *_closed(shown)), Kind.COVERED)
     secret |= dict.fromkeys((*job.hidden, str(job.directory)), Kind.HIDDEN)
     for place, kind in secret.items():
         if not os.path.exists(place):
@@ -180,6 +184,29 @@ def _covers(job: Job, environment: Mapping[str, str], shown: Sequence[Entry]) ->
         for entry in shown:
             if entry.source is not None and _is_below(real, entry.source):
                 yield Entry(target=entry.target + real[len(entry.source) :], source=None, kind=kind)
+
+
+def _closed(shown: Sequence[Entry]) -> Iterator[str]:
+    """What root could read of the system and others may not, unless it is in something that is shown by its name."""
+    named = [entry.source for entry in shown if entry.source is not None and entry.kind is not Kind.SYSTEM]
+    for place, depth in FOR_ALL.items():
+        for path in _closed_below(place, depth):
+            if not any(_is_below(path, source) for source in named):
+                yield path
+
+
+def _closed_below(folder: str, depth: int) -> Iterator[str]:
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            try:
+                mode = entry.stat(follow_symlinks=False).st_mode
+            except OSError:  # removed meanwhile
+                continue
+            needed = S_IROTH | S_IXOTH if S_ISDIR(mode) else S_IROTH
+            if mode & needed != needed:
+                yield entry.path
+            elif S_ISDIR(mode) and depth > 1:
+                yield from _closed_below(entry.path, depth - 1)
 
 
 def _needed(found: Mapping[str, Entry]) -> Iterator[Entry]:

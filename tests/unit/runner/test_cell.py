@@ -125,6 +125,35 @@ def test_a_program_has_a_tree_a_home_and_a_tmp_of_its_own(place: Place) -> None:
     assert any(line.startswith("127.") and "algo-1" in line for line in lines)
 
 
+#: What administrators keep for root and for single users, in a view of our own.
+KEPT_FOR_FEW = """
+mount -t tmpfs none /usr/local/etc && mount -t tmpfs none /opt && cd /usr/local/etc
+mkdir -p open closed named /opt/open /opt/closed
+for folder in open closed named /opt/open /opt/closed; do
+    echo secret > $folder/secret; echo public > $folder/public
+done
+chmod 700 closed named /opt/closed
+chmod 640 open/secret /opt/open/secret
+chown 65534 open/secret
+exec "$0" -P -m pegbox.runner "$1"
+"""
+
+
+def test_what_only_root_may_read_of_the_system_is_not_shown_to_its_programs(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("this needs root")
+    directory = tmp_path / "attempt"
+    directory.mkdir()
+    program = Program(
+        argv=("/bin/sh", "-c", "cat /usr/local/etc/*/* /opt/[co]*/* 2>/dev/null; cat /usr/local/etc/named/secret"),
+        binds=("/usr/local/etc/named:ro",),
+    )
+    attempt = an_attempt(directory, program=program)
+    files.write_attempt(attempt, inherited=INHERITED, wake=None, isolate=True, contain=True)
+    subprocess.run(["unshare", "-m", "sh", "-c", KEPT_FOR_FEW, sys.executable, str(directory)], check=True)
+    assert log_of(directory).split() == [b"public", b"secret", b"public", b"public", b"secret"], log_of(directory)
+
+
 def test_the_working_directory_is_writable_and_its_neighbours_are_not_there(place: Place) -> None:
     place.write("beside/it", "private")
     work = place.write("work/program.txt", "mine\n").parent

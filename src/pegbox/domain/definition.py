@@ -19,7 +19,7 @@ DEFAULT_RUNTIME = 24 * 3600
 MOST_INSTANCES = 100  #: each is a process of this machine
 CHECKPOINTS = "/opt/ml/checkpoints/"
 _RESERVED = ("input", "model", "output", "code")  #: of /opt/ml: not for checkpoints
-_SOURCE_LATER = ("InstanceGroupNames", "ModelAccessConfig", "HubAccessConfig")
+_SOURCE_LATER = ("AttributeNames", "InstanceGroupNames", "ModelAccessConfig", "HubAccessConfig")
 
 
 def refuse(message: str) -> NoReturn:
@@ -48,6 +48,9 @@ def check_resources(document: Mapping[str, Any]) -> None:
     for unknown in ("TrainingPlanArn", "InstancePlacementConfig", "InstancePreferences"):
         if document.get(unknown):
             refuse(f"ResourceConfig.{unknown} is not supported: leave it out.")
+    for told in ("SelectedInstanceType", "SelectedInstanceCount"):
+        if document.get(told):
+            refuse(f"ResourceConfig.{told} is told by Describe and can't be set: leave it out.")
     if not document.get("InstanceType"):
         refuse("ResourceConfig needs an InstanceType, for example ml.m5.large or local.")
     count = document.get("InstanceCount", 0)
@@ -146,6 +149,8 @@ def _check_stopping(document: Mapping[str, Any]) -> None:
     runtime = condition.get("MaxRuntimeInSeconds", DEFAULT_RUNTIME)
     if runtime > MOST_RUNTIME:
         refuse(f"MaxRuntimeInSeconds [{runtime}] is above the limit of 28 days [{MOST_RUNTIME}].")
+    if condition.get("MaxPendingTimeInSeconds"):
+        refuse("StoppingCondition.MaxPendingTimeInSeconds is not supported yet: leave it out.")
     wait = condition.get("MaxWaitTimeInSeconds")
     if document.get("EnableManagedSpotTraining"):
         if wait is None or wait < runtime:

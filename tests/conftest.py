@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import sys
 import uuid
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as in the server's own processes; before numpy is imported
 sys.path.insert(0, str(Path(__file__).parent))
 
 from postgres import Cluster, find_binaries

@@ -13,7 +13,7 @@ from postgres import Cluster, find_binaries
 #: what must be among the places, so that a switch that does not work is no success
 SEEN = (
     "before database commit in create_hyper_parameter_tuning_job",
-    "after database commit in _propose/_launch",
+    "after database commit in _go_on/_propose/_propose_for/_launch",
     "before database commit in _begin/_transact",
     "after attempt.json in _watch/_start",
     "before spawn.json in _watch/_start",

@@ -118,16 +118,16 @@ def test_a_key_has_at_most_1024_bytes(s3: Any, bucket: str) -> None:
     assert code(s3.put_object, Bucket=bucket, Key="é" * 512 + "x") == ("KeyTooLongError", 400)
 
 
-def test_fifteen_hundred_keys_come_in_pages(s3: Any, bucket: str) -> None:
-    names = [f"{number:04d}" for number in range(1500)]
+def test_more_than_a_thousand_keys_come_in_pages(s3: Any, bucket: str) -> None:
+    names = [f"{number:04d}" for number in range(1100)]
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda name: fill(s3, bucket, name), names))
     for operation in ("list_objects", "list_objects_v2"):
         pages = list(s3.get_paginator(operation).paginate(Bucket=bucket))
-        assert [len(keys(page)) for page in pages] == [1000, 500]
+        assert [len(keys(page)) for page in pages] == [1000, 100]
         assert [key for page in pages for key in keys(page)] == names
         small = s3.get_paginator(operation).paginate(Bucket=bucket, PaginationConfig={"PageSize": 400})
-        assert [len(keys(page)) for page in small] == [400, 400, 400, 300]
+        assert [len(keys(page)) for page in small] == [400, 400, 300]
     assert s3.list_objects_v2(Bucket=bucket, MaxKeys=5000)["MaxKeys"] == 1000
     deleted = s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": name} for name in names[:1000]]})
     assert len(deleted["Deleted"]) == 1000

@@ -25,6 +25,8 @@ from typing import Any
 
 from measuring import Server, describe_machine, proportional_set_size
 
+from pegbox.testing.requests import tuning_request
+
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -77,37 +79,13 @@ class Signed:
         return seconds, json.loads(text) if text else {}
 
 
-def request(name: str, jobs: int, at_once: int) -> dict[str, Any]:
-    """A search over a program that does nothing but print its value."""
-    return {
-        "HyperParameterTuningJobName": name,
-        "HyperParameterTuningJobConfig": {
-            "Strategy": "Random",
-            "HyperParameterTuningJobObjective": {"Type": "Minimize", "MetricName": "loss"},
-            "ResourceLimits": {"MaxNumberOfTrainingJobs": jobs, "MaxParallelTrainingJobs": at_once},
-            "ParameterRanges": {"ContinuousParameterRanges": [{"Name": "x", "MinValue": "0", "MaxValue": "1"}]},
-        },
-        "TrainingJobDefinition": {
-            "AlgorithmSpecification": {
-                "TrainingImage": "tiny",
-                "TrainingInputMode": "File",
-                "MetricDefinitions": [{"Name": "loss", "Regex": "loss=(.*?);"}],
-            },
-            "RoleArn": "arn:aws:iam::000000000000:role/any",
-            "OutputDataConfig": {"S3OutputPath": "s3://models/out"},
-            "ResourceConfig": {"InstanceType": "local", "InstanceCount": 1, "VolumeSizeInGB": 1},
-            "StoppingCondition": {"MaxRuntimeInSeconds": 600},
-        },
-    }
-
-
 def run(server: Server, tuning_jobs: int, jobs: int) -> dict[str, Any]:
     """All searches from the first Create to the last end, and what was seen meanwhile."""
     sagemaker = server.client("sagemaker")
     names = [f"search-{number:03}" for number in range(tuning_jobs)]
     cpu, http, began = cpu_seconds(server.pid), http_seconds(server.pid), time.perf_counter()
     for name in names:
-        sagemaker.create_hyper_parameter_tuning_job(**request(name, jobs, 4))
+        sagemaker.create_hyper_parameter_tuning_job(**tuning_request(name, "tiny", "s3://models/out", jobs, 4))
     created = time.perf_counter() - began
     asking = Signed(server)
     latencies: list[float] = []

@@ -16,12 +16,11 @@ import secrets
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 from measuring import describe_machine
 
-from pegbox.domain import tuning_request
 from pegbox.domain.tuning import TuningJob
+from pegbox.domain.tuning_request import normalise
 from pegbox.engine.ballast import Ballast
 from pegbox.engine.context import Context
 from pegbox.engine.loop import Engine
@@ -35,37 +34,14 @@ from pegbox.settings import Settings
 from pegbox.store.base import Image, Kind, Resource, Store
 from pegbox.store.sql import SqlStore
 from pegbox.testing.instant_executor import InstantExecutor
+from pegbox.testing.requests import LOSS, tuning_request
 
 ACCOUNT = "000000000000"
-LOSS = {"Name": "loss", "Regex": "loss=(.*?);"}
-
-
-def request(jobs: int, at_once: int) -> dict[str, Any]:
-    """A search of the smallest kind."""
-    return {
-        "HyperParameterTuningJobConfig": {
-            "Strategy": "Random",
-            "HyperParameterTuningJobObjective": {"Type": "Minimize", "MetricName": "loss"},
-            "ResourceLimits": {"MaxNumberOfTrainingJobs": jobs, "MaxParallelTrainingJobs": at_once},
-            "ParameterRanges": {"ContinuousParameterRanges": [{"Name": "x", "MinValue": "0", "MaxValue": "1"}]},
-        },
-        "TrainingJobDefinition": {
-            "AlgorithmSpecification": {
-                "TrainingImage": "tiny",
-                "TrainingInputMode": "File",
-                "MetricDefinitions": [LOSS],
-            },
-            "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/any",
-            "OutputDataConfig": {"S3OutputPath": "s3://models/out"},
-            "ResourceConfig": {"InstanceType": "local", "InstanceCount": 1, "VolumeSizeInGB": 1},
-            "StoppingCondition": {"MaxRuntimeInSeconds": 60},
-        },
-    }
 
 
 def insert(store: Store, name: str, jobs: int, at_once: int) -> int:
     """A tuning job as CreateHyperParameterTuningJob leaves it."""
-    document = tuning_request.normalise({"HyperParameterTuningJobName": name, **request(jobs, at_once)}, [[LOSS]])
+    document = normalise(tuning_request(name, "tiny", "s3://models/out", jobs, at_once), [[LOSS]])
     now = time.time()
     job = TuningJob(most=jobs, at_once=at_once, seconds=None, created=now, seed=secrets.randbits(31))
     row = Resource(

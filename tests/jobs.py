@@ -1,4 +1,4 @@
-"""Requests as users write them, and what happens to the jobs they start."""
+"""Commands as users give them, and what happens to the jobs they start."""
 
 from __future__ import annotations
 
@@ -25,9 +25,7 @@ import forking
 from pegbox.cli.main import app
 from running import RunningServer, clean_environment, wait_for
 
-ROLE = "arn:aws:iam::000000000000:role/tuning"
 XGBOOST = "811284229777.dkr.ecr.us-east-1.amazonaws.com/xgboost:latest"
-LOSS = {"Name": "loss", "Regex": r"loss=(\S+);"}
 
 
 _alone = threading.Lock()  #: the runner puts a command's environment into that of this process
@@ -36,51 +34,6 @@ _alone = threading.Lock()  #: the runner puts a command's environment into that 
 def new_name(stem: str = "job") -> str:
     """A job name that nobody has used."""
     return f"{stem}-{uuid.uuid4().hex[:8]}"
-
-
-def training_request(name: str, image: str, output: str, **changes: Any) -> dict[str, Any]:
-    """The smallest CreateTrainingJob; `changes` replace whole members."""
-    return {
-        "TrainingJobName": name,
-        "AlgorithmSpecification": {"TrainingImage": image, "TrainingInputMode": "File"},
-        "RoleArn": ROLE,
-        "OutputDataConfig": {"S3OutputPath": output},
-        "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
-        "StoppingCondition": {"MaxRuntimeInSeconds": 600},
-        **changes,
-    }
-
-
-def tuning_request(name: str, image: str, output: str, jobs: int = 2, at_once: int = 2) -> dict[str, Any]:
-    """A search with an own image that prints `loss=...;`; tests change what they are about."""
-    return {
-        "HyperParameterTuningJobName": name,
-        "HyperParameterTuningJobConfig": {
-            "Strategy": "Random",
-            "HyperParameterTuningJobObjective": {"Type": "Minimize", "MetricName": "loss"},
-            "ResourceLimits": {"MaxNumberOfTrainingJobs": jobs, "MaxParallelTrainingJobs": at_once},
-            "ParameterRanges": {"ContinuousParameterRanges": [{"Name": "x", "MinValue": "0", "MaxValue": "1"}]},
-        },
-        "TrainingJobDefinition": {
-            "AlgorithmSpecification": {
-                "TrainingImage": image,
-                "TrainingInputMode": "File",
-                "MetricDefinitions": [dict(LOSS)],
-            },
-            "RoleArn": ROLE,
-            "OutputDataConfig": {"S3OutputPath": output},
-            "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
-            "StoppingCondition": {"MaxRuntimeInSeconds": 600},
-        },
-    }
-
-
-def channel(name: str, uri: str, **source: Any) -> dict[str, Any]:
-    """An input channel; `source` changes its S3DataSource."""
-    return {
-        "ChannelName": name,
-        "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": uri, **source}},
-    }
 
 
 def pegbox(server: RunningServer, *arguments: str) -> str:

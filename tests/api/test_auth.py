@@ -15,7 +15,8 @@ from botocore import UNSIGNED
 from botocore.config import Config
 
 from jobs import keys as keys_of
-from jobs import new_name, pegbox, put, refusal, register, training_ended, training_request, tuning_request
+from jobs import new_name, pegbox, put, refusal, register, training_ended
+from pegbox.testing.requests import training_request, tuning_request
 from running import RunningServer, wait_for
 
 

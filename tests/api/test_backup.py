@@ -21,22 +21,13 @@ from sqlalchemy import create_engine
 from sqlalchemy import text as sql
 from typer.testing import CliRunner
 
-from jobs import (
-    children,
-    in_training,
-    new_name,
-    pegbox,
-    register,
-    training_ended,
-    training_request,
-    tuning_ended,
-    tuning_request,
-)
+from jobs import children, in_training, new_name, pegbox, register, training_ended, tuning_ended
 from pegbox.cli.faults import told
 from pegbox.cli.main import app
 from pegbox.maintenance.backup import MARK
 from pegbox.objects.base import Location
 from pegbox.objects.files import FileStore
+from pegbox.testing.requests import training_request, tuning_request
 from running import RunningServer, wait_for
 
 PATIENT = """

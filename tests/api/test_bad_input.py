@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 import pytest
 from botocore.config import Config
 
-from jobs import LOSS, XGBOOST, new_name, refusal, refusal_of, training_request, tuning_ended, tuning_request
+from jobs import XGBOOST, new_name, refusal, refusal_of, tuning_ended
+from pegbox.testing.requests import LOSS, training_request, tuning_request
 from running import RunningServer
 
 CREATE_TUNING_JOB = "CreateHyperParameterTuningJob"

@@ -9,20 +9,9 @@ from typing import Any
 
 import pytest
 
-from jobs import (
-    XGBOOST,
-    archive,
-    channel,
-    command,
-    new_name,
-    pegbox,
-    put,
-    register,
-    shell,
-    training_ended,
-    training_request,
-)
+from jobs import XGBOOST, archive, command, new_name, pegbox, put, register, shell, training_ended
 from pegbox.executors.containment import Containment
+from pegbox.testing.requests import channel, training_request
 from running import RunningServer
 
 

@@ -9,19 +9,8 @@ from typing import Any
 
 import pytest
 
-from jobs import (
-    archive,
-    channel,
-    children,
-    fetch,
-    keys,
-    new_name,
-    put,
-    training_ended,
-    training_request,
-    tuning_ended,
-    tuning_request,
-)
+from jobs import archive, children, fetch, keys, new_name, put, training_ended, tuning_ended
+from pegbox.testing.requests import channel, training_request, tuning_request
 
 #: prints, as one line of JSON into the model, what a program can find out about its surroundings
 LOOK_AROUND = """

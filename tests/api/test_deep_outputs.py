@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from jobs import new_name, training_ended, training_request
+from jobs import new_name, training_ended
+from pegbox.testing.requests import training_request
 from running import RunningServer
 
 PROGRAM = """

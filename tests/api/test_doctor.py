@@ -21,8 +21,9 @@ from botocore.exceptions import ClientError
 from sqlalchemy import create_engine, text
 from typer.testing import CliRunner
 
-from jobs import in_training, new_name, pegbox, register, training_ended, training_request
+from jobs import in_training, new_name, pegbox, register, training_ended
 from pegbox.cli.main import app
+from pegbox.testing.requests import training_request
 from running import RunningServer, wait_for
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "doctor.md"

@@ -11,18 +11,9 @@ import boto3
 import pytest
 from typer.testing import CliRunner
 
-from jobs import (
-    archive,
-    command,
-    new_name,
-    pegbox,
-    shell,
-    training_ended,
-    training_request,
-    tuning_ended,
-    tuning_request,
-)
+from jobs import archive, command, new_name, pegbox, shell, training_ended, tuning_ended
 from pegbox.cli.main import app
+from pegbox.testing.requests import training_request, tuning_request
 from running import RunningServer
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from jobs import children, new_name, training_ended, training_request, tuning_ended, tuning_request
+from jobs import children, new_name, training_ended, tuning_ended
+from pegbox.testing.requests import training_request, tuning_request
 
 FLUSH = "import sys, os\ndef say(data):\n    os.write(1, data)\n"
 

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from jobs import new_name, pegbox, register, training_ended, training_request, tuning_ended, tuning_request
+from jobs import new_name, pegbox, register, training_ended, tuning_ended
+from pegbox.testing.requests import training_request, tuning_request
 from running import RunningServer, wait_for
 
 PROXIED = {"X-Forwarded-For": "203.0.113.7"}

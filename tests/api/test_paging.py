@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from jobs import new_name, refusal, refusal_of, training_request, tuning_request
+from jobs import new_name, refusal, refusal_of
+from pegbox.testing.requests import training_request, tuning_request
 from running import RunningServer
 
 

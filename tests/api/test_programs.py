@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from jobs import new_name, pegbox, training_ended, training_request
+from jobs import new_name, pegbox, training_ended
+from pegbox.testing.requests import training_request
 from running import RunningServer
 
 FOREIGN = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00\xb7\x00\x01\x00\x00\x00" + bytes(200)  #: for another machine

@@ -12,8 +12,9 @@ import pytest
 from sqlalchemy import create_engine, text
 from typer.testing import CliRunner
 
-from jobs import children, new_name, register, training_ended, training_request, tuning_ended, tuning_request
+from jobs import children, new_name, register, training_ended, tuning_ended
 from pegbox.cli.main import app
+from pegbox.testing.requests import training_request, tuning_request
 from running import RunningServer, wait_for
 
 DAY = 86_400

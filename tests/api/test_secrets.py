@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from jobs import XGBOOST, channel, new_name, put, register, training_ended, training_request, tuning_request
+from jobs import XGBOOST, new_name, put, register, training_ended
+from pegbox.testing.requests import channel, training_request, tuning_request
 from running import RunningServer, wait_for
 
 FOREIGN = "foreign-secret-of-the-environment"

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from guide import LOG_LINE, METRIC_DEFINITIONS, TUNING_JOB_CONFIG, training_job_definition
-from jobs import ROLE, XGBOOST, archive, children, new_name, put, training_ended, training_request, tuning_ended
+from jobs import XGBOOST, archive, children, new_name, put, training_ended, tuning_ended
 from pegbox import data
+from pegbox.testing.requests import ROLE, training_request
 from running import wait_for
 
 STATUS_COUNTERS = {"Completed", "InProgress", "RetryableError", "NonRetryableError", "Stopped"}

@@ -9,19 +9,8 @@ from typing import Any
 
 import pytest
 
-from jobs import (
-    archive,
-    children,
-    in_training,
-    keys,
-    new_name,
-    refusal,
-    register,
-    training_ended,
-    training_request,
-    tuning_ended,
-    tuning_request,
-)
+from jobs import archive, children, in_training, keys, new_name, refusal, register, training_ended, tuning_ended
+from pegbox.testing.requests import training_request, tuning_request
 from running import RunningServer, wait_for
 
 FOREVER = "import time\nprint('loss=0.5;', flush=True)\ntime.sleep(600)"

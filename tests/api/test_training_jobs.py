@@ -13,19 +13,8 @@ from typing import Any
 
 import pytest
 
-from jobs import (
-    ROLE,
-    archive,
-    channel,
-    fetch,
-    in_training,
-    keys,
-    new_name,
-    put,
-    refusal,
-    training_ended,
-    training_request,
-)
+from jobs import archive, fetch, in_training, keys, new_name, put, refusal, training_ended
+from pegbox.testing.requests import ROLE, channel, training_request
 from running import RunningServer
 
 SCIKIT_LEARN = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"

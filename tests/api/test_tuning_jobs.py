@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from jobs import children, new_name, training_ended, tuning_ended, tuning_request
+from jobs import children, new_name, training_ended, tuning_ended
+from pegbox.testing.requests import tuning_request
 from running import wait_for
 
 LINE = "print('loss=1;')"

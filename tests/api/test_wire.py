@@ -12,7 +12,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from jobs import new_name, refusal, refusal_of, training_request
+from jobs import new_name, refusal, refusal_of
+from pegbox.testing.requests import training_request
 from running import RunningServer
 
 

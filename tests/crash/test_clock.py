@@ -12,18 +12,11 @@ from typing import Any
 
 import pytest
 
-from jobs import (
-    LOSS,
-    in_training,
-    keys,
-    new_name,
-    register,
-    training_ended,
-    training_request,
-)
+from jobs import in_training, keys, new_name, register, training_ended
 from pegbox.executors import directory as files
 from pegbox.executors.base import Attempt, Program
 from pegbox.executors.subprocess import inherited
+from pegbox.testing.requests import LOSS, training_request
 from running import RunningServer, wait_for
 
 LIBRARIES = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))

@@ -17,8 +17,9 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from jobs import LOSS, in_training, new_name, register, training_ended, training_request, tuning_ended
-from jobs import tuning_request as search
+from jobs import in_training, new_name, register, training_ended, tuning_ended
+from pegbox.testing.requests import LOSS, training_request
+from pegbox.testing.requests import tuning_request as search
 from postgres import Cluster, find_binaries
 from running import RunningServer, wait_for
 

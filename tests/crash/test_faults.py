@@ -13,30 +13,18 @@ from typing import Any
 from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError
 
-from running import RunningServer, wait_for
+from jobs import training_ended
+from pegbox.testing.requests import training_request
+from running import RunningServer
 
 
 def a_training_job(name: str, output: Path) -> dict[str, Any]:
-    return {
-        "TrainingJobName": name,
-        "AlgorithmSpecification": {
-            "TrainingImage": "any",
-            "TrainingInputMode": "File",
-            "ContainerEntrypoint": ["sh", "-c", "echo done"],
-        },
-        "RoleArn": "arn:aws:iam::123456789012:role/pegbox",
-        "OutputDataConfig": {"S3OutputPath": f"file://{output}"},
-        "ResourceConfig": {"InstanceCount": 1, "InstanceType": "local", "VolumeSizeInGB": 1},
-        "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+    specification = {
+        "TrainingImage": "any",
+        "TrainingInputMode": "File",
+        "ContainerEntrypoint": ["sh", "-c", "echo done"],
     }
-
-
-def ended(sagemaker: Any, name: str) -> Any:
-    def look() -> Any:
-        job = sagemaker.describe_training_job(TrainingJobName=name)
-        return job if job["TrainingJobStatus"] in ("Completed", "Failed", "Stopped") else None
-
-    return wait_for(f"the end of {name}", look)
+    return training_request(name, "any", f"file://{output}", AlgorithmSpecification=specification)
 
 
 def test_a_job_that_the_server_cannot_start_fails_in_the_end(
@@ -47,12 +35,12 @@ def test_a_job_that_the_server_cannot_start_fails_in_the_end(
     in_the_way = server.home / "attempts"
     in_the_way.write_text("a file where a folder belongs")
     sagemaker.create_training_job(**a_training_job("hindered", tmp_path))
-    job = ended(sagemaker, "hindered")
+    job = training_ended(sagemaker, "hindered")
     assert job["TrainingJobStatus"] == "Failed"
     assert job["FailureReason"].startswith("InternalServerError: ")
     in_the_way.unlink()
     sagemaker.create_training_job(**a_training_job("free", tmp_path))
-    assert ended(sagemaker, "free")["TrainingJobStatus"] == "Completed"
+    assert training_ended(sagemaker, "free")["TrainingJobStatus"] == "Completed"
 
 
 def test_a_server_that_waits_for_its_database_ends_in_time(start_server: Callable[..., RunningServer]) -> None:

@@ -12,18 +12,8 @@ from typing import Any
 
 import pytest
 
-from jobs import (
-    LOSS,
-    archive,
-    channel,
-    in_training,
-    new_name,
-    process_of,
-    refusal,
-    register,
-    training_ended,
-    training_request,
-)
+from jobs import archive, in_training, new_name, process_of, refusal, register, training_ended
+from pegbox.testing.requests import LOSS, channel, training_request
 from running import RunningServer, wait_for
 
 NEW_MOUNTS, PRIVATE, RECURSIVE = 0x20000, 0x40000, 0x4000

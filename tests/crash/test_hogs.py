@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from jobs import in_training, new_name, register, training_ended, training_request
+from jobs import in_training, new_name, register, training_ended
+from pegbox.testing.requests import training_request
 from running import RunningServer, wait_for
 
 pytestmark = pytest.mark.alone

@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
-from jobs import archive, in_training, new_name, register, training_ended, training_request
+from jobs import archive, in_training, new_name, register, training_ended
 from pegbox.executors.directory import lock_holder
 from pegbox.testing.crash_work import processes_of
+from pegbox.testing.requests import training_request
 from running import RunningServer, wait_for
 
 OUTPUT = "s3://kept/out"

@@ -18,7 +18,8 @@ from botocore.exceptions import ClientError
 
 from histories.job_clients import OUTPUT
 from histories.recording import CONFIG, Client, Door, together
-from jobs import new_name, pegbox, training_request, tuning_request
+from jobs import new_name, pegbox
+from pegbox.testing.requests import training_request, tuning_request
 from postgres import Cluster
 from running import RunningServer, wait_for
 

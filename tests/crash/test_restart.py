@@ -13,18 +13,8 @@ from typing import Any
 
 import pytest
 
-from jobs import (
-    archive,
-    children,
-    in_training,
-    new_name,
-    process_of,
-    register,
-    training_ended,
-    training_request,
-    tuning_ended,
-    tuning_request,
-)
+from jobs import archive, children, in_training, new_name, process_of, register, training_ended, tuning_ended
+from pegbox.testing.requests import training_request, tuning_request
 from running import RunningServer, wait_for
 
 #: says that it starts, waits for the test's word, and ends

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs import children, new_name, register, tuning_ended, tuning_request
+from jobs import children, new_name, register, tuning_ended
+from pegbox.testing.requests import tuning_request
 from running import RunningServer, wait_for
 
 PROGRAM = """

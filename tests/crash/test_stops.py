@@ -14,8 +14,9 @@ from botocore.exceptions import ClientError
 
 from histories.job_clients import OUTPUT
 from histories.recording import Client, Door, together
-from jobs import archive, children, new_name, process_of, register, training_ended, training_request, tuning_ended
-from jobs import tuning_request as search
+from jobs import archive, children, new_name, process_of, register, training_ended, tuning_ended
+from pegbox.testing.requests import training_request
+from pegbox.testing.requests import tuning_request as search
 from running import RunningServer, wait_for
 
 

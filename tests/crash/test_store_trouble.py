@@ -9,19 +9,8 @@ from typing import Any
 
 import pytest
 
-from jobs import (
-    LOSS,
-    archive,
-    channel,
-    in_training,
-    keys,
-    new_name,
-    process_of,
-    put,
-    register,
-    training_ended,
-    training_request,
-)
+from jobs import archive, in_training, keys, new_name, process_of, put, register, training_ended
+from pegbox.testing.requests import LOSS, channel, training_request
 from running import RunningServer, wait_for
 from unreliable import Line
 

@@ -10,8 +10,9 @@ from botocore.exceptions import ClientError
 
 from histories.job_model import TRAINING, TUNING, JobModel
 from histories.recording import Client, Door, History, together
-from jobs import pegbox, training_request, tuning_request
+from jobs import pegbox
 from pegbox.testing.linearisability import Call
+from pegbox.testing.requests import training_request, tuning_request
 
 MODELS = {"training": JobModel(TRAINING, stops_again=False), "tuning": JobModel(TUNING, stops_again=True)}
 BUCKET = "histories"

@@ -17,7 +17,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from jobs import in_training, pegbox, training_ended, training_request, tuning_ended, tuning_request
+from jobs import in_training, pegbox, training_ended, tuning_ended
+from pegbox.testing.requests import training_request, tuning_request
 from running import RunningServer
 
 HERE = Path(__file__).parent

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from pegbox.testing import requests
+
 BUCKET = "crash"
-ROLE = "arn:aws:iam::000000000000:role/tuning"
 INPUTS = {f"part-{number}": b"x" * (1000 * number) for number in (1, 2, 3)}
 PATIENCE = 60.0  #: seconds for which a call is repeated while no server answers
 STARTS = "starts"  #: file in the folder of the program, outside all homes: a line for each start of any attempt
@@ -80,36 +81,13 @@ def tuning_request(
 ) -> dict[str, Any]:
     """A tuning job of the program, with an input, checkpoints and an objective."""
     definition: dict[str, Any] = {
-        "AlgorithmSpecification": {
-            "TrainingImage": image,
-            "TrainingInputMode": "File",
-            "MetricDefinitions": [{"Name": "loss", "Regex": r"loss=(\S+);"}],
-        },
         "StaticHyperParameters": {"steps": str(steps), "pause": str(pause)},
-        "RoleArn": ROLE,
-        "InputDataConfig": [
-            {
-                "ChannelName": "train",
-                "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{BUCKET}/input/"}},
-            }
-        ],
+        "InputDataConfig": [requests.channel("train", f"s3://{BUCKET}/input/")],
         "CheckpointConfig": {"S3Uri": f"s3://{BUCKET}/checkpoints/"},
-        "OutputDataConfig": {"S3OutputPath": f"s3://{BUCKET}/out"},
-        "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
-        "StoppingCondition": {"MaxRuntimeInSeconds": 3600},
     }
     if retries:
         definition["RetryStrategy"] = {"MaximumRetryAttempts": retries}
-    return {
-        "HyperParameterTuningJobName": name,
-        "HyperParameterTuningJobConfig": {
-            "Strategy": "Random",
-            "HyperParameterTuningJobObjective": {"Type": "Minimize", "MetricName": "loss"},
-            "ResourceLimits": {"MaxNumberOfTrainingJobs": jobs, "MaxParallelTrainingJobs": at_once},
-            "ParameterRanges": {"ContinuousParameterRanges": [{"Name": "x", "MinValue": "0", "MaxValue": "1"}]},
-        },
-        "TrainingJobDefinition": definition,
-    }
+    return requests.tuning_request(name, image, f"s3://{BUCKET}/out", jobs, at_once, **definition)
 
 
 def put_inputs(s3: Any) -> None:

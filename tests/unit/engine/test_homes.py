@@ -3,61 +3,30 @@
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pegbox.domain import training, training_request
+import rows
+from pegbox.domain import training
 from pegbox.domain.training import Phase, TrainingJob
 from pegbox.engine import homes
 from pegbox.engine.context import Context, attempt_directory
 from pegbox.engine.training import TrainingWork
 from pegbox.executors.base import Attempt, Program
 from pegbox.executors.base import Phase as Seen
-from pegbox.store.base import Kind, Resource, Stale
-
-DEADLINE = 30.0
-
-
-def a_home(path: Path, host: str) -> Path:
-    for folder in ("run", "attempts"):
-        (path / folder).mkdir(parents=True)
-    (path / homes.IDENTITY).write_text(host)
-    homes.mark(path)
-    return path
+from pegbox.store.base import Stale
+from running import wait_for
 
 
-def insert(context: Context, job: TrainingJob, name: str = "job", **changes: Any) -> int:
-    request = {
-        "TrainingJobName": "job",
-        "AlgorithmSpecification": {"TrainingImage": "any", "TrainingInputMode": "File"},
-        "RoleArn": "arn:aws:iam::123456789012:role/pegbox",
-        "OutputDataConfig": {"S3OutputPath": "file:///nowhere"},
-        "ResourceConfig": {"InstanceCount": 1, "InstanceType": "local", "VolumeSizeInGB": 1},
-        "StoppingCondition": {"MaxRuntimeInSeconds": 60},
-    }
-    row = Resource(
-        account="123456789012",
-        region="us-east-1",
-        kind=Kind.TRAINING_JOB,
-        name=name,
-        status=job.status,
-        created_at=1.0,
-        modified_at=1.0,
-        document=training_request.normalise(request, []),
-        state=job.dump(),
-        due_at=0.0,
-        **changes,
-    )
-    with context.store.transaction() as tx:
-        return tx.insert(row).id
+def insert(context: Context, job: TrainingJob, name: str = "job", **columns: Any) -> int:
+    return rows.insert(context, rows.training_document(context.settings.home), job, name, **columns).id
 
 
 def test_a_silent_home_on_this_machine_is_near(context: Context, tmp_path: Path) -> None:
-    home = a_home(tmp_path / "theirs", "theirs")
+    home = rows.a_home(tmp_path / "theirs", "theirs")
     job = replace(training.created(1.0), phase=Phase.RUNNING, home=str(home))
     insert(context, job, host="theirs")
     assert homes.near(context) == {"theirs"}
@@ -67,8 +36,8 @@ def test_a_silent_home_on_this_machine_is_near(context: Context, tmp_path: Path)
 
 @pytest.mark.parametrize("before", [None, "elsewhere"], ids=["none yet", "an earlier one"])
 def test_a_home_is_near_if_any_of_its_jobs_names_it(context: Context, tmp_path: Path, before: str | None) -> None:
-    home = a_home(tmp_path / "theirs", "theirs")
-    earlier = str(a_home(tmp_path / before, before)) if before else None
+    home = rows.a_home(tmp_path / "theirs", "theirs")
+    earlier = str(rows.a_home(tmp_path / before, before)) if before else None
     names = [earlier, str(home), earlier]
     for number, named in enumerate(names):
         job = replace(training.created(1.0), phase=Phase.RUNNING if named else Phase.WAITING, home=named)
@@ -85,14 +54,14 @@ def test_a_job_that_a_silent_home_has_not_begun_waits_again(context: Context) ->
         "stopping": training.ask_to_stop(waiting, training.StopReason.USER, 2.0),
         "running": replace(waiting, phase=Phase.RUNNING, home="/nowhere"),
     }
-    rows = {name: insert(context, job, name=name, host="theirs") for name, job in states.items()}
+    made = {name: insert(context, job, name=name, host="theirs") for name, job in states.items()}
     context.store.beat("theirs")
     homes.give_back(context)
-    assert hosts(context, rows) == dict.fromkeys(states, "theirs")
+    assert hosts(context, made) == dict.fromkeys(states, "theirs")
     with context.store.transaction() as tx:  # beaten long ago
         tx.connection.exec_driver_sql("UPDATE host SET seen_at = seen_at - 20")
     homes.give_back(context)
-    assert hosts(context, rows) == {"new": None, "again": None, "stopping": None, "running": "theirs"}
+    assert hosts(context, made) == {"new": None, "again": None, "stopping": None, "running": "theirs"}
     taken = context.store.claim("us", context.host, 60, 10, slots=1)
     assert {row.name for row in taken} == {"new", "stopping"}
 
@@ -109,14 +78,14 @@ def test_a_home_that_wakes_when_its_job_waits_again_begins_nothing(context: Cont
     assert (found.host, TrainingJob.parse(found.state).phase) == (None, Phase.WAITING)
 
 
-def hosts(context: Context, rows: dict[str, int]) -> dict[str, str | None]:
+def hosts(context: Context, made: dict[str, int]) -> dict[str, str | None]:
     with context.store.reading() as tx:
-        return {name: tx.by_id(identity).host for name, identity in rows.items()}
+        return {name: tx.by_id(identity).host for name, identity in made.items()}
 
 
 @pytest.mark.parametrize("change", ["identity", "boot", "no boot", "gone"])
 def test_a_home_elsewhere_is_not_near(tmp_path: Path, change: str) -> None:
-    home = a_home(tmp_path / "theirs", "theirs")
+    home = rows.a_home(tmp_path / "theirs", "theirs")
     assert homes.is_near(home, "theirs")
     if change == "identity":
         (home / homes.IDENTITY).write_text("another")
@@ -152,15 +121,8 @@ def start(context: Context, identity: int, attempt: int) -> Path:
             grace=5.0,
         )
     )
-    until(lambda: context.executor.observe(directory, 0).phase is Seen.RUNNING)
+    wait_for("the program", lambda: context.executor.observe(directory, 0).phase is Seen.RUNNING)
     return directory
-
-
-def until(look: Any) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not look():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_only_what_is_given_up_is_ended(context: Context) -> None:
@@ -169,7 +131,7 @@ def test_only_what_is_given_up_is_ended(context: Context) -> None:
     identity = insert(context, job, host=context.host)
     given_up, wanted = (start(context, identity, attempt) for attempt in (1, 2))
     assert not homes.tidy(context)
-    until(lambda: homes.tidy(context))
+    wait_for("nothing to tidy", lambda: homes.tidy(context))
     assert (given_up / "exit.json").exists()
     assert not (given_up / "algo-1" / "ml").exists()
     assert context.executor.observe(wanted, 0).phase is Seen.RUNNING
@@ -178,7 +140,7 @@ def test_only_what_is_given_up_is_ended(context: Context) -> None:
         row = tx.by_id(identity)
         ended = training.complete(training.ask_to_stop(job, training.StopReason.USER, 2.0), 3.0)
         tx.save(replace(row, status=ended.status, state=ended.dump(), ended_at=3.0, host=None))
-    until(lambda: homes.tidy(context))
+    wait_for("nothing to tidy", lambda: homes.tidy(context))
     assert (wanted / "exit.json").exists()
     assert not (wanted / "algo-1").exists()
 
@@ -203,7 +165,7 @@ def test_what_runs_on_after_a_failure_of_ours_is_ended_and_keeps_what_it_made(co
     identity = insert(context, training.fail(job, "InternalServerError: ours.", 3.0), ended_at=3.0)
     left = start(context, identity, 1)
     assert not homes.tidy(context)
-    until(lambda: homes.tidy(context))
+    wait_for("nothing to tidy", lambda: homes.tidy(context))
     assert (left / "exit.json").exists()
     assert (left / "algo-1" / "ml").exists()
 

@@ -17,16 +17,20 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from pegbox.domain import training, training_request, tuning_request
+import rows
+from pegbox.domain import training
 from pegbox.domain.training import Phase, TrainingJob
 from pegbox.domain.tuning import TuningJob
+from pegbox.domain.tuning_request import normalise
 from pegbox.engine.context import Context
 from pegbox.engine.loop import Engine
 from pegbox.engine.mailbox import Mailbox
 from pegbox.engine.owners import Owner
 from pegbox.engine.proposer import Closing
 from pegbox.objects.base import ObjectStore, Unreachable
-from pegbox.store.base import Beat, Kind, Resource, Store, Unavailable
+from pegbox.store.base import Beat, Store, Unavailable
+from pegbox.testing.requests import LOSS, tuning_request
+from running import wait_for
 
 DEADLINE = 30.0
 
@@ -41,100 +45,27 @@ def running(context: Context, **settings: Any) -> Iterator[Engine]:
     engine.stop(5)
 
 
-def insert(context: Context, tmp_path: Path, script: str = "pass", name: str = "job", **changes: Any) -> int:
-    data = tmp_path / "data" / "train"
-    data.mkdir(parents=True, exist_ok=True)
-    (data / "file").write_text("1\n")
-    request = {
-        "TrainingJobName": name,
-        "AlgorithmSpecification": {
-            "TrainingImage": "any",
-            "TrainingInputMode": "File",
-            "ContainerEntrypoint": [sys.executable, "-c", script],
-        },
-        "InputDataConfig": [
-            {
-                "ChannelName": "train",
-                "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"file://{data}"}},
-            }
-        ],
-        "RoleArn": "arn:aws:iam::123456789012:role/pegbox",
-        "OutputDataConfig": {"S3OutputPath": f"file://{tmp_path}/output"},
-        "ResourceConfig": {"InstanceCount": 1, "InstanceType": "local", "VolumeSizeInGB": 1},
-        "StoppingCondition": {"MaxRuntimeInSeconds": 60},
-    }
-    job = replace(training.created(1.0), **changes.pop("job", {}))
-    row = Resource(
-        account="123456789012",
-        region="us-east-1",
-        kind=Kind.TRAINING_JOB,
-        name=name,
-        status=job.status,
-        created_at=1.0,
-        modified_at=1.0,
-        document=training_request.normalise(request, []),
-        state=job.dump(),
-        due_at=0.0,
-        **changes,
+def insert(context: Context, tmp_path: Path, script: str = "pass", name: str = "job", **columns: Any) -> int:
+    """Of a job with a channel; `job` are changes of its state."""
+    program = [sys.executable, "-c", script]
+    document = rows.training_document(
+        tmp_path,
+        name,
+        AlgorithmSpecification={"TrainingImage": "any", "TrainingInputMode": "File", "ContainerEntrypoint": program},
+        InputDataConfig=[rows.channel_of(tmp_path)],
     )
-    with context.store.transaction() as tx:
-        return tx.insert(row).id
+    job = replace(training.created(1.0), **columns.pop("job", {}))
+    return rows.insert(context, document, job, name, **columns).id
 
 
-def insert_search(context: Context, tmp_path: Path, name: str) -> int:
-    metric = {"Name": "loss", "Regex": "loss=(.*)"}
-    request = {
-        "HyperParameterTuningJobName": name,
-        "HyperParameterTuningJobConfig": {
-            "Strategy": "Random",
-            "HyperParameterTuningJobObjective": {"Type": "Minimize", "MetricName": "loss"},
-            "ResourceLimits": {"MaxNumberOfTrainingJobs": 1, "MaxParallelTrainingJobs": 1},
-            "ParameterRanges": {"ContinuousParameterRanges": [{"Name": "x", "MinValue": "0", "MaxValue": "1"}]},
-        },
-        "TrainingJobDefinition": {
-            "AlgorithmSpecification": {
-                "TrainingImage": "any",
-                "TrainingInputMode": "File",
-                "MetricDefinitions": [metric],
-            },
-            "RoleArn": "arn:aws:iam::123456789012:role/pegbox",
-            "OutputDataConfig": {"S3OutputPath": f"file://{tmp_path}/output"},
-            "ResourceConfig": {"InstanceCount": 1, "InstanceType": "local", "VolumeSizeInGB": 1},
-            "StoppingCondition": {"MaxRuntimeInSeconds": 60},
-        },
-    }
+def insert_search(context: Context, tmp_path: Path, name: str) -> None:
+    request = tuning_request(name, "any", f"file://{tmp_path}/output", jobs=1, at_once=1)
     job = TuningJob(most=1, at_once=1, seconds=None, created=1.0, seed=1)
-    row = Resource(
-        account="123456789012",
-        region="us-east-1",
-        kind=Kind.TUNING_JOB,
-        name=name,
-        status=job.status,
-        created_at=1.0,
-        modified_at=1.0,
-        document=tuning_request.normalise(request, [[metric]]),
-        state=job.dump(),
-        due_at=0.0,
-    )
-    with context.store.transaction() as tx:
-        return tx.insert(row).id
-
-
-def read(context: Context, identity: int) -> tuple[Resource, TrainingJob]:
-    with context.store.reading() as tx:
-        row = tx.by_id(identity)
-    return row, TrainingJob.parse(row.state)
-
-
-def wait_for(what: Callable[[], object]) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    rows.insert(context, normalise(request, [[LOSS]]), job, name)
 
 
 def has_ended(context: Context, identity: int) -> Callable[[], bool]:
-    return lambda: read(context, identity)[1].phase is Phase.ENDED
+    return lambda: rows.read(context, identity)[1].phase is Phase.ENDED
 
 
 class SlowStore:
@@ -190,20 +121,20 @@ def test_a_step_that_goes_on_is_not_begun_again_when_the_database_is_away(contex
     slow, store = SlowStore(context.objects), FlappingStore(context.store)
     identity = insert(context, tmp_path)
     with running(replace(context, objects=slow, store=store), tick=0.01):
-        wait_for(lambda: slow.begun == 1)
+        wait_for("the transfers", lambda: slow.begun == 1)
         store.left = 5
-        wait_for(lambda: store.left == 0)
+        wait_for("the store", lambda: store.left == 0)
         slow.gate.set()
-        wait_for(has_ended(context, identity))
+        wait_for("the end", has_ended(context, identity))
     assert slow.begun == 1
-    assert read(context, identity)[0].status == "Completed"
+    assert rows.read(context, identity)[0].status == "Completed"
 
 
 def test_work_in_hand_is_not_begun_again_when_its_lease_is_lost(context: Context, tmp_path: Path) -> None:
     slow = SlowStore(context.objects)
     identity = insert(context, tmp_path)
     with running(replace(context, objects=slow), lease=0.3):
-        wait_for(lambda: slow.begun == 1)
+        wait_for("the transfers", lambda: slow.begun == 1)
         for _ in range(3):
             with sqlite3.connect(tmp_path / "pegbox.db", isolation_level=None) as other:
                 other.execute("BEGIN IMMEDIATE")  # no lease can be renewed now
@@ -212,8 +143,8 @@ def test_work_in_hand_is_not_begun_again_when_its_lease_is_lost(context: Context
             time.sleep(0.2)
         assert slow.begun == 1
         slow.gate.set()
-        wait_for(has_ended(context, identity))
-    assert read(context, identity)[0].status == "Completed"
+        wait_for("the end", has_ended(context, identity))
+    assert rows.read(context, identity)[0].status == "Completed"
 
 
 def test_long_transfers_of_all_slots_leave_room_for_the_rest(context: Context, tmp_path: Path) -> None:
@@ -221,7 +152,7 @@ def test_long_transfers_of_all_slots_leave_room_for_the_rest(context: Context, t
     for number in range(2):
         insert(context, tmp_path, name=f"slow-{number}")
     with running(replace(context, objects=slow)):
-        wait_for(lambda: slow.begun == 2)
+        wait_for("the transfers", lambda: slow.begun == 2)
         waiting = insert(context, tmp_path, name="waiting")
         stopped = insert(context, tmp_path, name="stopped")
         with context.store.transaction() as tx:
@@ -229,10 +160,10 @@ def test_long_transfers_of_all_slots_leave_room_for_the_rest(context: Context, t
             job = training.ask_to_stop(TrainingJob.parse(row.state), training.StopReason.USER, 2.0)
             tx.save(replace(row, status=job.status, state=job.dump()))
             tx.mark_due([stopped])
-        wait_for(has_ended(context, stopped))
-        assert read(context, waiting)[1].phase is Phase.WAITING
+        wait_for("the end", has_ended(context, stopped))
+        assert rows.read(context, waiting)[1].phase is Phase.WAITING
         slow.gate.set()
-        wait_for(has_ended(context, waiting))
+        wait_for("the end", has_ended(context, waiting))
 
 
 def test_a_finished_model_outlasts_trouble_with_the_object_store(context: Context, tmp_path: Path) -> None:
@@ -240,9 +171,9 @@ def test_a_finished_model_outlasts_trouble_with_the_object_store(context: Contex
     away = AwayStore(context.objects, times=6)
     identity = insert(context, tmp_path, script)
     with running(replace(context, objects=away), tick=0.01, patience=0.0):
-        wait_for(has_ended(context, identity))
+        wait_for("the end", has_ended(context, identity))
     assert away.left == 0
-    assert read(context, identity)[0].status == "Completed"
+    assert rows.read(context, identity)[0].status == "Completed"
     assert (tmp_path / "output" / "job" / "output" / "model.tar.gz").exists()
 
 
@@ -250,8 +181,8 @@ def test_a_job_of_a_home_that_is_gone_fails_and_gives_its_slot_back(context: Con
     lost = {"phase": Phase.RUNNING, "secondary": "Training", "home": str(tmp_path / "gone"), "started": 1.0}
     identity = insert(context, tmp_path, host="a-home-that-is-gone", job=lost)
     with running(context):
-        wait_for(has_ended(context, identity))
-    row, job = read(context, identity)
+        wait_for("the end", has_ended(context, identity))
+    row, job = rows.read(context, identity)
     assert (row.status, row.host, job.outcome) == ("Failed", None, training.Outcome.RETRYABLE)
     assert job.failure is not None
     assert job.failure.startswith("InternalServerError")
@@ -263,8 +194,8 @@ def test_a_job_of_a_home_that_lives_is_left_alone(context: Context, tmp_path: Pa
     theirs = insert(context, tmp_path, name="theirs", host="there", job=lost)
     ours = insert(context, tmp_path, name="ours")
     with running(context):
-        wait_for(has_ended(context, ours))
-    assert read(context, theirs)[1].phase is Phase.RUNNING
+        wait_for("the end", has_ended(context, ours))
+    assert rows.read(context, theirs)[1].phase is Phase.RUNNING
 
 
 @pytest.mark.parametrize("busy", [False, True])
@@ -273,7 +204,7 @@ def test_the_engine_stops_in_time_and_says_whether_it_was_idle(context: Context,
     with running(replace(context, objects=slow)) as engine:
         if busy:
             insert(context, tmp_path)
-            wait_for(lambda: slow.begun == 1)
+            wait_for("the transfers", lambda: slow.begun == 1)
         began = time.monotonic()
         assert engine.stop(1.0) is not busy
         assert time.monotonic() - began < 5
@@ -291,7 +222,7 @@ def test_what_was_given_up_is_looked_for_until_the_database_answers(context: Con
     store = FlappingStore(context.store)
     store.left = 1
     with running(replace(context, store=store)):
-        wait_for(lambda: not (given_up / "algo-1").exists())
+        wait_for("the removal", lambda: not (given_up / "algo-1").exists())
     assert store.left == 0
 
 
@@ -324,11 +255,11 @@ def test_after_a_step_of_the_clock_other_homes_may_beat_before_anything_is_claim
 ) -> None:
     store, lease = SteppedStore(context.store), 1.0
     with running(replace(context, store=store), lease=lease):
-        wait_for(lambda: store.asked)
+        wait_for("the store", lambda: store.asked)
         store.ahead = step
-        wait_for(lambda: store.told[-1][1] == step)
+        wait_for("the store", lambda: store.told[-1][1] == step)
         since = next(at for at, ahead in store.told if ahead == step)
-        wait_for(lambda: store.asked[-1] > since + 0.02)
+        wait_for("the store", lambda: store.asked[-1] > since + 0.02)
         asked = next(at for at in store.asked if at > since + 0.02)  # a look that had begun may still come
         assert asked >= since + lease / 2
 
@@ -351,7 +282,7 @@ def test_a_dead_server_of_the_same_home_is_not_waited_for(context: Context, tmp_
     identity = insert(context, tmp_path)
     assert len(context.store.claim(dead.name, context.host, 3600, 10)) == 1
     with running(context):
-        wait_for(has_ended(context, identity))
+        wait_for("the end", has_ended(context, identity))
 
 
 def test_tuning_jobs_that_wait_for_a_strategy_leave_room_for_training_jobs(context: Context, tmp_path: Path) -> None:
@@ -371,7 +302,7 @@ def test_tuning_jobs_that_wait_for_a_strategy_leave_room_for_training_jobs(conte
         insert_search(context, tmp_path, f"search-{number}")
     try:
         with running(replace(context, proposer=Silent())):
-            wait_for(has_ended(context, insert(context, tmp_path)))
+            wait_for("the end", has_ended(context, insert(context, tmp_path)))
     finally:
         gate.set()
 

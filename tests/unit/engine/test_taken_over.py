@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import os
-import tarfile
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pegbox.domain import training, training_request
+import rows
+from pegbox.domain import training
 from pegbox.domain.training import Phase, TrainingJob
 from pegbox.engine import homes, staging
 from pegbox.engine.context import Context, attempt_directory
 from pegbox.engine.training import TrainingWork
-from pegbox.store.base import Kind, Resource
-
-DEADLINE = 30.0
+from running import wait_for
 
 
 class Crash(BaseException):
@@ -40,66 +35,14 @@ class DyingStore:
         return getattr(self._inner, name)
 
 
-def a_home(path: Path, host: str) -> Path:
-    for folder in ("run", "attempts"):
-        (path / folder).mkdir(parents=True)
-    (path / homes.IDENTITY).write_text(host)
-    homes.mark(path)
-    return path
-
-
 def document(tmp_path: Path, source: str, **changes: Any) -> dict[str, Any]:
     """Of a job with a channel and a script, which tells each of its starts to a file outside all homes."""
-    archive, data = tmp_path / "sourcedir.tar.gz", tmp_path / "data" / "train"
-    data.mkdir(parents=True)
-    (data / "file").write_text("1\n")
-    script = f"open({str(tmp_path / 'starts')!r}, 'a').write('x')\n{source}".encode()
-    with tarfile.open(archive, "w:gz") as tar:
-        member = tarfile.TarInfo("train.py")
-        member.size = len(script)
-        tar.addfile(member, io.BytesIO(script))
-    request = {
-        "TrainingJobName": "job",
-        "AlgorithmSpecification": {"TrainingImage": "pytorch-training:2.0", "TrainingInputMode": "File"},
-        "HyperParameters": {"sagemaker_program": "train.py", "sagemaker_submit_directory": f"file://{archive}"},
-        "InputDataConfig": [
-            {
-                "ChannelName": "train",
-                "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"file://{data}"}},
-            }
-        ],
-        "RoleArn": "arn:aws:iam::123456789012:role/pegbox",
-        "OutputDataConfig": {"S3OutputPath": f"file://{tmp_path}/output"},
-        "ResourceConfig": {"InstanceCount": 1, "InstanceType": "local", "VolumeSizeInGB": 1},
-        "StoppingCondition": {"MaxRuntimeInSeconds": 60},
-        **changes,
-    }
-    return training_request.normalise(request, [])
+    script = f"open({str(tmp_path / 'starts')!r}, 'a').write('x')\n{source}"
+    return rows.script_document(tmp_path, script, InputDataConfig=[rows.channel_of(tmp_path)], **changes)
 
 
 def insert(context: Context, document: dict[str, Any], host: str | None = None, **job: Any) -> int:
-    state = replace(training.created(1.0), **job)
-    row = Resource(
-        account="123456789012",
-        region="us-east-1",
-        kind=Kind.TRAINING_JOB,
-        name="job",
-        status=state.status,
-        host=host,
-        created_at=1.0,
-        modified_at=1.0,
-        document=document,
-        state=state.dump(),
-        due_at=0.0,
-    )
-    with context.store.transaction() as tx:
-        return tx.insert(row).id
-
-
-def read(context: Context, identity: int) -> tuple[Resource, TrainingJob]:
-    with context.store.reading() as tx:
-        row = tx.by_id(identity)
-    return row, TrainingJob.parse(row.state)
+    return rows.insert(context, document, replace(training.created(1.0), **job), host=host).id
 
 
 def turn(context: Context, identity: int) -> TrainingJob:
@@ -107,19 +50,12 @@ def turn(context: Context, identity: int) -> TrainingJob:
     context.store.beat(context.host)
     (row,) = context.store.claim("me", context.host, 60, 1, [identity], silence=0)
     context.store.release(row, TrainingWork(context, row).run())
-    return read(context, identity)[1]
-
-
-def until(look: Callable[[], object]) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not look():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    return rows.read(context, identity)[1]
 
 
 def ended(context: Context, identity: int) -> TrainingJob:
-    until(lambda: turn(context, identity).phase is Phase.ENDED)
-    return read(context, identity)[1]
+    wait_for("the job", lambda: turn(context, identity).phase is Phase.ENDED)
+    return rows.read(context, identity)[1]
 
 
 @pytest.mark.parametrize("place", ["home", "other"], ids=["equal path", "other path"])
@@ -133,7 +69,7 @@ def test_a_job_whose_inputs_were_being_brought_elsewhere_is_begun_again_here(
         "print(os.listdir(os.environ['SM_CHANNEL_TRAIN']), flush=True)\n"
         f"while not pathlib.Path({str(gate)!r}).exists(): time.sleep(0.01)\n"
     )
-    theirs_at = a_home(tmp_path / place, "theirs")
+    theirs_at = rows.a_home(tmp_path / place, "theirs")
     settings = replace(context.settings, home=theirs_at)
     theirs = replace(context, host="theirs", settings=settings, objects=DyingStore(context.objects))
     identity = insert(context, document(tmp_path, source))
@@ -141,16 +77,16 @@ def test_a_job_whose_inputs_were_being_brought_elsewhere_is_begun_again_here(
         turn(theirs, identity)
     litter = attempt_directory(str(theirs_at), identity, 1) / "staging.1"
     litter.mkdir(exist_ok=True)  # of a server that did not live to remove it
-    assert read(context, identity)[1].phase is Phase.STAGING
+    assert rows.read(context, identity)[1].phase is Phase.STAGING
     with context.store.reading() as tx:
         context.store.release(tx.by_id(identity), 0)
     elsewhere = theirs_at.rename(tmp_path / "elsewhere")
-    ours = a_home(context.settings.home, context.host)
+    ours = rows.a_home(context.settings.home, context.host)
     job = turn(context, identity)
-    assert (read(context, identity)[0].host, job.phase, job.secondary) == (None, Phase.WAITING, "Pending")
-    until(lambda: turn(context, identity).started)
-    job = read(context, identity)[1]
-    assert (read(context, identity)[0].host, job.home, job.attempt) == (context.host, str(ours), 1)
+    assert (rows.read(context, identity)[0].host, job.phase, job.secondary) == (None, Phase.WAITING, "Pending")
+    wait_for("the job", lambda: turn(context, identity).started)
+    job = rows.read(context, identity)[1]
+    assert (rows.read(context, identity)[0].host, job.home, job.attempt) == (context.host, str(ours), 1)
     if place == "other":
         assert not theirs_at.exists()
         elsewhere.rename(theirs_at)
@@ -165,7 +101,7 @@ def test_a_job_whose_inputs_were_being_brought_elsewhere_is_begun_again_here(
 def test_what_was_brought_for_a_job_that_another_home_of_the_same_path_has_is_litter(
     context: Context, tmp_path: Path
 ) -> None:
-    home = a_home(context.settings.home, context.host)
+    home = rows.a_home(context.settings.home, context.host)
     identity = insert(context, document(tmp_path, ""), host="theirs", phase=Phase.RUNNING, home=str(home))
     directory = attempt_directory(str(home), identity, 1)
     (directory / "staging.1").mkdir(parents=True)
@@ -182,7 +118,7 @@ def test_what_was_brought_for_a_job_that_another_home_of_the_same_path_has_is_li
 def test_a_job_that_had_been_started_elsewhere_is_lost(
     context: Context, tmp_path: Path, phase: Phase, place: str, more: str
 ) -> None:
-    a_home(context.settings.home, context.host)
+    rows.a_home(context.settings.home, context.host)
     changes = {"RetryStrategy": {"MaximumRetryAttempts": 1}} if more == "is tried again" else {}
     job = replace(
         training.enter(training.created(1.0), "Training", phase, 2.0), home=str(tmp_path / place), started=2.0
@@ -206,7 +142,7 @@ def test_a_job_that_had_been_started_elsewhere_is_lost(
 
 
 def test_a_job_whose_outputs_have_gone_is_lost(context: Context, tmp_path: Path) -> None:
-    home = a_home(context.settings.home, context.host)
+    home = rows.a_home(context.settings.home, context.host)
     job = {"phase": Phase.PACKING, "secondary": "Uploading", "home": str(home), "started": 2.0}
     identity = insert(context, document(tmp_path, ""), host=context.host, **job)
     lost = turn(context, identity)
@@ -215,7 +151,7 @@ def test_a_job_whose_outputs_have_gone_is_lost(context: Context, tmp_path: Path)
 
 def test_a_home_below_a_folder_of_another_user_is_not_there(tmp_path: Path) -> None:
     folder = tmp_path / "private"
-    home = a_home(folder / "home", "theirs")
+    home = rows.a_home(folder / "home", "theirs")
     attempt = home / "attempts" / "1" / "1"
     attempt.mkdir(parents=True)
     assert homes.is_there(home, "theirs")

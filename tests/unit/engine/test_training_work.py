@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import io
 import json
 import os
 import signal
@@ -18,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from pegbox.domain import training, training_request
+import rows
+from pegbox.domain import training
 from pegbox.domain.training import Phase, TrainingJob
 from pegbox.engine.attempts import attempt_of
 from pegbox.engine.context import Context, attempt_directory
@@ -27,47 +27,11 @@ from pegbox.engine.training import TrainingWork
 from pegbox.executors.base import Program
 from pegbox.executors.directory import lock_holder, read_exit
 from pegbox.processes import boot_id
-from pegbox.store.base import Fenced, Kind, Resource
-from pegbox.testing.executor_suite import wait_for
+from pegbox.store.base import Fenced
+from rows import insert, script_document
+from running import wait_for
 
 HOST = "here"
-
-
-def script_mode(tmp_path: Path, source: str) -> dict[str, Any]:
-    """The document of a job that runs this script."""
-    archive = tmp_path / "sourcedir.tar.gz"
-    with tarfile.open(archive, "w:gz") as tar:
-        member = tarfile.TarInfo("train.py")
-        member.size = len(source.encode())
-        tar.addfile(member, io.BytesIO(source.encode()))
-    request = {
-        "TrainingJobName": "job",
-        "AlgorithmSpecification": {"TrainingImage": "pytorch-training:2.0", "TrainingInputMode": "File"},
-        "HyperParameters": {"sagemaker_program": "train.py", "sagemaker_submit_directory": f"file://{archive}"},
-        "RoleArn": "arn:aws:iam::123456789012:role/pegbox",
-        "OutputDataConfig": {"S3OutputPath": f"file://{tmp_path}/output"},
-        "ResourceConfig": {"InstanceCount": 1, "InstanceType": "local", "VolumeSizeInGB": 1},
-        "StoppingCondition": {"MaxRuntimeInSeconds": 60},
-    }
-    return training_request.normalise(request, [])
-
-
-def insert(context: Context, document: dict[str, Any]) -> Resource:
-    job = training.created(1.0)
-    row = Resource(
-        account="123456789012",
-        region="us-east-1",
-        kind=Kind.TRAINING_JOB,
-        name="job",
-        status=job.status,
-        created_at=1.0,
-        modified_at=1.0,
-        document=document,
-        state=job.dump(),
-        due_at=0.0,
-    )
-    with context.store.transaction() as tx:
-        return tx.insert(row)
 
 
 def run(context: Context, identity: int) -> TrainingJob:
@@ -79,16 +43,17 @@ def run(context: Context, identity: int) -> TrainingJob:
 
 
 def read(context: Context, identity: int) -> TrainingJob:
-    with context.store.reading() as tx:
-        return TrainingJob.parse(tx.by_id(identity).state)
+    return rows.read(context, identity)[1]
 
 
 def run_until_ended(context: Context, identity: int) -> TrainingJob:
-    deadline = time.monotonic() + 30
-    while (job := run(context, identity)).phase is not Phase.ENDED:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return job
+    return wait_for("the end", lambda: job if (job := run(context, identity)).phase is Phase.ENDED else None)
+
+
+def found_in(directory: Path) -> int:
+    """Values that the runner has found."""
+    points = directory / "points"
+    return points.read_bytes().count(b"\n") if points.exists() else 0
 
 
 def forget(context: Context, identity: int, **changes: Any) -> None:
@@ -107,12 +72,9 @@ def test_a_program_that_was_started_just_before_a_crash_is_not_started_again(con
         f"while not pathlib.Path({str(gate)!r}).exists(): time.sleep(0.01)\n"
         "print(pathlib.Path('mine').read_text())\n"
     )
-    row = insert(context, script_mode(tmp_path, source))
+    row = insert(context, script_document(tmp_path, source))
     assert run(context, row.id).phase is Phase.RUNNING
-    deadline = time.monotonic() + 30
-    while not starts.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_for("the start", starts.exists)
     forget(context, row.id, started=None, cursor=0)
     assert run(context, row.id).phase is Phase.RUNNING
     gate.touch()
@@ -124,7 +86,7 @@ def test_a_program_that_was_started_just_before_a_crash_is_not_started_again(con
 
 
 def test_nothing_starts_before_it_is_written_down(context: Context, tmp_path: Path) -> None:
-    row = insert(context, script_mode(tmp_path, "pass"))
+    row = insert(context, script_document(tmp_path, "pass"))
     with pytest.raises(_Crash):
         run(replace(context, executor=_Dying(context.executor, _Crash)), row.id)
     job = read(context, row.id)
@@ -139,7 +101,7 @@ def test_outputs_are_stored_again_when_the_server_died_over_them(
     context: Context, tmp_path: Path, size: int, phase: Phase
 ) -> None:
     source = f"import os; open(os.environ['SM_MODEL_DIR'] + '/model', 'w').write('w' * {size})"
-    row = insert(context, script_mode(tmp_path, source))
+    row = insert(context, script_document(tmp_path, source))
     kept = context.settings.home.with_name("kept")
     context_that_dies = replace(context, objects=_Dying(context.objects, _Crash))
     with pytest.raises(_Crash):
@@ -171,7 +133,7 @@ def test_a_server_that_slept_over_the_outputs_stores_nothing(context: Context, t
         "for name in ('SM_MODEL_DIR', 'SM_OUTPUT_DATA_DIR', 'SM_CHECKPOINT_DIR'):\n"
         "    open(os.environ[name] + '/made', 'w').write('weights')\n"
     )
-    document = script_mode(tmp_path, source) | {"CheckpointConfig": {"S3Uri": f"file://{tmp_path}/checkpoints/"}}
+    document = script_document(tmp_path, source) | {"CheckpointConfig": {"S3Uri": f"file://{tmp_path}/checkpoints/"}}
     row = insert(context, document)
 
     class Trouble(Exception):
@@ -198,7 +160,7 @@ def test_a_server_that_slept_over_the_inputs_leaves_a_running_program_alone(cont
         f"while not pathlib.Path({str(gate)!r}).exists(): time.sleep(0.01)\n"
         "print(pathlib.Path('train.py').read_text())\n"
     )
-    row = insert(context, script_mode(tmp_path, source))
+    row = insert(context, script_document(tmp_path, source))
     sleeper = _Sleeping(context.objects)
     asleep = late(replace(context, objects=sleeper), row.id)
     directory = attempt_directory(str(context.settings.home), row.id, 1)
@@ -217,7 +179,7 @@ def test_a_server_that_slept_over_the_inputs_leaves_a_running_program_alone(cont
 
 
 def test_a_server_that_wakes_to_a_full_disk_leaves_a_running_program_alone(context: Context, tmp_path: Path) -> None:
-    row = insert(context, script_mode(tmp_path, "import time; time.sleep(60)"))
+    row = insert(context, script_document(tmp_path, "import time; time.sleep(60)"))
     sleeper = _Sleeping(context.objects)
     asleep = late(replace(context, objects=sleeper), row.id)
     directory = attempt_directory(str(context.settings.home), row.id, 1)
@@ -236,7 +198,7 @@ def test_a_server_that_wakes_to_a_full_disk_leaves_a_running_program_alone(conte
 
 
 def test_a_server_that_slept_before_the_start_starts_nothing(context: Context, tmp_path: Path) -> None:
-    row = insert(context, script_mode(tmp_path, "pass"))
+    row = insert(context, script_document(tmp_path, "pass"))
     with pytest.raises(_Crash):
         run(replace(context, executor=_Dying(context.executor, _Crash)), row.id)
     with context.store.reading() as tx:
@@ -253,7 +215,7 @@ def test_a_server_that_slept_before_the_start_starts_nothing(context: Context, t
 
 def test_a_start_that_comes_after_the_attempt_was_given_up_starts_nothing(context: Context, tmp_path: Path) -> None:
     starts = tmp_path / "starts"
-    document = script_mode(tmp_path, "pass") | {"RetryStrategy": {"MaximumRetryAttempts": 1}}
+    document = script_document(tmp_path, "pass") | {"RetryStrategy": {"MaximumRetryAttempts": 1}}
     row = insert(context, document)
     with pytest.raises(_Crash):
         run(replace(context, executor=_Dying(context.executor, _Crash)), row.id)
@@ -297,7 +259,7 @@ class _Sleeping:
 
 
 def test_what_a_dead_server_could_not_remove_is_removed_by_the_next(context: Context, tmp_path: Path) -> None:
-    row = insert(context, script_mode(tmp_path, "pass"))
+    row = insert(context, script_document(tmp_path, "pass"))
     assert run_until_ended(context, row.id).status == "Completed"
     directory = attempt_directory(str(context.settings.home), row.id, 1)
     (directory / "algo-1" / "ml" / "model").mkdir(parents=True)
@@ -332,7 +294,7 @@ def test_a_lost_runner_is_replaced_as_often_as_the_request_allows(
 ) -> None:
     mark = tmp_path / "starts"
     source = f"import os; open({str(mark)!r}, 'a').write('x'); os.kill(os.getppid(), 9); import time; time.sleep(60)"
-    document = script_mode(tmp_path, source)
+    document = script_document(tmp_path, source)
     if attempts:
         document["RetryStrategy"] = {"MaximumRetryAttempts": attempts}
     row = insert(context, document)
@@ -355,12 +317,12 @@ def test_a_stop_that_nobody_asked_for_completes_nothing(context: Context, tmp_pa
         f"pathlib.Path({str(ready)!r}).touch()\n"
         "time.sleep(0 if again else 60)\n"
     )
-    document = script_mode(tmp_path, source)
+    document = script_document(tmp_path, source)
     if attempts:
         document["RetryStrategy"] = {"MaximumRetryAttempts": attempts}
     row = insert(context, document)
     run(context, row.id)
-    wait_for(ready.exists)
+    wait_for("the start", ready.exists)
     context.executor.stop(attempt_directory(str(context.settings.home), row.id, 1))
     job = run_until_ended(context, row.id)
     assert (job.status, job.attempt) == (("Completed", 2) if attempts else ("Failed", 1))
@@ -375,24 +337,18 @@ def test_what_a_runner_found_before_it_was_lost_is_kept(
     context: Context, tmp_path: Path, printed: int, attempts: int
 ) -> None:
     source = f"import time\nfor step in range({printed}): print('loss=%d;' % step)\ntime.sleep(60)"
-    document = script_mode(tmp_path, source)
+    document = script_document(tmp_path, source)
     document["AlgorithmSpecification"]["MetricDefinitions"] = [{"Name": "loss", "Regex": r"loss=(\S+);"}]
     if attempts:
         document["RetryStrategy"] = {"MaximumRetryAttempts": attempts}
     row = insert(context, document)
     directory = attempt_directory(str(context.settings.home), row.id, 1)
     assert run(context, row.id).phase is Phase.RUNNING
-    points = directory / "points"
-    deadline = time.monotonic() + 30
-    while not points.exists() or points.read_bytes().count(b"\n") < printed:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_for("all values", lambda: found_in(directory) >= printed)
     runner = lock_holder(directory)
     assert runner is not None
     os.kill(runner, signal.SIGKILL)
-    while lock_holder(directory) is not None:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_for("the runner's end", lambda: lock_holder(directory) is None)
     job = run(context, row.id)
     while job.phase is not Phase.ENDED and job.attempt == 1:
         job = run(context, row.id)
@@ -418,9 +374,9 @@ def test_a_job_that_is_given_up_has_its_slot_until_its_program_is_gone(context: 
         f"pathlib.Path({str(ready)!r}).touch()\n"
         "time.sleep(60)\n"
     )
-    row = insert(context, script_mode(tmp_path, source))
+    row = insert(context, script_document(tmp_path, source))
     run(context, row.id)
-    wait_for(ready.exists)
+    wait_for("the start", ready.exists)
     forget(context, row.id, broken=True, failure="InternalServerError: a fault of ours.")
     directory = attempt_directory(str(context.settings.home), row.id, 1)
     assert give_up(context, row.id).phase is Phase.RUNNING
@@ -433,18 +389,15 @@ def test_a_job_that_is_given_up_has_its_slot_until_its_program_is_gone(context: 
 @pytest.mark.parametrize("printed", [3, 60_000], ids=["few", "more than a page"])
 def test_a_job_that_is_given_up_keeps_what_was_measured(context: Context, tmp_path: Path, printed: int) -> None:
     source = f"import time\nfor step in range({printed}): print('loss=%d;' % step)\ntime.sleep(60)"
-    document = script_mode(tmp_path, source)
+    document = script_document(tmp_path, source)
     document["AlgorithmSpecification"]["MetricDefinitions"] = [{"Name": "loss", "Regex": r"loss=(\S+);"}]
     row = insert(context, document)
     assert run(context, row.id).phase is Phase.RUNNING
-    points = attempt_directory(str(context.settings.home), row.id, 1) / "points"
-    deadline = time.monotonic() + 30
-    while not points.exists() or points.read_bytes().count(b"\n") < printed:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    directory = attempt_directory(str(context.settings.home), row.id, 1)
+    wait_for("all values", lambda: found_in(directory) >= printed)
     forget(context, row.id, cursor=0, latest=None, broken=True, failure="InternalServerError: a fault of ours.")
     job = give_up(context, row.id)
-    wait_for(lambda: lock_holder(points.parent) is None)
+    wait_for("the runner's end", lambda: lock_holder(directory) is None)
     job = give_up(context, row.id)
     assert (job.phase, job.failure) == (Phase.ENDED, "InternalServerError: it goes on.")
     assert (job.latest or {})["loss"][0] == printed - 1
@@ -454,7 +407,7 @@ def test_a_job_that_is_given_up_keeps_what_was_measured(context: Context, tmp_pa
 
 def test_of_very_many_metric_values_some_are_kept_and_the_last_is_known(context: Context, tmp_path: Path) -> None:
     context = replace(context, settings=replace(context.settings, metric_points=1000))
-    document = script_mode(tmp_path, "for step in range(20_000): print('loss=%d;' % (step % 900))")
+    document = script_document(tmp_path, "for step in range(20_000): print('loss=%d;' % (step % 900))")
     document["AlgorithmSpecification"]["MetricDefinitions"] = [{"Name": "loss", "Regex": r"loss=(\S+);"}]
     row = insert(context, document)
     job = run(context, row.id)
@@ -471,7 +424,7 @@ def test_a_step_that_was_left_behind_keeps_the_outputs_of_a_job_that_failed_for_
     context: Context, tmp_path: Path
 ) -> None:
     source = f"import os; open(os.environ['SM_MODEL_DIR'] + '/model', 'w').write('w' * {2 << 20})"
-    row = insert(context, script_mode(tmp_path, source))
+    row = insert(context, script_document(tmp_path, source))
     store = _Hanging(context.objects)
     quick = replace(context, objects=store, settings=replace(context.settings, tick=0.05))
     (claimed,) = context.store.claim("me", HOST, 60, 1, [row.id])
@@ -515,7 +468,7 @@ class _Hanging:
 
 
 def test_python_is_the_servers_own(context: Context, tmp_path: Path) -> None:
-    row = insert(context, script_mode(tmp_path, "import sys; print(sys.executable)"))
+    row = insert(context, script_document(tmp_path, "import sys; print(sys.executable)"))
     assert run_until_ended(context, row.id).status == "Completed"
     directory = attempt_directory(str(context.settings.home), row.id, 1)
     assert (directory / "algo-1.log").read_text().strip() == sys.executable
@@ -530,13 +483,13 @@ def test_python_is_the_servers_own(context: Context, tmp_path: Path) -> None:
     ],
 )
 def test_a_failure_says_what_the_program_said(context: Context, tmp_path: Path, source: str, reason: str) -> None:
-    row = insert(context, script_mode(tmp_path, source))
+    row = insert(context, script_document(tmp_path, source))
     assert run_until_ended(context, row.id).failure == reason
 
 
 def test_a_long_failure_fits_the_api(context: Context, tmp_path: Path) -> None:
     source = "import os, sys; open(os.environ['SM_OUTPUT_DIR'] + '/failure', 'w').write('x' * 5000); sys.exit(2)"
-    row = insert(context, script_mode(tmp_path, source))
+    row = insert(context, script_document(tmp_path, source))
     failure = run_until_ended(context, row.id).failure
     assert failure is not None
     assert len(failure) == 1024
@@ -557,7 +510,7 @@ def test_links_inside_the_model_are_kept_and_others_left_out(context: Context, t
         "os.symlink('..', 'parent')\n"
         "os.mkfifo('pipe')\n"
     )
-    row = insert(context, script_mode(tmp_path, source))
+    row = insert(context, script_document(tmp_path, source))
     assert run_until_ended(context, row.id).status == "Completed"
     with tarfile.open(tmp_path / "output" / "job" / "output" / "model.tar.gz") as archive:
         found = {member.name: member.linkname for member in archive}

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+import rows
 from pegbox.domain import training
 from pegbox.domain.tuning import TuningJob
 from pegbox.engine.context import Context
 from pegbox.engine.tuning import LOOK, TuningWork
-from pegbox.store.base import Kind, Resource
 
 DOCUMENT = {
     "HyperParameterTuningJobConfig": {
@@ -26,22 +26,9 @@ DOCUMENT = {
 def waiting(context: Context, job: TuningJob, child: training.TrainingJob) -> float | None:
     """Seconds for which a tuning job waits that has one training job."""
     now = context.clock()
-    row = Resource(
-        account="123456789012",
-        region="us-east-1",
-        kind=Kind.TUNING_JOB,
-        name="search",
-        status=job.status,
-        created_at=now,
-        modified_at=now,
-        document=DOCUMENT,
-        state=job.dump(),
-        due_at=0.0,
-    )
-    with context.store.transaction() as tx:
-        parent = tx.insert(row)
-        about = {"kind": Kind.TRAINING_JOB, "name": "child", "parent_id": parent.id, "number": 1, "due_at": None}
-        tx.insert(replace(row, **about, status=child.status, state=child.dump()))
+    dated = {"created_at": now, "modified_at": now}
+    parent = rows.insert(context, DOCUMENT, job, "search", **dated)
+    rows.insert(context, DOCUMENT, child, "child", **dated, parent_id=parent.id, number=1, due_at=None)
     (claimed,) = context.store.claim("me", context.host, 60, 1, [parent.id], slots=0)
     return TuningWork(context, claimed).run()
 

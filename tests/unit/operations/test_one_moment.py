@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from jobs import training_request, tuning_request
 from pegbox.operations import training_jobs, tuning_jobs
 from pegbox.operations.call import Call
 from pegbox.store.sql import SqlStore
 from pegbox.store.transaction import SqlTransaction
+from pegbox.testing.requests import training_request, tuning_request
 
 TRAINING, TUNING = {"TrainingJobName": "a"}, {"HyperParameterTuningJobName": "a"}
 

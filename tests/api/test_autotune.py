@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from jobs import XGBOOST, channel, children, new_name, pegbox, put, refusal, tuning_ended, tuning_request
+from jobs import XGBOOST, children, new_name, pegbox, put, refusal, tuning_ended
+from pegbox.testing.requests import channel, tuning_request
 from running import RunningServer
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "autotune.md"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from jobs import children, keys, new_name, tuning_ended, tuning_request
+from jobs import children, keys, new_name, tuning_ended
+from pegbox.testing.requests import tuning_request
 
 
 def trained(sagemaker: Any, request: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:

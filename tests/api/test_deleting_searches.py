@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from jobs import children, keys, new_name, refusal, training_ended, tuning_ended, tuning_request
+from jobs import children, keys, new_name, refusal, training_ended, tuning_ended
+from pegbox.testing.requests import tuning_request
 
 LINE = "print('loss=1;')"
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from jobs import children, new_name, refusal, tuning_ended, tuning_request
+from jobs import children, new_name, refusal, tuning_ended
+from pegbox.testing.requests import tuning_request
 
 # A program with a curve: loss = x + 1 / epoch, an epoch every 50 ms.
 LEARNER = """

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from jobs import tuning_request
 from pegbox.algorithms.xgboost.algorithm import XGBOOST
 from pegbox.domain import autotune
 from pegbox.domain import tuning_request as requests
 from pegbox.errors import ValidationException
+from pegbox.testing.requests import tuning_request
 
 
 def autotuned(static: dict[str, str] | None = None, ranges: Any = None, **hints: str) -> dict[str, Any]:

@@ -1,0 +1,96 @@
+"""What is refused though its form is right: names that are taken or unknown, too many instances, too long bodies."""
+
+from __future__ import annotations
+
+import copy
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from jobs import new_name, refusal
+from pegbox.testing.requests import training_request, tuning_request
+from running import RunningServer
+from wrong_requests import job
+
+
+def test_a_name_that_differs_only_in_case_is_taken(sagemaker: Any, here: str) -> None:
+    name = new_name("Taken")
+    sagemaker.create_training_job(**training_request(name, "any", here))
+    code, message = refusal(sagemaker.create_training_job, **training_request(name.upper(), "any", here))
+    assert code == "ResourceInUse"
+    assert f"already exists (arn:aws:sagemaker:us-east-1:000000000000:training-job/{name.lower()})" in message
+    with pytest.raises(sagemaker.exceptions.ResourceInUse):
+        sagemaker.create_training_job(**training_request(name, "any", here))
+
+
+def test_a_tuning_jobs_name_that_differs_only_in_case_is_taken(sagemaker: Any, here: str) -> None:
+    request = tuning_request(new_name("Taken"), "any", here)
+    sagemaker.create_hyper_parameter_tuning_job(**request)
+    again = copy.deepcopy(request) | {"HyperParameterTuningJobName": request["HyperParameterTuningJobName"].lower()}
+    code, message = refusal(sagemaker.create_hyper_parameter_tuning_job, **again)
+    assert code == "ResourceInUse"
+    assert again["HyperParameterTuningJobName"] in message
+
+
+def test_what_does_not_exist_is_told_as_the_service_tells_it(sagemaker: Any) -> None:
+    unknown = {"TrainingJobName": "nobody"}
+    assert refusal(sagemaker.describe_training_job, **unknown) == (
+        "ValidationException",
+        "Requested resource not found.",
+    )
+    code, message = refusal(sagemaker.stop_training_job, **unknown)
+    assert code == "ResourceNotFound" and "nobody" in message
+    for call in (
+        sagemaker.describe_hyper_parameter_tuning_job,
+        sagemaker.stop_hyper_parameter_tuning_job,
+        sagemaker.list_training_jobs_for_hyper_parameter_tuning_job,
+    ):
+        code, message = refusal(call, HyperParameterTuningJobName="nobody")
+        assert code == "ResourceNotFound"
+        assert "can't find a tuning job with the name nobody" in message
+
+
+def test_there_is_a_limit_to_the_instances_of_a_job(sagemaker: Any, here: str) -> None:
+    request = training_request(new_name(), "any", here)
+    request["ResourceConfig"]["InstanceCount"] = 1_000_000
+    code, message = refusal(sagemaker.create_training_job, **request)
+    assert code == "ResourceLimitExceeded"
+    assert "at most 100 instances" in message
+    request = tuning_request(new_name(), "any", here)
+    job(request)["ResourceConfig"]["InstanceCount"] = 101
+    assert refusal(sagemaker.create_hyper_parameter_tuning_job, **request)[0] == "ResourceLimitExceeded"
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["X-Amz-Target: SageMaker.ListTrainingJobs", "Content-Type: application/x-www-form-urlencoded"],
+    ids=["JSON", "query"],
+)
+def test_a_body_that_nobody_would_read_is_refused_before_it_is_sent(server: RunningServer, header: str) -> None:
+    place = urlsplit(server.url)
+    with socket.create_connection((place.hostname or "", place.port or 0), timeout=20) as connection:
+        connection.sendall(f"POST / HTTP/1.1\r\nHost: here\r\n{header}\r\nContent-Length: {10**12}\r\n\r\n".encode())
+        with connection.makefile("rb") as answer:
+            text = answer.read().decode()  # to the end: the server closes
+    head, _, body = text.partition("\r\n\r\n")
+    assert head.startswith("HTTP/1.1 413 ")
+    assert "\r\nconnection: close" in head.lower()
+    assert "RequestEntityTooLargeException" in body and str(4 << 20) in body
+
+
+def test_of_requests_with_one_name_at_the_same_time_one_wins(server: RunningServer, here: str) -> None:
+    clients = [server.client("sagemaker") for _ in range(8)]
+    request = training_request(new_name(), "any", here)
+
+    def create(client: Any) -> str:
+        try:
+            client.create_training_job(**request)
+        except client.exceptions.ResourceInUse:
+            return "taken"
+        return "created"
+
+    with ThreadPoolExecutor(len(clients)) as pool:
+        assert sorted(pool.map(create, clients)) == ["created"] + ["taken"] * 7

@@ -17,7 +17,7 @@ import pytest
 from pegbox.executors import containment
 from pegbox.executors import directory as files
 from pegbox.executors.base import Exit, Program
-from pegbox.testing.executor_suite import an_attempt, log_of
+from pegbox.testing.attempts import an_attempt, log_of
 
 ORDINARY = Path(__file__).with_name("ordinary.py")
 INHERITED = {"PATH": "/usr/bin:/bin", "HOME": "/home/somebody"}

@@ -269,11 +269,11 @@ def test_the_beats_of_another_server_of_the_home_are_no_step_of_the_clock(contex
     store = SteppedStore(context.store)
     with capture_logs() as log, running(replace(context, store=store), lease=0.3):
         for seconds in (-20, 20):
-            wait_for(lambda: len(store.told) > 1)
+            wait_for("the store", lambda: len(store.told) > 1)
             with context.store.transaction() as tx:
                 store.told.clear()
                 tx.connection.exec_driver_sql(f"UPDATE host SET seen_at = seen_at + {seconds}")
-        wait_for(lambda: len(store.told) > 1)
+        wait_for("the store", lambda: len(store.told) > 1)
     assert [line["event"] for line in log if line["log_level"] == "warning"] == []
 
 

@@ -45,7 +45,7 @@ import pathlib, subprocess, tempfile, time
 from pegbox.executors.base import NotNow
 from pegbox.executors.containment import Containment
 from pegbox.executors.subprocess import SubprocessExecutor
-from pegbox.testing.executor_suite import Watch, an_attempt, log_of
+from pegbox.testing.attempts import Watch, an_attempt, log_of
 
 pathlib.Path("/proc/sys/user/max_pid_namespaces").write_text("1")
 holder = subprocess.Popen(["unshare", "--pid", "--fork", "sleep", "99"], stdout=subprocess.PIPE)

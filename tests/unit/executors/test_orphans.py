@@ -14,7 +14,7 @@ from pegbox.executors.base import Limits, Phase, Program
 from pegbox.executors.subprocess import SubprocessExecutor
 from pegbox.runner import cgroups
 from pegbox.runner.records import group_prefix
-from pegbox.testing.executor_suite import Watch, an_attempt, mark_of, processes_of, wait_for
+from pegbox.testing.attempts import Watch, an_attempt, mark_of, processes_of, wait_for
 
 #: Leaves a process of another session, with or without an environment, that only its last argument can be known by.
 LEAVE = "setsid {with_what} sh -c 'sleep 99; :' {mark} >/dev/null 2>&1 & echo 'loss=1;'; sleep 99"

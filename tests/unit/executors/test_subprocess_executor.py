@@ -1,3 +1,5 @@
+"""The executor of this machine does what every executor must do, with a zygote and without."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -6,7 +8,7 @@ import pytest
 
 from pegbox.executors.base import Executor
 from pegbox.executors.subprocess import SubprocessExecutor
-from pegbox.testing.executor_suite import ExecutorSuite
+from pegbox.testing.executor_suite import ExecutorSuite, StartSuite
 
 
 class TestSubprocessExecutor(ExecutorSuite):
@@ -17,7 +19,9 @@ class TestSubprocessExecutor(ExecutorSuite):
         executor.close()
 
 
-class TestWithoutZygote(ExecutorSuite):
+class TestWithoutZygote(StartSuite):
+    """Only the start differs: from then on the same runner runs programs."""
+
     @pytest.fixture
     def executor(self) -> Iterator[Executor]:
         executor = SubprocessExecutor(zygote=False)

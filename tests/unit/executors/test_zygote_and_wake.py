@@ -19,7 +19,7 @@ from pegbox.executors import directory as files
 from pegbox.executors.base import Cause, Phase, Program
 from pegbox.executors.subprocess import SubprocessExecutor, launch
 from pegbox.processes import identity
-from pegbox.testing.executor_suite import Watch, an_attempt, is_running, log_of, processes_of, values, wait_for
+from pegbox.testing.attempts import Watch, an_attempt, is_running, log_of, processes_of, values, wait_for
 
 HERE = Path(__file__).parent
 DUMMY = "dummy_trainer"
@@ -125,7 +125,7 @@ def test_a_killed_server_leaves_its_attempts_and_no_zygote(executor: SubprocessE
     script = """
 import pathlib, sys, time
 from pegbox.executors.subprocess import SubprocessExecutor
-from pegbox.testing.executor_suite import an_attempt
+from pegbox.testing.attempts import an_attempt
 executor = SubprocessExecutor()
 executor.start(an_attempt(pathlib.Path(sys.argv[1]), "import time; print('loss=1;'); time.sleep(99)"))
 print(executor._zygote.pid, flush=True)

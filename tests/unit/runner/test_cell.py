@@ -16,7 +16,7 @@ import pytest
 from pegbox.executors import directory as files
 from pegbox.executors.base import Cause, Phase, Program
 from pegbox.executors.subprocess import SubprocessExecutor
-from pegbox.testing.executor_suite import Watch, an_attempt, is_running, log_of, mark_of, processes_of, wait_for
+from pegbox.testing.attempts import Watch, an_attempt, is_running, log_of, mark_of, processes_of, wait_for
 from places import INHERITED, Place
 
 pytestmark = pytest.mark.usefixtures("possible")
@@ -317,7 +317,7 @@ def test_root_without_its_rights_uses_a_user_namespace(tmp_path: Path) -> None:
 AUTO = """
 import pathlib, sys
 from pegbox.executors.subprocess import SubprocessExecutor
-from pegbox.testing.executor_suite import Watch, an_attempt
+from pegbox.testing.attempts import Watch, an_attempt
 executor = SubprocessExecutor(containment=sys.argv[2])
 executor.start(an_attempt(pathlib.Path(sys.argv[1]), "print('ran')"))
 Watch(executor, pathlib.Path(sys.argv[1])).until_over()

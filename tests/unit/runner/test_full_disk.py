@@ -10,7 +10,7 @@ import pytest
 
 from pegbox.executors.base import Cause
 from pegbox.executors.subprocess import SubprocessExecutor
-from pegbox.testing.executor_suite import Watch, an_attempt, wait_for
+from pegbox.testing.attempts import Watch, an_attempt, wait_for
 
 ENDS_AT_ONCE = "import os, time; os.write(1, b'loss=1;\\n')"  # in one write
 PRINTS = f"{ENDS_AT_ONCE}; time.sleep(99)"

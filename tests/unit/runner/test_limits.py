@@ -17,7 +17,7 @@ from pegbox.executors.base import Cause, Limits, Program
 from pegbox.executors.subprocess import SubprocessExecutor
 from pegbox.runner import cgroups, disk, limits
 from pegbox.runner.meter import Meter
-from pegbox.testing.executor_suite import Watch, an_attempt, log_of
+from pegbox.testing.attempts import Watch, an_attempt, log_of
 from places import Place
 
 MIB = 1 << 20

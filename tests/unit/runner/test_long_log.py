@@ -10,7 +10,7 @@ import pytest
 
 from pegbox.executors.subprocess import SubprocessExecutor
 from pegbox.runner.capture import TAIL
-from pegbox.testing.executor_suite import Watch, an_attempt
+from pegbox.testing.attempts import Watch, an_attempt
 
 LIMIT = 1 << 20
 

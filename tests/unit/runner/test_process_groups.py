@@ -13,7 +13,7 @@ import pytest
 from pegbox.executors.base import Phase
 from pegbox.executors.subprocess import SubprocessExecutor
 from pegbox.runner import process
-from pegbox.testing.executor_suite import Watch, an_attempt, log_of, wait_for
+from pegbox.testing.attempts import Watch, an_attempt, log_of, wait_for
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(99)"]
 

@@ -11,7 +11,7 @@ import pytest
 
 from pegbox.executors.subprocess import SubprocessExecutor
 from pegbox.runner.thinning import LEAST, Series
-from pegbox.testing.executor_suite import LOSS, Watch, an_attempt
+from pegbox.testing.attempts import LOSS, Watch, an_attempt
 
 
 @pytest.mark.parametrize("most", [LEAST, 17, 50, 1000, 50_000])

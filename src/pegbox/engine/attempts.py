@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pegbox.domain.training import MOST_REASON, TrainingJob
+from pegbox.domain import training
+from pegbox.domain.training import MOST_REASON, StopReason, TrainingJob
 from pegbox.engine import limits
 from pegbox.engine.programs import Plan
-from pegbox.executors.base import Attempt, Exit, Observation, Phase
+from pegbox.executors.base import Attempt, Cause, Exit, Observation, Phase
 from pegbox.naming import arn
 from pegbox.settings import Settings
-from pegbox.store.base import Resource
+from pegbox.store.base import MetricPoint, Resource
 
 CLIENT_CODES = (126, 127)  #: exit codes for a program that cannot be executed
 
@@ -63,6 +65,49 @@ def _input_data_config(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]
         }
         for channel in document.get("InputDataConfig") or []
     }
+
+
+def imported(job: TrainingJob, seen: Observation) -> TrainingJob:
+    """The job with the new points and the start of training."""
+    latest = dict(job.latest or {})
+    for point in seen.points:
+        known = latest.get(point.metric)
+        if known is None or point.at >= known[1]:
+            latest[point.metric] = (point.value, point.at)
+    return replace(job, latest=latest, cursor=seen.cursor, started=job.started or seen.started)
+
+
+def kept_points(job: TrainingJob, seen: Observation) -> list[MetricPoint]:
+    """The new points that are stored; of a metric with very many, of the others only the last value is known."""
+    return [
+        MetricPoint(
+            attempt=job.attempt,
+            offset=point.offset,
+            host=point.host,
+            metric=point.metric,
+            value=point.value,
+            at=point.at,
+        )
+        for point in seen.points
+        if point.is_kept
+    ]
+
+
+def is_unasked(job: TrainingJob, ended: Exit | None) -> bool:
+    """Whether it was stopped, and not because of anything that is known of this job: its work was cut off."""
+    return ended is not None and ended.cause is Cause.STOPPED and job.stop is None and job.failure is None
+
+
+def packed(job: TrainingJob, ended: Exit, now: float) -> TrainingJob:
+    """The job whose processes have ended, with what that means for it; its outputs are to be stored."""
+    job = replace(job, started=job.started or ended.started, ended=ended.ended)
+    if ended.cause is Cause.MAX_RUNTIME and job.stop is None:
+        job = training.ask_to_stop(job, StopReason.MAX_RUNTIME, now)
+    if job.failure is not None:
+        return replace(job, phase=training.Phase.PACKING)
+    if job.stop is None and any(ended.codes.values()):
+        return replace(job, failure=failure_reason(ended), phase=training.Phase.PACKING)
+    return training.enter(job, "Uploading", training.Phase.PACKING, now)
 
 
 def failure_reason(ended: Exit) -> str:

@@ -48,15 +48,9 @@ class HeldTrainingJob:
             self._context.store.confirm(self._resource)
             self._confirmed = now
 
-    def _apart(self, step: Callable[[], None], look: Callable[[], None], *, moment: bool = False) -> None:
-        """Carry out a step that object stores and mounts may hold up for ever, and look around meanwhile.
-
-        What takes a `moment` only is not held up by the built-in store, and is done here.
-        """
-        if moment and self._is_at_hand():
-            step()
-        else:
-            carry_out(step, partial(self._patiently, look), self._context.settings.tick, self._tidy)
+    def _apart(self, step: Callable[[], None], look: Callable[[], None]) -> None:
+        """Carry out a step that object stores and mounts may hold up for ever, and look around meanwhile."""
+        carry_out(step, partial(self._patiently, look), self._context.settings.tick, self._tidy)
 
     def _patiently(self, look: Callable[[], None]) -> None:
         """Look; when the database does not answer, the step goes on: left behind, it would be begun beside itself."""
@@ -66,6 +60,7 @@ class HeldTrainingJob:
             self._context.database.met(error)
 
     def _is_at_hand(self) -> bool:
+        """Whether the outputs go to the built-in store, which holds up no step that takes a moment only."""
         path = self._resource.document["OutputDataConfig"]["S3OutputPath"]
         return not self._context.settings.s3_endpoint and parse(path).scheme == "s3"
 

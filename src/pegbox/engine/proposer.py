@@ -131,11 +131,6 @@ class ProcessProposer:
         worker = self._worker
         return 0 if worker is None else worker.pid
 
-    def restart(self) -> None:
-        """End the worker; the next question starts another."""
-        with self._lock:
-            self._end()
-
     def close(self) -> None:
         """End the worker, also in the middle of a question, which then has no answer."""
         self._closed = True

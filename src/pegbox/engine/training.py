@@ -12,19 +12,19 @@ from pathlib import Path
 import structlog
 
 from pegbox.domain import training
-from pegbox.domain.training import Phase, StopReason, TrainingJob
+from pegbox.domain.training import Phase, TrainingJob
 from pegbox.engine import homes, outputs, staging
-from pegbox.engine.attempts import attempt_of, failure_reason, may_run
+from pegbox.engine.attempts import attempt_of, imported, is_unasked, kept_points, may_run, packed
 from pegbox.engine.context import Context
 from pegbox.engine.faults import ClientFault
 from pegbox.engine.held import HeldTrainingJob
 from pegbox.engine.leased import LeasedObjects
 from pegbox.engine.observer import step
 from pegbox.engine.programs import Plan, plan
-from pegbox.executors.base import Attempt, Cause, Exit, Observation
+from pegbox.executors.base import Attempt, Exit, Observation
 from pegbox.executors.base import Phase as Seen
 from pegbox.objects.base import Refused
-from pegbox.store.base import MetricPoint, Resource, Stale, Unavailable
+from pegbox.store.base import Resource, Stale, Unavailable
 
 log = structlog.get_logger()
 
@@ -63,8 +63,10 @@ class TrainingWork(HeldTrainingJob):
                         return self._context.settings.tick
                 case training.Pack() if self._is_of_another(homes.is_there) or not self._directory().is_dir():
                     self._lost(self._job, rebooted=False)
+                case training.Pack() if self._is_small and self._is_at_hand():
+                    self._pack()
                 case training.Pack():
-                    self._apart(self._pack, self._look_for_lease, moment=self._is_small)
+                    self._apart(self._pack, self._look_for_lease)
                 case training.EndUnstarted():
                     self._end_unstarted()
 
@@ -100,7 +102,7 @@ class TrainingWork(HeldTrainingJob):
         try:
             while is_more:
                 seen = self._context.executor.observe(self._directory(), self._job.cursor)
-                job = self._imported(seen)
+                job = imported(self._job, seen)
                 self._take_points(seen)
                 self._transact(job)
                 is_more = len(seen.points) >= MANY_POINTS
@@ -130,7 +132,10 @@ class TrainingWork(HeldTrainingJob):
         self._job = training.enter(job, "Starting", Phase.STAGING, context.clock())
         try:
             if staging.is_nothing(document, self._plan().source):
-                self._apart(self._check_output, self._look_for_stop, moment=True)
+                if self._is_at_hand():
+                    self._check_output()
+                else:
+                    self._apart(self._check_output, self._look_for_stop)
                 self._directory().mkdir(parents=True, exist_ok=True)
                 self._job = training.enter(self._job, "Training", Phase.RUNNING, context.clock())
             elif document.get("InputDataConfig"):
@@ -180,8 +185,8 @@ class TrainingWork(HeldTrainingJob):
         seen = context.executor.observe(directory, self._job.cursor)
         if seen.phase is Seen.STARTING:
             return self._start()
-        job = self._imported(seen)
-        if seen.phase is Seen.LOST or self._is_unasked(seen.exit):
+        job = imported(self._job, seen)
+        if seen.phase is Seen.LOST or is_unasked(self._job, seen.exit):
             self._take_points(seen)
             self._lost(job, seen.rebooted)
             return True
@@ -208,53 +213,25 @@ class TrainingWork(HeldTrainingJob):
             return True
         return False
 
-    def _is_unasked(self, ended: Exit | None) -> bool:
-        """Whether it was stopped, and not because of anything that is known of this job: its work was cut off."""
-        is_to_end = self._job.stop is not None or self._job.failure is not None
-        return ended is not None and ended.cause is Cause.STOPPED and not is_to_end
-
-    def _imported(self, seen: Observation) -> TrainingJob:
-        """The job with the new points and the start of training."""
-        latest = dict(self._job.latest or {})
-        for point in seen.points:
-            known = latest.get(point.metric)
-            if known is None or point.at >= known[1]:
-                latest[point.metric] = (point.value, point.at)
-        started = self._job.started or seen.started
-        return replace(self._job, latest=latest, cursor=seen.cursor, started=started)
-
     def _take_points(self, seen: Observation) -> None:
         """Points and cursor are stored together: none is lost, and a repeat is a conflict of keys."""
-        self._unsaved = [
-            MetricPoint(
-                attempt=self._job.attempt,
-                offset=point.offset,
-                host=point.host,
-                metric=point.metric,
-                value=point.value,
-                at=point.at,
-            )
-            for point in seen.points
-            if point.is_kept
-        ]
+        self._unsaved = kept_points(self._job, seen)
         self._context.observer.imported(len(self._unsaved))
 
     def _exited(self, job: TrainingJob, ended: Exit, seen: Observation) -> None:
-        job = replace(job, started=job.started or ended.started, ended=ended.ended)
-        if ended.cause is Cause.MAX_RUNTIME and job.stop is None:
-            job = training.ask_to_stop(job, StopReason.MAX_RUNTIME, self._context.clock())
-        if job.failure is not None:
-            job = replace(job, phase=Phase.PACKING)
-        elif job.stop is None and any(ended.codes.values()):
-            job = replace(job, failure=failure_reason(ended), phase=Phase.PACKING)
-        else:
-            job = training.enter(job, "Uploading", Phase.PACKING, self._context.clock())
+        """Go on to store the outputs.
+
+        Large ones take their time, so clients see the job Uploading.  Small ones are stored before anything is written
+        down, which is then done once, with the end; until then the database has the job in Training, and whoever takes
+        it up after a crash finds its processes ended again.
+        """
         self._take_points(seen)
+        packing = packed(job, ended, self._context.clock())
         self._is_small = outputs.are_small(self._resource.document, self._directory())
         if self._is_small:
-            self._job = job  # written down together with the end
+            self._job = packing
         else:
-            self._transact(job)
+            self._transact(packing)
 
     @step
     def _pack(self) -> None:
@@ -342,8 +319,8 @@ class TrainingWork(HeldTrainingJob):
         if self._job.stop is not None:
             self._context.executor.stop(self._directory())
         seen = self._context.executor.observe(self._directory(), self._job.cursor)
-        job = self._imported(seen)
-        if seen.phase is Seen.EXITED and seen.exit is not None and not self._is_unasked(seen.exit):
+        job = imported(self._job, seen)
+        if seen.phase is Seen.EXITED and seen.exit is not None and not is_unasked(self._job, seen.exit):
             self._exited(job, seen.exit, seen)
         elif seen.phase is Seen.RUNNING and job != self._job:
             self._take_points(seen)

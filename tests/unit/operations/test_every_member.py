@@ -104,9 +104,9 @@ TOLD: list[dict[str, Any]] = [
 
 #: what is refused, and the name of the member in the message
 REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({"WarmStartConfig": {
+    ({**config(Strategy="Hyperband", StrategyConfig={"HyperbandStrategyConfig": {"MaxResource": 9}}), "WarmStartConfig": {
         "ParentHyperParameterTuningJobs": [{"HyperParameterTuningJobName": "p"}], "WarmStartType": "TransferLearning",
-    }}, "arm"),
+    }}, "WarmStartConfig"),
     (job(AlgorithmSpecification={"AlgorithmName": "mine", "TrainingInputMode": "File"}), "AlgorithmName"),
     (channel(DataSource={"DatasetSource": {
         "DatasetArn": "arn:aws:sagemaker:us-east-1:000000000000:hub-content/h/DataSet/d/1.0.0",
@@ -263,7 +263,7 @@ def test_what_is_told_of_a_list_of_definitions(part: dict[str, Any], call: Call)
 @pytest.mark.parametrize(("part", "name"), REFUSED, ids=lambda value: value if isinstance(value, str) else "")
 def test_what_is_refused_by_name(part: dict[str, Any], name: str, call: Call) -> None:
     requests = [whole(part)]
-    if name not in ("HyperParameterRanges", "TuningObjective", "arm"):
+    if name not in ("HyperParameterRanges", "TuningObjective"):
         requests.append(in_list(whole(part)))
     for request in requests:
         with pytest.raises(ValidationException) as refusal:

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from jobs import children, new_name, register, tuning_ended, tuning_request
+from jobs import children, new_name, register, tuning_ended
+from pegbox.testing.requests import tuning_request
 from running import RunningServer
 
 REGION = "eu-west-1"  #: of these tests only

@@ -14,12 +14,12 @@ import botocore.session
 import pytest
 from botocore.model import ListShape, Shape, StructureShape
 
-from jobs import ROLE, tuning_request
 from pegbox.errors import ValidationException
 from pegbox.operations import tuning_jobs
 from pegbox.operations.call import Call
 from pegbox.store.base import Kind
 from pegbox.store.sql import SqlStore
+from pegbox.testing.requests import ROLE, tuning_request
 from pegbox.wire import validate
 
 OPERATION = (
@@ -54,6 +54,7 @@ RANGES = {
 }
 AUTO = {**RANGES, "AutoParameters": [{"Name": "auto", "ValueHint": "4"}]}
 OBJECTIVE = {"Type": "Maximize", "MetricName": "loss"}
+BAND = {"HyperbandStrategyConfig": {"MinResource": 2, "MaxResource": 9}}
 INSTANCES = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 3}
 
 #: what Describe tells as it was given
@@ -104,7 +105,7 @@ TOLD: list[dict[str, Any]] = [
 
 #: what is refused, and the name of the member in the message
 REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({**config(Strategy="Hyperband", StrategyConfig={"HyperbandStrategyConfig": {"MaxResource": 9}}), "WarmStartConfig": {
+    ({**config(Strategy="Hyperband", StrategyConfig=BAND), "WarmStartConfig": {
         "ParentHyperParameterTuningJobs": [{"HyperParameterTuningJobName": "p"}], "WarmStartType": "TransferLearning",
     }}, "WarmStartConfig"),
     (job(AlgorithmSpecification={"AlgorithmName": "mine", "TrainingInputMode": "File"}), "AlgorithmName"),

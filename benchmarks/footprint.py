@@ -32,10 +32,8 @@ def request_latencies(server: Server, count: int) -> list[float]:
     """Seconds of `count` signed requests over one connection, measured on the socket."""
     from botocore.auth import SigV4Auth
     from botocore.awsrequest import AWSRequest
-    from botocore.credentials import Credentials
 
-    key = server.credentials()
-    credentials = Credentials(key["aws_access_key_id"], key["aws_secret_access_key"])
+    credentials = server.key()
     connection = http.client.HTTPConnection("127.0.0.1", server.port)
     seconds = []
     for _ in range(count):

@@ -49,10 +49,7 @@ class Signed:
     """One keep-alive connection, and the SageMaker calls on it; signing is not measured."""
 
     def __init__(self, server: Server) -> None:
-        from botocore.credentials import Credentials
-
-        key = server.credentials()
-        self._credentials = Credentials(key["aws_access_key_id"], key["aws_secret_access_key"])
+        self._credentials = server.key()
         self._url = f"{server.url}/"
         self._connection = http.client.HTTPConnection("127.0.0.1", server.port)
 

@@ -44,6 +44,13 @@ class Server:
         lines = (self.home / "credentials").read_text().splitlines()
         return dict(line.split(" = ") for line in lines if " = " in line)
 
+    def key(self) -> Any:
+        """The same, as botocore's signers take it."""
+        from botocore.credentials import Credentials
+
+        given = self.credentials()
+        return Credentials(given["aws_access_key_id"], given["aws_secret_access_key"])
+
     def client(self, service: str, config: Any = None) -> Any:
         """A boto3 client."""
         import boto3
@@ -68,6 +75,14 @@ class Server:
             except (OSError, ValueError):
                 time.sleep(0.005)
         raise TimeoutError("the server did not start")
+
+
+def present(result: dict[str, Any], out: Path | None = None) -> None:
+    """Print a result as JSON, and write it into a file if one is given."""
+    text = json.dumps(result, indent=1)
+    print(text)
+    if out:
+        out.write_text(text + "\n")
 
 
 def processes_below(pid: int) -> list[int]:

@@ -164,16 +164,13 @@ class Transfers:
     def _signed(self, method: str) -> dict[str, str]:
         from botocore.auth import S3SigV4Auth
         from botocore.awsrequest import AWSRequest
-        from botocore.credentials import Credentials
 
         class Unsigned(S3SigV4Auth):  # type: ignore[misc]
             def payload(self, request: Any) -> str:
                 return "UNSIGNED-PAYLOAD"
 
-        key = self._server.credentials()
         request = AWSRequest(method, f"{self._server.url}/bench/large")
-        credentials = Credentials(key["aws_access_key_id"], key["aws_secret_access_key"])
-        Unsigned(credentials, "s3", "us-east-1").add_auth(request)
+        Unsigned(self._server.key(), "s3", "us-east-1").add_auth(request)
         return {name: str(value) for name, value in request.headers.items()}
 
     def _request(self, method: str, headers: dict[str, str], body: Any) -> http.client.HTTPResponse:

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import base64
-import json
 import random
 import re
 import select
@@ -36,7 +35,7 @@ from botocore.credentials import Credentials
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 
-from measuring import Server, describe_machine  # noqa: E402
+from measuring import Server, describe_machine, present  # noqa: E402
 from shapes import BUCKET, Shapes  # noqa: E402
 from wires import Wires  # noqa: E402
 
@@ -122,8 +121,7 @@ def work(address: tuple[str, int], credentials: Credentials, seed: int, until: f
 
 def run_workers(server: Server, seconds: float, seed: int, report: Report) -> None:
     """All clients, for so long."""
-    given = server.credentials()
-    credentials = Credentials(given["aws_access_key_id"], given["aws_secret_access_key"])
+    credentials = server.key()
     until = time.monotonic() + seconds
     address = ("127.0.0.1", server.port)
     threads = [
@@ -215,10 +213,7 @@ def main() -> int:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         result = fuzz(Path(folder), given.seconds, given.seed)
-    text = json.dumps(result, indent=1)
-    print(text)
-    if given.out:
-        given.out.write_text(text + "\n")
+    present(result, given.out)
     return 1 if result["findings"] or result["errors_logged"] or result["grown"] else 0
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import socket
 import statistics
@@ -23,11 +22,10 @@ from typing import Any
 
 from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from measuring import Server, describe_machine
+from measuring import Server, describe_machine, present
 
 PATIENCE = 60.0  #: seconds, the setting's default
 CALLS = 100
@@ -38,8 +36,7 @@ SPARE = 4  #: sockets of the server's own that come and go
 
 def signed(server: Server, method: str, path: str, body: bytes, headers: dict[str, str], service: str) -> bytes:
     """A request on the wire."""
-    given = server.credentials()
-    credentials = Credentials(given["aws_access_key_id"], given["aws_secret_access_key"])
+    credentials = server.key()
     request = AWSRequest(method, f"{server.url}{path}", headers, body)
     if service == "s3":
         signer = S3SigV4Auth(credentials, service, "us-east-1")
@@ -132,10 +129,7 @@ def main() -> int:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         result = measure(Path(folder), given.connections, given.transfers)
-    text = json.dumps(result, indent=1)
-    print(text)
-    if given.out:
-        given.out.write_text(text + "\n")
+    present(result, given.out)
     return 0 if all(result["gone_seconds"].values()) else 1
 
 

@@ -23,6 +23,7 @@ MOST_VALUES = 30
 SMALLEST_INTEGER, LARGEST_INTEGER = -(2**63), 2**63 - 1
 AUTO_LOG_RATIO = 100  #: Auto means logarithmic from this Max/Min on, for continuous ranges ...
 AUTO_LOG_RATIO_INTEGER = 1000  #: ... and for integer ranges.
+FAR = 1.0  #: beyond so many widths of a range all values are equally far outside
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _DECIMAL = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -64,6 +65,19 @@ class Continuous:
         if self.low == self.high:
             return 0.5
         return min(max(self._distance(number) / self._distance(self.high), 0.0), 1.0)
+
+    def place(self, value: str) -> float:
+        """The same, but values outside the bounds are placed outside [0, 1], down to -FAR and up to 1 + FAR."""
+        number = float(value)
+        if self.low <= number <= self.high:
+            return self.encode(value)
+        if not math.isfinite(number):
+            raise ValueError(f"{value} is not finite")
+        try:
+            distance = self._distance(number) / self._distance(self.high)
+        except (ValueError, ZeroDivisionError):  # the scale ends before the number
+            return -FAR if number < self.low else 1.0 + FAR
+        return min(max(distance, -FAR), 1.0 + FAR)
 
     def decode(self, point: float) -> str:
         """The value at a place of the scale: the shortest decimal that parses to the same double, in the bounds."""
@@ -132,6 +146,13 @@ class Integer:
         """
         return self._place(min(max(int(value), self.low), self.high))
 
+    def place(self, value: str) -> float:
+        """The same, but values outside the bounds are placed outside [0, 1], down to -FAR and up to 1 + FAR."""
+        number = int(value)
+        if self.scale is Scaling.LOGARITHMIC and number < 1:
+            return -FAR
+        return min(max(self._place(number), -FAR), 1.0 + FAR)
+
     def decode(self, point: float) -> str:
         """The integer into whose cell the point falls, as a plain decimal."""
         if point <= self._place(self.low):
@@ -180,6 +201,10 @@ class Categorical:
     def encode(self, value: str) -> float:
         """The middle of the value's cell, all cells being equally wide; ValueError for an unknown value."""
         return (self.index(value) + 0.5) / len(self.values)
+
+    def place(self, value: str) -> float:
+        """The same as `encode`: there is nothing outside."""
+        return self.encode(value)
 
     def decode(self, point: float) -> str:
         """The value into whose cell the point falls."""
@@ -342,8 +367,23 @@ def _scaling(document: Mapping[str, Any]) -> Scaling:
     return Scaling(document.get("ScalingType") or "Auto")
 
 
+def is_integer(text: str) -> bool:
+    """Whether a text is an integer in plain digits."""
+    return _INTEGER.fullmatch(text) is not None
+
+
+def same_value(one: str, other: str) -> bool:
+    """Whether two values are the same text, or the same number written in two ways."""
+    return one == other or (is_number(one) and is_number(other) and float(one) == float(other))
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a decimal, with or without an exponent."""
+    return _DECIMAL.fullmatch(text) is not None
+
+
 def _integer(name: str, bound: str, text: str) -> int:
-    if not _INTEGER.fullmatch(text):
+    if not is_integer(text):
         _refuse(f"{bound} of the integer hyperparameter {name} must be an integer in plain digits, but it is {text!r}.")
     digits = text.lstrip("+-").lstrip("0")
     number = int(text) if len(digits) < 20 else LARGEST_INTEGER + 1
@@ -353,7 +393,7 @@ def _integer(name: str, bound: str, text: str) -> int:
 
 
 def _decimal(name: str, bound: str, text: str) -> float:
-    if not _DECIMAL.fullmatch(text) or math.isinf(float(text)):
+    if not is_number(text) or math.isinf(float(text)):
         _refuse(f"{bound} of the continuous hyperparameter {name} must be a finite number, but it is {text!r}.")
     return float(text) + 0.0
 

@@ -55,6 +55,23 @@ class Limits:
     at_once: int  #: MaxParallelTrainingJobs, never above `most`
 
 
+class ParentKind(Enum):
+    """HyperParameterTuningJobWarmStartType: how an earlier search is related to this one."""
+
+    IDENTICAL = "IdenticalDataAndAlgorithm"  # the same configuration gives the same result
+    TRANSFER = "TransferLearning"  # what was good there may be good here; values are on another scale
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParentStudy:
+    """An earlier search.  Its hyperparameters have the same names; what is tuned here may have been static there."""
+
+    kind: ParentKind
+    space: Space
+    static: Mapping[str, str]  #: values of the hyperparameters that were not tuned
+    trials: tuple[Trial, ...]  #: those with an objective, which has the same goal
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
     """One search: the space, the goal and all that has happened."""
@@ -64,6 +81,8 @@ class Study:
     limits: Limits
     seed: int
     trials: tuple[Trial, ...] = field(default=())
+    static: Mapping[str, str] = field(default_factory=dict)  #: hyperparameters that are not tuned; known with `parents`
+    parents: tuple[ParentStudy, ...] = field(default=())
 
 
 def next_numbers(study: Study, count: int) -> range:

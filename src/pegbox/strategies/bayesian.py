@@ -15,6 +15,7 @@ from pegbox.strategies.base import Candidate, Exhausted, Study, next_numbers
 from pegbox.strategies.design import latin_hypercube
 from pegbox.strategies.gp.layout import Layout
 from pegbox.strategies.gp.observations import Observations
+from pegbox.strategies.inheritance import Inheritance, fixed, portfolio
 from pegbox.strategies.random import draw
 from pegbox.strategies.tried import Tried
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pegbox.strategies.gp.model import Model
 
 _LEAST_VALUES = 3  #: finished trials below which a model is only a guess
+_LESSONS = 3  #: initial trials, at most, that repeat what was best in a parent
 _MODEL = 1  #: stream of random numbers for the model, beside that of the draws
 
 
@@ -33,16 +35,22 @@ class Bayesian:
 
     def ask(self, study: Study, count: int, rng: Generator) -> Sequence[Candidate]:
         """The next `count` configurations; Exhausted when a finite space is used up."""
-        tried = Tried.of(study)
-        layout = Layout(study.space)
+        layout, inheritance = Layout(study.space), Inheritance.of(study)
+        tried = Tried.of(study, inheritance)
+        if inheritance.bequests and study.trials:
+            from pegbox.strategies.gp.trust import believed
+
+            inheritance = believed(inheritance, study, layout)
+        start = _start(study, layout, inheritance)
         model: Model | None = None
         candidates: list[Candidate] = []
         for number in next_numbers(study, count):
             if tried.exhausted:
                 break
-            values = self._first(study, number, layout, tried)
-            if values is None:
-                model = model or _model(study, layout, candidates)
+            if number <= len(start):
+                values = start[number - 1] if start[number - 1] not in tried else draw(study.seed, number, tried)
+            else:
+                model = model or _model(study, layout, inheritance, candidates)
                 values = _promising(model, study.seed, number, tried) if model else draw(study.seed, number, tried)
             if model is not None:
                 model.add_pending(values)
@@ -52,13 +60,16 @@ class Bayesian:
             raise Exhausted(f"all {tried.size} configurations have been tried")
         return candidates
 
-    def _first(self, study: Study, number: int, layout: Layout, tried: Tried) -> dict[str, str] | None:
-        """The configuration of an initial trial; None if the number is past them."""
-        size = initial_size(layout.dimensions, study.limits.most)
-        if number > size:
-            return None
-        values = layout.decode(latin_hypercube(size, layout.dimensions, study.seed)[number - 1])
-        return values if values not in tried else draw(study.seed, number, tried)
+
+def _start(study: Study, layout: Layout, inheritance: Inheritance) -> list[dict[str, str]]:
+    """The configurations of the initial trials, fewer by what is inherited; some were the best elsewhere."""
+    size = initial_size(layout.dimensions, study.limits.most)
+    rest = size - len(inheritance.trials)
+    if next_numbers(study, 1).start > rest:
+        return []
+    lessons = portfolio(study, inheritance.teachers, min(_LESSONS, (rest + 1) // 2)) if inheritance.teachers else []
+    design = latin_hypercube(size, layout.dimensions, study.seed)
+    return [*lessons, *(layout.decode(point) for point in design[len(lessons) : rest])]
 
 
 def initial_size(dimensions: int, budget: int) -> int:
@@ -66,15 +77,17 @@ def initial_size(dimensions: int, budget: int) -> int:
     return max(_LEAST_VALUES, min(2 * dimensions, 10, budget // 4))
 
 
-def _model(study: Study, layout: Layout, underway: Sequence[Candidate]) -> Model | None:
+def _model(study: Study, layout: Layout, inheritance: Inheritance, underway: Sequence[Candidate]) -> Model | None:
     """The model of a study, which also knows what this very ask has proposed; None if there is too little to learn."""
+    from pegbox.strategies.gp.lesson import Lesson
     from pegbox.strategies.gp.model import Model  # SciPy takes longer to import than the first trials to propose
 
-    observations = Observations.of(study, layout)
+    observations = Observations.of(study, layout, inheritance.trials)
     if layout.dimensions == 0 or np.count_nonzero(~observations.failed) < _LEAST_VALUES:
         return None
     number = next_numbers(study, 1).start
-    model = Model(layout, observations, default_rng([study.seed, number, _MODEL]))
+    lessons = [Lesson(parent, layout, fixed(study), study.goal) for parent in inheritance.teachers]
+    model = Model(layout, observations, default_rng([study.seed, number, _MODEL]), lessons=lessons)
     for candidate in underway:
         model.add_pending(candidate.values)
     return model

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from pegbox.domain.ranges import Space
 from pegbox.strategies.base import Study
+from pegbox.strategies.inheritance import Inheritance
 
 
 class Tried:
-    """The configurations of all trials, running and failed ones included.
+    """The configurations of all trials, running, failed and inherited ones included.
 
     In a finite space a configuration is known by its index; elsewhere by its rendered strings.
     """
@@ -22,9 +23,13 @@ class Tried:
             self.add(values)
 
     @classmethod
-    def of(cls, study: Study) -> Tried:
-        """All that the study has launched."""
-        return cls(study.space, (trial.values for trial in study.trials))
+    def of(cls, study: Study, inheritance: Inheritance | None = None) -> Tried:
+        """All that the study has launched, and in a finite space what it inherits."""
+        tried = cls(study.space, (trial.values for trial in study.trials))
+        if tried.size is not None and study.parents:
+            for trial in (inheritance or Inheritance.of(study)).trials:
+                tried.add(trial.values)
+        return tried
 
     def add(self, values: Mapping[str, str]) -> None:
         """Note a configuration; one from outside the space uses nothing up."""

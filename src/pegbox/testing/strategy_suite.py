@@ -17,7 +17,18 @@ import numpy as np
 import pytest
 
 from pegbox.domain.ranges import Categorical, Continuous, Integer, Scaling, Space
-from pegbox.strategies.base import Candidate, Exhausted, Goal, Limits, Strategy, Study, Trial, TrialState
+from pegbox.strategies.base import (
+    Candidate,
+    Exhausted,
+    Goal,
+    Limits,
+    ParentKind,
+    ParentStudy,
+    Strategy,
+    Study,
+    Trial,
+    TrialState,
+)
 
 #: Every kind of range and scale, constants included.
 MIXED = Space(
@@ -61,6 +72,11 @@ def trials_in(space: Space, count: int, objective: Callable[[int], float] = floa
 def finished(number: int, values: Mapping[str, str], objective: float | None) -> Trial:
     """A trial with a final value."""
     return Trial(number=number, values=values, state=TrialState.FINISHED, objective=objective)
+
+
+def parent_of(space: Space, trials: Sequence[Trial], kind: ParentKind = ParentKind.IDENTICAL) -> ParentStudy:
+    """A parent that searched this space."""
+    return ParentStudy(kind=kind, space=space, static={}, trials=tuple(trials))
 
 
 def check_candidate(space: Space, candidate: Candidate) -> None:
@@ -244,6 +260,47 @@ class FiniteStrategySuite:
         answer = self.ask(strategy, sent, 2)
         assert sent == study
         assert pickle.loads(pickle.dumps(answer)) == self.ask(strategy, study, 2)
+
+    @pytest.mark.parametrize("kind", ParentKind)
+    @pytest.mark.parametrize("told", [0, 8])
+    def test_parents_may_be_told_in_any_order(self, strategy: Strategy, kind: ParentKind, told: int) -> None:
+        """Neither the order of parents matters nor that of their trials."""
+        parents = [
+            parent_of(self.space, trials_in(self.space, 9, np.sin, seed=1), kind),
+            parent_of(self.space, trials_in(self.space, 7, np.cos, seed=2), kind),
+            parent_of(self.space, [], kind),
+        ]
+        turned = [replace(parent, trials=parent.trials[::-1]) for parent in parents[::-1]]
+        study = study_of(self.space, trials_in(self.space, told, np.tan))
+        one, other = (self.ask(strategy, replace(study, parents=tuple(each)), 2) for each in (parents, turned))
+        assert one == other
+
+    @pytest.mark.parametrize("kind", ParentKind)
+    def test_strange_parents_are_survived(self, strategy: Strategy, kind: ParentKind) -> None:
+        """Hyperparameters that it lacks, values from outside the ranges, values that are none, one trial, none."""
+        trials = trials_in(MIXED, 9, lambda number: math.nan if number % 3 else 1e308 * (-1) ** number)
+        strange = [
+            finished(number, {"depth": text, "eta": text, "first": text, "x": text}, float(number))
+            for number, text in enumerate(("-1e300", "99999999999999999999", "not a number", "a", "nan"), 1)
+        ]
+        for space in self.spaces:
+            parents = [parent_of(MIXED, told, kind) for told in (trials, strange, trials[:1], [])]
+            parents[0] = replace(parents[0], static={"layers": "2", "activation": "gelu", "first": "a"})
+            study = replace(study_of(space, trials_in(space, 6)), parents=tuple(parents), static={"offset": "0"})
+            assert self.ask(strategy, study, 2)
+            assert self.ask(strategy, replace(study, trials=()), 2)
+
+    def test_what_identical_parents_have_tried_is_not_tried_again(self, strategy: Strategy) -> None:
+        """In a finite space; what a related search has tried is."""
+        tried = trials_in(FINITE, 9)
+        study = replace(study_of(FINITE), parents=(parent_of(FINITE, tried),))
+        fresh = self.ask(strategy, study, 12)
+        assert len({key(trial.values) for trial in tried} | {key(candidate.values) for candidate in fresh}) == 12
+        assert len(fresh) == 3
+        with pytest.raises(Exhausted):
+            self.ask(strategy, replace(study, trials=tuple(finished(n, c.values, 0.0) for n, c in enumerate(fresh, 1))))
+        related = parent_of(FINITE, trials_in(FINITE, 12), ParentKind.TRANSFER)
+        assert len(self.ask(strategy, replace(study, parents=(related,)), 12)) == 12
 
     def test_global_randomness_is_left_alone(self, strategy: Strategy) -> None:
         """The generators of NumPy belong to the user."""

@@ -281,3 +281,43 @@ def test_no_numerical_library_is_loaded() -> None:
     program = "import sys, pegbox.domain.ranges; print('numpy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@given(st.one_of(continuous, integers), st.lists(finite, min_size=2, max_size=5))
+def test_values_outside_have_places_outside_in_their_order(
+    parameter: Continuous | Integer, numbers: list[float]
+) -> None:
+    numbers = sorted(math.floor(number) if isinstance(parameter, Integer) else number for number in numbers)
+    places = [parameter.place(str(number)) for number in numbers]
+    assert places == sorted(places)
+    for number, place in zip(numbers, places, strict=True):
+        assert -1.0 <= place <= 2.0
+        if parameter.low <= number <= parameter.high:
+            assert place == parameter.encode(str(number))
+        elif parameter.size() != 1:
+            assert place <= 0.0 if number < parameter.low else place >= 1.0
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "place"),
+    [
+        (Continuous("x", 0.0, 10.0), "15", 1.5),
+        (Continuous("x", 0.0, 10.0), "-5", -0.5),
+        (Continuous("x", 0.0, 10.0), "1e300", 2.0),
+        (Continuous("x", 1e-2, 1.0, Scaling.LOGARITHMIC), "10", 1.5),
+        (Continuous("x", 1e-2, 1.0, Scaling.LOGARITHMIC), "0", -1.0),
+        (Continuous("x", 0.0, 0.9, Scaling.REVERSE_LOGARITHMIC), "0.99", 2.0),
+        (Continuous("x", 0.0, 0.9, Scaling.REVERSE_LOGARITHMIC), "1", 2.0),
+        (Integer("n", 1, 10), "15", 1.45),
+        (Integer("n", 1, 10, Scaling.LOGARITHMIC), "0", -1.0),
+    ],
+)
+def test_places_outside(parameter: Parameter, value: str, place: float) -> None:
+    assert parameter.place(value) == pytest.approx(place)
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "many"])
+def test_what_is_no_number_has_no_place(value: str) -> None:
+    for parameter in (Continuous("x", 0.0, 1.0), Integer("n", 0, 1), Categorical("c", ("a",))):
+        with pytest.raises(ValueError):
+            parameter.place(value)

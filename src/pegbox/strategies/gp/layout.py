@@ -45,6 +45,10 @@ class Layout:
         """A configuration as a point (d,)."""
         return tuple(parameter.encode(values[parameter.name]) for parameter in self.parameters)
 
+    def place(self, values: Mapping[str, str]) -> tuple[float, ...]:
+        """The same for one that may lie outside the ranges, as a point outside the unit cube."""
+        return tuple(parameter.place(values[parameter.name]) for parameter in self.parameters)
+
     def decode(self, point: Array) -> dict[str, str]:
         """A point (d,) as a configuration, constants included."""
         full = np.full(len(self.space.parameters), 0.5)

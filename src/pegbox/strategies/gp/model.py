@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.random import Generator
 
 from pegbox.strategies.gp.acquisition import Acquisition, ConfidenceBound, ExpectedImprovement
-from pegbox.strategies.gp.arrays import Array
+from pegbox.strategies.gp.arrays import Array, Mask
 from pegbox.strategies.gp.fit import Prior, fit, subset
 from pegbox.strategies.gp.layout import Layout
+from pegbox.strategies.gp.lesson import Lesson, Trend
 from pegbox.strategies.gp.observations import Observations
 from pegbox.strategies.gp.optimise import maximise
 from pegbox.strategies.gp.posterior import Posterior
@@ -29,7 +30,14 @@ _ROUGH_EVERY = 2  #: every so many ended trials, the kernel must not be smoother
 class Model:
     """Kernel and data of a study; `add_pending` lets a batch of asks know of each other."""
 
-    def __init__(self, layout: Layout, observations: Observations, rng: Generator, prior: Prior | None = None) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        observations: Observations,
+        rng: Generator,
+        prior: Prior | None = None,
+        lessons: Sequence[Lesson] = (),
+    ) -> None:
         self.layout = layout
         self._prior = prior or Prior()
         self._success: Posterior | None = None
@@ -40,11 +48,14 @@ class Model:
             self._barren = observations.points[observations.failed][-_MOST_POINTS:]
             seen = observations.successes()
         values = seen.warped()
+        self._trend = Trend(lessons, layout.features(seen.points), values) if lessons else None
         rows = subset(values, _MOST_POINTS, rng)
         self._points, self._values, self._failed = seen.points[rows], values[rows], seen.failed[rows]
-        self._crowded = crowded(layout, observations.points[-_RECENT:], self._points[np.argmin(self._values)])
+        recent = observations.points[observations.inherited :][-_RECENT:]
+        self._crowded = crowded(layout, recent, self._points[np.argmin(self._values)])
         features = layout.features(self._points)
-        self._kernel = fit(features, layout.group, self._values, self._prior, rng)
+        self._unexpected = self._values - self._trend.mean(features) if self._trend else self._values
+        self._kernel = fit(features, layout.group, self._unexpected, self._prior, rng)
         if len(observations.values) % _ROUGH_EVERY == 0:
             self._kernel = self._kernel.rougher(np.exp(self._prior.mode(layout.dimensions)[0]))
 
@@ -56,7 +67,7 @@ class Model:
         """The belief about the objective, with everything that runs taken into account."""
         features = self.layout.features(self._points)
         pending = self.layout.features(np.concatenate([self._barren, self._pending]))
-        return Posterior(self._kernel, self.layout.group, features, self._values, pending)
+        return Posterior(self._kernel, self.layout.group, features, self._unexpected, pending, self._trend)
 
     def ranked(self, tried: Tried, rng: Generator) -> Array:
         """Unused points (m, d) of a small space, else points of a search; the most promising first."""
@@ -71,9 +82,15 @@ class Model:
     def _acquisition(self, posterior: Posterior) -> Acquisition:
         if self._crowded:
             return ConfidenceBound(posterior, _WIDTH, self._success)
-        seen = np.concatenate([self._points[~self._failed], self._pending])
+        seen = np.concatenate([self._points[~self._failed & self._inside()], self._pending])
+        if not len(seen):  # nothing but inherited trials from outside the ranges: anything is an improvement
+            return ConfidenceBound(posterior, _WIDTH, self._success)
         best = float(posterior.predict(self.layout.features(seen)).mean.min())
         return ExpectedImprovement(posterior, best, self._success)
+
+    def _inside(self) -> Mask:
+        """(n,) which points lie in the ranges."""
+        return np.asarray(np.all((self._points >= 0.0) & (self._points <= 1.0), axis=1))
 
     def _fit_success(self, observations: Observations, rng: Generator) -> Posterior:
         """A process over +1 for success and -1 for failure, on the trials with the highest numbers."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,17 +16,19 @@ from pegbox.strategies.gp.warp import standardise, warp
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observations:
-    """Trials that ended with a value or failed, and those that still run."""
+    """Trials that ended with a value or failed, inherited ones first, and those that still run."""
 
-    points: Array  #: (n, d) in the unit cube
+    points: Array  #: (n, d) in the unit cube, but inherited ones may lie outside
     values: Array  #: (n,) to be minimised; nan where the trial failed
     pending: Array  #: (p, d)
+    inherited: int = 0  #: how many of the first are inherited
 
     @classmethod
-    def of(cls, study: Study, layout: Layout) -> Observations:
+    def of(cls, study: Study, layout: Layout, inherited: Sequence[Trial] = ()) -> Observations:
         """Collect the trials by number; those whose values do not fit the space teach nothing."""
         sign = 1.0 if study.goal is Goal.MINIMIZE else -1.0
-        ended: list[tuple[tuple[float, ...], float]] = []
+        ended = _inherited(inherited, layout, sign)
+        first = len(ended)
         pending: list[tuple[float, ...]] = []
         for trial in sorted(study.trials, key=lambda trial: (trial.number, sorted(trial.values.items()))):
             try:
@@ -40,6 +43,7 @@ class Observations:
             points=_matrix([point for point, _ in ended], layout.dimensions),
             values=np.array([value for _, value in ended], dtype=float),
             pending=_matrix(pending, layout.dimensions),
+            inherited=first,
         )
 
     @property
@@ -50,7 +54,7 @@ class Observations:
     def successes(self) -> Observations:
         """The same without the failed trials."""
         rows = ~self.failed
-        return Observations(points=self.points[rows], values=self.values[rows], pending=self.pending)
+        return replace(self, points=self.points[rows], values=self.values[rows])
 
     def warped(self) -> Array:
         """(n,) values of mean 0 and deviation 1; failures are as bad as the worst seen and half the range more."""
@@ -60,6 +64,19 @@ class Observations:
         seen = values[~failed]
         values[failed] = seen.max() + 0.5 * np.ptp(seen)
         return standardise(values) if failed.any() else values
+
+
+def _inherited(trials: Sequence[Trial], layout: Layout, sign: float) -> list[tuple[tuple[float, ...], float]]:
+    """Those with a value and a place, be it outside the ranges: what is near to them is known better."""
+    found = []
+    for trial in trials:
+        try:
+            point = layout.place(trial.values)
+        except (KeyError, ValueError):
+            continue
+        if trial.objective is not None and math.isfinite(trial.objective):
+            found.append((point, sign * trial.objective))
+    return found
 
 
 def _value(trial: Trial) -> float | None:

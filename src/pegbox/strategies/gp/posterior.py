@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dpotrs
@@ -12,6 +13,18 @@ from pegbox.strategies.gp.fit import JITTER, Kernel, inverse
 from pegbox.strategies.gp.kernel import matern52, squared_distances, weighted_differences
 
 _LEAST_VARIANCE = 1e-12
+
+
+class Mean(Protocol):
+    """What is expected of the function before it is seen."""
+
+    def mean(self, features: Array) -> Array:
+        """Features (m, D) -> (m,)."""
+        ...
+
+    def pull_back(self, features: Array, by_mean: Array) -> Array:
+        """Chain rule: derivatives (m,) of a loss by the mean -> by features (m, D)."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +46,12 @@ class Posterior:
     Bandit Optimization", section 4).
     """
 
-    def __init__(self, kernel: Kernel, group: Indices, finished: Array, y: Array, pending: Array) -> None:
-        """Features finished (n, D), values y (n,) and pending (p, D), p >= 0."""
+    def __init__(
+        self, kernel: Kernel, group: Indices, finished: Array, y: Array, pending: Array, prior: Mean | None = None
+    ) -> None:
+        """Features finished (n, D), values y (n,) less the prior mean, and pending (p, D), p >= 0."""
         self.kernel = kernel
+        self._prior = prior
         self._scale = kernel.lengthscales[group]
         self._x = np.concatenate([finished, pending]) / self._scale
         covariance = kernel.signal * matern52(squared_distances(self._x, self._x))[0]
@@ -53,8 +69,9 @@ class Posterior:
         covariance = self.kernel.signal * correlation
         solved = covariance @ self._inverse
         variance = self.kernel.signal - np.einsum("ij,ij->i", covariance, solved)
+        mean = covariance @ self._alpha
         return Prediction(
-            mean=covariance @ self._alpha,
+            mean=mean if self._prior is None else mean + self._prior.mean(features),
             variance=np.maximum(variance, _LEAST_VARIANCE),
             scaled=scaled,
             slope=self.kernel.signal * slope,
@@ -64,8 +81,25 @@ class Posterior:
     def pull_back(self, prediction: Prediction, by_mean: Array, by_variance: Array) -> Array:
         """Chain rule: derivatives (m,) of a loss by mean and variance -> by features (m, D)."""
         by_covariance = by_mean[:, None] * self._alpha - 2.0 * by_variance[:, None] * prediction.solved
-        weights = by_covariance * prediction.slope
-        return np.asarray(-weighted_differences(weights, prediction.scaled, self._x) / self._scale)
+        pulled = self._pull_back(by_covariance * prediction.slope, prediction.scaled)
+        if self._prior is not None:
+            pulled += self._prior.pull_back(prediction.scaled * self._scale, by_mean)
+        return pulled
+
+    def mean(self, features: Array) -> Array:
+        """Features (m, D) -> mean (m,), which costs less than with the variance.  Without a prior mean."""
+        correlation, _ = matern52(squared_distances(features / self._scale, self._x))
+        return np.asarray(self.kernel.signal * (correlation @ self._alpha))
+
+    def pull_back_mean(self, features: Array, by_mean: Array) -> Array:
+        """Chain rule for `mean`: derivatives (m,) of a loss by it -> by features (m, D)."""
+        scaled = features / self._scale
+        _, slope = matern52(squared_distances(scaled, self._x))
+        return self._pull_back(self.kernel.signal * slope * (by_mean[:, None] * self._alpha), scaled)
+
+    def _pull_back(self, weights: Array, scaled: Array) -> Array:
+        """Weights (m, n): derivatives by covariances, times the kernel's slope."""
+        return np.asarray(-weighted_differences(weights, scaled, self._x) / self._scale)
 
 
 def cholesky(covariance: Array) -> Array:

@@ -1,0 +1,146 @@
+"""What a parent teaches: where its objective was good, as a function over the study's features.
+
+Values of another search may lie on another scale, so only the shape is used: it becomes the mean around which the
+study's own process varies, with a weight that the study's own results decide (compare Wistuba, Schilling and
+Schmidt-Thieme 2018, "Scalable Gaussian process-based transfer surrogates for hyperparameter optimization").
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.random import default_rng
+from scipy.optimize import nnls
+
+from pegbox.domain.ranges import Space
+from pegbox.strategies.base import Goal, ParentStudy, Trial
+from pegbox.strategies.gp.arrays import Array, Indices
+from pegbox.strategies.gp.fit import Prior, fit, subset
+from pegbox.strategies.gp.layout import Layout
+from pegbox.strategies.gp.posterior import Posterior
+from pegbox.strategies.gp.warp import warp
+
+_MOST_POINTS = 150  #: trials of a parent in its process; of more, the best half and a random rest
+_FEWEST = 3  #: trials below which a parent teaches nothing
+_CREDIT = 3.0  #: results for which a parent's reputation counts, against the study's own
+_FADES = 20.0  #: own results at which what parents teach counts half
+
+
+class Lesson:
+    """A process over a parent's trials, asked at configurations of the study.
+
+    Hyperparameters that both tune are coordinates.  What only the parent tuned is one too, and asked at the value that
+    the study has fixed.  What only the study tunes does not matter to the parent.
+    """
+
+    def __init__(self, parent: ParentStudy, layout: Layout, fixed: Mapping[str, str], goal: Goal) -> None:
+        tuned = {each.name for each in parent.space.parameters if each.size() != 1}
+        own = [place for place, each in enumerate(layout.parameters) if each.name in tuned]
+        shared = [layout.parameters[place] for place in own]
+        others = [
+            each
+            for each in parent.space.parameters
+            if each.size() != 1 and each.name in fixed and each.name not in (known.name for known in shared)
+        ]
+        self._layout = Layout(Space((*shared, *others)))
+        self._columns: Indices = np.flatnonzero(np.isin(layout.group, own))
+        self._context = _features_of(self._layout, fixed, len(self._columns))
+        self._width = len(layout.group)
+        self._process = self._learn(parent.trials, goal) if own else None
+
+    def _learn(self, trials: Sequence[Trial], goal: Goal) -> Posterior | None:
+        sign = 1.0 if goal is Goal.MINIMIZE else -1.0
+        points, values = [], []
+        for trial in trials:
+            try:
+                point = self._layout.place(trial.values)
+            except (KeyError, ValueError):
+                continue
+            if trial.objective is not None and math.isfinite(trial.objective):
+                points.append(point)
+                values.append(sign * trial.objective)
+        if len(values) < _FEWEST:
+            return None
+        rng = default_rng(len(values))
+        at = np.array(points)
+        y = warp(np.array(values), at)
+        rows = subset(y, _MOST_POINTS, rng)
+        features, y = self._layout.features(at[rows]), y[rows]
+        kernel = fit(features, self._layout.group, y, Prior(), rng)
+        return Posterior(kernel, self._layout.group, features, y, features[:0])
+
+    def mean(self, features: Array) -> Array:
+        """(m, D) features of the study -> (m,) what the parent expects, on its own scale; 0 if it knows nothing."""
+        if self._process is None:
+            return np.zeros(len(features))
+        return np.asarray(self._process.mean(self._asked(features)))
+
+    def pull_back(self, features: Array, by_mean: Array) -> Array:
+        """Chain rule: derivatives (m,) of a loss by the mean -> by the study's features (m, D)."""
+        result = np.zeros((len(features), self._width))
+        if self._process is not None:
+            by_features = self._process.pull_back_mean(self._asked(features), by_mean)
+            result[:, self._columns] = by_features[:, : len(self._columns)]
+        return result
+
+    def _asked(self, features: Array) -> Array:
+        context = np.broadcast_to(self._context, (len(features), len(self._context)))
+        return np.concatenate([features[:, self._columns], context], axis=1)
+
+
+def _features_of(layout: Layout, values: Mapping[str, str], first: int) -> Array:
+    """The features from column `first` on of fixed values; all zero for a category that the parent did not try."""
+    known = np.full(layout.dimensions, 0.5)
+    strange: list[int] = []
+    for place, parameter in enumerate(layout.parameters):
+        if parameter.name in values:
+            try:
+                known[place] = parameter.place(values[parameter.name])
+            except ValueError:
+                strange.append(place)
+    features = layout.features(known[None, :])[0]
+    features[np.isin(layout.group, strange)] = 0.0
+    return np.asarray(features[first:])
+
+
+class Trend:
+    """The weighted sum of lessons that fits a study's own results best, 0 on average over them."""
+
+    def __init__(self, lessons: Sequence[Lesson], features: Array, values: Array) -> None:
+        """Features (n, D) and standardised values (n,) of the study."""
+        self._lessons = lessons
+        told = np.stack([lesson.mean(features) for lesson in lessons], axis=1)
+        self._centre = told.mean(axis=0)
+        self.weights = _weights(told - self._centre, values)
+
+    def mean(self, features: Array) -> Array:
+        """(m, D) -> (m,)."""
+        result = np.zeros(len(features))
+        for lesson, weight, centre in zip(self._lessons, self.weights, self._centre, strict=True):
+            if weight > 0.0:
+                result += weight * (lesson.mean(features) - centre)
+        return result
+
+    def pull_back(self, features: Array, by_mean: Array) -> Array:
+        """Chain rule: derivatives (m,) of a loss by the mean -> by the features (m, D)."""
+        result = np.zeros_like(features)
+        for lesson, weight in zip(self._lessons, self.weights, strict=True):
+            if weight > 0.0:
+                result += lesson.pull_back(features, weight * by_mean)
+        return result
+
+
+def _weights(told: Array, values: Array) -> Array:
+    """Weights (k,), not negative, of centred lessons (n, k) for values (n,).
+
+    Least squares with a few results' worth of trust in each parent: results of the study's own that contradict a
+    parent silence it.  With more of them, what parents teach fades.
+    """
+    count = told.shape[1]
+    trust = np.sqrt(_CREDIT)
+    system = np.concatenate([told, trust * np.eye(count)])
+    wanted = np.concatenate([values, np.full(count, trust / count)])
+    weights, _ = nnls(system, wanted)
+    return np.asarray(weights / (1.0 + len(values) / _FADES))

@@ -1,0 +1,116 @@
+"""What parents have tried, in the terms of the study that inherits it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from pegbox.domain.ranges import same_value
+from pegbox.strategies.base import Goal, ParentKind, ParentStudy, Study, Trial
+
+_APART = 0.1  #: configurations that are nearer to each other than this, on every coordinate, teach the same
+
+
+@dataclass(frozen=True, slots=True)
+class Bequest:
+    """Trials of an identical parent that are as good as the study's own: it could have run them itself."""
+
+    parent: ParentStudy
+    trials: Sequence[Trial]  #: with the values of the study's hyperparameters
+
+
+@dataclass(frozen=True, slots=True)
+class Inheritance:
+    """What the parents of a study leave to it."""
+
+    bequests: Sequence[Bequest]
+    teachers: Sequence[ParentStudy]  #: not all of their trials are bequests: what they found may be true elsewhere only
+
+    @classmethod
+    def of(cls, study: Study) -> Inheritance:
+        """In an order that does not depend on the order in which parents and trials were told."""
+        parents = sorted(map(_in_order, study.parents), key=lambda parent: [*map(_key, parent.trials)])
+        bequests: list[Bequest] = []
+        teachers: list[ParentStudy] = []
+        wanted = fixed(study)
+        for parent in parents:
+            same: list[Trial] = []
+            if parent.kind is ParentKind.IDENTICAL:
+                same = [trial for trial in parent.trials if _has(parent, trial, wanted)]
+            if same:
+                trials = [replace(trial, values=_translated(study, parent, trial)) for trial in same]
+                bequests.append(Bequest(parent, trials))
+            if len(same) < len(parent.trials):
+                teachers.append(parent)
+        return cls(bequests, teachers)
+
+    @property
+    def trials(self) -> Sequence[Trial]:
+        """Of all bequests."""
+        return [trial for bequest in self.bequests for trial in bequest.trials]
+
+    def doubting(self, doubted: Collection[Bequest]) -> Inheritance:
+        """The same with some parents as teachers only."""
+        kept = [bequest for bequest in self.bequests if bequest not in doubted]
+        others = [bequest.parent for bequest in doubted if bequest.parent not in self.teachers]
+        return Inheritance(kept, [*self.teachers, *others])
+
+
+def fixed(study: Study) -> Mapping[str, str]:
+    """The hyperparameters that have one value only: static ones, and ranges with equal ends."""
+    constants = {each.name: each.decode(0.5) for each in study.space.parameters if each.size() == 1}
+    return {**study.static, **constants}
+
+
+def portfolio(study: Study, teachers: Sequence[ParentStudy], count: int) -> Sequence[dict[str, str]]:
+    """Up to `count` configurations that were best elsewhere, brought into the study's ranges; each parent in turn."""
+    sources = [_best_first(study, parent) for parent in teachers]
+    chosen: list[dict[str, str]] = []
+    while sources and len(chosen) < count:
+        source = sources.pop(0)
+        found = next((values for values in source if _is_new(study, values, chosen)), None)
+        if found is not None:
+            chosen.append(found)
+            sources.append(source)
+    return chosen
+
+
+def _best_first(study: Study, parent: ParentStudy) -> Iterator[dict[str, str]]:
+    sign = 1.0 if study.goal is Goal.MINIMIZE else -1.0
+    known = [
+        (sign * trial.objective, _key(trial), trial)
+        for trial in parent.trials
+        if trial.objective is not None and math.isfinite(trial.objective)
+    ]
+    for _, _, trial in sorted(known, key=lambda each: each[:2]):
+        try:
+            yield study.space.decode(study.space.encode({**parent.static, **trial.values, **fixed(study)}))
+        except (KeyError, ValueError):  # a category that is not offered any more
+            continue
+
+
+def _is_new(study: Study, values: Mapping[str, str], chosen: Sequence[Mapping[str, str]]) -> bool:
+    point = study.space.encode(values)
+    return all(
+        any(abs(a - b) >= _APART for a, b in zip(point, study.space.encode(other), strict=True)) for other in chosen
+    )
+
+
+def _has(parent: ParentStudy, trial: Trial, wanted: Mapping[str, str]) -> bool:
+    known = {**parent.static, **trial.values}
+    return all(name in known and same_value(known[name], value) for name, value in wanted.items())
+
+
+def _translated(study: Study, parent: ParentStudy, trial: Trial) -> dict[str, str]:
+    """The values of the study's hyperparameters; those that the parent lacked are left out."""
+    known = {**parent.static, **trial.values}
+    return {name: known[name] for name in study.space.names if name in known}
+
+
+def _in_order(parent: ParentStudy) -> ParentStudy:
+    return replace(parent, trials=tuple(sorted(parent.trials, key=_key)))
+
+
+def _key(trial: Trial) -> tuple[int, tuple[str, ...], str]:
+    return trial.number, tuple(trial.values.values()), repr(trial.objective)

@@ -1,0 +1,118 @@
+"""What parents do for a Bayesian search, and what a false one cannot do to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pegbox.domain.ranges import Continuous, Scaling, Space
+from pegbox.strategies.base import ParentKind, ParentStudy, Study, Trial
+from pegbox.strategies.bayesian import Bayesian
+from pegbox.testing.strategy_suite import finished, parent_of, study_of, trials_in
+
+ANY = np.random.default_rng(0)
+SQUARE = Space(tuple(Continuous(name, 0.0, 1.0, Scaling.LINEAR) for name in "xy"))
+SEEDS = range(2)
+Objective = Callable[[Mapping[str, str]], float]
+
+
+def bowl(values: Mapping[str, str]) -> float:
+    """Lowest, 0, at (0.3, 0.8)."""
+    return (float(values["x"]) - 0.3) ** 2 + (float(values["y"]) - 0.8) ** 2
+
+
+def moved(values: Mapping[str, str]) -> float:
+    """The same on another scale, a little aside."""
+    return 500.0 + 80.0 * ((float(values["x"]) - 0.35) ** 2 + (float(values["y"]) - 0.75) ** 2)
+
+
+def opposite(values: Mapping[str, str]) -> float:
+    return -bowl(values)
+
+
+def elsewhere(values: Mapping[str, str]) -> float:
+    """As good as the real one, but in another corner."""
+    return (float(values["x"]) - 0.9) ** 2 + (float(values["y"]) - 0.1) ** 2
+
+
+def parent(kind: ParentKind, objective: Objective, count: int = 15, seed: int = 5) -> ParentStudy:
+    trials = trials_in(SQUARE, count, seed=seed)
+    return parent_of(SQUARE, [finished(each.number, each.values, objective(each.values)) for each in trials], kind)
+
+
+def search(study: Study, count: int, objective: Objective = bowl) -> list[float]:
+    """The best value after each of the trials of a search, one after the other."""
+    trials: list[Trial] = []
+    best: list[float] = []
+    for number in range(1, count + 1):
+        (candidate,) = Bayesian().ask(replace(study, trials=tuple(trials)), 1, ANY)
+        trials.append(finished(number, candidate.values, objective(candidate.values)))
+        best.append(min([*best[-1:], trials[-1].objective or 0.0]))
+    return best
+
+
+def start(seed: int, *parents: ParentStudy) -> Study:
+    return replace(study_of(SQUARE, seed=seed, most=20, at_once=1), parents=parents)
+
+
+def test_an_identical_parent_saves_the_beginning() -> None:
+    for seed in SEEDS:
+        best = search(start(seed, parent(ParentKind.IDENTICAL, bowl)), 4)
+        assert best[0] < 0.02 and best[-1] < 1e-3
+
+
+def test_a_related_parent_shows_where_to_begin() -> None:
+    for seed in SEEDS:
+        assert search(start(seed, parent(ParentKind.TRANSFER, moved, 40)), 8)[-1] < 2e-3
+
+
+@pytest.mark.parametrize("kind", ParentKind)
+@pytest.mark.parametrize("lie", [opposite, elsewhere])
+def test_a_false_parent_is_soon_seen_through(kind: ParentKind, lie: Objective) -> None:
+    for seed in SEEDS:
+        assert search(start(seed, parent(kind, lie, 25)), 15)[-1] < 2e-3
+
+
+def test_an_honest_parent_is_heard_beside_a_false_one() -> None:
+    parents = parent(ParentKind.IDENTICAL, opposite), parent(ParentKind.IDENTICAL, bowl, seed=6)
+    for seed in SEEDS:
+        assert search(start(seed, *parents), 10)[-1] < 2e-3
+
+
+def test_results_from_outside_the_ranges_lead_to_the_border_and_not_beyond() -> None:
+    narrow = Space((replace(SQUARE.parameters[0], low=0.5), SQUARE.parameters[1]))
+    study = replace(start(1, parent(ParentKind.IDENTICAL, bowl, 30)), space=narrow)
+    assert search(study, 5)[-1] == pytest.approx(0.04, abs=0.01)
+
+
+def test_what_is_fixed_now_is_looked_up_in_the_parent() -> None:
+    """x was tuned and is 0.9 now, far from where the parent was best; its best y depends on that."""
+
+    def slanted(values: Mapping[str, str]) -> float:
+        return (float(values["y"]) - 0.8 * float(values["x"])) ** 2
+
+    study = replace(start(1, parent(ParentKind.IDENTICAL, slanted, 40)), space=Space(SQUARE.parameters[1:]))
+    study = replace(study, static={"x": "0.9"})
+    assert search(study, 6, lambda values: slanted({**values, "x": "0.9"}))[-1] < 1e-3
+
+
+def test_what_is_tuned_now_had_one_value() -> None:
+    """The parent knew y = 0.1 only, where the best x is another one."""
+    trials = [finished(n, {"x": str(n / 10)}, bowl({"x": str(n / 10), "y": "0.1"})) for n in range(11)]
+    old = ParentStudy(
+        kind=ParentKind.IDENTICAL, space=Space(SQUARE.parameters[:1]), static={"y": "0.1"}, trials=tuple(trials)
+    )
+    for seed in SEEDS:
+        assert search(start(seed, old), 12)[-1] < 2e-3
+
+
+def test_parents_make_the_initial_trials_unnecessary_or_take_some() -> None:
+    (first, *_) = Bayesian().ask(start(1, parent(ParentKind.TRANSFER, bowl)), 4, ANY)
+    old = parent(ParentKind.TRANSFER, bowl)
+    assert first.values == min(old.trials, key=lambda trial: trial.objective or 0.0).values
+    few = parent(ParentKind.IDENTICAL, bowl, 2)
+    cold, warm = (Bayesian().ask(start(1, *parents), 4, ANY) for parents in ((), (few,)))
+    assert list(warm[:2]) == list(cold[:2]) and warm[2:] != cold[2:]

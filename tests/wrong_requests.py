@@ -114,10 +114,6 @@ def _instances(configs: list[dict[str, Any]]) -> Change:
     return change
 
 
-_WARM = {
-    "ParentHyperParameterTuningJobs": [{"HyperParameterTuningJobName": "parent"}],
-    "WarmStartType": "TransferLearning",
-}
 _BAND = {"HyperbandStrategyConfig": {"MinResource": 1, "MaxResource": 9}}
 _INSTANCES = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1}
 _REGEX = {"Name": "loss", "Regex": "loss"}
@@ -317,7 +313,6 @@ TUNING: dict[str, tuple[Change, str]] = {
 }  # fmt: skip
 
 NOT_YET: dict[str, tuple[Change, str]] = {
-    "warm start": (lambda r: r.update(WarmStartConfig=_WARM), "WarmStartConfig"),
     "Pipe mode": (lambda r: (_channel()(r), _algorithm(r, TrainingInputMode="Pipe")), "Pipe"),
     "Pipe mode of one channel": (_channel(InputMode="Pipe"), "Pipe"),
     "augmented manifest": (_source(S3DataType="AugmentedManifestFile"), "AugmentedManifestFile"),

@@ -226,7 +226,7 @@ def compose(settings: Settings) -> Server:
     )
     gateway = Gateway(
         table=operation_table(),
-        invoke=_Invoke(store, mailbox, database, settings.tuning_jobs),
+        invoke=_Invoke(store, mailbox, database, settings.tuning_jobs, settings.warm_start_changes),
         access=Access(
             find_key=_Answering(keys.find, database),
             verify=settings.auth,
@@ -278,6 +278,7 @@ class _Invoke:
     mailbox: Mailbox
     database: Outage
     most_tuning_jobs: int
+    most_warm_start_changes: int
 
     def __call__(self, handler: Handler, arguments: dict[str, Any], caller: Caller, request_id: str) -> Any:
         call = Call(
@@ -291,6 +292,7 @@ class _Invoke:
             find_image=self.store.images.find,
             poke=self.mailbox.poke,
             most_tuning_jobs=self.most_tuning_jobs,
+            most_warm_start_changes=self.most_warm_start_changes,
         )
         try:
             return handler(arguments, call)

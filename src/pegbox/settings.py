@@ -72,6 +72,8 @@ class Settings:
     slots: int = field(default_factory=_default_slots)
     #: Tuning jobs of an account and region at once; one more is refused with ResourceLimitExceeded.
     tuning_jobs: int = 100
+    #: Changes of hyperparameters that are allowed between a warm started tuning job and each of its parents.
+    warm_start_changes: int = 10
     #: Endpoint of an S3 store to use instead of the built-in one.
     s3_endpoint: str = ""
     #: Days without a new part after which an upload that nobody completes is removed; 0 keeps it.
@@ -239,6 +241,8 @@ def _faults(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "limits", f"limits: {unknown[0]!r} is none of {', '.join(LIMITS)}; give some of them with commas, or none"
     if settings.tuning_jobs < 1:
         yield "tuning_jobs", f"tuning_jobs: {settings.tuning_jobs} allows no search; give at least 1"
+    if settings.warm_start_changes < 0:
+        yield "warm_start_changes", f"warm_start_changes: {settings.warm_start_changes} is no number; give 0 or more"
     if settings.slots < 1:
         yield "slots", f"slots: {settings.slots} leaves no room for any job; give at least 1"
     if settings.most_log < LEAST_LOG:

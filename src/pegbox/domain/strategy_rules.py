@@ -34,6 +34,11 @@ def check(config: Mapping[str, Any], searches: Sequence[Search], spaces: Sequenc
     _check_limits(config, spaces)
 
 
+def most_jobs(strategy: str) -> int:
+    """The limit on MaxNumberOfTrainingJobs."""
+    return MOST_RANDOM_JOBS if strategy == "Random" else MOST_JOBS
+
+
 def resource_of(config: Mapping[str, Any], static: Mapping[str, str]) -> Resource | None:
     """The resource of a definition under Hyperband; None if it has no end or ends before it begins."""
     given = (config.get("StrategyConfig") or {}).get("HyperbandStrategyConfig") or {}
@@ -90,7 +95,7 @@ def _check_limits(config: Mapping[str, Any], spaces: Sequence[Space]) -> None:
         most = size
     if most is None:
         refuse(f"ResourceLimits.MaxNumberOfTrainingJobs is required with the {strategy} strategy.")
-    ceiling = MOST_RANDOM_JOBS if strategy == "Random" else MOST_JOBS
+    ceiling = most_jobs(strategy)
     if most > ceiling:
         refuse(f"MaxNumberOfTrainingJobs [{most}] is above the limit [{ceiling}] for the {strategy} strategy.")
     if at_once > most:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pegbox.domain.parents import is_identical
 from pegbox.domain.searches import DEFINITION_NAME, searches_of
 from pegbox.domain.standing import Standing
 from pegbox.domain.training import Outcome
@@ -61,6 +62,7 @@ class Criteria:
     target: float | None = None  #: TargetObjectiveMetricValue
     not_improving: int | None = None  #: MaxNumberOfTrainingJobsNotImproving
     on_convergence: bool = False  #: CompleteOnConvergence
+    inherits: bool = False  #: whether what its parents have tried is not tried again
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Criteria:
@@ -73,6 +75,7 @@ class Criteria:
             target=given.get("TargetObjectiveMetricValue"),
             not_improving=(given.get("BestObjectiveNotImproving") or {}).get("MaxNumberOfTrainingJobsNotImproving"),
             on_convergence=(given.get("ConvergenceDetected") or {}).get("CompleteOnConvergence") == "Enabled",
+            inherits=is_identical(document),
         )
 
 
@@ -141,7 +144,7 @@ def decide(job: TuningJob, standing: Standing, criteria: Criteria, now: float) -
     if left <= 0 or set(job.exhausted).issuperset(criteria.definitions):
         if active:
             return Wait(runtime_left(job, now))
-        return _completed(standing, _exhausted(standing) if left > 0 else None)
+        return _completed(standing, _exhausted(standing.count, criteria) if left > 0 else None)
     free = min(job.at_once - len(active), left)
     return Propose(free) if free > 0 else Wait(runtime_left(job, now))
 
@@ -183,8 +186,12 @@ def runtime_left(job: TuningJob, now: float) -> float | None:
     return None if job.seconds is None else job.created + job.seconds - now
 
 
-def _exhausted(standing: Standing) -> str:
-    count = standing.count
+def _exhausted(count: int, criteria: Criteria) -> str:
+    if criteria.inherits:
+        return (
+            f"The search space is exhausted: all of its configurations have been tried, {count} of them by this tuning "
+            "job and the others by its parents."
+        )
     return f"The search space is exhausted: all of its configurations ({count}) have been tried."
 
 

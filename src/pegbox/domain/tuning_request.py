@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pegbox.domain import definition as definitions
-from pegbox.domain import instances, strategy_rules
+from pegbox.domain import instances, strategy_rules, warm_start
 from pegbox.domain.definition import refuse
 from pegbox.domain.metrics import OBJECTIVE_ALIAS, OBJECTIVE_PARAMETER, expression_of
 from pegbox.domain.ranges import Space, parse_ranges
@@ -17,7 +17,6 @@ from pegbox.domain.searches import Search, searches_of
 
 LISTS = ("IntegerParameterRanges", "ContinuousParameterRanges", "CategoricalParameterRanges")
 
-_LATER = (("WarmStartConfig", "Warm start"),)
 _OF_THE_LIST = ("TuningObjective", "HyperParameterRanges")  #: fields of a definition in the list form only
 _OF_THE_CONFIG = ("HyperParameterTuningJobObjective", "ParameterRanges")  #: of the single form only
 MOST_ENVIRONMENT = 48  #: variables, over all definitions
@@ -30,9 +29,6 @@ def check_forms(request: Mapping[str, Any]) -> None:
     single, several = request.get("TrainingJobDefinition"), request.get("TrainingJobDefinitions")
     if bool(single) == bool(several):
         refuse("Exactly one of TrainingJobDefinition and TrainingJobDefinitions must be given.")
-    for name, what in _LATER:
-        if request.get(name):
-            refuse(f"{what} is not supported yet: leave out {name}.")
     config = request["HyperParameterTuningJobConfig"]
     if single:
         _check_single(single)
@@ -54,6 +50,7 @@ def check(request: Mapping[str, Any]) -> Sequence[Space]:
     if variables > MOST_ENVIRONMENT:
         refuse(f"The definitions have {variables} Environment variables in all; the limit is {MOST_ENVIRONMENT}.")
     strategy_rules.check(config, searches, spaces)
+    warm_start.parent_names(request)
     return spaces
 
 
@@ -85,6 +82,8 @@ def normalise(request: Mapping[str, Any], metrics: Sequence[Metrics]) -> dict[st
     }
     if autotune := request.get("Autotune"):
         normal["Autotune"] = autotune
+    if warm := request.get("WarmStartConfig"):
+        normal["WarmStartConfig"] = warm
     if request.get("TrainingJobDefinitions"):
         several = [
             {**job, "HyperParameterRanges": _all_lists(search.ranges)}

@@ -16,7 +16,7 @@ from pegbox.domain.standing import Child, Standing
 from pegbox.domain.training import Outcome, TrainingJob
 from pegbox.store.base import Child as ChildRow
 from pegbox.store.base import Resource, Transaction
-from pegbox.strategies.base import Trial, TrialState
+from pegbox.strategies.base import ParentStudy, Trial, TrialState
 
 MOST_KEPT = 20_000  #: training jobs, about a kilobyte each
 
@@ -52,6 +52,7 @@ class Followed:
     def __init__(self, searches: Sequence[Search], *, curves: bool = False) -> None:
         self.standing = Standing(len(searches), searches[0].maximize)
         self.trials: list[list[Trial]] = [[] for _ in searches]  #: by definition, in launch order
+        self.parents: tuple[ParentStudy, ...] | None = None  #: of a warm started search, once they are read
         self.rows: dict[int, ChildRow] = {}  #: number -> row, of those that have not ended
         self.numbers: list[list[int]] = [[] for _ in searches]  #: numbers of the trials
         self._searches = searches
@@ -63,6 +64,11 @@ class Followed:
     def count(self) -> int:
         """How many training jobs are known."""
         return len(self._places)
+
+    @property
+    def kept(self) -> int:
+        """How many training jobs are kept in memory."""
+        return self.count + sum(len(parent.trials) for parent in self.parents or ())
 
     def refresh(self, tx: Transaction, parent_id: int) -> None:
         """Read what has changed."""
@@ -167,6 +173,6 @@ class FollowedJobs:
         """Give it back, in a state that agrees with the database."""
         with self._lock:
             self._kept[parent_id] = followed
-            left = sum(each.count for each in self._kept.values()) - self._most
+            left = sum(each.kept for each in self._kept.values()) - self._most
             while left > 0 and len(self._kept) > 1:
-                left -= self._kept.popitem(last=False)[1].count
+                left -= self._kept.popitem(last=False)[1].kept

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from operator import is_
 
-from pegbox.strategies.base import Study, Trial
+from pegbox.strategies.base import ParentStudy, Study, Trial
 
 MOST_STUDIES = 300  #: that a worker remembers
 
@@ -17,7 +17,8 @@ class Retold:
     """A study as it is told: the trials that are new or have changed since it was told last."""
 
     key: Hashable
-    study: Study  #: without its trials
+    study: Study  #: without its trials, and without parents that the worker knows
+    knows_parents: bool
     known: int  #: how many trials the worker keeps of what it knows
     changed: Sequence[tuple[int, Trial]]
     added: Sequence[Trial]
@@ -29,17 +30,18 @@ class Teller:
 
     def __init__(self, most: int = MOST_STUDIES) -> None:
         self._most = most
-        self._told: OrderedDict[Hashable, tuple[Trial, ...]] = OrderedDict()
+        self._told: OrderedDict[Hashable, Study] = OrderedDict()
 
     def tell(self, key: Hashable, study: Study) -> Retold:
-        """What to send; it counts as told from now on.  A trial that has changed is another object."""
-        before, now = self._told.pop(key, ()), study.trials
-        if len(before) > len(now):
-            before = ()
-        self._told[key] = now
+        """What to send; it counts as told from now on.  A trial that has changed is another object, as are parents."""
+        last, now = self._told.pop(key, None), study.trials
+        before = () if last is None or len(last.trials) > len(now) else last.trials
+        knows_parents = last is not None and last.parents is study.parents
+        self._told[key] = study
         forgotten = [self._told.popitem(last=False)[0] for _ in range(len(self._told) - self._most)]
         changed = [(place, now[place]) for place in _different(before, now)]
-        return Retold(key, replace(study, trials=()), len(before), changed, now[len(before) :], forgotten)
+        rest = replace(study, trials=(), parents=() if knows_parents else study.parents)
+        return Retold(key, rest, knows_parents, len(before), changed, now[len(before) :], forgotten)
 
 
 class Listener:
@@ -47,17 +49,21 @@ class Listener:
 
     def __init__(self) -> None:
         self._known: dict[Hashable, list[Trial]] = {}
+        self._parents: dict[Hashable, tuple[ParentStudy, ...]] = {}
 
     def hear(self, told: Retold) -> Study:
         """The whole study."""
         for key in told.forgotten:
             self._known.pop(key, None)
+            self._parents.pop(key, None)
         trials = self._known.setdefault(told.key, [])
         del trials[told.known :]
         for place, trial in told.changed:
             trials[place] = trial
         trials.extend(told.added)
-        return replace(told.study, trials=tuple(trials))
+        if not told.knows_parents:
+            self._parents[told.key] = told.study.parents
+        return replace(told.study, trials=tuple(trials), parents=self._parents[told.key])
 
 
 def _different(before: Sequence[Trial], now: Sequence[Trial]) -> Sequence[int]:

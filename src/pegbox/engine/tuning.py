@@ -13,6 +13,7 @@ from pegbox.algorithms.registry import program_of
 from pegbox.crashpoints import AFTER, reach
 from pegbox.domain import training, tuning
 from pegbox.domain.allocation import share_out
+from pegbox.domain.parents import of_the_program
 from pegbox.domain.ranges import parse_ranges
 from pegbox.domain.searches import Search, searches_of
 from pegbox.domain.training import StopReason, TrainingJob
@@ -23,9 +24,10 @@ from pegbox.engine.followed import Followed
 from pegbox.engine.launching import child_row
 from pegbox.engine.observer import step
 from pegbox.engine.obstacles import Hindered
+from pegbox.engine.parents import parent_studies
 from pegbox.engine.proposer import Answer, Question
 from pegbox.store.base import Resource, Transaction, changing
-from pegbox.strategies.base import Candidate, Goal, Limits, Study
+from pegbox.strategies.base import Candidate, Goal, Limits, ParentStudy, Study
 
 log = structlog.get_logger()
 
@@ -142,14 +144,22 @@ class TuningWork:
         return answer
 
     def _study(self, followed: Followed, place: int) -> Study:
-        search = self._searches[place]
+        search, parents = self._searches[place], self._parents(followed)
         return Study(
             space=parse_ranges(search.ranges, search.static),
             goal=Goal.MAXIMIZE if search.maximize else Goal.MINIMIZE,
             limits=Limits(most=self._job.most, at_once=self._job.at_once),
             seed=self._job.seed + place,  # two definitions with one space are two searches
             trials=tuple(followed.trials[place]),
+            static=of_the_program(search.static) if parents else {},
+            parents=parents,
         )
+
+    def _parents(self, followed: Followed) -> tuple[ParentStudy, ...]:
+        if followed.parents is None:
+            with self._context.store.reading() as tx:
+                followed.parents = parent_studies(self._resource.document, tx)
+        return followed.parents
 
     def _launch(self, followed: Followed, place: int, candidates: Sequence[Candidate]) -> None:
         """Insert the new training jobs, all or none; names and numbers are the same when this is done again."""

@@ -22,3 +22,4 @@ class Call:
     find_image: Callable[[str], Image | None]  #: what a registered image runs
     poke: Callable[[Collection[int]], None]  #: let the engine look at these resources now
     most_tuning_jobs: int  #: of an account and region at once
+    most_warm_start_changes: int  #: of hyperparameters, between a tuning job and its parents

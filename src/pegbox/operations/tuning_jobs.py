@@ -16,6 +16,7 @@ from pegbox.errors import ResourceInUse, ResourceLimitExceeded, ResourceNotFound
 from pegbox.operations import locations, tags, training_view, tuning_view
 from pegbox.operations.call import Call
 from pegbox.operations.paging import listing, page
+from pegbox.operations.parents import parents_record
 from pegbox.operations.training_jobs import built_in, metric_definitions
 from pegbox.store.base import AlreadyExists, Kind, NotFound, Resource, Transaction, changing
 from pegbox.wire.registry import operation
@@ -49,7 +50,8 @@ def create_hyper_parameter_tuning_job(
     spaces = tuning_request.check(document)
     labels = tags.checked(document)
     metrics = [_checked(search, space, call) for search, space in zip(searches_of(document), spaces, strict=True)]
-    row = _row(document | {"Tags": labels}, tuning_request.normalise(document, metrics), call)
+    normal = tuning_request.normalise(document, metrics)
+    row = _row(document | {"Tags": labels}, {**normal, **parents_record(normal, call)}, call)
     try:
         with call.store.transaction() as tx:
             _check_quota(tx, call)

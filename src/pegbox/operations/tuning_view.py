@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pegbox.domain.completion import Improvement
+from pegbox.domain.parents import is_identical, remembered
 from pegbox.domain.searches import searches_of
 from pegbox.domain.tuning import TuningJob
 from pegbox.naming import arn
@@ -32,6 +33,7 @@ def description(row: Resource, tx: Transaction, now: float) -> dict[str, Any]:
         **row.document,
         **_common(row, tx.tally([row.id])[row.id]),
         "BestTrainingJob": None if best is None else tuning_summary(best, row.name, goal),
+        "OverallBestTrainingJob": _overall_best(row, best, tx, goal),
         "FailureReason": (job.failure or job.ending) if row.ended_at else None,
         "TuningJobCompletionDetails": {
             "NumberOfTrainingJobsObjectiveNotImproving": _not_improving(tx.results(row.id), goal),
@@ -39,6 +41,21 @@ def description(row: Resource, tx: Transaction, now: float) -> dict[str, Any]:
         },
         "ConsumedResources": {"RuntimeInSeconds": max(0, round((row.ended_at or now) - row.created_at))},
     }
+
+
+def _overall_best(row: Resource, best: Resource | None, tx: Transaction, goal: str) -> dict[str, Any] | None:
+    """The best training job of this tuning job and its parents, if data and algorithm are the same."""
+    if not is_identical(row.document):
+        return None
+    found = [] if best is None else [(best, row.name)]
+    for parent in remembered(row.document):
+        theirs = tx.best(parent.id, goal == "Maximize")
+        found += [] if theirs is None else [(theirs, parent.name)]
+    if not found:
+        return None
+    sign = -1.0 if goal == "Maximize" else 1.0
+    overall, tuning_job = min(found, key=lambda each: (sign * (each[0].objective or 0.0), each[0].id))
+    return tuning_summary(overall, tuning_job, goal)
 
 
 def _not_improving(results: Sequence[float], goal: str) -> int:

@@ -93,6 +93,7 @@ class Simulation:
             find_image=self.store.images.find,
             poke=self.mailbox.poke,
             most_tuning_jobs=10_000,
+            most_warm_start_changes=self._settings.warm_start_changes,
         )
 
     def create(self, request: Mapping[str, Any]) -> str:

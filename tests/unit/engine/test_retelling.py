@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pegbox.domain.ranges import parse_ranges
 from pegbox.engine.retelling import Listener, Teller
-from pegbox.strategies.base import Goal, Limits, Study, Trial, TrialState
+from pegbox.strategies.base import Goal, Limits, ParentKind, ParentStudy, Study, Trial, TrialState
 
 SPACE = parse_ranges({"ContinuousParameterRanges": [{"Name": "x", "MinValue": "0", "MaxValue": "1"}]}, {})
 
@@ -50,3 +50,12 @@ def test_only_what_is_new_is_told() -> None:
     trials.append(running(1001))
     told = teller.tell("a", study(trials))
     assert (told.known, [place for place, _ in told.changed], len(told.added)) == (1000, [500], 1)
+
+
+def test_parents_are_told_once() -> None:
+    parent = ParentStudy(kind=ParentKind.TRANSFER, space=SPACE, static={}, trials=(running(1),))
+    teller, listener = Teller(most=1), Listener()
+    warm = replace(study([]), parents=(parent,))
+    told = [teller.tell("a", warm), teller.tell("a", warm), teller.tell("b", study([])), teller.tell("a", warm)]
+    assert [bool(each.study.parents) for each in told] == [True, False, False, True]
+    assert [listener.hear(each) for each in told] == [warm, warm, study([]), warm]

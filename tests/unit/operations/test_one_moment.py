@@ -44,6 +44,7 @@ def call(tmp_path: Path) -> Iterator[Call]:
         find_image=lambda name: None,
         poke=lambda identities: None,
         most_tuning_jobs=100,
+        most_warm_start_changes=10,
     )
     training_jobs.create_training_job(training_request("a", "any", "s3://bucket/out"), call)
     tuning_jobs.create_hyper_parameter_tuning_job(tuning_request("a", "any", "s3://bucket/out"), call)

@@ -197,7 +197,6 @@ TUNING: dict[str, tuple[Change, str]] = {
         "[751] is above the limit [750] for the Bayesian",
     ),
     "10001 random jobs": (_limits(10_001, 1), "above the limit [10000]"),
-    "101 at once": (_limits(200, 101), "above the limit [100]"),
     "no maximum": (
         lambda r: config(r).update(ResourceLimits={"MaxParallelTrainingJobs": 1}),
         "MaxNumberOfTrainingJobs is required",

@@ -226,7 +226,14 @@ def compose(settings: Settings) -> Server:
     )
     gateway = Gateway(
         table=operation_table(),
-        invoke=_Invoke(store, mailbox, database, settings.tuning_jobs, settings.warm_start_changes),
+        invoke=_Invoke(
+            store,
+            mailbox,
+            database,
+            settings.parallel_training_jobs,
+            settings.tuning_jobs,
+            settings.warm_start_changes,
+        ),
         access=Access(
             find_key=_Answering(keys.find, database),
             verify=settings.auth,
@@ -277,6 +284,7 @@ class _Invoke:
     store: SqlStore
     mailbox: Mailbox
     database: Outage
+    most_at_once: int
     most_tuning_jobs: int
     most_warm_start_changes: int
 
@@ -291,6 +299,7 @@ class _Invoke:
             seed=lambda: secrets.randbits(31),
             find_image=self.store.images.find,
             poke=self.mailbox.poke,
+            most_at_once=self.most_at_once,
             most_tuning_jobs=self.most_tuning_jobs,
             most_warm_start_changes=self.most_warm_start_changes,
         )

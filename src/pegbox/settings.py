@@ -70,6 +70,8 @@ class Settings:
     database_wait: float = 30.0
     #: Training jobs at once on this host.
     slots: int = field(default_factory=_default_slots)
+    #: MaxParallelTrainingJobs of a tuning job; more are refused with ResourceLimitExceeded.
+    parallel_training_jobs: int = 100
     #: Tuning jobs of an account and region at once; one more is refused with ResourceLimitExceeded.
     tuning_jobs: int = 100
     #: Changes of hyperparameters that are allowed between a warm started tuning job and each of its parents.
@@ -239,6 +241,11 @@ def _faults(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "containment", f"containment: {settings.containment!r} is none of {', '.join(CONTAINMENTS)}"
     if unknown := sorted(settings.limited - {*LIMITS}):
         yield "limits", f"limits: {unknown[0]!r} is none of {', '.join(LIMITS)}; give some of them with commas, or none"
+    if settings.parallel_training_jobs < 1:
+        yield (
+            "parallel_training_jobs",
+            f"parallel_training_jobs: {settings.parallel_training_jobs} allows no search; give at least 1",
+        )
     if settings.tuning_jobs < 1:
         yield "tuning_jobs", f"tuning_jobs: {settings.tuning_jobs} allows no search; give at least 1"
     if settings.warm_start_changes < 0:

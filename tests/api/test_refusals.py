@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import socket
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
@@ -62,6 +63,19 @@ def test_there_is_a_limit_to_the_instances_of_a_job(sagemaker: Any, here: str) -
     request = tuning_request(new_name(), "any", here)
     job(request)["ResourceConfig"]["InstanceCount"] = 101
     assert refusal(sagemaker.create_hyper_parameter_tuning_job, **request)[0] == "ResourceLimitExceeded"
+
+
+def test_there_is_a_limit_to_the_training_jobs_at_once(
+    sagemaker: Any, start_server: Callable[..., RunningServer], here: str
+) -> None:
+    request = tuning_request(new_name(), "any", here, jobs=200, at_once=101)
+    code, message = refusal(sagemaker.create_hyper_parameter_tuning_job, **request)
+    assert code == "ResourceLimitExceeded"
+    assert "limit of 100 parallel training jobs" in message and "MaxParallelTrainingJobs [101]" in message
+    other = start_server(environment={"PEGBOX_PARALLEL_TRAINING_JOBS": "2"}).client("sagemaker")
+    other.create_hyper_parameter_tuning_job(**tuning_request("two", "any", "s3://none/out", jobs=3, at_once=2))
+    request = tuning_request("three", "any", "s3://none/out", jobs=3, at_once=3)
+    assert refusal(other.create_hyper_parameter_tuning_job, **request)[0] == "ResourceLimitExceeded"
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from pegbox.domain.searches import Search
 
 MOST_JOBS = 750
 MOST_RANDOM_JOBS = 10_000
-MOST_PARALLEL = 100
 
 
 def check(config: Mapping[str, Any], searches: Sequence[Search], spaces: Sequence[Space]) -> None:
@@ -100,8 +99,6 @@ def _check_limits(config: Mapping[str, Any], spaces: Sequence[Space]) -> None:
         refuse(f"MaxNumberOfTrainingJobs [{most}] is above the limit [{ceiling}] for the {strategy} strategy.")
     if at_once > most:
         refuse(f"MaxParallelTrainingJobs [{at_once}] can't be greater than MaxNumberOfTrainingJobs [{most}].")
-    if at_once > MOST_PARALLEL:
-        refuse(f"MaxParallelTrainingJobs [{at_once}] is above the limit [{MOST_PARALLEL}].")
 
 
 def _grid_size(spaces: Sequence[Space]) -> int:

@@ -21,5 +21,6 @@ class Call:
     seed: Callable[[], int]  #: a fresh seed for a search without RandomSeed
     find_image: Callable[[str], Image | None]  #: what a registered image runs
     poke: Callable[[Collection[int]], None]  #: let the engine look at these resources now
+    most_at_once: int = 100  #: MaxParallelTrainingJobs
     most_tuning_jobs: int  #: of an account and region at once
     most_warm_start_changes: int  #: of hyperparameters, between a tuning job and its parents

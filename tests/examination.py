@@ -11,16 +11,10 @@ from typing import Any
 from typer.testing import CliRunner
 
 from jobs import in_training, new_name, pegbox, register, training_ended
+from patient import PATIENT
 from pegbox.cli.main import app
 from pegbox.testing.requests import training_request
 from running import RunningServer, wait_for
-
-PATIENT = """
-    import pathlib, time
-    print("loss=1;", flush=True)
-    while not pathlib.Path("go").exists():
-        time.sleep(0.02)
-"""
 
 
 def examine(home: Path, *options: str, **environment: str) -> tuple[int, list[dict[str, Any]]]:

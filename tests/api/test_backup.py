@@ -22,6 +22,7 @@ from sqlalchemy import text as sql
 from typer.testing import CliRunner
 
 from jobs import children, in_training, new_name, pegbox, register, training_ended, tuning_ended
+from patient import PATIENT, started
 from pegbox.cli.faults import told
 from pegbox.cli.main import app
 from pegbox.maintenance.backup import MARK
@@ -30,14 +31,6 @@ from pegbox.objects.files import FileStore
 from pegbox.testing.requests import training_request, tuning_request
 from running import RunningServer, wait_for
 
-PATIENT = """
-    import os, pathlib, time
-    with open("started", "a") as file:
-        file.write(f"{os.environ['TRAINING_JOB_NAME']} {os.getpid()}\\n")
-    print("loss=1;", flush=True)
-    while not pathlib.Path("go").exists():
-        time.sleep(0.02)
-"""
 OUTPUT = "s3://kept/out"
 Start = Callable[..., RunningServer]
 
@@ -140,7 +133,8 @@ def test_a_working_server_is_backed_up_and_restored(
     sagemaker.create_training_job(**retried)
     for name in (once, again):
         in_training(sagemaker, name)
-    started = wait_for("both", lambda: _started(tmp_path, 2))
+    wait_for("both", lambda: len(started(tmp_path)) == 2)
+    first = started(tmp_path)
     before = described(sagemaker, finished)
     objects = bodies(server)
 
@@ -166,8 +160,8 @@ def test_a_working_server_is_backed_up_and_restored(
     lost = training_ended(theirs, once)
     assert lost["TrainingJobStatus"] == "Failed"
     assert lost["FailureReason"].startswith("InternalServerError: ")
-    wait_for("the second try", lambda: _started(tmp_path, 3))
-    for _, pid in started:
+    wait_for("the second try", lambda: len(started(tmp_path)) == 3)
+    for _, pid in first:
         assert Path(f"/proc/{pid}").exists()
     new = new_name()
     theirs.create_training_job(**training_request(new, quick, OUTPUT))
@@ -178,15 +172,7 @@ def test_a_working_server_is_backed_up_and_restored(
         job = training_ended(sagemaker, name)
         assert job["TrainingJobStatus"] == "Completed"
         assert "Restarting" not in [step["Status"] for step in job["SecondaryStatusTransitions"]]
-    assert len(_started(tmp_path, 3) or []) == 3
-
-
-def _started(folder: Path, count: int) -> list[list[str]] | None:
-    try:
-        found = [line.split() for line in (folder / "started").read_text().splitlines()]
-    except FileNotFoundError:
-        return None
-    return found if len(found) >= count else None
+    assert len(started(tmp_path)) == 3
 
 
 def _id_of(server: RunningServer, name: str) -> str:

@@ -14,20 +14,9 @@ from typing import Any
 import pytest
 
 from jobs import archive, children, in_training, new_name, process_of, register, training_ended, tuning_ended
+from patient import PATIENT, started
 from pegbox.testing.requests import training_request, tuning_request
 from running import RunningServer, wait_for
-
-#: says that it starts, waits for the test's word, and ends
-PATIENT = """
-    import os, pathlib, time
-    with open("started", "a") as file:
-        file.write(f"{os.environ['TRAINING_JOB_NAME']} {os.getpid()}\\n")
-    print("loss=1;", flush=True)
-    while not pathlib.Path("go").exists():
-        time.sleep(0.02)
-    print("loss=0.5;", flush=True)
-    pathlib.Path(os.environ["SM_MODEL_DIR"], "pid").write_text(str(os.getpid()))
-"""
 
 
 @pytest.fixture
@@ -49,11 +38,6 @@ OUTPUT = "s3://kept/out"
 both_databases = pytest.mark.parametrize("own", ["sqlite", "postgresql"], indirect=True)
 
 
-def _started(folder: Path) -> list[list[str]]:
-    file = folder / "started"
-    return [line.split() for line in file.read_text().splitlines()] if file.exists() else []
-
-
 def _is_alive(pid: str) -> bool:
     return os.path.exists(f"/proc/{pid}")
 
@@ -63,7 +47,7 @@ def test_training_survives_the_death_of_the_server(own: RunningServer, tmp_path:
     name = new_name()
     program = register(own, tmp_path, PATIENT)
     own.client("sagemaker").create_training_job(**training_request(name, program, OUTPUT))
-    ((_, pid),) = wait_for("the program", lambda: _started(tmp_path))
+    ((_, pid),) = wait_for("the program", lambda: started(tmp_path))
     process = process_of(name)
     own.kill()
     assert _is_alive(process)
@@ -74,7 +58,7 @@ def test_training_survives_the_death_of_the_server(own: RunningServer, tmp_path:
     job = training_ended(sagemaker, name)
     assert job["TrainingJobStatus"] == "Completed"
     assert archive(own.client("s3"), job["ModelArtifacts"]["S3ModelArtifacts"]) == {"pid": pid.encode()}
-    assert _started(tmp_path) == [[name, pid]]
+    assert started(tmp_path) == [[name, pid]]
     assert not _is_alive(process)
 
 
@@ -83,7 +67,7 @@ def test_training_that_ends_without_a_server_is_picked_up(own: RunningServer, tm
     request = training_request(name, register(own, tmp_path, PATIENT), OUTPUT)
     request["AlgorithmSpecification"]["MetricDefinitions"] = [{"Name": "loss", "Regex": r"loss=(\S+);"}]
     own.client("sagemaker").create_training_job(**request)
-    ((_, pid),) = wait_for("the program", lambda: _started(tmp_path))
+    ((_, pid),) = wait_for("the program", lambda: started(tmp_path))
     process = process_of(name)
     own.kill()
     (tmp_path / "go").touch()
@@ -93,7 +77,7 @@ def test_training_that_ends_without_a_server_is_picked_up(own: RunningServer, tm
     assert job["TrainingJobStatus"] == "Completed"
     assert [(item["MetricName"], item["Value"]) for item in job["FinalMetricDataList"]] == [("loss", 0.5)]
     assert archive(own.client("s3"), job["ModelArtifacts"]["S3ModelArtifacts"]) == {"pid": pid.encode()}
-    assert len(_started(tmp_path)) == 1
+    assert len(started(tmp_path)) == 1
 
 
 @both_databases
@@ -109,7 +93,7 @@ def test_a_search_ends_with_exactly_the_asked_number_of_jobs(own: RunningServer,
     name = request["HyperParameterTuningJobName"]
     own.client("sagemaker").create_hyper_parameter_tuning_job(**request)
     for launched in (2, 5, 8):
-        wait_for(f"{launched} programs", lambda launched=launched: len(_started(tmp_path)) >= launched)
+        wait_for(f"{launched} programs", lambda launched=launched: len(started(tmp_path)) >= launched)
         own.kill()
         own.start()
     sagemaker = own.client("sagemaker")
@@ -119,14 +103,14 @@ def test_a_search_ends_with_exactly_the_asked_number_of_jobs(own: RunningServer,
     assert final["ObjectiveStatusCounters"] == {"Succeeded": 12, "Pending": 0, "Failed": 0}
     names = [job["TrainingJobName"] for job in children(sagemaker, name)]
     assert [job.split("-")[-2] for job in names] == [f"{number:03}" for number in range(1, 13)]
-    assert Counter(job for job, _ in _started(tmp_path)) == Counter(names)
+    assert Counter(job for job, _ in started(tmp_path)) == Counter(names)
 
 
 def test_term_ends_the_server_while_training_goes_on(own: RunningServer, tmp_path: Path) -> None:
     name = new_name()
     program = register(own, tmp_path, PATIENT)
     own.client("sagemaker").create_training_job(**training_request(name, program, OUTPUT))
-    wait_for("the program", lambda: _started(tmp_path))
+    wait_for("the program", lambda: started(tmp_path))
     process = process_of(name)
     asked = time.monotonic()
     assert own.stop() == 0
@@ -137,7 +121,7 @@ def test_term_ends_the_server_while_training_goes_on(own: RunningServer, tmp_pat
     (tmp_path / "go").touch()
     job = training_ended(own.client("sagemaker"), name)
     assert job["TrainingJobStatus"] == "Completed"
-    assert len(_started(tmp_path)) == 1
+    assert len(started(tmp_path)) == 1
 
 
 def test_a_stop_that_the_server_did_not_live_to_carry_out_is_carried_out(own: RunningServer, tmp_path: Path) -> None:
@@ -145,7 +129,7 @@ def test_a_stop_that_the_server_did_not_live_to_carry_out_is_carried_out(own: Ru
     program = register(own, tmp_path, PATIENT)
     sagemaker = own.client("sagemaker")
     sagemaker.create_training_job(**training_request(name, program, OUTPUT))
-    wait_for("the program", lambda: _started(tmp_path))
+    wait_for("the program", lambda: started(tmp_path))
     process = process_of(name)
     sagemaker.stop_training_job(TrainingJobName=name)
     own.kill()
@@ -159,7 +143,7 @@ def test_processes_that_are_gone_are_told_as_the_systems_fault(own: RunningServe
     name = new_name()
     program = register(own, tmp_path, PATIENT)
     own.client("sagemaker").create_training_job(**training_request(name, program, OUTPUT))
-    wait_for("the program", lambda: _started(tmp_path))
+    wait_for("the program", lambda: started(tmp_path))
     process = process_of(name)
     own.kill()
     os.kill(_runner(own), 9)
@@ -168,7 +152,7 @@ def test_processes_that_are_gone_are_told_as_the_systems_fault(own: RunningServe
     job = training_ended(own.client("sagemaker"), name)
     assert job["TrainingJobStatus"] == "Failed"
     assert job["FailureReason"].startswith("InternalServerError: ")
-    assert len(_started(tmp_path)) == 1
+    assert len(started(tmp_path)) == 1
 
 
 def test_a_lost_job_with_a_retry_strategy_is_started_once_more(own: RunningServer, tmp_path: Path) -> None:
@@ -178,9 +162,9 @@ def test_a_lost_job_with_a_retry_strategy_is_started_once_more(own: RunningServe
     )
     sagemaker = own.client("sagemaker")
     sagemaker.create_training_job(**request)
-    wait_for("the program", lambda: _started(tmp_path))
+    wait_for("the program", lambda: started(tmp_path))
     os.kill(_runner(own), 9)
-    wait_for("the second try", lambda: len(_started(tmp_path)) == 2)
+    wait_for("the second try", lambda: len(started(tmp_path)) == 2)
     (tmp_path / "go").touch()
     job = training_ended(sagemaker, name)
     assert job["TrainingJobStatus"] == "Completed"

@@ -15,8 +15,9 @@ from typing import Any
 
 from sqlalchemy import create_engine, text
 
-from examination import PATIENT, change, ended, examine, finish, repaired, running_job
+from examination import change, ended, examine, finish, repaired, running_job
 from jobs import in_training, new_name, pegbox, register, training_ended
+from patient import PATIENT
 from pegbox.testing.requests import training_request
 from running import RunningServer, wait_for
 

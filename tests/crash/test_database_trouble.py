@@ -177,13 +177,19 @@ def test_no_connection_is_left(own: RunningServer, cluster: Cluster, database: s
     name = talking(own, tmp_path)
     sagemaker = own.client("sagemaker")
     taken: list[psycopg.Connection[Any]] = []
+
+    def take_all() -> bool:
+        """Cut the server's connections and take their places; whether it has none any more."""
+        with suppress(psycopg.OperationalError):  # there is none left
+            while True:
+                taken.append(psycopg.connect(cluster.url(database).replace("+psycopg", ""), autocommit=True))
+        ours = [connection.info.backend_pid for connection in taken]
+        theirs = "from pg_stat_activity where backend_type = 'client backend' and not pid = any(%s)"
+        return taken[0].execute(f"select pg_terminate_backend(pid) {theirs}", [ours]).fetchone() is None
+
     try:
-        while not taken or not unavailable(sagemaker.describe_training_job, TrainingJobName=name):
-            with suppress(psycopg.OperationalError):  # there is none left; the server's own are cut next
-                for _ in range(20):
-                    taken.append(psycopg.connect(cluster.url(database).replace("+psycopg", "")))
-            ours = [connection.info.backend_pid for connection in taken]
-            taken[0].execute("select pg_terminate_backend(pid) from pg_stat_activity where not pid = any(%s)", [ours])
+        wait_for("all connections", take_all)
+        assert unavailable(sagemaker.describe_training_job, TrainingJobName=name)
     finally:
         for connection in taken:
             connection.close()

@@ -59,6 +59,43 @@ def test_a_program_sees_its_own_processes_only(place: Place) -> None:
     assert not any("PEGBOX_" in line for line in lines)
 
 
+def test_a_program_cannot_look_into_the_first_process(place: Place) -> None:
+    """Which knows how the program ended before the runner does."""
+    _, log = place.run("for process in self 1; do cat /proc/$process/maps 2>&1 | tail -n 1; done")
+    own, first = log.splitlines()
+    assert own.endswith("[vsyscall]") or "-" in own.split()[0]
+    assert first == "cat: /proc/1/maps: Permission denied"
+
+
+#: A runner that dies as soon as it has let the first process of a cell in.
+DEAD_BEFORE_THE_BOND = """
+import os, sys, time
+from pegbox.runner.process import _Gate
+gate = _Gate.open()
+runner = os.getpid()
+pid = os.fork()
+if pid == 0:
+    os.close(gate.opener)
+    os.close(gate.told)
+    while sys.argv[1] == "dies" and os.getppid() == runner:
+        time.sleep(0.001)
+    gate.pass_through()
+    print("passed", flush=True)
+    os._exit(0)
+os.close(gate.way)
+gate.let_through()
+if sys.argv[1] == "lives":
+    os.waitpid(pid, 0)
+"""
+
+
+@pytest.mark.parametrize(("runner", "said"), [("dies", b""), ("lives", b"passed\n")])
+def test_the_first_process_does_not_begin_without_its_runner(runner: str, said: bytes) -> None:
+    command = [sys.executable, "-c", DEAD_BEFORE_THE_BOND, runner]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=30)  # until nobody can print any more
+    assert done.stdout == said
+
+
 READ_IT = """
 for way in {secret} /proc/1/root{secret} /proc/self/root{secret} ./link ./up/home/pegbox.db /..{secret}; do
     cat $way
@@ -132,8 +169,8 @@ mkdir -p open closed named /opt/open /opt/closed
 for folder in open closed named /opt/open /opt/closed; do
     echo secret > $folder/secret; echo public > $folder/public
 done
-chmod 700 closed named /opt/closed
-chmod 640 open/secret /opt/open/secret
+chmod 700 closed /opt/closed
+chmod 640 open/secret named/secret /opt/open/secret
 chown 65534 open/secret
 exec "$0" -P -m pegbox.runner "$1"
 """

@@ -155,7 +155,7 @@ def test_a_file_with_two_names_counts_once_and_links_do_not(tmp_path: Path) -> N
 
 
 DEEP = """
-for (1 .. 3000) { mkdir "folder"; chdir "folder" }
+my $folder = "x" x 200; for (1 .. 30) { mkdir $folder; chdir $folder }
 for my $name (1 .. 4) { open F, ">", $name; print F "x" x 10_000_000; close F }
 sleep 99
 """
@@ -166,6 +166,23 @@ def test_too_much_disk_deeper_than_a_path_is_long(place: Place) -> None:
     ended, log = place.run(f"cd /tmp; exec perl -e '{DEEP}'", limits=Limits(disk=30 * MIB))
     remove(place.folder / "home")  # which shutil cannot
     assert ended.failure.startswith("no space left: the program was killed because its files take "), log
+
+
+def test_however_deep_folders_are_nested_one_is_open(tmp_path: Path) -> None:
+    fd = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(300):
+        os.mkdir("x", dir_fd=fd)
+        inner = os.open("x", os.O_RDONLY, dir_fd=fd)
+        os.close(fd)
+        fd = inner
+    file = os.open("file", os.O_WRONLY | os.O_CREAT, dir_fd=fd)
+    os.write(file, b"x" * MIB)
+    for each in (file, fd):
+        os.close(each)
+    before = len(os.listdir("/proc/self/fd"))
+    opened = [len(os.listdir("/proc/self/fd")) for size in disk.sizes(str(tmp_path)) if size >= MIB]
+    assert len(opened) == 1
+    assert opened[0] <= before + 2  # the folder, and the list of what is in it
 
 
 def test_a_folder_that_is_moved_while_it_is_looked_at_leads_nowhere(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from pegbox.cli.faults import told
 from pegbox.cli.main import app
+from running import clean_environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Done:
 
 def run(*arguments: str | Path, **environment: str) -> Done:
     """Run a command; what main() tells in one line is told here as well."""
-    without = {name: None for name in os.environ if name.startswith(("PEGBOX_", "AWS_"))}
+    without = {name: None for name in os.environ.keys() - clean_environment().keys()}
     result = CliRunner().invoke(app, [str(each) for each in arguments], env={**without, **environment})
     if result.exception is None or isinstance(result.exception, SystemExit):
         return Done(result.exit_code, result.stdout, result.stderr)

@@ -33,7 +33,10 @@ class Terminal:
 
     def see(self, text: str) -> None:
         """Wait until it is shown."""
-        wait_for(f"{text!r} on the terminal", lambda: text in self.screen)
+        try:
+            wait_for(f"{text!r} on the terminal", lambda: text in self.screen, 30.0)
+        except TimeoutError as error:
+            raise AssertionError(f"{error}:\n{self.screen}") from None
 
     def interrupt(self) -> None:
         """Ctrl-C."""

@@ -82,7 +82,7 @@ def _command(name: str, command: Any) -> str:
 
 
 def _spelt(option: Any) -> str:
-    return ", ".join(option.opts) + ("" if option.is_flag else f" {option.name.upper()}")
+    return "`, `".join(option.opts) + ("" if option.is_flag else f" {option.name.upper()}")
 
 
 def _shown(option: Any) -> str:

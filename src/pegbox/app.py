@@ -41,6 +41,8 @@ from pegbox.executors.base import NotNow
 from pegbox.executors.containment import MEANING, WALLS, Containment
 from pegbox.executors.subprocess import SubprocessExecutor, inherited
 from pegbox.keys import KeyRing
+from pegbox.logs.base import LogStore
+from pegbox.logs.files import AttemptLogs
 from pegbox.maintenance import losses
 from pegbox.objects.base import ObjectStore
 from pegbox.objects.files import FileStore
@@ -49,7 +51,7 @@ from pegbox.objects.metered import MeteredStore
 from pegbox.objects.remote import RemoteStore
 from pegbox.objects.routed import RoutedStore
 from pegbox.observe.prometheus import CONTENT_TYPE, Living, Metrics, Sources, Stored
-from pegbox.operations import identity, training_jobs, tuning_jobs
+from pegbox.operations import identity, logs, training_jobs, tuning_jobs
 from pegbox.operations.call import Call
 from pegbox.settings import RESTORING, Settings, SettingsError, is_loopback
 from pegbox.store import examine, place
@@ -75,7 +77,7 @@ STOP_SECONDS = 5.0  #: how long the engine may take to finish what it is doing
 
 def operation_table() -> Table:
     """Every operation that is served."""
-    return collect([identity, training_jobs, tuning_jobs])
+    return collect([identity, logs, training_jobs, tuning_jobs])
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +235,7 @@ def compose(settings: Settings) -> Server:
             settings.parallel_training_jobs,
             settings.tuning_jobs,
             settings.warm_start_changes,
+            AttemptLogs(),
         ),
         access=Access(
             find_key=_Answering(keys.find, database),
@@ -287,6 +290,7 @@ class _Invoke:
     most_at_once: int
     most_tuning_jobs: int
     most_warm_start_changes: int
+    logs: LogStore
 
     def __call__(self, handler: Handler, arguments: dict[str, Any], caller: Caller, request_id: str) -> Any:
         call = Call(
@@ -302,6 +306,7 @@ class _Invoke:
             most_at_once=self.most_at_once,
             most_tuning_jobs=self.most_tuning_jobs,
             most_warm_start_changes=self.most_warm_start_changes,
+            logs=self.logs,
         )
         try:
             return handler(arguments, call)

@@ -6,6 +6,8 @@
     ├── ResourceInUse                    the name is taken, or the thing is busy
     ├── ResourceLimitExceeded            a quota is reached
     ├── ConflictException                two writers met
+    ├── LogsNotFound                     no such log group or stream (ResourceNotFoundException)
+    ├── InvalidParameter                 CloudWatch Logs' word for a broken rule (InvalidParameterException)
     ├── UnknownOperation                 the model has it, pegbox does not serve it (HTTP 404)
     ├── MalformedRequest                 the body is no request at all (SerializationException)
     ├── RequestTooLarge                  body or header over the limit (HTTP 413)
@@ -62,6 +64,18 @@ class ConflictException(PegboxError):
     """Somebody else changed the resource at the same time."""
 
     code, status = "ConflictException", 400
+
+
+class LogsNotFound(PegboxError):
+    """There is no such log group or log stream."""
+
+    code, status = "ResourceNotFoundException", 400
+
+
+class InvalidParameter(PegboxError):
+    """The request breaks a rule, in the words of CloudWatch Logs."""
+
+    code, status = "InvalidParameterException", 400
 
 
 class UnknownOperation(PegboxError):

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from running import wait_for
+import forking
+from running import clean_environment, wait_for
 from terminal import Terminal
 
 PEGBOX = [sys.executable, "-m", "pegbox"]
@@ -31,15 +32,14 @@ class Alone:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.home = folder, folder / "home"
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PEGBOX_", "AWS_"))}
-        self.environment = kept | {"PEGBOX_HOME": str(self.home), "PEGBOX_STOP_GRACE": "5"}
+        self.environment = clean_environment() | {"PEGBOX_HOME": str(self.home), "PEGBOX_STOP_GRACE": "5"}
         work = folder / "work"
         work.mkdir()
         self.file = work / "wait.yaml"
         self.file.write_text(REQUEST)
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([*PEGBOX, *arguments], env=self.environment, capture_output=True, text=True, timeout=60)
+        return forking.run(arguments, self.environment)
 
     def terminal(self, *arguments: str) -> Terminal:
         return Terminal([*PEGBOX, *arguments], self.environment)

@@ -27,10 +27,12 @@ ALLOWED: dict[str, set[str]] = {
     "store": {"store"},
     "objects": {"objects"},
     "executors": {"executors", "runner.records"},
+    "logs": {"logs"},
     "runner": {"runner"},
     "algorithms": {"algorithms"},
     "operations": {
         "operations", "domain", "store.base", "algorithms", "wire.registry", "objects.base", "objects.locations",
+        "logs.base",
     },
     "engine": {
         "engine", "domain", "strategies", "store.base", "executors.base", "objects.base", "objects.locations",

@@ -125,7 +125,7 @@ def _list_tuning_jobs(sagemaker: Any, most: int, as_json: bool) -> None:
 
 def _tuning_row(tuning: Mapping[str, Any]) -> Sequence[str]:
     from pegbox.client.report import moment, since
-    from pegbox.client.view import objective
+    from pegbox.client.view import aim, objective
 
     counters, config = tuning["TrainingJobStatusCounters"], tuning["HyperParameterTuningJobConfig"]
     done, failed = sum(counters.values()) - counters["InProgress"], counters["NonRetryableError"]
@@ -137,7 +137,7 @@ def _tuning_row(tuning: Mapping[str, Any]) -> Sequence[str]:
         f"{done}/{config['ResourceLimits'].get('MaxNumberOfTrainingJobs', '')}",
         str(failed + counters["RetryableError"]),
         number(None if best is None else objective(best)),
-        config.get("HyperParameterTuningJobObjective", {}).get("MetricName", ""),
+        aim(tuning).get("MetricName", ""),
         moment(created),
         since(created, tuning.get("HyperParameterTuningEndTime")),
     )
@@ -148,19 +148,18 @@ def _list_training_jobs(sagemaker: Any, name: str, best_first: bool, as_json: bo
 
     from pegbox.client import following
     from pegbox.client.finding import tuning_job
-    from pegbox.client.view import objective
+    from pegbox.client.view import aim, objective
 
     tuning = tuning_job(sagemaker, name)
     found = list(following.training_jobs(sagemaker, name))
     if best_first:
-        aim = tuning["HyperParameterTuningJobConfig"].get("HyperParameterTuningJobObjective", {})
-        sign = -1.0 if aim.get("Type") == "Maximize" else 1.0
+        sign = -1.0 if aim(tuning).get("Type") == "Maximize" else 1.0
         found.sort(key=lambda job: float("inf") if (value := objective(job)) is None else sign * value)
     if as_json:
         document(found)
         return
     tuned = sorted({name for job in found for name in job["TunedHyperParameters"]})
-    metric = tuning["HyperParameterTuningJobConfig"].get("HyperParameterTuningJobObjective", {}).get("MetricName", "")
+    metric = aim(tuning).get("MetricName", "")
     table(Console(), ("NAME", "STATUS", metric, "TOOK", *tuned), [_training_row(job, tuned) for job in found], least=3)
 
 
@@ -194,9 +193,19 @@ def _arguments(tuning: Mapping[str, Any]) -> str:
     from pegbox.client.report import own
     from pegbox.domain.arguments import fill
 
-    ranges = tuning["HyperParameterTuningJobConfig"].get("ParameterRanges") or {}
-    static = own((tuning.get("TrainingJobDefinition") or {}).get("StaticHyperParameters") or {})
+    best = tuning["BestTrainingJob"]
+    ranges, definition = _searched(tuning, best.get("TrainingJobDefinitionName"))
+    static = own(definition.get("StaticHyperParameters") or {})
     values = {name: [value] for name, value in static.items()}
     for each in (each for kind in ranges.values() for each in kind):
         values[each["Name"]] = each.get("Values") or [each["MinValue"], each["MaxValue"]]
-    return shlex.join(fill(usual_arguments(values), {**static, **tuning["BestTrainingJob"]["TunedHyperParameters"]}))
+    return shlex.join(fill(usual_arguments(values), {**static, **best["TunedHyperParameters"]}))
+
+
+def _searched(tuning: Mapping[str, Any], name: str | None) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """ParameterRanges and definition of a training job."""
+    for definition in tuning.get("TrainingJobDefinitions") or []:
+        if definition["DefinitionName"] == name:
+            return definition.get("HyperParameterRanges") or {}, definition
+    config = tuning["HyperParameterTuningJobConfig"]
+    return config.get("ParameterRanges") or {}, tuning.get("TrainingJobDefinition") or {}

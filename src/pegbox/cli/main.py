@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pegbox import __version__
-from pegbox.cli import backup, demo, doctor, images, jobs, keys, metrics, server, tune
+from pegbox.cli import backup, demo, doctor, images, jobs, keys, logs, metrics, server, tune
 from pegbox.cli.faults import told
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app.command()(demo.demo)
 app.command()(tune.tune)
 app.command()(jobs.jobs)
 app.command()(jobs.describe)
+app.command()(logs.logs)
 app.command()(jobs.best)
 app.command()(jobs.stop)
 app.command()(server.serve)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 GAP = "  "
+LEFT = 130  #: exit code of a command that was left with Ctrl-C
 
 
 def tell(message: str) -> None:

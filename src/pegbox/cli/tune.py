@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -61,7 +62,7 @@ def _introduction(connection: Connection, launch: Launch, wanted: Wanted) -> Ite
     config = launch.request["HyperParameterTuningJobConfig"]
     yield f"tuning job  {launch.name} on {connection.url}"
     if wanted.program is not None:
-        yield f"program     {' '.join([*wanted.program.command, *wanted.program.arguments])}"
+        yield f"program     {shlex.join(wanted.program.command)} {' '.join(wanted.program.arguments)}"
         yield f"in          {wanted.program.workdir}"
     width = max(map(len, wanted.parameters), default=0)
     for place, (name, values) in enumerate(wanted.parameters.items()):

@@ -9,12 +9,10 @@ from typing import Any
 import typer
 from rich.console import Console
 
-from pegbox.cli.output import document, lines
+from pegbox.cli.output import LEFT, document, lines
 from pegbox.client import report
 from pegbox.client.following import follow
 from pegbox.client.view import view_for
-
-LEFT = 130  #: exit code of a command that was left with Ctrl-C
 
 
 def watch(
@@ -56,7 +54,8 @@ def conclude(sagemaker: Any, tuning: Mapping[str, Any], console: Console, again:
     if as_json:
         document(tuning)
     else:
-        lines(console, ["", report.outcome(tuning), *report.best(tuning), *report.places(sagemaker, tuning, again)])
+        lines(console, ["", report.outcome(tuning), *report.failure(sagemaker, tuning, again)])
+        lines(console, [*report.best(tuning), *report.places(sagemaker, tuning, again)])
     if tuning["HyperParameterTuningJobStatus"] != "Completed":
         raise typer.Exit(1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -77,6 +78,13 @@ def whole(node: Node, least: int) -> int:
     if not isinstance(node.value, int) or isinstance(node.value, bool) or node.value < least:
         raise Fault(node, f"{shown(node)} is no whole number from {least} on")
     return node.value
+
+
+def number(node: Node) -> float:
+    """A finite number.  Raises Fault."""
+    if not node.is_number or not math.isfinite(float(node.plain)):
+        raise Fault(node, f"{shown(node)} is no number")
+    return float(node.plain)
 
 
 def shown(node: Node) -> str:

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 
 from pegbox import regex
 from pegbox.client.document import Node
-from pegbox.client.faults import Fault, mapping, shown, text, whole
+from pegbox.client.faults import Fault, mapping, number, shown, text, whole
 
 GOALS = {"minimize": "Minimize", "maximize": "Maximize", "min": "Minimize", "max": "Maximize"}
 NUMBER = r"([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)"
 JOBS, PARALLEL = 20, 2
 LEAST_TIME = 120  #: seconds, of a whole search
+LEAST_PATIENCE = 3  #: training jobs
 JOB_TIME = 24 * 3600
 _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _TIME = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([a-z]*)\s*")
@@ -47,12 +48,24 @@ class Goal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """How much may be spent; times in seconds."""
+    """How much may be spent, and what is enough; times in seconds."""
 
     jobs: int | None = JOBS
     parallel: int = PARALLEL
     time: int | None = None
     job_time: int = JOB_TIME
+    target: float | None = None  #: of the metric
+    patience: int | None = None  #: training jobs without an improvement
+
+    @property
+    def criteria(self) -> dict[str, object]:
+        """TuningJobCompletionCriteria."""
+        found: dict[str, object] = {}
+        if self.target is not None:
+            found["TargetObjectiveMetricValue"] = self.target
+        if self.patience is not None:
+            found["BestObjectiveNotImproving"] = {"MaxNumberOfTrainingJobsNotImproving": self.patience}
+        return found
 
 
 def goal(root: Node, given: Mapping[str, Node]) -> Goal:
@@ -100,14 +113,16 @@ def budget(node: Node | None, *, is_grid: bool = False) -> Budget:
     if not isinstance(node.value, dict):
         jobs = whole(node, 1)
         return Budget(jobs=jobs, parallel=min(PARALLEL, jobs))
-    members = mapping(node, ("jobs", "parallel", "time", "job_time"))
+    members = mapping(node, ("jobs", "parallel", "time", "job_time", "target", "patience"))
     jobs_or_all = whole(members["jobs"], 1) if "jobs" in members else None if is_grid else JOBS
     parallel = whole(members["parallel"], 1) if "parallel" in members else min(PARALLEL, jobs_or_all or PARALLEL)
     time = seconds(members["time"]) if "time" in members else None
     if time is not None and time < LEAST_TIME:
         raise Fault(members["time"], f"a search takes {LEAST_TIME} seconds or more; for a job write job_time")
     job_time = seconds(members["job_time"]) if "job_time" in members else JOB_TIME
-    return Budget(jobs=jobs_or_all, parallel=parallel, time=time, job_time=job_time)
+    target = number(members["target"]) if "target" in members else None
+    patience = whole(members["patience"], LEAST_PATIENCE) if "patience" in members else None
+    return Budget(jobs=jobs_or_all, parallel=parallel, time=time, job_time=job_time, target=target, patience=patience)
 
 
 def seconds(node: Node) -> int:

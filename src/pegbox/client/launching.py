@@ -79,15 +79,20 @@ def _free_names(sagemaker: Any, stem: str) -> Iterator[str]:
 
 
 def _complete(connection: Connection, request: dict[str, Any], name: str) -> dict[str, Any]:
-    """With a role, which nobody checks, and with a place for models, if the file names none."""
-    definition = request.get("TrainingJobDefinition")
-    if definition is None or {"RoleArn", "OutputDataConfig"} <= definition.keys():
+    """With a role, which nobody checks, and with a place for models, wherever the file names none."""
+    several = request.get("TrainingJobDefinitions") or []
+    definitions = [*several, *([request["TrainingJobDefinition"]] if "TrainingJobDefinition" in request else [])]
+    missing = {name for name in ("RoleArn", "OutputDataConfig") if any(name not in each for each in definitions)}
+    if not missing:
         return request
     account = connection.client("sts").get_caller_identity()["Account"]
     defaults: dict[str, Any] = {"RoleArn": f"arn:aws:iam::{account}:role/pegbox"}
-    if "OutputDataConfig" not in definition:
+    if "OutputDataConfig" in missing:
         defaults["OutputDataConfig"] = {"S3OutputPath": f"s3://{_bucket(connection, account)}/{name}"}
-    return {**request, "TrainingJobDefinition": {**defaults, **definition}}
+    filled = [{**defaults, **each} for each in definitions]
+    if several:
+        return {**request, "TrainingJobDefinitions": filled}
+    return {**request, "TrainingJobDefinition": filled[0]}
 
 
 def _bucket(connection: Connection, account: str) -> str:

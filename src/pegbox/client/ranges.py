@@ -9,12 +9,11 @@ epochs: 10                                the same in every job
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pegbox.client.document import Node
-from pegbox.client.faults import Fault, Faults, mapping, scalar, shown
+from pegbox.client.faults import Fault, Faults, mapping, number, scalar, shown
 
 KEYS = ("min", "max", "scale", "type", "values", "value")
 ALIASES = {"low": "min", "high": "max", "lower": "min", "upper": "max", "choices": "values", "scaling": "scale"}
@@ -66,8 +65,7 @@ class Parameters:
     def _add_range(self, name: str, node: Node, members: Mapping[str, Node]) -> None:
         low, high = members["min"], members["max"]
         for bound in (low, high):
-            if not bound.is_number or not math.isfinite(float(bound.plain)):
-                raise Fault(bound, f"{shown(bound)} is no number")
+            number(bound)
         kind = _kind(members, all(isinstance(bound.value, int) for bound in (low, high)))
         texts = [_bound(bound, kind) for bound in (low, high)]
         if float(texts[0]) > float(texts[1]):

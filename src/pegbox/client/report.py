@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pegbox.client import following
 from pegbox.client.finding import Found
-from pegbox.client.view import objective
+from pegbox.client.view import aim, objective
 from pegbox.domain.metrics import OBJECTIVE_ALIAS, OBJECTIVE_PARAMETER
 
 Lines = Iterator[str]
@@ -17,8 +18,7 @@ MARGIN = 12  #: columns of the words before values
 def outcome(tuning: Mapping[str, Any]) -> str:
     """`name Completed: 20 training jobs, 2 failed`."""
     counters = tuning["TrainingJobStatusCounters"]
-    failed = counters["NonRetryableError"] + counters["RetryableError"]
-    counted = (("running", counters["InProgress"]), ("failed", failed), ("stopped", counters["Stopped"]))
+    counted = (("running", counters["InProgress"]), ("failed", _failed(tuning)), ("stopped", counters["Stopped"]))
     total = sum(counters.values())
     parts = [f"{total} training job{'s' * (total != 1)}", *(f"{count} {what}" for what, count in counted if count)]
     reason = _one_line(tuning.get("FailureReason"))
@@ -35,25 +35,40 @@ def best(tuning: Mapping[str, Any]) -> Lines:
         yield from _several("", found["TunedHyperParameters"])
 
 
+def failure(sagemaker: Any, tuning: Mapping[str, Any], again: str) -> Lines:
+    """Why the first of its training jobs failed that did; nothing if none has."""
+    jobs = following.training_jobs(sagemaker, tuning["HyperParameterTuningJobName"]) if _failed(tuning) else []
+    failed = next((job for job in jobs if job["TrainingJobStatus"] == "Failed"), None)
+    if failed is not None:
+        yield _told("failed", f"{failed['TrainingJobName']}: {_one_line(failed.get('FailureReason'))}")
+        yield _told("", f"pegbox logs {failed['TrainingJobName']}{again}")
+
+
+def _failed(tuning: Mapping[str, Any]) -> int:
+    counters = tuning["TrainingJobStatusCounters"]
+    return int(counters["NonRetryableError"] + counters["RetryableError"])
+
+
 def places(sagemaker: Any, tuning: Mapping[str, Any], again: str) -> Lines:
     """Where to find the model and the training jobs of a tuning job; `again`: options for commands."""
     name, found = tuning["HyperParameterTuningJobName"], tuning.get("BestTrainingJob")
     if found is not None:
         job = sagemaker.describe_training_job(TrainingJobName=found["TrainingJobName"])
         yield _told("model", job["ModelArtifacts"]["S3ModelArtifacts"])
+        yield _told("log", f"pegbox logs {found['TrainingJobName']}{again}")
     yield _told("all", f"pegbox jobs {name}{again}")
 
 
 def tuning_job(answer: Mapping[str, Any]) -> Lines:
     """What `pegbox describe` says about a tuning job."""
     config, definition = answer["HyperParameterTuningJobConfig"], answer.get("TrainingJobDefinition") or {}
-    aim, limits = config.get("HyperParameterTuningJobObjective"), config["ResourceLimits"]
+    goal, limits = aim(answer), config["ResourceLimits"]
     yield outcome(answer)
     yield _told("created", moment(answer["CreationTime"]))
     yield _told("took", since(answer["CreationTime"], answer.get("HyperParameterTuningEndTime")))
     yield _told("strategy", config["Strategy"])
-    if aim is not None:
-        yield _told(aim["Type"].lower(), aim["MetricName"])
+    if goal:
+        yield _told(goal["Type"].lower(), goal["MetricName"])
     yield _told("budget", f"{_most(limits)} training jobs, {limits['MaxParallelTrainingJobs']} at once")
     yield from _several("parameters", {**dict(_ranges(config)), **_static(definition)})
     if definition:

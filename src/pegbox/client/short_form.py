@@ -112,6 +112,7 @@ def _config(aim: Goal, spend: Budget, found: Parameters) -> dict[str, Any]:
         "HyperParameterTuningJobObjective": {"Type": aim.direction, "MetricName": aim.metric.name},
         "ResourceLimits": {name: value for name, value in limits.items() if value is not None},
         "ParameterRanges": found.ranges,
+        **({"TuningJobCompletionCriteria": spend.criteria} if spend.criteria else {}),
     }
 
 

@@ -40,6 +40,13 @@ def objective(job: Job) -> float | None:
     return None if final is None else float(final["Value"])
 
 
+def aim(tuning: Mapping[str, Any]) -> Mapping[str, str]:
+    """Type and MetricName of the objective; of the first one if each definition has its own."""
+    definitions = tuning.get("TrainingJobDefinitions") or [{}]
+    found = tuning["HyperParameterTuningJobConfig"].get("HyperParameterTuningJobObjective")
+    return found or definitions[0].get("TuningObjective") or {}
+
+
 class PlainView:
     """A line for each training job that ends."""
 
@@ -99,8 +106,8 @@ class LiveView:
         parts: list[RenderableType] = [self._progress, _counts(self._tuning)]
         values = [objective(job) for job in self._jobs]
         if any(value is not None for value in values):
-            goal = self._tuning["HyperParameterTuningJobConfig"]["HyperParameterTuningJobObjective"]["Type"]
-            drawn = plot(values, maximize=goal == "Maximize", width=self._console.width - FRAME)
+            maximize = aim(self._tuning).get("Type") == "Maximize"
+            drawn = plot(values, maximize=maximize, width=self._console.width - FRAME)
             parts += [Text(), drawn, Text(), _best(self._tuning)]
         if failure := _last_failure(self._jobs):
             parts += [Text(), Text(failure, style="red", overflow="ellipsis", no_wrap=True)]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from pegbox.logs.base import LogStore, Nowhere
 from pegbox.store.base import Image, Store
 
 
@@ -24,3 +25,4 @@ class Call:
     most_at_once: int = 100  #: MaxParallelTrainingJobs
     most_tuning_jobs: int  #: of an account and region at once
     most_warm_start_changes: int  #: of hyperparameters, between a tuning job and its parents
+    logs: LogStore = field(default_factory=Nowhere)

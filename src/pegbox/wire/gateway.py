@@ -29,6 +29,7 @@ from pegbox.errors import (
     RequestTooLarge,
     S3Error,
     UnknownOperation,
+    ValidationException,
 )
 from pegbox.wire import exchange, json11, query
 from pegbox.wire.exchange import Exchange, Standing
@@ -180,7 +181,10 @@ class Gateway:
     async def _run(self, operation: Operation, parse: Parse, caller: Caller, request_id: str) -> Any:
         def work() -> Any:  # a large body is parsed and checked beside the event loop, too
             arguments = parse()
-            check(arguments, operation.model.input_shape)
+            try:
+                check(arguments, operation.model.input_shape)
+            except ValidationException as error:
+                raise operation.invalid(error) from None
             handler = self.table[operation.service, operation.name]
             return self.invoke(handler, present(arguments), caller, request_id)
 

@@ -12,8 +12,10 @@ from botocore import xform_name
 from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel, Shape, StringShape
 
+from pegbox.errors import InvalidParameter, PegboxError, ValidationException
+
 #: Services whose requests are parsed by model, with the prefix of X-Amz-Target (JSON) or the API version (query).
-JSON_TARGETS: Mapping[str, str] = {"SageMaker": "sagemaker"}
+JSON_TARGETS: Mapping[str, str] = {"SageMaker": "sagemaker", "Logs_20140328": "logs"}
 QUERY_VERSIONS: Mapping[str, str] = {"2011-06-15": "sts"}
 
 #: Enumerations that grow with every new instance family: any well-formed name is accepted.
@@ -30,6 +32,10 @@ class Operation:
     service: str
     name: str  #: as on the wire, CreateTrainingJob
     model: OperationModel
+
+    def invalid(self, error: ValidationException) -> PegboxError:
+        """A request that breaks a rule of the model, as the service calls it."""
+        return InvalidParameter(error.message) if self.service == "logs" else error
 
     @property
     def function(self) -> str:

@@ -82,7 +82,7 @@ def test_everything_can_be_said(tmp_path: Path) -> None:
           half: [true, false]
           epochs: {value: 010}
           batch: {choices: [16, 32]}
-        budget: {jobs: 9, parallel: 4, time: 2h, job_time: 1.5m}
+        budget: {jobs: 9, parallel: 4, time: 2h, job_time: 1.5m, target: 0.99, patience: 5}
         strategy: Random
         seed: 7
         early_stopping: true
@@ -95,6 +95,10 @@ def test_everything_can_be_said(tmp_path: Path) -> None:
         "Strategy": "Random",
         "RandomSeed": 7,
         "TrainingJobEarlyStoppingType": "Auto",
+        "TuningJobCompletionCriteria": {
+            "TargetObjectiveMetricValue": 0.99,
+            "BestObjectiveNotImproving": {"MaxNumberOfTrainingJobsNotImproving": 5},
+        },
         "HyperParameterTuningJobObjective": {"Type": "Maximize", "MetricName": "acc"},
         "ResourceLimits": {
             "MaxNumberOfTrainingJobs": 9, "MaxParallelTrainingJobs": 4, "MaxRuntimeInSeconds": 7200,
@@ -212,6 +216,8 @@ WRONG = {
     OTHERS + "parameters: {n: [1, 2]}\nbudget: {jobs: 0}": ["budget.jobs: '0' is no whole number from 1 on"],
     OTHERS + "parameters: {n: [1, 2]}\nbudget: {job_time: 5 weeks}": ["budget.job_time: '5 weeks' is no time"],
     OTHERS + "parameters: {n: [1, 2]}\nbudget: {time: 5s}": ["budget.time: a search takes 120 seconds or more"],
+    OTHERS + "parameters: {n: [1, 2]}\nbudget: {patience: 2}": ["budget.patience: '2' is no whole number from 3 on"],
+    OTHERS + "parameters: {n: [1, 2]}\nbudget: {target: high}": ["budget.target: 'high' is no number"],
     OTHERS + "parameters: {n: [1, 2]}\nseed: -1\n": ["train.yaml:4: seed: '-1' is no whole number from 0 on"],
     OTHERS + "parameters: {n: [1, 2]}\nstrategy: anneal": ["strategy: 'anneal' is none of bayesian, random"],
     OTHERS + "parameters: {n: [1, 2]}\nearly_stopping: 1": ["early_stopping: '1' is neither true nor false"],

@@ -1,0 +1,1 @@
+"""What training programs have printed, as events with times."""

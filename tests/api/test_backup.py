@@ -354,6 +354,7 @@ def test_a_backup_does_not_go_where_something_is(backed_up: Path, tmp_path: Path
         (home / "backup", "in the home"),
         (file, "give a folder that you may write to"),
         (file / "backup", "give a folder that you may write to"),
+        (Path("/proc/none/backup"), "give a folder that you may write to"),
     ):
         code, said = command("backup", str(into), "--home", str(home))
         assert (code, why in said, "PEGBOX_HOME" in said) == (1, True, False)

@@ -44,9 +44,10 @@ def blaming(folder: Path, what_to_do: str, written: Path) -> Iterator[None]:
         if error.errno in FULL:
             raise MaintenanceError(f"{written}: {error.strerror}: make room on its disk, then try again") from error
         named = error.filename2 or error.filename
-        if named is None or not Path(os.fsdecode(named)).is_relative_to(folder):
+        blamed = folder if named is None else Path(os.fsdecode(named))
+        if named is None or not (blamed.is_relative_to(folder) or folder.is_relative_to(blamed)):
             raise
-        raise MaintenanceError(f"{os.fsdecode(named)}: {error.strerror}: {what_to_do}") from error
+        raise MaintenanceError(f"{blamed}: {error.strerror}: {what_to_do}") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,8 @@ def of_database(settings: Settings, store: SqlStore) -> str:
     if not signs:
         return ""
     return (
-        f"the database is gone, or empty, and {signs[0]}: put it back (an SQLite file with its -wal file), or restore "
-        f"a backup (pegbox restore); to begin anew, move {settings.home} aside"
+        f"the database is gone, or empty, and {signs[0]}: put it back (an SQLite file with its -wal file), see the "
+        f"setting database_url, or restore a backup (pegbox restore); to begin anew, move {settings.home} aside"
     )
 
 
@@ -37,8 +37,8 @@ def recorded(home: Path) -> str:
 def _signs(settings: Settings, digest: str) -> Iterator[str]:
     """What shows that the home has had this database, or has files of the jobs of another one."""
     home, last = settings.home, recorded(settings.home)
-    if last == digest:
-        yield f"{home} was served with it"
+    if last and (last == digest or settings.sqlite_at_home):  # which has another digest when the home is moved
+        yield f"{home} has been served before"
     attempts = home / "attempts"
     if attempts.is_dir() and any(attempts.iterdir()):
         yield f"{attempts} has files of training jobs"

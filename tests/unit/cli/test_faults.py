@@ -109,10 +109,11 @@ def test_what_is_lost_is_not_made_anew(home: Path, name: str, left: bytes | None
     assert (home / name).read_bytes() == b"" if left is not None else not (home / name).exists()
 
 
-@pytest.mark.parametrize("sign", ["attempts", "objects", "run/database"])
+@pytest.mark.parametrize("sign", ["attempts", "objects", "run/database", "run/database of a home that was moved"])
 def test_each_sign_of_a_lost_database_counts(tmp_path: Path, sign: str) -> None:
+    sign, _, moved = sign.partition(" of ")
     (tmp_path / sign).parent.mkdir(exist_ok=True)
-    url = f"sqlite:///{tmp_path / 'pegbox.db'}"
+    url = f"sqlite:///{tmp_path / 'moved' / 'pegbox.db' if moved else tmp_path / 'pegbox.db'}"
     if sign == "run/database":
         (tmp_path / sign).write_text(place.digest(SqlStore(url, migrate=False).engine))
     else:

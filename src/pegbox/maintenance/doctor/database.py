@@ -24,7 +24,7 @@ TERMINAL = {Kind.TRAINING_JOB: training.TERMINAL, Kind.TUNING_JOB: tuning.TERMIN
 def examine(patient: Patient) -> Iterator[Finding]:
     """Findings about the file, the schema, the clock and the rows."""
     engine = patient.store.engine
-    is_another = patient.database not in ("", place.digest(engine))
+    is_another = not patient.settings.sqlite_at_home and patient.database not in ("", place.digest(engine))
     if not is_another and (lost := losses.of_database(patient.settings, patient.store)):
         yield Finding(kind="database-missing", about="database", message=lost)
         return

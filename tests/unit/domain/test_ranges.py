@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -71,6 +72,33 @@ def test_a_point_comes_back_to_its_place(parameter: Continuous, point: float) ->
     neighbours = (math.nextafter(value, -math.inf), math.nextafter(value, math.inf))
     grain = max(abs(parameter.encode(repr(near)) - parameter.encode(repr(value))) for near in neighbours)
     assert abs(parameter.encode(repr(value)) - point) <= 4 * grain + 1e-9
+
+
+@given(st.one_of(continuous, integers), units, units)
+def test_the_order_of_points_is_that_of_values(parameter: Continuous | Integer, one: float, other: float) -> None:
+    lower, upper = (float(parameter.decode(point)) for point in sorted((one, other)))
+    slack = 4 * math.ulp(max(abs(lower), abs(upper)))  # exp and log are not quite monotonic
+    assert lower <= upper + slack
+
+
+@given(continuous, st.tuples(units, units, units))
+def test_equal_steps_of_a_scale_hold_equal_shares(parameter: Continuous, points: tuple[float, ...]) -> None:
+    """Linear in x, log x or -log(1 - x)."""
+    assume(parameter.low < parameter.high < 1e100 and parameter.low > -1e100)
+    scales: dict[Scaling, Callable[[float], float]] = {
+        Scaling.LINEAR: lambda x: x,
+        Scaling.LOGARITHMIC: math.log,
+        Scaling.REVERSE_LOGARITHMIC: lambda x: -math.log1p(-x),
+    }
+    along = scales[parameter.scale]
+    start, width = along(parameter.low), along(parameter.high) - along(parameter.low)
+    assume(width > 1e-3 * (abs(start) + 1))  # else the logarithms of the check itself lose too many digits
+    for point in points:
+        value = float(parameter.decode(point))
+        # no finer than the doubles themselves are
+        near = [math.nextafter(value, end) for end in (parameter.low, parameter.high)]
+        grain = max(abs(along(each) - along(value)) for each in near)
+        assert abs(along(value) - start - point * width) <= 4 * grain + 1e-9 * width
 
 
 @given(integers, units)
@@ -162,6 +190,29 @@ def test_scales() -> None:
 )
 def test_auto_scaling(parameter: Continuous | Integer, scale: Scaling) -> None:
     assert parameter.scale is scale
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0.07415510551626486, "0.07415510551626486"),
+        (1e-4, "0.0001"),
+        (1e-5, "1e-05"),
+        (5e-324, "5e-324"),
+        (1.0, "1.0"),
+        (1e16, "1e+16"),
+        (-2.5, "-2.5"),
+        (-0.0, "0.0"),
+    ],
+)
+def test_numbers_are_rendered_as_the_shortest_that_parses_back(number: float, text: str) -> None:
+    assert Continuous("x", number, number).decode(0.5) == text
+    assert float(text) == number
+
+
+@pytest.mark.parametrize("value", ['"\\"sgd\\""', '"sgd"', " ", "", "\u00e9", "1e-05", "007"])
+def test_categories_reach_the_job_byte_for_byte(value: str) -> None:
+    assert Categorical("c", (value,)).decode(0.5) == value
 
 
 def test_values_from_elsewhere_go_to_the_nearer_bound() -> None:

@@ -5,9 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from pegbox.domain.ranges import Categorical, Continuous, Integer, Scaling, Space
-from pegbox.strategies.base import Strategy, TrialState
+from pegbox.domain.ranges import Categorical, Continuous, Integer, Parameter, Scaling, Space
+from pegbox.strategies.base import Exhausted, Strategy, Trial, TrialState
+from pegbox.strategies.grid import Grid
+from pegbox.strategies.hyperband import Hyperband
 from pegbox.strategies.random import Random
 from pegbox.testing.strategy_suite import MIXED, StrategySuite, finished, study_of, trials_in
 
@@ -61,6 +65,34 @@ def test_a_skewed_finite_space_is_still_used_up() -> None:
     drawn = Random().ask(study_of(space), 4000, ANY)
     assert len(drawn) == 3000
     assert {int(candidate.values["rounds"]) for candidate in drawn} == set(range(1, 3001))
+
+
+ranges = st.one_of(
+    st.builds(
+        lambda low, size, scaling: Integer("n", low, low + size, scaling),
+        st.integers(1, 9),
+        st.integers(0, 5),
+        st.sampled_from([Scaling.AUTO, Scaling.LINEAR, Scaling.LOGARITHMIC]),
+    ),
+    st.lists(st.text(max_size=2), min_size=1, max_size=5, unique=True).map(
+        lambda found: Categorical("c", tuple(found))
+    ),
+    st.just(Continuous("k", 0.5, 0.5)),
+)
+
+
+@given(st.lists(ranges, min_size=1, max_size=3), st.integers(0, 2**32), st.integers(1, 7))
+@settings(deadline=None)  # other tests may keep the machine busy
+def test_no_configuration_of_a_finite_space_comes_twice(parameters: list[Parameter], seed: int, at_once: int) -> None:
+    space = Space(tuple(replace(parameter, name=f"p{place}") for place, parameter in enumerate(parameters)))
+    for strategy in (Random(), Hyperband(), Grid()):
+        trials: list[Trial] = []
+        while len(trials) < (space.size() or 0):
+            for candidate in strategy.ask(study_of(space, trials, seed=seed), at_once, ANY):
+                trials.append(Trial(number=len(trials) + 1, values=candidate.values, state=TrialState.RUNNING))
+        assert sorted(space.index(trial.values) for trial in trials) == list(range(len(trials)))
+        with pytest.raises(Exhausted):
+            strategy.ask(study_of(space, trials, seed=seed), at_once, ANY)
 
 
 def test_a_huge_finite_space_is_not_listed() -> None:

@@ -1,4 +1,6 @@
-"""What `pegbox` is forked from: `forking.py` starts this process and asks it on a socket, its standard input.
+"""What a module is forked from: `forking.py` starts this process and asks it on a socket, its standard input.
+
+    python fork_origin.py MODULE
 
 A request is the JSON of what to run, with three descriptors: where to say the pid and, at the end, the exit status,
 each as a line; standard output; standard error.
@@ -11,6 +13,7 @@ import gc
 import importlib
 import json
 import os
+import runpy
 import selectors
 import signal
 import socket
@@ -19,11 +22,9 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-import pegbox.cli
 from pegbox import crashpoints
-from pegbox.app import operation_table
-from pegbox.cli.main import app
 
+#: of pegbox itself; for any other module it is what it imports
 LOADED = (
     "alembic.config",
     "psycopg",
@@ -102,18 +103,31 @@ class Origin:
                 self._running.pop(pid).close()
 
 
-def main() -> None:
-    """Load all that pegbox does, with the models of the services, which do not change; then fork."""
+def load_pegbox() -> None:
+    """All that its commands import, with the models of the services, which do not change."""
+    from pegbox.app import operation_table
+    from pegbox.cli.main import app
+
     for name in LOADED:
         importlib.import_module(name)
     operation_table()
     CliRunner().invoke(app, ["--version"])
+
+
+def main() -> None:
+    """Import, fork for whoever asks, and run the module in each child."""
+    module = sys.argv[1]
+    if module == "pegbox":
+        load_pegbox()
+    else:
+        importlib.import_module(module)
+        del sys.modules[module]  # a child runs it as `python -m` does
     gc.freeze()
     arguments = Origin(socket.socket(fileno=0)).serve()
     if arguments is not None:
-        sys.argv = ["pegbox", *arguments]
+        sys.argv = [module, *arguments]
         importlib.reload(crashpoints)  # it reads the environment
-        pegbox.cli.main()
+        runpy.run_module(module, run_name="__main__")
 
 
 if __name__ == "__main__":

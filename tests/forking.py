@@ -1,6 +1,6 @@
-"""`pegbox` in processes that are forked from one that has imported everything, so that a start costs no second.
+"""Modules in processes that are forked from one that has imported everything, so that a start costs no second.
 
-Such a process differs from `python -m pegbox` in the imports only: it has a pid, an environment, arguments and files of
+Such a process differs from `python -m MODULE` in the imports only: it has a pid, an environment, arguments and files of
 its own, and ends like any other.
 """
 
@@ -24,7 +24,7 @@ ORIGIN = Path(__file__).with_name("fork_origin.py")
 
 
 class Forked:
-    """A command of pegbox that runs, with that part of `subprocess.Popen` which tests use."""
+    """A module that runs, pegbox itself or another, with that part of `subprocess.Popen` which tests use."""
 
     def __init__(
         self,
@@ -34,13 +34,14 @@ class Forked:
         stderr: IO[Any],
         env: Mapping[str, str],
         cwd: Path | None = None,
+        module: str = "pegbox",
     ) -> None:
-        self.args = ["pegbox", *arguments]
+        self.args = [module, *arguments]
         request = {"arguments": list(arguments), "environment": dict(env), "folder": str(cwd or Path.cwd())}
         self._said, theirs = socket.socketpair()
         with theirs:
             descriptors = [theirs.fileno(), stdout.fileno(), stderr.fileno()]
-            socket.send_fds(_origin(), [json.dumps(request).encode()], descriptors)
+            socket.send_fds(_origin(module), [json.dumps(request).encode()], descriptors)
         self._lines = self._said.makefile("rb")
         self.pid = int(self._lines.readline())
         self.returncode: int | None = None
@@ -69,11 +70,14 @@ class Forked:
     def terminate(self) -> None:
         self.send_signal(signal.SIGTERM)
 
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
 
 def run(
     arguments: Sequence[str], env: Mapping[str, str], cwd: Path | None = None, timeout: float = 60.0
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end; its output is text."""
+    """Run a command of pegbox to its end; its output is text."""
     with tempfile.TemporaryFile("w+") as stdout, tempfile.TemporaryFile("w+") as stderr:
         process = Forked(arguments, stdout=stdout, stderr=stderr, env=env, cwd=cwd)
         try:
@@ -88,11 +92,11 @@ def run(
 
 
 @functools.cache
-def _origin() -> socket.socket:
+def _origin(module: str) -> socket.socket:
     """The process that forks; it ends with this one, and all that it has forked with it."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
-        process = subprocess.Popen([sys.executable, str(ORIGIN)], stdin=theirs, stdout=subprocess.DEVNULL)
+        process = subprocess.Popen([sys.executable, str(ORIGIN), module], stdin=theirs, stdout=subprocess.DEVNULL)
 
     def end() -> None:
         ours.close()

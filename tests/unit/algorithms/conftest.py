@@ -7,8 +7,6 @@ import os
 import re
 import signal
 import struct
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +15,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+
+from forking import Forked
 
 DEADLINE = 40.0
 
@@ -39,6 +39,18 @@ class Result:
         return float(words[f"{dataset}-{metric}"])
 
 
+class Instance(Forked):
+    """A trainer in a process of its own, whose standard output is read as it comes."""
+
+    def __init__(self, environment: Mapping[str, str], log: Path) -> None:
+        ours, theirs = os.pipe()
+        self.stdout = open(ours)  # noqa: SIM115  (whoever waits for the process closes it)
+        with os.fdopen(theirs, "w") as stdout, log.open("w") as stderr:
+            super().__init__(
+                (), stdout=stdout, stderr=stderr, env=environment, module="pegbox.algorithms.xgboost.train"
+            )
+
+
 @dataclass
 class Job:
     """One training job: write its input, start its instances, wait for them."""
@@ -46,7 +58,7 @@ class Job:
     root: Path
     network: int
     hosts: int = 1
-    processes: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
+    processes: dict[str, Instance] = field(default_factory=dict)
 
     def lay_out(
         self,
@@ -112,22 +124,14 @@ class Job:
             environment["PEGBOX_HOST_ADDRESSES"] = json.dumps(addresses)
         return environment
 
-    def start(self, host: str = "algo-1", **environment: str) -> subprocess.Popen[str]:
-        with (self.home(host) / "stderr").open("w") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "pegbox.algorithms.xgboost.train"],
-                env={**os.environ, **self.environment(host), **environment},
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            )
-        self.processes[host] = process
-        return process
+    def start(self, host: str = "algo-1", **environment: str) -> Instance:
+        given = {**os.environ, **self.environment(host), **environment}
+        self.processes[host] = Instance(given, self.home(host) / "stderr")
+        return self.processes[host]
 
     def wait(self, host: str = "algo-1") -> Result:
         """The result; what a test has read of the output itself is no longer in it."""
         process = self.processes[host]
-        assert process.stdout is not None
         deadline = threading.Timer(DEADLINE, process.kill)
         deadline.start()
         with process.stdout as stdout:
@@ -152,8 +156,7 @@ class Job:
             if process.poll() is None:
                 process.send_signal(signal.SIGKILL)
             process.wait()
-            if process.stdout is not None:
-                process.stdout.close()
+            process.stdout.close()
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ from pegbox import data
 from pegbox.algorithms.registry import find
 
 if TYPE_CHECKING:
-    from conftest import Files, Job
+    from conftest import Files, Instance, Job
 
 NewJob = Callable[..., "Job"]
 BINARY = {"num_round": 5, "objective": "binary:logistic", "max_depth": 3}
@@ -321,7 +321,7 @@ def test_a_fault_of_the_trainer_keeps_its_traceback(new_job: NewJob) -> None:
 ENDLESS = {"num_round": 1000000, "objective": "binary:logistic", "eta": 0.01}
 
 
-def first_round(process: subprocess.Popen[str]) -> str:
+def first_round(process: Instance) -> str:
     """The line of the first round, which is then no longer among the result's."""
     assert process.stdout is not None
     while not (line := process.stdout.readline()).startswith("[0]\t"):

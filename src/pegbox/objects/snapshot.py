@@ -27,11 +27,16 @@ Bring = Callable[[Path, str, int], None]  #: content file, its path below the st
 def copy_index(root: Path, into: Path) -> None:
     """Write the index of the store under `root` to the file `into`, as one moment of it."""
     with (
-        closing(sqlite3.connect(f"file:{root / 'index.db'}?mode=ro", BUSY_SECONDS, uri=True)) as source,
+        closing(_reading(root)) as source,
         closing(sqlite3.connect(into, isolation_level=None)) as target,
     ):
         source.backup(target)
         target.execute("pragma journal_mode=delete").fetchall()
+
+
+def _reading(root: Path) -> sqlite3.Connection:
+    address = (root / "index.db").absolute().as_uri()  # a path may have signs that mean something in one
+    return sqlite3.connect(f"{address}?mode=ro", BUSY_SECONDS, uri=True)
 
 
 def count(index: Path) -> tuple[int, int]:
@@ -49,7 +54,7 @@ def bring_contents(root: Path, index: Path, bring: Bring) -> list[str]:
     """
     missing: list[str] = []
     with (
-        closing(sqlite3.connect(f"file:{root / 'index.db'}?mode=ro", BUSY_SECONDS, uri=True)) as live,
+        closing(_reading(root)) as live,
         closing(sqlite3.connect(index, isolation_level=None)) as copy,
     ):
         copy.execute("pragma synchronous=off")

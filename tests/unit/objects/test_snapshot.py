@@ -18,11 +18,12 @@ from pegbox.objects.files import FileStore
 from pegbox.objects.stored import Description
 
 ACCOUNT = "000000000000"
+ODD = "a store? 50% #1"  #: signs that mean something in a URI
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[FileStore]:
-    store = FileStore(tmp_path / "store")
+    store = FileStore(tmp_path / ODD)
     store.create_bucket(ACCOUNT, "bucket", "us-east-1")
     for key in ("kept", "replaced", "removed", "damaged"):
         put(store, key, f"{key} before".encode())
@@ -47,7 +48,7 @@ def copied(tmp_path: Path, between: Callable[[], None]) -> tuple[FileStore, list
     """The copy of the store, and what was missing; `between` happens after the index was copied."""
     into = tmp_path / "copy"
     into.mkdir()
-    snapshot.copy_index(tmp_path / "store", into / "index.db")
+    snapshot.copy_index(tmp_path / ODD, into / "index.db")
     between()
 
     def bring(source: Path, path: str, size: int) -> None:
@@ -55,7 +56,7 @@ def copied(tmp_path: Path, between: Callable[[], None]) -> tuple[FileStore, list
         (into / path).parent.mkdir(parents=True, exist_ok=True)
         os.link(source, into / path)
 
-    missing = snapshot.bring_contents(tmp_path / "store", into / "index.db", bring)
+    missing = snapshot.bring_contents(tmp_path / ODD, into / "index.db", bring)
     return FileStore(into), missing
 
 
@@ -65,7 +66,7 @@ def test_what_changes_meanwhile_is_there_in_one_state_or_the_other(store: FileSt
         store.delete(ACCOUNT, Location("s3", "bucket", "removed"))
         put(store, "new", b"new")
         found = store.head_object(ACCOUNT, "bucket", "damaged")
-        (tmp_path / "store" / "content" / found.content[:2] / found.content).unlink()
+        (tmp_path / ODD / "content" / found.content[:2] / found.content).unlink()
 
     copy, missing = copied(tmp_path, change)
     assert content(copy, "kept") == b"kept before"
@@ -103,9 +104,9 @@ def test_an_upload_that_is_aborted_meanwhile_is_not_in_the_copy(store: FileStore
 
 
 def test_what_is_removed_during_an_examination_is_no_fault(store: FileStore, tmp_path: Path) -> None:
-    examination = Examination(tmp_path / "store")
+    examination = Examination(tmp_path / ODD)
     damaged = store.head_object(ACCOUNT, "bucket", "damaged").content
-    (tmp_path / "store" / content_path(damaged)).unlink()
+    (tmp_path / ODD / content_path(damaged)).unlink()
     faults = examination.faults(deep=False)
     assert str(next(faults)) == "s3://bucket/damaged"
     for key in ("kept", "removed", "replaced"):
@@ -114,6 +115,6 @@ def test_what_is_removed_during_an_examination_is_no_fault(store: FileStore, tmp
 
 
 def test_a_file_that_has_come_to_be_an_object_is_not_removed(store: FileStore, tmp_path: Path) -> None:
-    path = tmp_path / "store" / content_path(store.head_object(ACCOUNT, "bucket", "kept").content)
-    assert not Examination(tmp_path / "store").remove_unnamed(path, tmp_path / "aside")
+    path = tmp_path / ODD / content_path(store.head_object(ACCOUNT, "bucket", "kept").content)
+    assert not Examination(tmp_path / ODD).remove_unnamed(path, tmp_path / "aside")
     assert path.exists()

@@ -101,11 +101,13 @@ class Server:
         threading.Thread(target=self._tell_of_containment, name="containment", daemon=True).start()
 
     def _tell_of_containment(self) -> None:
+        told = ""
         while True:
             try:
                 return self._tell_what_is_missing()
             except NotNow as error:
-                log.warning("programs wait", why=str(error))
+                if told != (told := str(error)):
+                    log.warning("programs wait", why=told)
             if self.stopped.wait(LOOK_SECONDS):
                 return
 

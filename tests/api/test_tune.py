@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from command_line import Done, run
@@ -30,7 +31,7 @@ for epoch in range(given.epochs):
     print(f"epoch {epoch}: loss: {given.x ** 2 + given.depth + (given.kind == 'plain') + 1 / (epoch + 1):.6f}")
 pathlib.Path(os.environ.get("SM_MODEL_DIR", "."), "arguments").write_text(repr(vars(given)))
 """
-REQUEST = """
+REQUEST = r"""
 command: python train.py
 minimize: loss
 parameters:
@@ -39,6 +40,7 @@ parameters:
   kind: [plain, better]
   fast: [true, false]
   epochs: 2
+metrics: {x: 'epoch (\d+)'}
 budget: {jobs: 4, parallel: 4}
 strategy: random
 seed: 3
@@ -167,6 +169,44 @@ def test_a_program_that_fails_is_told_with_its_reason(tuned: Tuned) -> None:
     assert (taken.code, "(ResourceInUse)" in taken.err) == (1, True)
 
 
+def read(path: Path) -> pd.DataFrame:
+    found = pd.read_csv(path) if path.suffix == ".csv" else pd.read_json(path)
+    times = ["CreationTime", "TrainingStartTime", "TrainingEndTime"]
+    return found.assign(**{name: pd.to_datetime(found[name]) for name in times})
+
+
+def test_export_gives_pandas_a_typed_table(tuned: Tuned, sagemaker: Any, tmp_path: Path) -> None:
+    files = [tmp_path / f"table.{form}" for form in ("csv", "json", "parquet")]
+    for file in files:
+        done = tuned.run("export", tuned.name, "-o", str(file))
+        assert (done.code, done.err) == (0, f"pegbox: 4 training jobs are in {file}\n")
+    csv, json_, parquet = read(files[0]), read(files[1]), pd.read_parquet(files[2])
+    assert list(parquet.columns) == [
+        "TrainingJobName", "TrainingJobStatus", "FinalObjectiveValue", "CreationTime", "TrainingStartTime",
+        "TrainingEndTime", "TrainingElapsedTimeSeconds", "FailureReason", "S3ModelArtifacts",
+        "depth", "epochs", "fast", "kind", "x", "loss", "metric.x",
+    ]  # fmt: skip
+    assert {name: parquet[name].dtype.kind for name in ("depth", "epochs", "fast", "x", "loss", "CreationTime")} == {
+        "depth": "i", "epochs": "i", "fast": "b", "x": "f", "loss": "f", "CreationTime": "M",
+    }  # fmt: skip
+    for other in (csv, json_):
+        pd.testing.assert_frame_equal(other, parquet, check_dtype=False, rtol=1e-12)
+    assert (csv["metric.x"] == 1).all() and (csv["loss"] == csv["FinalObjectiveValue"]).all()
+    ordered = csv.sort_values("FinalObjectiveValue")
+    assert list(ordered["TrainingJobName"]) == [job["TrainingJobName"] for job in summaries(sagemaker, tuned.name)]
+    chosen = summaries(sagemaker, tuned.name)[0]["TunedHyperParameters"]
+    assert [str(value) for value in ordered.iloc[0][["depth", "kind", "x"]]] == [
+        chosen["depth"], chosen["kind"], chosen["x"],
+    ]  # fmt: skip
+    assert tuned.run("export", tuned.name).out.encode() == files[0].read_bytes()
+    assert tuned.run("export", tuned.name, "--format", "json").out.encode() == files[1].read_bytes()
+
+
+def test_export_where_nothing_can_be_written(tuned: Tuned, tmp_path: Path) -> None:
+    done = tuned.run("export", tuned.name, "-o", str(tmp_path / "none" / "a.csv"))
+    assert (done.code, done.err) == (1, f"pegbox: {tmp_path}/none/a.csv: No such file or directory\n")
+
+
 @pytest.fixture
 def elsewhere(server: RunningServer, tmp_path: Path) -> dict[str, str]:
     """Variables that name the server to somebody whose home is another one."""
@@ -236,6 +276,7 @@ WRONG = {
     "jobs nobody": "there is no tuning job nobody: pegbox jobs lists those there are",
     "describe nobody": "there is no tuning job and no training job nobody",
     "describe no-body-whose-name-is-longer-than-that-of-any-job-in-the-whole-world": "there is no tuning job and no",
+    "export nobody": "there is no tuning job nobody",
     "best no_body": "there is no tuning job no_body",
 }
 

@@ -55,7 +55,7 @@ OWNERS = {
     "numpy": {"strategies", "algorithms", "engine", "wire"},  # wire: checksums that the standard library lacks
     "scipy": {"strategies", "algorithms"},
     "xgboost": {"algorithms"},
-    "pyarrow": {"algorithms"},
+    "pyarrow": {"algorithms", "client"},
     "prometheus_client": {"observe"},
 }
 TESTING = "testing"

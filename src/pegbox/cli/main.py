@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pegbox import __version__
-from pegbox.cli import backup, demo, doctor, images, jobs, keys, logs, metrics, server, tune
+from pegbox.cli import backup, demo, doctor, export, images, jobs, keys, logs, metrics, server, tune
 from pegbox.cli.faults import told
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.command()(jobs.describe)
 app.command()(logs.logs)
 app.command()(jobs.best)
 app.command()(jobs.stop)
+app.command()(export.export)
 app.command()(server.serve)
 app.command()(server.env)
 app.command()(server.migrate)

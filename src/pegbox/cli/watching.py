@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
-from collections.abc import Iterable, Mapping
-from typing import Any
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -25,11 +29,37 @@ def watch(
     told = iter(introduction)
     while True:
         try:
-            lines(console, told)
-            with view_for(console) as view:
-                return follow(sagemaker, name, view)
+            with _interrupts() as pause:
+                lines(console, told)
+                with view_for(console) as view:
+                    return follow(sagemaker, name, view, pause)
         except KeyboardInterrupt:
             _ask(sagemaker, name, console, again)
+
+
+@contextlib.contextmanager
+def _interrupts() -> Iterator[Callable[[float], None]]:
+    """A pause that is interrupted also by a Ctrl-C whose exception was lost, as it is in a finalizer."""
+    heard = threading.Event()
+
+    def note(*_: object) -> NoReturn:
+        heard.set()
+        raise KeyboardInterrupt
+
+    def pause(seconds: float) -> None:
+        if heard.is_set():
+            raise KeyboardInterrupt
+        time.sleep(seconds)
+
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler:  # somebody wants it ignored, or hears it already
+        yield time.sleep
+        return
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield pause
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _ask(sagemaker: Any, name: str, console: Console, again: str) -> None:

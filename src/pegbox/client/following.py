@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pegbox.client.view import View
@@ -26,7 +26,7 @@ def training_jobs(sagemaker: Any, name: str) -> Sequence[Mapping[str, Any]]:
     return [job for page in pages for job in page["TrainingJobSummaries"]]
 
 
-def follow(sagemaker: Any, name: str, view: View) -> Mapping[str, Any]:
+def follow(sagemaker: Any, name: str, view: View, pause: Callable[[float], None] = time.sleep) -> Mapping[str, Any]:
     """Show it again and again; returns what it is in the end."""
     begin = time.monotonic()
     jobs: Sequence[Mapping[str, Any]] = ()
@@ -39,4 +39,4 @@ def follow(sagemaker: Any, name: str, view: View) -> Mapping[str, Any]:
         view.show(found, jobs)
         if found["HyperParameterTuningJobStatus"] not in GROWING:
             return found
-        time.sleep(min(MOST_PAUSE, max(LEAST_PAUSE, (time.monotonic() - begin) / 50)))
+        pause(min(MOST_PAUSE, max(LEAST_PAUSE, (time.monotonic() - begin) / 50)))

@@ -265,6 +265,8 @@ def test_a_server_elsewhere_runs_images_that_it_knows_and_no_command_of_ours(
     assert f"the server at {server.url} is not that of {tmp_path}/none: write image: NAME" in refused.err
     assert run("tune", tmp_path / "known.yaml", **elsewhere).code == 0
     assert not (tmp_path / "none").exists()
+    ours = run("tune", tmp_path / "own.yaml", "--no-watch", **elsewhere | {"PEGBOX_HOME": str(server.home)})
+    assert (ours.code, ours.err) == (0, "")
 
 
 WRONG = {

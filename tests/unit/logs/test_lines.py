@@ -33,7 +33,7 @@ texts = st.lists(st.sampled_from([b"a", b"bc", b"\n", b"\r", b"\r\n", b"defghij"
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(texts, st.integers(1, 30))
 @example(b"a" * 7, 3)
 @example(b"a" * 8, 3)

@@ -1,0 +1,24 @@
+"""The plot of a search fits its place, however many training jobs there are."""
+
+from __future__ import annotations
+
+import pytest
+
+from pegbox.client.view import plot
+
+
+@pytest.mark.parametrize("jobs", [1, 5, 30, 60, 61, 68, 69, 750])
+def test_the_plot_fits_and_shows_every_job(jobs: int) -> None:
+    values = [None if number % 7 == 3 else float(number % 11) for number in range(jobs)]
+    lines = plot(values, maximize=False, width=80).plain.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert len(lines) == 8
+    if jobs <= 68:
+        assert sum(line.count("●") for line in lines) == sum(value is not None for value in values)
+
+
+def test_the_line_is_the_best_so_far() -> None:
+    lines = plot([3.0, 1.0, None, 2.0], maximize=False, width=80, rows=3).plain.splitlines()
+    assert [line[12:] for line in lines[:3]] == ["●         ", "         ●", "   ●  ─  ─"]
+    up = plot([3.0, 1.0, None, 2.0], maximize=True, width=80, rows=3).plain.splitlines()
+    assert [line[12:] for line in up[:3]] == ["●  ─  ─  ─", "         ●", "   ●      "]

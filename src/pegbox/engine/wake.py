@@ -75,8 +75,10 @@ def short_path(path: Path) -> Path:
     """
     if len(os.fsencode(path)) <= MOST_PATH:
         return path
-    name = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:16]
-    directory = Path(tempfile.gettempdir()) / f"pegbox-{os.getuid()}-{name}"
+    name = f"pegbox-{os.getuid()}-{hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:16]}"
+    directory = Path(tempfile.gettempdir()) / name
+    if len(os.fsencode(directory / path.name)) > MOST_PATH:  # TMPDIR may be as deep
+        directory = Path("/tmp") / name
     with contextlib.suppress(FileExistsError):
         directory.mkdir(mode=0o700)
     found = directory.lstat()

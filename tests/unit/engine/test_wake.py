@@ -70,6 +70,16 @@ def test_closing_leaves_nothing_of_a_deep_home(temporary: Path, deep: Path) -> N
     again.close()
 
 
+def test_temporary_files_may_be_as_deep(deep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+    heard: queue.Queue[str] = queue.Queue()
+    wake = WakeSocket(deep, heard.put)
+    _say(wake.path, "attempt-1")
+    assert heard.get(timeout=10) == "attempt-1"
+    wake.close()
+    assert not wake.path.parent.exists()
+
+
 def test_deep_homes_do_not_share_a_socket(temporary: Path, deep: Path) -> None:
     other = deep.with_name("other")
     other.mkdir()

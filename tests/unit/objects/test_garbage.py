@@ -99,11 +99,12 @@ def test_more_uploads_than_one_transaction_takes(store: FileStore, clock: Clock)
     assert keys(store) == []
 
 
-def test_it_is_done_again_and_again(tmp_path: Path) -> None:
-    store = FileStore(tmp_path / "objects", upload_seconds=0.05, sweep_seconds=0.05)
+def test_it_is_done_again_and_again(tmp_path: Path, clock: Clock) -> None:
+    store = FileStore(tmp_path / "objects", clock, upload_seconds=60, sweep_seconds=0.05)
     store.create_bucket(US, "bucket", "us-east-1")
     for _ in range(2):
         begin(store, "k", 2)
+        clock.now += timedelta(hours=1)
         wait_for("the upload to be collected", lambda: not keys(store) and not contents(tmp_path))
     store.close()
 

@@ -6,7 +6,9 @@ import ctypes
 import os
 import shutil
 import sqlite3
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +88,22 @@ class Filler:
                 except OSError:
                     continue
 
+    @contextmanager
+    def all_the_time(self) -> Iterator[None]:
+        over = threading.Event()
+
+        def fill() -> None:
+            while not over.wait(0.001):
+                self.fill()
+
+        thread = threading.Thread(target=fill)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
     def remove(self) -> None:
         self._file.unlink(missing_ok=True)
 
@@ -138,9 +156,10 @@ def test_all_goes_on_when_there_is_room_again(own: RunningServer, filler: Filler
         return is_refused(sagemaker, image) and "the ballast was dropped" in own.log.read_text()
 
     wait_for("a full database", is_full)
-    (tmp_path / "go").touch()
-    wait_for("the end of the program", (tmp_path / "count").exists)
-    assert sagemaker.describe_training_job(TrainingJobName=name)["TrainingJobStatus"] == "InProgress"
+    with filler.all_the_time():  # files of a program that has ended give room back
+        (tmp_path / "go").touch()
+        wait_for("the end of the program", (tmp_path / "count").exists)
+        assert sagemaker.describe_training_job(TrainingJobName=name)["TrainingJobStatus"] == "InProgress"
     filler.remove()
     job = training_ended(sagemaker, name)
     assert job["TrainingJobStatus"] == "Completed"

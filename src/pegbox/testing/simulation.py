@@ -24,7 +24,7 @@ from pegbox.objects.base import Location, NoSuchObject, ObjectInfo, at_any_time
 from pegbox.operations import training_jobs, tuning_jobs
 from pegbox.operations.call import Call
 from pegbox.settings import Settings
-from pegbox.store.base import Image, Kind, Resource
+from pegbox.store.base import Image, Kind, Resource, Stale
 from pegbox.store.sql import SqlStore
 from pegbox.testing.simulated_executor import SimulatedExecutor, Training
 
@@ -166,9 +166,12 @@ class Simulation:
                 self.mailbox.poke([row.id])
 
     def _work_on(self, row: Resource) -> float | None:
-        if row.kind is Kind.TUNING_JOB:
-            return TuningWork(self._context, row).run()
-        return TrainingWork(self._context, row, time.monotonic()).run()
+        try:
+            if row.kind is Kind.TUNING_JOB:
+                return TuningWork(self._context, row).run()
+            return TrainingWork(self._context, row, time.monotonic()).run()
+        except Stale:  # a search has stopped a job that was claimed with it: looked at again, as by the engine
+            return 0.0
 
     def _start_again(self) -> None:
         """As a server that was killed: leases end, memory is lost, everything is looked at again."""

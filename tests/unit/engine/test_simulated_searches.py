@@ -10,7 +10,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from pegbox.domain.ranges import Categorical, parse_ranges
@@ -25,6 +25,17 @@ RANGES = {
     "categories": {
         "CategoricalParameterRanges": [{"Name": "x", "Values": ["1", "2", "4"]}, {"Name": "y", "Values": ["a", "b"]}]
     },
+}
+DEFINITION: dict[str, Any] = {
+    "AlgorithmSpecification": {
+        "TrainingImage": "simulated",
+        "TrainingInputMode": "File",
+        "MetricDefinitions": [{"Name": "loss", "Regex": "loss=(.*?);"}],
+    },
+    "RoleArn": "arn:aws:iam::000000000000:role/any",
+    "OutputDataConfig": {"S3OutputPath": "s3://models/out"},
+    "ResourceConfig": {"InstanceType": "local", "InstanceCount": 1, "VolumeSizeInGB": 1},
+    "StoppingCondition": {"MaxRuntimeInSeconds": 60},
 }
 COUNTERS = {"Completed": "Completed", "Stopped": "Stopped", "InProgress": "InProgress", "Stopping": "InProgress"}
 
@@ -61,17 +72,7 @@ def requests(draw: st.DrawFn) -> dict[str, Any]:
             ]
         )
     )
-    definition = {
-        "AlgorithmSpecification": {
-            "TrainingImage": "simulated",
-            "TrainingInputMode": "File",
-            "MetricDefinitions": [{"Name": "loss", "Regex": "loss=(.*?);"}],
-        },
-        "RoleArn": "arn:aws:iam::000000000000:role/any",
-        "OutputDataConfig": {"S3OutputPath": "s3://models/out"},
-        "ResourceConfig": {"InstanceType": "local", "InstanceCount": 1, "VolumeSizeInGB": 1},
-        "StoppingCondition": {"MaxRuntimeInSeconds": 60},
-    }
+    definition: dict[str, Any] = dict(DEFINITION)
     if draw(st.booleans()):
         definition["RetryStrategy"] = {"MaximumRetryAttempts": 1}
     request: dict[str, Any] = {"HyperParameterTuningJobName": "search", "HyperParameterTuningJobConfig": config}
@@ -150,7 +151,24 @@ def check_best(described: dict[str, Any], children: list[dict[str, Any]], before
     return best
 
 
+def stopped_in_its_turn() -> dict[str, Any]:
+    """A search that reaches its target while a job that it stops is claimed with it."""
+    return {
+        "HyperParameterTuningJobName": "search",
+        "HyperParameterTuningJobConfig": {
+            "Strategy": "Grid",
+            "RandomSeed": 8,
+            "ResourceLimits": {"MaxNumberOfTrainingJobs": 6, "MaxParallelTrainingJobs": 6},
+            "TuningJobCompletionCriteria": {"TargetObjectiveMetricValue": 0.3},
+            "HyperParameterTuningJobObjective": {"Type": "Maximize", "MetricName": "loss"},
+            "ParameterRanges": RANGES["categories"],
+        },
+        "TrainingJobDefinition": DEFINITION,
+    }
+
+
 @settings(max_examples=25, deadline=None, phases=[Phase.explicit, Phase.generate])
+@example(request=stopped_in_its_turn(), seed=16, crashes=0.1)
 @given(request=requests(), seed=st.integers(0, 10_000), crashes=st.sampled_from([0.0, 0.0, 0.1]))
 def test_whatever_happens_clients_see_what_is_so(
     tmp_path_factory: pytest.TempPathFactory, request: dict[str, Any], seed: int, crashes: float

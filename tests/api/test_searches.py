@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 import time
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +21,16 @@ for epoch in range(1, epochs + 1):
     print(f"loss={x + 1 / epoch};", flush=True)
     time.sleep(0.05)
 """
+
+# Saves its model a moment after its last epoch.
+SAVER = (
+    LEARNER
+    + """
+time.sleep(0.5)
+with open(os.environ["SM_MODEL_DIR"] + "/model", "w") as model:
+    model.write(str(x))
+"""
+)
 
 
 @pytest.fixture
@@ -100,6 +112,29 @@ def test_hyperband_gives_the_resource_to_the_good(sagemaker: Any, learner: str, 
     epochs = {name: round(1 / value) for name, value in values.items()}
     assert max(epochs.values()) == 9
     assert min(epochs.values()) < 9
+    assert found["BestTrainingJob"]["TrainingJobStatus"] == "Completed"
+
+
+def test_hyperband_lets_a_job_save_its_model_after_the_last_epoch(
+    sagemaker: Any, s3: Any, image: Callable[..., str], here: str
+) -> None:
+    request = search(image(SAVER), here, jobs=3, epochs=3, Strategy="Hyperband")
+    found = ended(sagemaker, request)
+    best = sagemaker.describe_training_job(TrainingJobName=found["BestTrainingJob"]["TrainingJobName"])
+    assert best["TrainingJobStatus"] == "Completed"
+    bucket, key = best["ModelArtifacts"]["S3ModelArtifacts"].removeprefix("s3://").split("/", 1)
+    with tarfile.open(fileobj=io.BytesIO(s3.get_object(Bucket=bucket, Key=key)["Body"].read())) as archive:
+        assert archive.getnames() == ["model"]
+
+
+def test_hyperband_cuts_a_job_that_goes_on_beyond_the_maximum(sagemaker: Any, learner: str, here: str) -> None:
+    band = {"HyperbandStrategyConfig": {"MinResource": 2, "MaxResource": 2}}
+    request = search(learner, here, jobs=2, epochs=1000, Strategy="Hyperband", StrategyConfig=band)
+    found = ended(sagemaker, request)
+    assert found["TrainingJobStatusCounters"]["Stopped"] == 2
+    for job in children(sagemaker, found["HyperParameterTuningJobName"]):
+        value = job["FinalHyperParameterTuningJobObjectiveMetric"]["Value"]
+        assert 0 < value - float(job["TunedHyperParameters"]["x"]) <= 1 / 3 + 1e-9  # the last one that it published
 
 
 @pytest.mark.parametrize(

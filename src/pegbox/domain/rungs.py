@@ -27,7 +27,7 @@ _POSITIVE = re.compile(r"\+?0*[1-9][0-9]*")
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """HyperbandStrategyConfig: a job may publish `least` values (MinResource) and must end at `most` (MaxResource)."""
+    """HyperbandStrategyConfig: a job may publish `least` values (MinResource) and no more than `most` (MaxResource)."""
 
     least: int
     most: int
@@ -70,7 +70,9 @@ def rungs(resource: Resource, bracket: int) -> tuple[int, ...]:
 
 
 def to_stop(resource: Resource, seed: int, maximize: bool, jobs: Sequence[Progress]) -> frozenset[int]:
-    """The numbers of the running jobs that must be stopped: MaxResource is reached, or a rung was not passed.
+    """The numbers of the running jobs that must be stopped: MaxResource is exceeded, or a rung was not passed.
+
+    At MaxResource itself a job is left alone: most programs end there by themselves, once they have saved their model.
 
     A job passes a rung if its value there is among the best 1/eta (rounded up, ties pass) of its own and those of the
     jobs launched before it in its bracket; the first eta jobs of a bracket are compared with each other.  Jobs launched
@@ -86,7 +88,7 @@ def to_stop(resource: Resource, seed: int, maximize: bool, jobs: Sequence[Progre
     for index, ladder in ladders.items():
         lost |= _lost(ladder, rungs(resource, index), maximize)
     return frozenset(
-        job.number for job in jobs if not job.ended and (len(job.curve) >= resource.most or job.number in lost)
+        job.number for job in jobs if not job.ended and (len(job.curve) > resource.most or job.number in lost)
     )
 
 

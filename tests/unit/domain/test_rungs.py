@@ -9,7 +9,7 @@ from dataclasses import replace
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pegbox.domain.progress import Progress
@@ -122,8 +122,11 @@ class TestOneRung:
         before = [ended(1, 5.0), ended(2, 4.0)]
         assert self.stopped(*before, running(3), running(4, 1.0)) == {4}
 
-    def test_most_is_the_end(self) -> None:
-        assert self.stopped(running(1, 5.0, 5.0), ended(2, 1.0, 1.0), running(3, 9.0)) == {1}
+    def test_beyond_the_most_is_the_end(self) -> None:
+        assert self.stopped(running(1, 5.0, 5.0, 5.0), ended(2, 1.0, 1.0), ended(3, 3.0)) == {1}
+
+    def test_a_job_may_save_its_model_after_its_last_epoch(self) -> None:
+        assert self.stopped(running(1, 5.0, 5.0), ended(2, 1.0, 1.0), ended(3, 3.0)) == frozenset()
 
 
 def test_nothing_is_stopped_before_the_least() -> None:
@@ -162,6 +165,7 @@ def losers(jobs: Mapping[int, Progress], seed: int, maximize: bool) -> set[int]:
     return {number for number in jobs if lost(number)}
 
 
+@settings(deadline=None)
 @given(st.lists(curves, min_size=1, max_size=20), st.integers(0, 5), st.randoms(use_true_random=False), st.booleans())
 def test_verdicts_do_not_depend_on_the_order_of_arrival(
     whole: list[list[float]], seed: int, random: Random, maximize: bool
@@ -182,6 +186,7 @@ def test_verdicts_do_not_depend_on_the_order_of_arrival(
     assert stopping <= expected
 
 
+@settings(deadline=None)
 @given(st.lists(curves, max_size=25), st.integers(0, 5), st.booleans())
 def test_jobs_may_be_given_in_any_order(final: list[list[float]], seed: int, maximize: bool) -> None:
     jobs = [running(number, *curve) for number, curve in enumerate(final, 1)]

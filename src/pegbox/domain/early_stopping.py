@@ -8,7 +8,7 @@ al. 2017, "Google Vizier", section 3.2.)
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections.abc import Iterator, Sequence, Set
 from itertools import accumulate
 from statistics import median
@@ -31,6 +31,13 @@ class Averages:
         self._known: set[int] = set()
         self._numbers: list[int] = []  #: ascending
         self._rows: list[array[float]] = []  #: averages of the first 1, 2, ... values, beside `_numbers`
+        self._columns: list[array[float]] = []  #: of each epoch: all averages up to it, ascending
+        self._values = 0  #: in all rows
+
+    @property
+    def kept(self) -> int:
+        """How many averages are kept in memory."""
+        return 2 * self._values
 
     @property
     def known(self) -> Set[int]:
@@ -41,22 +48,50 @@ class Averages:
         """Learn from a job; one that has not completed, or is known already, changes nothing."""
         if not job.completed or job.number in self._known:
             return
+        row = array("d", _running(job.curve))
         place = bisect_left(self._numbers, job.number)
         self._known.add(job.number)
         self._numbers.insert(place, job.number)
-        self._rows.insert(place, array("d", _running(job.curve)))
+        self._rows.insert(place, row)
+        self._values += len(row)
+        self._columns += [array("d") for _ in range(len(row) - len(self._columns))]
+        for column, average in zip(self._columns, row, strict=False):
+            insort(column, average)
 
     def condemns(self, job: Progress) -> bool:
         """Must a running job stop at its latest epoch?  Equality keeps it running."""
         epoch = len(job.curve)
-        if epoch == 0:
+        if not 0 < epoch <= len(self._columns):
             return False
-        rows = self._rows[: bisect_left(self._numbers, job.number)]
-        averages = [row[epoch - 1] for row in rows if len(row) >= epoch]
-        if len(averages) < FEWEST or epoch < self._head_start * median(map(len, rows)):
+        place = bisect_left(self._numbers, job.number)
+        averages = self._before(place, epoch)
+        if len(averages) < FEWEST or (self._head_start and epoch < self._start(place)):
             return False
-        middle, value = median(averages), job.curve[-1]
+        middle, value = _middle(averages), job.curve[-1]
         return value < middle if self._maximize else value > middle
+
+    def _before(self, place: int, epoch: int) -> Sequence[float]:
+        """The averages up to an epoch of the jobs before a place in the order of launch, ascending.
+
+        Few have completed that were launched later: to leave these out costs less than to sort the others.
+        """
+        later = [row[epoch - 1] for row in self._rows[place:] if len(row) >= epoch]
+        column = self._columns[epoch - 1]
+        if 2 * len(later) > len(column):
+            return sorted(row[epoch - 1] for row in self._rows[:place] if len(row) >= epoch)
+        if later:
+            column = column[:]
+            for average in later:
+                del column[bisect_left(column, average)]
+        return column
+
+    def _start(self, place: int) -> float:
+        return self._head_start * median(map(len, self._rows[:place]))
+
+
+def _middle(ordered: Sequence[float]) -> float:
+    half = len(ordered) // 2
+    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
 
 
 def _running(curve: Sequence[float]) -> Iterator[float]:

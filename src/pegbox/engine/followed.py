@@ -9,56 +9,61 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pegbox.domain.searches import Search
 from pegbox.domain.standing import Child, Standing
 from pegbox.domain.training import Outcome, TrainingJob
+from pegbox.engine.stopping import Rule
 from pegbox.store.base import Child as ChildRow
 from pegbox.store.base import Resource, Transaction
 from pegbox.strategies.base import ParentStudy, Trial, TrialState
 
 MOST_KEPT = 20_000  #: training jobs, about a kilobyte each
+VALUES = 100  #: numbers of a curve that take as much memory as a training job
 
 Values = Mapping[str, str]  #: TunedHyperParameters
 
 
 @dataclass(slots=True)
-class Curve:
-    """The objective values that a training job has published in its present attempt, oldest first."""
+class Reading:
+    """How far the curve of a training job that has not ended has been read."""
 
-    values: list[float] = field(default_factory=list)
     place: tuple[int, int] = (0, -1)  #: attempt and offset of the last value
     version: int = -1  #: of the job's row when it was read
 
-    def read(self, tx: Transaction, row: ChildRow, metric: str) -> None:
-        """Add what is new."""
+    def go_on(self, tx: Transaction, row: ChildRow, metric: str, rule: Rule) -> None:
+        """Tell the rule what is new."""
         if row.version == self.version:
             return
+        self.version = row.version
+        values: list[float] = []
         for attempt, offset, value in tx.curve(row.id, metric, self.place):
             if attempt != self.place[0]:
-                self.values.clear()  # tried again from the beginning
-            self.values.append(value)
+                values.clear()  # tried again from the beginning
+                rule.restarted(row.number)
+            values.append(value)
             self.place = (attempt, offset)
-        self.version = row.version
+        if values:
+            rule.published(row.number, values)
 
 
 class Followed:
     """One tuning job's training jobs.  Used by whoever holds the tuning job's lease, hence by one thread at a time.
 
-    With `curves` also every value of their objectives.
+    A rule hears of every value of their objectives.
     """
 
-    def __init__(self, searches: Sequence[Search], *, curves: bool = False) -> None:
+    def __init__(self, searches: Sequence[Search], rule: Rule | None = None) -> None:
         self.standing = Standing(len(searches), searches[0].maximize)
         self.trials: list[list[Trial]] = [[] for _ in searches]  #: by definition, in launch order
         self.parents: tuple[ParentStudy, ...] | None = None  #: of a warm started search, once they are read
         self.rows: dict[int, ChildRow] = {}  #: number -> row, of those that have not ended
-        self.numbers: list[list[int]] = [[] for _ in searches]  #: numbers of the trials
         self._searches = searches
         self._places: dict[int, tuple[int, int]] = {}  # number -> definition, index of its trial
         self.highest = 0  #: number of the last that was launched
-        self._curves: dict[int, Curve] | None = {} if curves else None  # by number
+        self._rule = rule
+        self._readings: dict[int, Reading] = {}  # by number
 
     @property
     def count(self) -> int:
@@ -66,16 +71,23 @@ class Followed:
         return len(self._places)
 
     @property
+    def is_judged(self) -> bool:
+        """Whether a rule hears of every value."""
+        return self._rule is not None
+
+    @property
     def kept(self) -> int:
-        """How many training jobs are kept in memory."""
-        return self.count + sum(len(parent.trials) for parent in self.parents or ())
+        """How many training jobs are kept in memory, or what takes as much."""
+        values = self._rule.kept if self._rule else 0
+        return self.count + sum(len(parent.trials) for parent in self.parents or ()) + values // VALUES
 
     def refresh(self, tx: Transaction, parent_id: int) -> None:
         """Read what has changed."""
         ids = [row.id for row in self.rows.values()]
-        found = tx.children(parent_id, self.highest, ids, running=self._curves is not None)
+        found = tx.children(parent_id, self.highest, ids, running=self._rule is not None)
         self._meet_unknown([row for row in found if row.number > self.highest], tx)
-        self._read_curves(found, tx)
+        if self._rule is not None:
+            self._tell(self._rule, found, tx)
         ended = sorted((row for row in found if row.outcome is not None), key=lambda row: (row.ended_at or 0, row.id))
         for row in ended:
             self._replace(row)
@@ -100,16 +112,18 @@ class Followed:
             self._meet(child, search, tuned)
             self._is_running(child)
 
-    def curve(self, number: int) -> Sequence[float]:
-        """The values of a training job's objective so far."""
-        return self._curves[number].values if self._curves else ()
+    def to_stop(self) -> Sequence[int]:
+        """The numbers of the running jobs that the rule wants stopped; none that is being stopped."""
+        numbers = self._rule.to_stop() if self._rule else ()
+        return [number for number in numbers if not self.standing.active[number].stopping]
 
-    def _read_curves(self, rows: Sequence[ChildRow], tx: Transaction) -> None:
-        if self._curves is None:
-            return
+    def _tell(self, rule: Rule, rows: Sequence[ChildRow], tx: Transaction) -> None:
         for row in rows:
             metric = self._searches[self._places[row.number][0]].metric
-            self._curves.setdefault(row.number, Curve()).read(tx, row, metric)
+            self._readings.setdefault(row.number, Reading()).go_on(tx, row, metric, rule)
+            if row.outcome is not None:
+                rule.ended(row.number, completed=row.outcome == Outcome.COMPLETED and row.objective is not None)
+                del self._readings[row.number]
 
     def _meet_unknown(self, rows: Sequence[ChildRow], tx: Transaction) -> None:
         """Training jobs that another server has launched, or this one before it was started again."""
@@ -121,9 +135,10 @@ class Followed:
     def _meet(self, row: ChildRow, search: int, values: Values) -> None:
         trials = self.trials[search]
         self._places[row.number] = (search, len(trials))
-        self.numbers[search].append(row.number)
         trials.append(Trial(number=len(trials) + 1, values=values, state=TrialState.RUNNING))
         self.highest = max(self.highest, row.number)
+        if self._rule is not None:
+            self._rule.launched(row.number, search)
 
     def _search_of(self, job: TrainingJob) -> int:
         names = [search.name for search in self._searches]

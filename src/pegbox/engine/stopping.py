@@ -1,8 +1,14 @@
-"""Which training jobs a tuning job stops for what they have published so far: early stopping and Hyperband."""
+"""Which training jobs a tuning job stops for what they have published so far: early stopping and Hyperband.
+
+A rule hears each piece of news once, so that a look at a tuning job costs what is new since the last one.  What it says
+is a function of everything it has heard, in whatever order that came.
+"""
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pegbox.domain import rungs
@@ -10,20 +16,39 @@ from pegbox.domain.early_stopping import Averages
 from pegbox.domain.progress import Progress
 from pegbox.domain.searches import Search, searches_of
 from pegbox.domain.strategy_rules import resource_of
-from pegbox.engine.followed import Followed
-from pegbox.strategies.base import TrialState
 
 
 class Rule(Protocol):
-    """Looks at the curves of all training jobs of a tuning job."""
+    """Follows the curves of all training jobs of a tuning job, which it knows by their numbers."""
 
-    def to_stop(self, followed: Followed) -> Sequence[int]:
-        """The numbers of the running jobs that must be stopped now; none that is being stopped."""
+    def launched(self, number: int, search: int) -> None:
+        """A training job of a definition has been launched; told in the order of the numbers."""
+        ...
+
+    def published(self, number: int, values: Sequence[float]) -> None:
+        """It has published further values of the objective in its present attempt."""
+        ...
+
+    def restarted(self, number: int) -> None:
+        """It is tried again: what it has published does not count."""
+        ...
+
+    def ended(self, number: int, completed: bool) -> None:
+        """Nothing more will come of it.  completed: it ended by itself, with a value."""
+        ...
+
+    def to_stop(self) -> Sequence[int]:
+        """The numbers of the training jobs that have not ended and must be stopped."""
+        ...
+
+    @property
+    def kept(self) -> int:
+        """How many numbers are kept in memory, of eight bytes each."""
         ...
 
 
 def rule_of(document: Mapping[str, Any], seed: int) -> Rule | None:
-    """The rule of a tuning job, if its document asks for one."""
+    """A rule that has heard nothing, if a tuning job's document asks for one."""
     config = document["HyperParameterTuningJobConfig"]
     searches = searches_of(document)
     if config["Strategy"] == "Hyperband":
@@ -39,17 +64,73 @@ class MedianRule:
 
     def __init__(self, maximize: bool) -> None:
         self._averages = Averages(maximize)
+        self._curves: dict[int, array[float]] = {}  # of those that have not ended
+        self._unjudged: set[int] = set()  # those of them about which there is news
+        self._values = 0  # in all of these curves
 
-    def to_stop(self, followed: Followed) -> Sequence[int]:
+    def launched(self, number: int, search: int) -> None:
+        """One more curve, still empty."""
+        self._curves[number] = array("d")
+
+    def published(self, number: int, values: Sequence[float]) -> None:
+        """Its latest value is to be judged."""
+        self._curves[number].extend(values)
+        self._values += len(values)
+        self._unjudged.add(number)
+
+    def restarted(self, number: int) -> None:
+        """From the beginning."""
+        self._drop(number)
+        self.launched(number, 0)
+
+    def ended(self, number: int, completed: bool) -> None:
+        """If it completed, those launched after it are compared with it as well."""
+        curve = self._drop(number)
+        if completed:
+            self._averages.add(Progress(number, curve, completed=True, ended=True))
+            self._unjudged.update(other for other in self._curves if other > number)
+
+    def to_stop(self) -> Sequence[int]:
         """Those whose latest value is worse than the median of the others at that epoch."""
-        for number, trial in zip(followed.numbers[0], followed.trials[0], strict=True):
-            if trial.state is TrialState.FINISHED and number not in self._averages.known:
-                self._averages.add(Progress(number, followed.curve(number), completed=True, ended=True))
-        return [
+        found = [
             number
-            for number, child in followed.standing.active.items()
-            if not child.stopping and self._averages.condemns(Progress(number, followed.curve(number)))
+            for number in sorted(self._unjudged)
+            if self._averages.condemns(Progress(number, self._curves[number]))
         ]
+        self._unjudged = set(found)
+        return found
+
+    @property
+    def kept(self) -> int:
+        """Values and averages."""
+        return self._values + self._averages.kept
+
+    def _drop(self, number: int) -> Sequence[float]:
+        curve = self._curves.pop(number)
+        self._values -= len(curve)
+        self._unjudged.discard(number)
+        return curve
+
+
+@dataclass(slots=True)
+class _Climber:
+    """A training job in a bracket of a Hyperband search."""
+
+    number: int
+    order: int  #: among those of its definition
+    levels: Sequence[int]  #: the rungs of its bracket
+    most: int  #: MaxResource
+    curve: array[float] = field(default_factory=lambda: array("d"))
+    ended: bool = False
+
+    def has_news(self, before: int) -> bool:
+        """Whether the values beyond the first `before` can change a verdict."""
+        now = len(self.curve)
+        return now >= self.most or any(before < level <= now for level in self.levels)
+
+    def progress(self) -> Progress:
+        """As the rule takes it."""
+        return Progress(self.order, self.curve, ended=self.ended)
 
 
 class HyperbandRule:
@@ -57,19 +138,69 @@ class HyperbandRule:
 
     def __init__(self, searches: Sequence[Search], resources: Sequence[rungs.Resource | None], seed: int) -> None:
         self._searches, self._resources, self._seed = searches, resources, seed
+        self._orders = [0] * len(searches)
+        self._brackets: dict[tuple[int, int], list[_Climber]] = {}  # by definition and bracket
+        self._homes: dict[int, tuple[tuple[int, int], _Climber]] = {}  # by number: where those that run are
+        self._changed: set[tuple[int, int]] = set()  # brackets about which there is news
+        self._lost: dict[tuple[int, int], Sequence[int]] = {}  # by bracket, the numbers that must be stopped
+        self._values = 0
 
-    def to_stop(self, followed: Followed) -> Sequence[int]:
+    def launched(self, number: int, search: int) -> None:
+        """One more in its bracket."""
+        self._orders[search] += 1
+        resource, order = self._resources[search], self._orders[search]
+        if resource is None:  # refused when the job was created
+            return
+        bracket = rungs.bracket(order, resource, self._seed + search)
+        place = (search, bracket)
+        climber = _Climber(number, order, rungs.rungs(resource, bracket), resource.most)
+        self._brackets.setdefault(place, []).append(climber)
+        self._homes[number] = (place, climber)
+        self._changed.add(place)
+
+    def published(self, number: int, values: Sequence[float]) -> None:
+        """Values between two rungs change nothing."""
+        if number not in self._homes:
+            return
+        place, climber = self._homes[number]
+        before = len(climber.curve)
+        climber.curve.extend(values)
+        self._values += len(values)
+        if climber.has_news(before):
+            self._changed.add(place)
+
+    def restarted(self, number: int) -> None:
+        """From the foot."""
+        if number in self._homes:
+            place, climber = self._homes[number]
+            self._cut(climber, 0)
+            self._changed.add(place)
+
+    def ended(self, number: int, completed: bool) -> None:
+        """It will come to no higher rung; what it had at the rungs still counts."""
+        if number in self._homes:
+            place, climber = self._homes.pop(number)
+            climber.ended = True
+            self._cut(climber, climber.levels[-1] if climber.levels else 0)
+            self._changed.add(place)
+
+    def to_stop(self) -> Sequence[int]:
         """Those that have had all of the resource, or did not pass a rung."""
-        found = []
-        active = followed.standing.active
-        for place, (search, resource) in enumerate(zip(self._searches, self._resources, strict=True)):
-            if resource is None:  # refused when the job was created
-                continue
-            numbers = followed.numbers[place]
-            jobs = [
-                Progress(order, followed.curve(number), ended=number not in active)
-                for order, number in enumerate(numbers, start=1)
-            ]
-            losers = rungs.to_stop(resource, self._seed + place, search.maximize, jobs)
-            found += [numbers[order - 1] for order in losers if not active[numbers[order - 1]].stopping]
-        return found
+        for place in self._changed:
+            search, resource = place[0], self._resources[place[0]]
+            if resource is not None:
+                numbers = {climber.order: climber.number for climber in self._brackets[place]}
+                jobs = [climber.progress() for climber in self._brackets[place]]
+                losers = rungs.to_stop(resource, self._seed + search, self._searches[search].maximize, jobs)
+                self._lost[place] = [numbers[order] for order in losers]
+        self._changed.clear()
+        return sorted(number for numbers in self._lost.values() for number in numbers)
+
+    @property
+    def kept(self) -> int:
+        """Values."""
+        return self._values
+
+    def _cut(self, climber: _Climber, length: int) -> None:
+        self._values -= max(0, len(climber.curve) - length)
+        del climber.curve[length:]

@@ -44,24 +44,25 @@ class TuningWork:
         self._config = resource.document["HyperParameterTuningJobConfig"]
         self._searches = searches_of(resource.document)
         self._criteria = Criteria.of(resource.document)
-        self._rule = stopping.rule_of(resource.document, self._job.seed)
 
     def run(self) -> float | None:
         """Do what can be done now; returns the seconds until the next look, or None for never."""
         if self._job.status in tuning.TERMINAL:
             return None
-        followed = self._context.followed.take(self._resource.id)
-        followed = followed or Followed(self._searches, curves=self._rule is not None)
+        followed = self._context.followed.take(self._resource.id) or self._follow()
         seconds = self._go_on(followed)
         if self._job.status not in tuning.TERMINAL:
             self._context.followed.keep(self._resource.id, followed)
         return seconds
 
+    def _follow(self) -> Followed:
+        return Followed(self._searches, stopping.rule_of(self._resource.document, self._job.seed))
+
     def _go_on(self, followed: Followed) -> float | None:
         while self._job.status not in tuning.TERMINAL:
             with self._context.store.reading() as tx:
                 followed.refresh(tx, self._resource.id)
-            if self._rule is not None and (numbers := self._rule.to_stop(followed)):
+            if numbers := followed.to_stop():
                 self._stop(followed, numbers)
                 continue
             match tuning.decide(self._job, followed.standing, self._criteria, self._context.clock()):
@@ -176,7 +177,7 @@ class TuningWork:
                         number,
                         candidate.values,
                         now,
-                        watched=self._rule is not None,
+                        watched=followed.is_judged,
                     )
                 )
                 for number, candidate in enumerate(candidates, start=launched + 1)

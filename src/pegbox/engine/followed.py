@@ -32,20 +32,23 @@ class Reading:
     place: tuple[int, int] = (0, -1)  #: attempt and offset of the last value
     version: int = -1  #: of the job's row when it was read
 
-    def go_on(self, tx: Transaction, row: ChildRow, metric: str, rule: Rule) -> None:
-        """Tell the rule what is new."""
-        if row.version == self.version:
-            return
+    def go_on(self, tx: Transaction, row: ChildRow, attempt: int, metric: str, rule: Rule) -> None:
+        """Tell the rule what is new; `attempt` is the present one, also before it has published anything."""
         self.version = row.version
         values: list[float] = []
-        for attempt, offset, value in tx.curve(row.id, metric, self.place):
-            if attempt != self.place[0]:
-                values.clear()  # tried again from the beginning
-                rule.restarted(row.number)
+        self._begin(attempt, row.number, values, rule)
+        for each, offset, value in tx.curve(row.id, metric, self.place):
+            self._begin(each, row.number, values, rule)
             values.append(value)
-            self.place = (attempt, offset)
+            self.place = (each, offset)
         if values:
             rule.published(row.number, values)
+
+    def _begin(self, attempt: int, number: int, values: list[float], rule: Rule) -> None:
+        if attempt > self.place[0]:
+            values.clear()  # tried again from the beginning
+            rule.restarted(number)
+            self.place = (attempt, -1)
 
 
 class Followed:
@@ -118,9 +121,13 @@ class Followed:
         return [number for number in numbers if not self.standing.active[number].stopping]
 
     def _tell(self, rule: Rule, rows: Sequence[ChildRow], tx: Transaction) -> None:
-        for row in rows:
+        readings = [(row, self._readings.setdefault(row.number, Reading())) for row in rows]
+        changed = [(row, reading) for row, reading in readings if reading.version != row.version]
+        states = tx.states([row.id for row, _ in changed]) if changed else {}
+        for row, reading in changed:
             metric = self._searches[self._places[row.number][0]].metric
-            self._readings.setdefault(row.number, Reading()).go_on(tx, row, metric, rule)
+            reading.go_on(tx, row, TrainingJob.parse(states[row.id]).attempt, metric, rule)
+        for row in rows:
             if row.outcome is not None:
                 rule.ended(row.number, completed=row.outcome == Outcome.COMPLETED and row.objective is not None)
                 del self._readings[row.number]

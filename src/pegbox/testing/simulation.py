@@ -158,7 +158,7 @@ class Simulation:
         for row in rows:
             self.turns += 1
             if self._crash():
-                self._start_again()
+                self.start_again()
                 return
             due_in = self._work_on(row)
             self._done.append((row, due_in))
@@ -173,7 +173,7 @@ class Simulation:
         except Stale:  # a search has stopped a job that was claimed with it: looked at again, as by the engine
             return 0.0
 
-    def _start_again(self) -> None:
+    def start_again(self) -> None:
         """As a server that was killed: leases end, memory is lost, everything is looked at again."""
         self._done = []
         self.store.expire("simulated")

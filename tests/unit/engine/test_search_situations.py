@@ -1,0 +1,102 @@
+"""Single situations of a search that hardly ever come about by chance, on virtual time (pegbox.testing.simulation)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pegbox.executors.base import Attempt
+from pegbox.testing.simulated_executor import Training
+from pegbox.testing.simulation import Simulation
+
+X = {"ContinuousParameterRanges": [{"Name": "x", "MinValue": "0", "MaxValue": "1"}]}
+DEFINITION: dict[str, Any] = {
+    "AlgorithmSpecification": {
+        "TrainingImage": "simulated",
+        "TrainingInputMode": "File",
+        "MetricDefinitions": [{"Name": "loss", "Regex": "loss=(.*?);"}],
+    },
+    "RoleArn": "arn:aws:iam::000000000000:role/any",
+    "OutputDataConfig": {"S3OutputPath": "s3://models/out"},
+    "ResourceConfig": {"InstanceType": "local", "InstanceCount": 1, "VolumeSizeInGB": 1},
+    "StoppingCondition": {"MaxRuntimeInSeconds": 6000},
+}
+
+
+def request(most: int, at_once: int, strategy: str = "Random", **config: Any) -> dict[str, Any]:
+    """CreateHyperParameterTuningJob, to minimise the loss."""
+    return {
+        "HyperParameterTuningJobName": "search",
+        "HyperParameterTuningJobConfig": {
+            "Strategy": strategy,
+            "HyperParameterTuningJobObjective": {"Type": "Minimize", "MetricName": "loss"},
+            "ResourceLimits": {"MaxNumberOfTrainingJobs": most, "MaxParallelTrainingJobs": at_once},
+            "ParameterRanges": X,
+            "RandomSeed": 1,
+            **config,
+        },
+        "TrainingJobDefinition": copy.deepcopy(DEFINITION),
+    }
+
+
+def losses(*values: float, seconds: float = 1.0, code: int = 0, is_lost: bool = False) -> Training:
+    """A training that prints these."""
+    return Training(values=[("loss", value) for value in values], seconds=seconds, code=code, is_lost=is_lost)
+
+
+def number_of(attempt: Attempt) -> int:
+    """Of its training job, from 1."""
+    return int(attempt.job_name.split("-")[1])
+
+
+Simulate = Callable[[Callable[[Attempt], Training]], Simulation]
+
+
+@pytest.fixture
+def simulate(tmp_path: Path) -> Iterator[Simulate]:
+    """Makes a simulation of trainings."""
+    made: list[Simulation] = []
+
+    def make(train: Callable[[Attempt], Training]) -> Simulation:
+        made.append(Simulation(tmp_path, train))
+        return made[-1]
+
+    yield make
+    for simulation in made:
+        simulation.close()
+
+
+def statuses(simulation: Simulation) -> list[str]:
+    """TrainingJobStatus of the training jobs, in launch order."""
+    return [child["TrainingJobStatus"] for child in simulation.children("search")]
+
+
+@pytest.mark.parametrize("forgets", [False, True], ids=["one server", "one that is started again"])
+def test_a_job_that_is_tried_again_is_not_judged_by_what_its_lost_attempt_published(
+    simulate: Simulate, forgets: bool
+) -> None:
+    """The fourth job is bad and lost; when the third to complete makes judgements possible, it is being tried again."""
+    again: list[str] = []
+
+    def train(attempt: Attempt) -> Training:
+        number = number_of(attempt)
+        if number == 4:
+            again.append(attempt.id)
+            return losses(0.01, seconds=50) if len(again) > 1 else losses(0.9, 0.9, is_lost=True)
+        return losses(*[0.1] * (10 if number == 3 else 3))
+
+    simulation = simulate(train)
+    wanted = request(4, 2, TrainingJobEarlyStoppingType="Auto")
+    wanted["TrainingJobDefinition"]["RetryStrategy"] = {"MaximumRetryAttempts": 1}
+    simulation.create(wanted)
+    while len(again) < 2:
+        simulation.step()
+    if forgets:
+        simulation.start_again()
+    simulation.run()
+    assert statuses(simulation) == ["Completed"] * 4
+    assert simulation.describe("search")["ObjectiveStatusCounters"]["Succeeded"] == 4

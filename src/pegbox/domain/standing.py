@@ -18,6 +18,7 @@ class Child:
     outcome: Outcome | None  #: None while it has not ended
     objective: float | None = None  #: final value, of one that ended Completed or Stopped
     stopping: bool = False
+    has_value: bool = False  #: it runs and has published a value of its objective; told when it matters
     search: int = 0  #: which of the tuning job's definitions it is of
 
     @property

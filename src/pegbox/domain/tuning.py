@@ -111,6 +111,13 @@ class End:
 
 
 @dataclass(frozen=True, slots=True)
+class Fail:
+    """Nothing can come of the search: launch nothing more, stop what runs, then finish as Failed."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """End the tuning job."""
 
@@ -125,7 +132,7 @@ class Wait:
     seconds: float | None
 
 
-Instruction = Propose | StopChildren | NoteConvergence | End | Finish | Wait
+Instruction = Propose | StopChildren | NoteConvergence | End | Fail | Finish | Wait
 
 
 def decide(job: TuningJob, standing: Standing, criteria: Criteria, now: float) -> Instruction:
@@ -136,6 +143,8 @@ def decide(job: TuningJob, standing: Standing, criteria: Criteria, now: float) -
         if running:
             return StopChildren(running)
         return Wait(None) if active else ending
+    if looks_hopeless(job, standing) and not any(child.has_value for child in active):
+        return Fail(ALL_FAILED) if active else Finish("Failed", ALL_FAILED)
     if job.converged is None and standing.improvement.has_converged(criteria.dimensions):
         return NoteConvergence()
     if reason := _met(job, standing, criteria, now):
@@ -155,13 +164,14 @@ def _ending(job: TuningJob, standing: Standing) -> Finish | None:
         return Finish("Failed", job.failure)
     if job.status == "Stopping":
         return Finish("Stopped")
-    if _hopeless(job, standing):
-        return Finish("Failed", ALL_FAILED)
     return None if job.ending is None else _completed(standing, job.ending)
 
 
-def _hopeless(job: TuningJob, standing: Standing) -> bool:
-    """Nothing but failures so far, and enough of them; jobs that were stopped without a result count neither way."""
+def looks_hopeless(job: TuningJob, standing: Standing) -> bool:
+    """Nothing but failures so far, and enough of them; jobs that were stopped without a result count neither way.
+
+    A running job that has published a value is hope, so `decide` must then know which have.
+    """
     failed = standing.outcomes[Outcome.NON_RETRYABLE]
     return failed >= min(EARLY_FAILURES, job.most) and failed + standing.stopped_empty == standing.ended
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pegbox.domain.searches import Search
 from pegbox.domain.standing import Child, Standing
@@ -46,8 +46,9 @@ class Reading:
 
     def _begin(self, attempt: int, number: int, values: list[float], rule: Rule) -> None:
         if attempt > self.place[0]:
-            values.clear()  # tried again from the beginning
-            rule.restarted(number)
+            if self.place[0]:
+                values.clear()  # tried again from the beginning
+                rule.restarted(number)
             self.place = (attempt, -1)
 
 
@@ -99,6 +100,13 @@ class Followed:
         for row in found:
             if row.outcome is None:
                 self._is_running(row)
+
+    def note_values(self, tx: Transaction) -> None:
+        """Find out which of those that run have published a value of their objective."""
+        states = tx.states([row.id for row in self.rows.values()])
+        for row in self.rows.values():
+            job = TrainingJob.parse(states[row.id])
+            self.standing.run(replace(self._child(row), has_value=job.objective in (job.latest or {})))
 
     def add(self, rows: Sequence[Resource], search: int, values: Sequence[Values]) -> None:
         """Training jobs that have just been inserted need not be read."""

@@ -62,6 +62,8 @@ class TuningWork:
         while self._job.status not in tuning.TERMINAL:
             with self._context.store.reading() as tx:
                 followed.refresh(tx, self._resource.id)
+                if tuning.looks_hopeless(self._job, followed.standing):
+                    followed.note_values(tx)
             if numbers := followed.to_stop():
                 self._stop(followed, numbers)
                 continue
@@ -75,6 +77,8 @@ class TuningWork:
                     self._transact(replace(self._job, converged=self._context.clock()))
                 case tuning.End(reason=reason):
                     self._transact(replace(self._job, ending=reason))
+                case tuning.Fail(reason=reason):
+                    self._transact(replace(self._job, failure=reason))
                 case tuning.Finish(status=status, reason=reason):
                     self._finish(status, reason)
                 case tuning.Wait(seconds=seconds):

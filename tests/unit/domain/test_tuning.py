@@ -17,6 +17,7 @@ from pegbox.domain.tuning import (
     TIME_IS_UP,
     Criteria,
     End,
+    Fail,
     Finish,
     Instruction,
     NoteConvergence,
@@ -50,8 +51,11 @@ def exhausted(count: int) -> str:
     return f"The search space is exhausted: all of its configurations ({count}) have been tried."
 
 
-def running(number: int, *, stopping: bool = False) -> Child:
-    return Child(number=number, outcome=None, stopping=stopping)
+def running(number: int, *, stopping: bool = False, has_value: bool = False) -> Child:
+    return Child(number=number, outcome=None, stopping=stopping, has_value=has_value)
+
+
+TEN_FAILED = [failed(number) for number in range(1, 11)]
 
 
 @pytest.mark.parametrize(
@@ -85,8 +89,13 @@ def running(number: int, *, stopping: bool = False) -> Child:
         (a_tuning_job(ending="why"), [done(1)], Finish("Completed", "why")),
         (a_tuning_job(ending="why"), [failed(1)], Finish("Failed", ALL_FAILED)),
         (a_tuning_job(ending="why", status="Stopping"), [done(1)], Finish("Stopped")),
-        (a_tuning_job(), [failed(number) for number in range(1, 11)], Finish("Failed", ALL_FAILED)),
-        (a_tuning_job(), [*(failed(number) for number in range(1, 11)), running(11)], StopChildren((11,))),
+        (a_tuning_job(), TEN_FAILED, Finish("Failed", ALL_FAILED)),
+        (a_tuning_job(), [*TEN_FAILED, running(11)], Fail(ALL_FAILED)),
+        (a_tuning_job(), [*TEN_FAILED, running(11), running(12, has_value=True)], Propose(1)),
+        (a_tuning_job(), [*TEN_FAILED, stopped(11), running(12)], Fail(ALL_FAILED)),
+        (a_tuning_job(), [*TEN_FAILED, running(11, stopping=True)], Fail(ALL_FAILED)),
+        (a_tuning_job(failure=ALL_FAILED), [*TEN_FAILED, running(11)], StopChildren((11,))),
+        (a_tuning_job(failure=ALL_FAILED), [*TEN_FAILED, stopped(11, 0.5)], Finish("Failed", ALL_FAILED)),
         (a_tuning_job(), [failed(number) for number in range(1, 10)], Propose(3)),
         (a_tuning_job(), [done(1), *(failed(number) for number in range(2, 12))], Propose(3)),
     ],
@@ -150,9 +159,11 @@ def test_whatever_happens_the_limits_hold_and_the_job_ends(
                 children[chosen.number - 1] = replace(chosen, outcome=outcome)
             case NoteConvergence():
                 job = replace(job, converged=NOON)
+            case Fail(reason=reason):
+                job = replace(job, failure=reason)
             case Finish(status=status):
                 assert not any(child.active for child in children)
-                assert (status == "Stopped") == (job.status == "Stopping")
+                assert (status == "Stopped") == (job.status == "Stopping" and job.failure is None)
                 return
         assert len(children) <= most
         assert sum(child.active for child in children) <= at_once

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pegbox.domain.tuning import ALL_FAILED
 from pegbox.executors.base import Attempt
 from pegbox.testing.simulated_executor import Training
 from pegbox.testing.simulation import Simulation
@@ -100,3 +101,27 @@ def test_a_job_that_is_tried_again_is_not_judged_by_what_its_lost_attempt_publis
     simulation.run()
     assert statuses(simulation) == ["Completed"] * 4
     assert simulation.describe("search")["ObjectiveStatusCounters"]["Succeeded"] == 4
+
+
+def test_a_search_with_ten_failures_goes_on_while_a_job_has_a_value(simulate: Simulate) -> None:
+    def train(attempt: Attempt) -> Training:
+        number = number_of(attempt)
+        return losses(code=1) if 1 < number <= 11 else losses(*[0.1] * (200 if number == 1 else 1))
+
+    simulation = simulate(train)
+    simulation.create(request(14, 2))
+    simulation.run()
+    assert statuses(simulation) == ["Completed", *["Failed"] * 10, *["Completed"] * 3]
+    assert simulation.describe("search")["HyperParameterTuningJobStatus"] == "Completed"
+
+
+def test_a_search_is_given_up_when_a_job_has_nothing_to_show_for_ten_failures(simulate: Simulate) -> None:
+    def train(attempt: Attempt) -> Training:
+        return losses(0.1, seconds=50) if number_of(attempt) == 1 else losses(code=1)
+
+    simulation = simulate(train)
+    simulation.create(request(30, 2))
+    simulation.run()
+    found = simulation.describe("search")
+    assert statuses(simulation) == ["Stopped", *["Failed"] * 10]
+    assert (found["HyperParameterTuningJobStatus"], found["FailureReason"]) == ("Failed", ALL_FAILED)

@@ -16,7 +16,10 @@ from pegbox.client.document import Node
 from pegbox.client.faults import Fault, mapping, number, shown, text, whole
 
 GOALS = {"minimize": "Minimize", "maximize": "Maximize", "min": "Minimize", "max": "Maximize"}
-NUMBER = r"([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)"
+NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
+#: what follows a number that is none, as in 1,234 or 1_000 or 3ms; in the group with it, so that the whole is no value
+#: (RE2 cannot look ahead, and what it takes is lost for the next match in the line)
+REST = r"(?:\w|[.,:-][0-9])*"
 JOBS, PARALLEL = 20, 2
 LEAST_TIME = 120  #: seconds, of a whole search
 LEAST_PATIENCE = 3  #: training jobs
@@ -35,7 +38,7 @@ class Metric:
     @property
     def expression(self) -> str:
         """What finds it in a line: the name as a word of its own, `=`, `:` or a blank, and a number."""
-        return self.regex or rf"""(?:^|[^\w.:/-]){re.escape(self.name)}["']?(?:\s*[:=]\s*|\s+){NUMBER}"""
+        return self.regex or rf"""(?:^|[^\w.:/-]){re.escape(self.name)}["']?(?:\s*[:=]\s*|\s+)({NUMBER}{REST})"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from pegbox.client.faults import RequestFaults
 from pegbox.client.goal import Metric
 from pegbox.client.wanted import Wanted
 from pegbox.domain.arguments import fill
+from pegbox.runner.parse import MetricParser
 
 FIVE_LINES = """\
 command: python train.py
@@ -181,15 +182,20 @@ def test_programs_that_differ_have_different_images(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "value"),
+    ("line", "values"),
     [
-        ("loss=0.5", "0.5"), ("epoch 3, loss: 1e-05, acc 1", "1e-05"), ('{"loss": -.5}', "-.5"), ("loss = 3;", "3"),
-        ("loss 0.25", "0.25"), ("val_loss=1", None), ("val-loss=1 loss=2", "2"), ("loss=nan", None), ("losses 3", None),
+        ("loss=0.5", [0.5]), ("epoch 3, loss: 1e-05, acc 1", [1e-05]), ('{"loss": -.5}', [-0.5]), ("loss = 3;", [3]),
+        ("loss 0.25", [0.25]), ("val_loss=1", []), ("val-loss=1 loss=2", [2]), ("loss=nan", []), ("losses 3", []),
+        ("loss=0.5 loss=0.4,loss=0.3", [0.5, 0.4, 0.3]), ("the loss is: loss 5. Next", [5]), ("loss=0.5.", [0.5]),
+        ("loss=0.5,acc=0.9", [0.5]), ("loss=7%", [7]), ("loss=3/10", [3]), ("loss: 1,234.5", []), ("loss=1_000", []),
+        ("loss=7e", []), ("loss=0,5", []), ("loss=1.2.3", []), ("loss=0x1F", []), ("loss=3ms", []), ("loss=12:30", []),
+        ("loss=7e-", []), ("loss=2024-01-05", []), ("loss=1e5", [1e5]), ("loss=1e5x", []), ("loss=3 loss=4k", [3]),
+        ("loss=0.5) (", [0.5]),
     ],
 )  # fmt: skip
-def test_a_metric_is_found_by_its_name(line: str, value: str | None) -> None:
-    found = re.search(Metric("loss", None).expression, line)
-    assert (found and found[1]) == value
+def test_a_metric_is_found_by_its_name(line: str, values: list[float]) -> None:
+    parser = MetricParser({0: Metric("loss", None).expression})
+    assert [value for _, _, value in parser.feed(f"{line}\n".encode())] == values
 
 
 OTHERS = "command: x\nminimize: y\n"

@@ -169,6 +169,26 @@ def test_a_program_that_fails_is_told_with_its_reason(tuned: Tuned) -> None:
     assert (taken.code, "(ResourceInUse)" in taken.err) == (1, True)
 
 
+def test_a_metric_that_nobody_prints_is_told(tuned: Tuned) -> None:
+    file = tuned.folder / "typo.yaml"
+    file.write_text(
+        "command: [sh, -c, 'echo Loss=0.$0; echo bye', '{a}']\nminimize: loss\nparameters: {a: [1, 2]}\nbudget: 1"
+    )
+    said = tuned.run("tune", str(file), "--name", "typo")
+    assert said.code == 1
+    assert "  Completed  no value of loss\n" in said.out
+    lines = said.out.splitlines()
+    place = lines.index("no result   no job printed the metric loss")
+    assert lines[place + 1].startswith("            it is looked for with (?:^|")
+    job = lines[place + 2].removeprefix("printed     ")
+    assert lines[place + 3].startswith("              Loss=0.")
+    assert lines[place + 4] == f"            pegbox logs {job} --home {tuned.home}"
+    described = tuned.run("describe", "typo")
+    assert (described.code, "no job printed the metric loss" in described.out) == (0, True)
+    watched = tuned.run("describe", "typo", "--watch", "--json")
+    assert (watched.code, "no job printed the metric loss" in watched.err) == (1, True)
+
+
 def read(path: Path) -> pd.DataFrame:
     found = pd.read_csv(path) if path.suffix == ".csv" else pd.read_json(path)
     times = ["CreationTime", "TrainingStartTime", "TrainingEndTime"]

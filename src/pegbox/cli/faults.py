@@ -15,7 +15,6 @@ OF_FILES = {
 OF_URLS = {"ArgumentError", "NoSuchModuleError"}
 OF_DATABASES = {"DatabaseError", "InterfaceError", "OperationalError", "TimeoutError"}
 OF_CLIENTS = ("pegbox.client.", "pegbox.background", "botocore.")
-OF_CONNECTIONS = {"EndpointConnectionError", "ConnectTimeoutError", "ConnectionClosedError", "ReadTimeoutError"}
 OF_CREDENTIALS = {"NoCredentialsError", "PartialCredentialsError"}
 NO_PRIVILEGE = "42501"  #: SQLSTATE of PostgreSQL
 
@@ -39,11 +38,13 @@ def told(error: Exception) -> str | None:
 
 def _of_clients(error: Exception) -> str:
     """What a command for people met: a file that asks for nothing, no server, a refusal."""
+    from pegbox.client.connection import is_loss
+
     name = type(error).__name__
     if hasattr(error, "response"):  # a ClientError, whose class depends on its code
         told = error.response["Error"]
         return f"{_line(told.get('Message', ''))} ({told.get('Code', '')})"
-    if name in OF_CONNECTIONS:
+    if is_loss(error):
         return f"no server answers ({_line(error)}): see AWS_ENDPOINT_URL; without it the home's own server is asked"
     if name in OF_CREDENTIALS:
         return f'{_line(error)}: eval "$(pegbox env)" names the key of the home, pegbox keys add makes another'

@@ -14,6 +14,8 @@ from pegbox.cli.output import document, lines, number, refuse, table, tell
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pegbox.client.connection import Connection
+
 Name = Annotated[str, typer.Argument(help="A tuning job or a training job.")]
 TuningName = Annotated[str, typer.Argument(help="A tuning job.")]
 
@@ -39,25 +41,31 @@ def describe(
     as_json: Json = False,
     home: Home = None,
 ) -> None:
-    """Say how a job is, what it was asked to do, and what came out.  With --watch exit code 1 unless it completed."""
+    """Say how a job is, what it was asked to do, and what came out.
+
+    With --watch exit code 1 unless it completed and has a result.
+    """
     from rich.console import Console
 
     from pegbox.cli.watching import conclude
     from pegbox.cli.watching import watch as look
     from pegbox.client.finding import find
     from pegbox.client.report import described
+    from pegbox.client.unmeasured import reasons
 
-    sagemaker = sagemaker_of(home)
-    found = find(sagemaker, name)
+    connection = connected(home)
+    found = find(connection.client("sagemaker"), name)
     console = Console(stderr=as_json and watch)
     if watch and found.is_tuning:
-        conclude(sagemaker, look(sagemaker, found.name, console, given(home)), console, given(home), as_json)
+        server, ended = look(connection, found.name, console, given(home))
+        conclude(server, ended, console, given(home), as_json)
     elif watch:
         raise refuse(f"{name} is a training job: pegbox logs {name} --follow shows what it prints")
     elif as_json:
         document(found.answer)
     else:
         lines(console, described(found))
+        lines(console, reasons(connection, found.answer, given(home)) if found.is_tuning else ())
 
 
 def best(
@@ -99,11 +107,16 @@ def stop(name: Name, home: Home = None) -> None:
     tell(f"{found.name} is being stopped")
 
 
-def sagemaker_of(home: Path | None) -> Any:
-    """A client of the server that is meant."""
+def connected(home: Path | None) -> Connection:
+    """The server that is meant."""
     from pegbox.client.connection import connect
 
-    return connect(home, tell).client("sagemaker")
+    return connect(home, tell)
+
+
+def sagemaker_of(home: Path | None) -> Any:
+    """A client of the server that is meant."""
+    return connected(home).client("sagemaker")
 
 
 def _list_tuning_jobs(sagemaker: Any, most: int, as_json: bool) -> None:

@@ -43,14 +43,14 @@ def tune(
 
     wanted = launching.read(file, _input_shape)
     connection = connect(home, tell, fresh=True)
-    console, sagemaker = Console(stderr=as_json), connection.client("sagemaker")
+    console = Console(stderr=as_json)
     launch = launching.launch(
         connection, wanted, file, name, lambda image, program: _register(connection, image, program)
     )
     introduction = _introduction(connection, launch, wanted)
     if watch:
-        ended = look(sagemaker, launch.name, console, given(home), introduction)
-        conclude(sagemaker, ended, console, given(home), as_json)
+        server, ended = look(connection, launch.name, console, given(home), introduction)
+        conclude(server, ended, console, given(home), as_json)
     elif as_json:
         document({"HyperParameterTuningJobName": launch.name})
     else:

@@ -13,28 +13,43 @@ from typing import Any, NoReturn
 import typer
 from rich.console import Console
 
-from pegbox.cli.output import LEFT, document, lines
-from pegbox.client import report
+from pegbox.cli.output import LEFT, document, lines, tell
+from pegbox.client import report, unmeasured
+from pegbox.client.connection import Connection, NoServer, is_loss
 from pegbox.client.following import follow
 from pegbox.client.view import view_for
 
 
 def watch(
-    sagemaker: Any, name: str, console: Console, again: str, introduction: Iterable[str] = ()
-) -> Mapping[str, Any]:
-    """Show a tuning job until it ends; returns what it is then.  Ctrl-C asks; whoever leaves it ends the command.
+    connection: Connection, name: str, console: Console, again: str, introduction: Iterable[str] = ()
+) -> tuple[Connection, Mapping[str, Any]]:
+    """Show a tuning job until it ends; returns what it is then, and who says so.
 
+    Ctrl-C asks; whoever leaves it ends the command.  When the home's server ends, another one goes on with the job.
     `again`: options for commands that are proposed.
     """
     told = iter(introduction)
     while True:
+        sagemaker = connection.client("sagemaker")
         try:
             with _interrupts() as pause:
                 lines(console, told)
                 with view_for(console) as view:
-                    return follow(sagemaker, name, view, pause)
+                    return connection, follow(sagemaker, name, view, pause)
         except KeyboardInterrupt:
             _ask(sagemaker, name, console, again)
+        except Exception as error:
+            if not is_loss(error):
+                raise
+            connection = _found_again(connection, name, again)
+
+
+def _found_again(connection: Connection, name: str, again: str) -> Connection:
+    """The server of the same home, or word of how to go on."""
+    try:
+        return connection.again(tell)
+    except NoServer as error:
+        raise NoServer(f"{error}; {name} goes on when it is there: pegbox describe {name} --watch{again}") from None
 
 
 @contextlib.contextmanager
@@ -79,14 +94,17 @@ def _ask(sagemaker: Any, name: str, console: Console, again: str) -> None:
         raise typer.Exit(LEFT)
 
 
-def conclude(sagemaker: Any, tuning: Mapping[str, Any], console: Console, again: str, as_json: bool) -> None:
-    """Tell how a tuning job has ended; exit code 1 unless it completed."""
+def conclude(connection: Connection, tuning: Mapping[str, Any], console: Console, again: str, as_json: bool) -> None:
+    """Tell how a tuning job has ended; exit code 1 unless it completed and has a result."""
+    sagemaker = connection.client("sagemaker")
     if as_json:
         document(tuning)
+        lines(console, unmeasured.reasons(connection, tuning, again))
     else:
         lines(console, ["", report.outcome(tuning), *report.failure(sagemaker, tuning, again)])
+        lines(console, unmeasured.reasons(connection, tuning, again))
         lines(console, [*report.best(tuning), *report.places(sagemaker, tuning, again)])
-    if tuning["HyperParameterTuningJobStatus"] != "Completed":
+    if tuning["HyperParameterTuningJobStatus"] != "Completed" or unmeasured.is_unmeasured(tuning):
         raise typer.Exit(1)
 
 

@@ -21,6 +21,7 @@ from pegbox import announcement, background
 from pegbox.settings import Settings, load
 
 ENDPOINT = "AWS_ENDPOINT_URL"
+LOST = ("ConnectTimeoutError", "ConnectionClosedError", "EndpointConnectionError", "ReadTimeoutError")  #: of botocore
 IDLE_SECONDS = 600  #: without a job and a request, after which a server ends that a command has started
 
 
@@ -48,6 +49,20 @@ class Connection:
         if service == "s3" and settings.s3_endpoint:
             return boto3.client(service, endpoint_url=settings.s3_endpoint)
         return boto3.client(service, endpoint_url=self.url, region_name=settings.region, **key_of(settings.home))
+
+    def again(self, tell: Callable[[str], None]) -> Connection:
+        """Once the server does not answer any more: that of the same home, which is started if need be.
+
+        Raises NoServer where the server is none of ours.
+        """
+        if not self.is_ours:
+            raise NoServer(f"the server at {self.url} does not answer any more")
+        return connect(self.settings.home, tell)
+
+
+def is_loss(error: Exception) -> bool:
+    """Whether a call ended since nobody answered."""
+    return type(error).__name__ in LOST
 
 
 def key_of(home: Path) -> dict[str, str]:

@@ -31,7 +31,7 @@ def best(tuning: Mapping[str, Any]) -> Lines:
     found = tuning.get("BestTrainingJob")
     if found is not None:
         metric = found["FinalHyperParameterTuningJobObjectiveMetric"]["MetricName"]
-        yield _told("best", f"{found['TrainingJobName']}  {metric} = {objective(found):.6g}")
+        yield told("best", f"{found['TrainingJobName']}  {metric} = {objective(found):.6g}")
         yield from _several("", found["TunedHyperParameters"])
 
 
@@ -40,8 +40,8 @@ def failure(sagemaker: Any, tuning: Mapping[str, Any], again: str) -> Lines:
     jobs = following.training_jobs(sagemaker, tuning["HyperParameterTuningJobName"]) if _failed(tuning) else []
     failed = next((job for job in jobs if job["TrainingJobStatus"] == "Failed"), None)
     if failed is not None:
-        yield _told("failed", f"{failed['TrainingJobName']}: {_one_line(failed.get('FailureReason'))}")
-        yield _told("", f"pegbox logs {failed['TrainingJobName']}{again}")
+        yield told("failed", f"{failed['TrainingJobName']}: {_one_line(failed.get('FailureReason'))}")
+        yield told("", f"pegbox logs {failed['TrainingJobName']}{again}")
 
 
 def _failed(tuning: Mapping[str, Any]) -> int:
@@ -54,9 +54,9 @@ def places(sagemaker: Any, tuning: Mapping[str, Any], again: str) -> Lines:
     name, found = tuning["HyperParameterTuningJobName"], tuning.get("BestTrainingJob")
     if found is not None:
         job = sagemaker.describe_training_job(TrainingJobName=found["TrainingJobName"])
-        yield _told("model", job["ModelArtifacts"]["S3ModelArtifacts"])
-        yield _told("log", f"pegbox logs {found['TrainingJobName']}{again}")
-    yield _told("all", f"pegbox jobs {name}{again}")
+        yield told("model", job["ModelArtifacts"]["S3ModelArtifacts"])
+        yield told("log", f"pegbox logs {found['TrainingJobName']}{again}")
+    yield told("all", f"pegbox jobs {name}{again}")
 
 
 def tuning_job(answer: Mapping[str, Any]) -> Lines:
@@ -64,16 +64,16 @@ def tuning_job(answer: Mapping[str, Any]) -> Lines:
     config, definition = answer["HyperParameterTuningJobConfig"], answer.get("TrainingJobDefinition") or {}
     goal, limits = aim(answer), config["ResourceLimits"]
     yield outcome(answer)
-    yield _told("created", moment(answer["CreationTime"]))
-    yield _told("took", since(answer["CreationTime"], answer.get("HyperParameterTuningEndTime")))
-    yield _told("strategy", config["Strategy"])
+    yield told("created", moment(answer["CreationTime"]))
+    yield told("took", since(answer["CreationTime"], answer.get("HyperParameterTuningEndTime")))
+    yield told("strategy", config["Strategy"])
     if goal:
-        yield _told(goal["Type"].lower(), goal["MetricName"])
-    yield _told("budget", f"{_most(limits)} training jobs, {limits['MaxParallelTrainingJobs']} at once")
+        yield told(goal["Type"].lower(), goal["MetricName"])
+    yield told("budget", f"{_most(limits)} training jobs, {limits['MaxParallelTrainingJobs']} at once")
     yield from _several("parameters", {**dict(_ranges(config)), **_static(definition)})
     if definition:
-        yield _told("image", definition["AlgorithmSpecification"].get("TrainingImage", ""))
-        yield _told("output", definition["OutputDataConfig"]["S3OutputPath"])
+        yield told("image", definition["AlgorithmSpecification"].get("TrainingImage", ""))
+        yield told("output", definition["OutputDataConfig"]["S3OutputPath"])
     yield from best(answer)
 
 
@@ -83,17 +83,17 @@ def training_job(answer: Mapping[str, Any]) -> Lines:
     message = last.get("StatusMessage", answer["SecondaryStatus"])
     yield f"{answer['TrainingJobName']} {answer['TrainingJobStatus']}: {message}"
     if reason := answer.get("FailureReason"):
-        yield from (_told("" if place else "failure", line) for place, line in enumerate(reason.splitlines()))
+        yield from (told("" if place else "failure", line) for place, line in enumerate(reason.splitlines()))
     if "TuningJobArn" in answer:
-        yield _told("of", answer["TuningJobArn"].rpartition("/")[2])
-    yield _told("created", moment(answer["CreationTime"]))
+        yield told("of", answer["TuningJobArn"].rpartition("/")[2])
+    yield told("created", moment(answer["CreationTime"]))
     if "TrainingStartTime" in answer:
-        yield _told("trained", since(answer["TrainingStartTime"], answer.get("TrainingEndTime")))
-    yield _told("image", answer["AlgorithmSpecification"].get("TrainingImage", ""))
+        yield told("trained", since(answer["TrainingStartTime"], answer.get("TrainingEndTime")))
+    yield told("image", answer["AlgorithmSpecification"].get("TrainingImage", ""))
     yield from _several("parameters", own(answer.get("HyperParameters") or {}))
     yield from _several("metrics", {name: f"{value:.6g}" for name, value in metrics(answer).items()})
     if answer["TrainingJobStatus"] in ("Completed", "Stopped"):
-        yield _told("model", answer["ModelArtifacts"]["S3ModelArtifacts"])
+        yield told("model", answer["ModelArtifacts"]["S3ModelArtifacts"])
 
 
 def own(hyperparameters: Mapping[str, str]) -> dict[str, str]:
@@ -128,7 +128,8 @@ def duration(length: timedelta) -> str:
     raise AssertionError("the last has no limit")
 
 
-def _told(word: str, value: str) -> str:
+def told(word: str, value: str) -> str:
+    """A value after the word for it."""
     return f"{word:<{MARGIN}}{value}".rstrip()
 
 
@@ -136,7 +137,7 @@ def _several(word: str, values: Mapping[str, str]) -> Lines:
     """Names with values, aligned."""
     width = max(map(len, values), default=0)
     for place, (name, value) in enumerate(sorted(values.items())):
-        yield _told("" if place else word, f"{name:<{width}}  {value}")
+        yield told("" if place else word, f"{name:<{width}}  {value}")
 
 
 def _ranges(config: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

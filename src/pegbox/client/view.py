@@ -40,6 +40,11 @@ def objective(job: Job) -> float | None:
     return None if final is None else float(final["Value"])
 
 
+def lacks_value(job: Job) -> bool:
+    """Whether it has ended without a failure and without an objective value."""
+    return job["TrainingJobStatus"] in ("Completed", "Stopped") and objective(job) is None
+
+
 def aim(tuning: Mapping[str, Any]) -> Mapping[str, str]:
     """Type and MetricName of the objective; of the first one if each definition has its own."""
     definitions = tuning.get("TrainingJobDefinitions") or [{}]
@@ -66,11 +71,17 @@ class PlainView:
             name, status = job["TrainingJobName"], job["TrainingJobStatus"]
             if status in ENDED and name not in self._told:
                 self._told.add(name)
-                value = objective(job)
-                shown = " ".join(job.get("FailureReason", "").split()) if value is None else f"{value:.6g}"
+                shown = _result(job, tuning)
                 self._console.print(
                     f"{len(self._told):3d}  {name}  {status}  {shown}", markup=False, highlight=False, soft_wrap=True
                 )
+
+
+def _result(job: Job, tuning: Mapping[str, Any]) -> str:
+    if lacks_value(job):
+        return f"no value of {aim(tuning).get('MetricName')}"
+    value = objective(job)
+    return " ".join(job.get("FailureReason", "").split()) if value is None else f"{value:.6g}"
 
 
 class LiveView:
@@ -109,6 +120,8 @@ class LiveView:
             maximize = aim(self._tuning).get("Type") == "Maximize"
             drawn = plot(values, maximize=maximize, width=self._console.width - FRAME)
             parts += [Text(), drawn, Text(), _best(self._tuning)]
+        if lack := _first_lack(self._jobs, self._tuning):
+            parts += [Text(), Text(lack, style="yellow")]
         if failure := _last_failure(self._jobs):
             parts += [Text(), Text(failure, style="red", overflow="ellipsis", no_wrap=True)]
         name = self._tuning["HyperParameterTuningJobName"]
@@ -170,6 +183,13 @@ def _counts(tuning: Mapping[str, Any]) -> Text:
         f"{failed} failed   {counters['Stopped']} stopped",
         style="dim",
     )
+
+
+def _first_lack(jobs: Sequence[Job], tuning: Mapping[str, Any]) -> str:
+    """The training job that completed first of those that printed no value: all others may do the same."""
+    name = next((job["TrainingJobName"] for job in jobs if lacks_value(job)), None)
+    metric = aim(tuning).get("MetricName")
+    return f"{name} ended and printed no value of {metric}: see pegbox logs {name}" if name else ""
 
 
 def _last_failure(jobs: Sequence[Job]) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+import io
 
-from pegbox.client.view import plot
+import pytest
+from rich.console import Console
+
+from pegbox.client.view import plot, view_for
 
 
 @pytest.mark.parametrize("jobs", [1, 5, 30, 60, 61, 68, 69, 750])
@@ -22,3 +25,23 @@ def test_the_line_is_the_best_so_far() -> None:
     assert [line[12:] for line in lines[:3]] == ["●         ", "         ●", "   ●  ─  ─"]
     up = plot([3.0, 1.0, None, 2.0], maximize=True, width=80, rows=3).plain.splitlines()
     assert [line[12:] for line in up[:3]] == ["●  ─  ─  ─", "         ●", "   ●      "]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_job_that_ends_without_a_value_is_told_at_once(terminal: bool) -> None:
+    shown = io.StringIO()
+    tuning = {
+        "HyperParameterTuningJobName": "a",
+        "HyperParameterTuningJobConfig": {
+            "HyperParameterTuningJobObjective": {"Type": "Minimize", "MetricName": "los"}, "ResourceLimits": {},
+        },
+        "TrainingJobStatusCounters": dict.fromkeys(
+            ("Completed", "InProgress", "RetryableError", "NonRetryableError", "Stopped"), 1
+        ),
+    }  # fmt: skip
+    jobs = [{"TrainingJobName": f"a-{number}", "TrainingJobStatus": "Completed"} for number in (1, 2)]
+    with view_for(Console(file=shown, force_terminal=terminal, width=90, no_color=True)) as view:
+        view.show(tuning, jobs)
+    said = shown.getvalue()
+    assert ("a-1 ended and printed no value of los: see pegbox logs a-1" if terminal else "no value of los\n") in said
+    assert said.count("no value of los") == (said.count("a-1 ended") if terminal else 2)

@@ -1,7 +1,7 @@
 """Which definitions of a tuning job get the next training jobs.  (The guide is silent: our choice.)
 
-First each gets its turn for a quarter of the budget; then most goes to those that the best results came from, and to
-each at least a tenth of an equal share, so that none is given up for bad luck at the start.
+First each gets its turn for a quarter of the budget; then most goes to those whose results were good most often, and
+to each at least a tenth of an equal share, so that none is given up for bad luck at the start.
 """
 
 from __future__ import annotations
@@ -44,16 +44,21 @@ def share_out(
 
 
 def _weights(results: Sequence[Sequence[float]], maximize: bool) -> list[float]:
-    """The share of the good results that each definition has found, none below the floor."""
-    ranked = sorted(
-        ((value, place) for place, values in enumerate(results) for value in values),
-        key=lambda found: -found[0] if maximize else found[0],
-    )
-    good = ranked[: math.ceil(GOOD * len(ranked))]
+    """For each definition how often it was good, as a share of all of these, and none below the floor.
+
+    Good is whatever is as good as the last of the best quarter: with a metric of few values that is much more than a
+    quarter, and no definition may gain by its place in the list.
+    """
     equal = 1 / len(results)
-    if not good:
+    ranked = sorted((value for values in results for value in values), reverse=maximize)
+    if not ranked:
         return [equal] * len(results)
-    return [
-        FLOOR * equal + (1 - FLOOR) * sum(place == owner for _, owner in good) / len(good)
-        for place in range(len(results))
-    ]
+    worst = ranked[math.ceil(GOOD * len(ranked)) - 1]
+    rates = [_share(values, worst, maximize) for values in results]
+    return [FLOOR * equal + (1 - FLOOR) * rate / sum(rates) for rate in rates]
+
+
+def _share(values: Sequence[float], worst: float, maximize: bool) -> float:
+    """The share of the values that are as good as `worst` or better."""
+    good = sum(value >= worst if maximize else value <= worst for value in values)
+    return good / len(values) if values else 0.0

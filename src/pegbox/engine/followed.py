@@ -181,9 +181,9 @@ class Followed:
 
 
 def _state(row: ChildRow) -> TrialState:
-    if row.objective is None:
-        return TrialState.FAILED
-    return TrialState.FINISHED if row.outcome == Outcome.COMPLETED else TrialState.STOPPED
+    if row.outcome in (Outcome.STOPPED, Outcome.RETRYABLE):
+        return TrialState.STOPPED  # without a value it says nothing about the configuration
+    return TrialState.FAILED if row.objective is None else TrialState.FINISHED
 
 
 class FollowedJobs:

@@ -32,8 +32,8 @@ class TrialState(Enum):
 
     RUNNING = "Running"  # pending: proposed, no final value yet
     FINISHED = "Finished"  # has a final objective value
-    STOPPED = "Stopped"  # ended early; `objective` is the last value, if any was seen
-    FAILED = "Failed"  # ended without a value
+    STOPPED = "Stopped"  # ended early or was lost; `objective` is the last value, if any was seen
+    FAILED = "Failed"  # ended by itself without a value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

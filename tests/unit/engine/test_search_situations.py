@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 
 from pegbox.domain.tuning import ALL_FAILED
+from pegbox.engine.proposer import Answer, Question, answer
 from pegbox.executors.base import Attempt
+from pegbox.operations import training_jobs
+from pegbox.strategies.base import TrialState
 from pegbox.testing.simulated_executor import Training
 from pegbox.testing.simulation import Simulation
 
@@ -125,3 +128,38 @@ def test_a_search_is_given_up_when_a_job_has_nothing_to_show_for_ten_failures(si
     found = simulation.describe("search")
     assert statuses(simulation) == ["Stopped", *["Failed"] * 10]
     assert (found["HyperParameterTuningJobStatus"], found["FailureReason"]) == ("Failed", ALL_FAILED)
+
+
+class Listening:
+    """A proposer that remembers what the trials of the last study were."""
+
+    def __init__(self) -> None:
+        self.states: list[TrialState] = []
+
+    def ask(self, question: Question) -> Answer:
+        self.states = [trial.state for trial in question.study.trials]
+        return answer(question)
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+def test_what_was_stopped_or_lost_without_a_value_is_no_failure_of_its_configuration(tmp_path: Path) -> None:
+    """One after the other: a user stops one before its first value, one is lost, one fails, one is well."""
+
+    def train(attempt: Attempt) -> Training:
+        number = number_of(attempt)
+        values = [0.5] if number >= 4 else []
+        return losses(*values, seconds=100, code=int(number == 3), is_lost=number == 2)
+
+    proposer = Listening()
+    simulation = Simulation(tmp_path, train, proposer=proposer)
+    simulation.create(request(5, 1))
+    while not simulation.executor.running:
+        simulation.step()
+    stopped: Any = {"TrainingJobName": simulation.children("search")[0]["TrainingJobName"]}
+    training_jobs.stop_training_job(stopped, simulation.call())
+    simulation.run()
+    assert statuses(simulation) == ["Stopped", "Failed", "Failed", "Completed", "Completed"]
+    assert proposer.states == [TrialState.STOPPED, TrialState.STOPPED, TrialState.FAILED, TrialState.FINISHED]
+    simulation.close()

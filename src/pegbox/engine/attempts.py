@@ -30,6 +30,7 @@ def attempt_of(resource: Resource, job: TrainingJob, todo: Plan, directory: Path
         job_name=resource.name,
         job_arn=arn("training-job", resource.name, account=resource.account, region=resource.region),
         region=resource.region,
+        created=resource.created_at,
         program=todo.program,
         hyperparameters=document.get("HyperParameters") or {},
         environment=document.get("Environment") or {},

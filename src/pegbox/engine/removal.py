@@ -1,4 +1,4 @@
-"""Removing what programs have left, however deep they have nested it: shutil.rmtree recurses."""
+"""Removing what programs have left, however deep they have nested it (shutil.rmtree recurses), or moving it aside."""
 
 from __future__ import annotations
 
@@ -35,6 +35,27 @@ def remove(tree: Path) -> None:
             with suppress(OSError):
                 folder.rmdir()
     shutil.rmtree(tree, ignore_errors=True)
+
+
+def put_aside(folder: Path, aside: Path) -> Path:
+    """Move a folder into `aside`, under a number as well if there is one of its name, on disk.  Returns where to."""
+    aside.mkdir(parents=True, exist_ok=True, mode=0o700)
+    target, number = aside / folder.name, 1
+    while target.exists():
+        target, number = aside / f"{folder.name}.{number}", number + 1
+    folder.rename(target)
+    for changed in (aside, folder.parent):
+        sync(changed)
+    return target
+
+
+def sync(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _is_gone(folder: str, levels: int) -> bool:

@@ -13,7 +13,7 @@ import structlog
 
 from pegbox.domain import training
 from pegbox.domain.training import Phase, TrainingJob
-from pegbox.engine import homes, outputs, staging
+from pegbox.engine import homes, leftovers, outputs, staging
 from pegbox.engine.attempts import attempt_of, imported, is_unasked, kept_points, may_run, packed
 from pegbox.engine.context import Context
 from pegbox.engine.faults import ClientFault
@@ -128,15 +128,15 @@ class TrainingWork(HeldTrainingJob):
         if self._resource.host != context.host:
             self._transact(self._job, host=None)
             return False
-        job = replace(self._job, home=str(context.settings.home))
-        self._job = training.enter(job, "Starting", Phase.STAGING, context.clock())
+        self._job = replace(self._job, home=str(context.settings.home))
+        self._make_directory()
+        self._job = training.enter(self._job, "Starting", Phase.STAGING, context.clock())
         try:
             if staging.is_nothing(document, self._plan().source):
                 if self._is_at_hand():
                     self._check_output()
                 else:
                     self._apart(self._check_output, self._look_for_stop)
-                self._directory().mkdir(parents=True, exist_ok=True)
                 self._job = training.enter(self._job, "Training", Phase.RUNNING, context.clock())
             elif document.get("InputDataConfig"):
                 self._job = training.enter(self._job, "Downloading", Phase.STAGING, context.clock())
@@ -146,6 +146,12 @@ class TrainingWork(HeldTrainingJob):
             return True
         self._transact(self._job)
         return True
+
+    def _make_directory(self) -> None:
+        context = self._context
+        leftovers.make_directory(
+            self._directory(), self._resource, context.settings.home, context.executor, self._confirm
+        )
 
     def _check_output(self) -> None:
         staging.check_output(self._objects, self._resource.account, self._resource.document)

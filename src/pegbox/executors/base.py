@@ -63,6 +63,7 @@ class Attempt:
     hidden: tuple[str, ...] = ()  #: folders that the program must not see, the home that the attempt lies in for one
     network_isolation: bool = False  #: EnableNetworkIsolation: the instances reach each other and nothing else, or fail
     most_log: int = 4 << 30  #: bytes of each instance's log; of more, the beginning and the end are kept
+    created: float | None = None  #: epoch seconds; with `job_arn` it says which job this is, for ever
     most_points: int = 1_000_000  #: metric values that are kept; of more, all in the beginning, then fewer and fewer
 
 

@@ -42,6 +42,7 @@ class Job:
     paths: tuple[str, ...] = ()  #: of the program: files and folders that it names
     binds: tuple[str, ...] = ()  #: PATH or PATH:ro, further places that it may see
 
+    created: float | None = None  #: epoch seconds, of the training job
     most_log: int = 4 << 30  #: bytes of each instance's log
     most_points: int = 1_000_000  #: metric values of all instances
 

@@ -168,12 +168,7 @@ def _kill(pid: int, directory: Path) -> str:
 
 
 def _put_aside(folder: Path, aside: Path) -> str:
-    aside.mkdir(parents=True, exist_ok=True, mode=0o700)
-    target, number = aside / folder.name, 1
-    while target.exists():
-        target, number = aside / f"{folder.name}.{number}", number + 1
-    folder.rename(target)
-    return f"moved to {target}"
+    return f"moved to {removal.put_aside(folder, aside)}"
 
 
 def _remove_trees(trees: list[Path]) -> str:

@@ -66,13 +66,21 @@ class HeldTrainingJob:
 
     def _look_for_stop(self) -> None:
         """Raise Stale when somebody has changed the job: it is to stop, or another server has it."""
-        if self._present().version != self._resource.version:
+        if self._present_under_lease().version != self._resource.version:
             raise Stale(f"{self._resource.kind} {self._resource.name}")
-        self._look_for_lease()
 
     def _look_for_lease(self) -> None:
-        if self._present().epoch != self._resource.epoch:
+        self._present_under_lease()
+
+    def _present_under_lease(self) -> Resource:
+        """The row as it is now.  Raises Fenced if another server has it.
+
+        One look, since the other one may come between two: what it wrote would be taken for ours, its epoch with it.
+        """
+        present = self._present()
+        if present.epoch != self._resource.epoch:
             raise Fenced(f"{self._resource.kind} {self._resource.name}")
+        return present
 
     def _present(self) -> Resource:
         with self._context.store.reading() as tx:

@@ -316,8 +316,7 @@ class TrainingWork(HeldTrainingJob):
 
     def _look_meanwhile(self) -> None:
         """While checkpoints are on their way a stop is heard, metrics arrive, and the end of training is noted."""
-        self._look_for_lease()
-        present = self._present()
+        present = self._present_under_lease()
         if present.version != self._resource.version:
             self._resource, self._job = present, TrainingJob.parse(present.state)
         if self._job.phase is not Phase.RUNNING:

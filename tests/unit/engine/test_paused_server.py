@@ -1,0 +1,103 @@
+"""A server that is paused past its lease, at the worst of moments."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import rows
+from pegbox.domain.training import TrainingJob
+from pegbox.engine.context import Context, attempt_directory
+from pegbox.engine.training import TrainingWork
+from pegbox.store.base import Fenced
+from running import wait_for
+
+HOST = "here"
+
+
+class _Holding:
+    """An object store that takes no object until it is let go, and tells when one was brought."""
+
+    def __init__(self, inner: Any, brought: Callable[[], None]) -> None:
+        self._inner, self._brought = inner, brought
+        self.go = threading.Event()
+
+    def put(self, *arguments: Any) -> Any:
+        self._brought()
+        assert self.go.wait(20)
+        return self._inner.put(*arguments)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+class _Pausing:
+    """A store after whose next look something happens, once it is armed."""
+
+    def __init__(self, inner: Any, meanwhile: Callable[[], None]) -> None:
+        self._inner, self._meanwhile = inner, meanwhile
+        self.armed = False
+
+    @contextmanager
+    def reading(self) -> Iterator[Any]:
+        with self._inner.reading() as tx:
+            yield tx
+        if self.armed:
+            self.armed = False
+            self._meanwhile()
+
+    def arm(self) -> None:
+        self.armed = True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+def test_a_server_that_is_paused_between_two_looks_writes_nothing_under_the_others_lease(
+    context: Context, tmp_path: Path
+) -> None:
+    source = (
+        "import os, time\n"
+        "open(os.environ['SM_CHECKPOINT_DIR'] + '/made', 'w').write('weights')\n"
+        "print('ready', flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    document = rows.script_document(tmp_path, source, CheckpointConfig={"S3Uri": f"file://{tmp_path}/checkpoints/"})
+    identity = rows.insert(context, document).id
+    directory = attempt_directory(str(context.settings.home), identity, 1)
+
+    patient = replace(context, settings=replace(context.settings, checkpoint_interval=1e12))
+
+    def begun() -> bool:
+        (row,) = context.store.claim("before", HOST, 60, 1, [identity])
+        context.store.release(row, TrainingWork(patient, row).run())
+        log = directory / "algo-1.log"
+        return log.exists() and log.read_bytes() == b"ready\n"
+
+    wait_for("the program", begun)
+
+    def taken_over() -> None:
+        (other,) = context.store.claim("other", HOST, 60, 1, [identity])
+        with context.store.transaction() as tx:
+            job = replace(TrainingJob.parse(other.state), cursor=0, started=None)
+            tx.save(replace(other, state=job.dump()), leased=True)
+
+    store = _Pausing(context.store, taken_over)
+    objects = _Holding(context.objects, store.arm)
+    settings = replace(context.settings, checkpoint_interval=0.0)
+    (row,) = context.store.claim("paused", HOST, -1.0, 1, [identity])
+    work = TrainingWork(replace(context, store=store, objects=objects, settings=settings), row)  # type: ignore[arg-type]
+    try:
+        with pytest.raises(Fenced):
+            work.run()
+        present, job = rows.read(context, identity)
+        assert (present.epoch, job.started) == (row.epoch + 1, None)
+    finally:
+        objects.go.set()
+        context.executor.stop(directory)

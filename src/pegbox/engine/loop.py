@@ -28,6 +28,7 @@ from pegbox.engine.mailbox import Mailbox
 from pegbox.engine.obstacles import Obstacles, obstacle
 from pegbox.engine.owners import Owner
 from pegbox.engine.proposer import Closing
+from pegbox.engine.questions import Desk, Questions
 from pegbox.engine.retention import keep_sweeping
 from pegbox.engine.training import TrainingWork
 from pegbox.engine.tuning import TuningWork
@@ -38,8 +39,8 @@ log = structlog.get_logger()
 
 MORE_WORKERS = 4  #: beyond one a slot: a job that brings or stores gigabytes keeps its own busy
 LONGEST_REST = 0.005  #: seconds between two looks
-TUNERS = 2  #: strategies are asked one after the other
-MOST_ASKING = 2  #: tuning jobs taken beyond that, so that a tuner waits for nothing
+TUNERS = 2  #: they wait for no strategy
+MORE_TUNING_JOBS = 2  #: tuning jobs taken beyond that, so that a tuner waits for nothing
 TICKS_AFTER_FAULT = 5  #: ticks until work that met a fault is tried again
 TIDY_SECONDS = 5.0  #: until what was stopped is looked at again
 LONGEST_PAUSE = 60.0  #: seconds
@@ -81,6 +82,8 @@ class Engine:
         self._room = context.settings.slots + MORE_WORKERS
         self._trainers = ThreadPoolExecutor(self._room, thread_name_prefix="training")
         self._tuners = ThreadPoolExecutor(TUNERS, thread_name_prefix="tuning")
+        self._desk = Desk()
+        self._questions = Questions(context, mailbox.poke, self._desk.put)
         self._threads = [
             threading.Thread(target=self._tick, name="engine-tick", daemon=True),
             threading.Thread(target=self._renew, name="engine-lease", daemon=True),
@@ -97,6 +100,7 @@ class Engine:
         self._look_around(since=None)
         _fill(self._trainers, self._room)
         _fill(self._tuners, TUNERS)
+        self._desk.start()
         for thread in self._threads:
             thread.start()
 
@@ -165,6 +169,7 @@ class Engine:
         Whatever is not done is taken up again by the next start.
         """
         self._stopping.set()
+        self._desk.close()
         self._mailbox.poke([])
         deadline = time.monotonic() + seconds
         for thread in self._threads:
@@ -210,7 +215,7 @@ class Engine:
             done, self._done = self._done, []
             working = _without(self._working, done)
         kinds = Counter(working.values())
-        rooms = Rooms(self._room - kinds[Kind.TRAINING_JOB], TUNERS + MOST_ASKING - kinds[Kind.TUNING_JOB])
+        rooms = Rooms(self._room - kinds[Kind.TRAINING_JOB], TUNERS + MORE_TUNING_JOBS - kinds[Kind.TUNING_JOB])
         poked = self._mailbox.take(working.keys()) if rooms.training > 0 else ()
         if not (done or poked or everything):
             return
@@ -301,7 +306,7 @@ class Engine:
 
     def _work_on(self, resource: Resource) -> TuningWork | TrainingWork:
         if resource.kind is Kind.TUNING_JOB:
-            return TuningWork(self._context, resource)
+            return TuningWork(self._context, resource, self._questions)
         return TrainingWork(self._context, resource, self._claimed.pop(resource.id, -math.inf))
 
     def _after_fault(self, resource: Resource, error: Exception) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -26,6 +25,7 @@ from pegbox.engine.observer import step
 from pegbox.engine.obstacles import Hindered
 from pegbox.engine.parents import parent_studies
 from pegbox.engine.proposer import Answer, Question
+from pegbox.engine.questions import Asks, AtOnce, Subject
 from pegbox.store.base import Resource, Transaction, changing
 from pegbox.strategies.base import Candidate, Goal, Limits, ParentStudy, Study
 
@@ -35,10 +35,12 @@ LOOK = 60.0  #: seconds between two looks without a reason; a training job that 
 
 
 class TuningWork:
-    """One tuning job under a lease.  `run` goes on until it has to wait for training jobs."""
+    """One tuning job under a lease.  `run` goes on until it has to wait for training jobs, or for an answer."""
 
-    def __init__(self, context: Context, resource: Resource) -> None:
+    def __init__(self, context: Context, resource: Resource, asks: Asks | None = None) -> None:
         self._context = context
+        self._asks: Asks = asks or AtOnce(context)
+        self._is_asking = False
         self._resource = resource
         self._job = TuningJob.parse(resource.status, resource.state)
         self._config = resource.document["HyperParameterTuningJobConfig"]
@@ -51,7 +53,9 @@ class TuningWork:
             return None
         followed = self._context.followed.take(self._resource.id) or self._follow()
         seconds = self._go_on(followed)
-        if self._job.status not in tuning.TERMINAL:
+        if self._job.status in tuning.TERMINAL:
+            self._asks.forget(self._resource.id)
+        else:
             self._context.followed.keep(self._resource.id, followed)
         return seconds
 
@@ -70,7 +74,9 @@ class TuningWork:
             match tuning.decide(self._job, followed.standing, self._criteria, self._context.clock()):
                 case tuning.Propose(count=count):
                     if self._propose(followed, count):
-                        return _patience(tuning.runtime_left(self._job, self._context.clock()))
+                        seconds = _patience(tuning.runtime_left(self._job, self._context.clock()))
+                        # Another server asks again when this one dies, as if its lease had run out.
+                        return min(seconds, self._context.settings.lease) if self._is_asking else seconds
                 case tuning.StopChildren(numbers=numbers):
                     self._stop(followed, numbers)
                 case tuning.NoteConvergence():
@@ -103,7 +109,8 @@ class TuningWork:
 
     @step
     def _propose(self, followed: Followed, count: int) -> bool:
-        """Launch what the strategy proposes; True when there is nothing to do before a training job ends."""
+        """Launch what the strategy proposes; True when there is nothing to do before a training job ends or a poke."""
+        self._is_asking = False
         if not followed.count:
             for search in self._searches:
                 self._context.executor.prepare(_trainer(search))
@@ -122,9 +129,12 @@ class TuningWork:
     def _propose_for(self, followed: Followed, place: int, count: int) -> bool:
         """The same for one definition."""
         answer = self._ask(followed, place, count)
-        if answer.candidates:
-            self._launch(followed, place, answer.candidates)
-            return len(answer.candidates) >= count
+        if answer is None:
+            self._is_asking = True
+            return True
+        if candidates := answer.candidates[:count]:  # fewer may be wanted by now
+            self._launch(followed, place, candidates)
+            return len(candidates) >= count
         if answer.exhausted:
             name = self._searches[place].name
             self._transact(replace(self._job, exhausted=(*self._job.exhausted, name)))
@@ -137,12 +147,15 @@ class TuningWork:
             return True  # it wants to see a result first
         return False
 
-    def _ask(self, followed: Followed, place: int, count: int) -> Answer:
-        strategy = self._config["Strategy"]
-        key = (self._resource.id, place)
-        began = time.perf_counter()
-        answer = self._context.proposer.ask(Question(strategy, self._study(followed, place), count, key))
-        self._context.observer.asked(strategy, time.perf_counter() - began, answer.fault is not None)
+    def _ask(self, followed: Followed, place: int, count: int) -> Answer | None:
+        """The strategy's answer; None when it comes later."""
+        strategy, key = self._config["Strategy"], (self._resource.id, place)
+        answer = self._asks.ask(
+            Subject(*key, launched=len(followed.trials[place])),
+            lambda: Question(strategy, self._study(followed, place), count, key),
+        )
+        if answer is None:
+            return None
         if answer.fault:
             log.warning("the strategy failed", strategy=strategy, fault=answer.fault)
         reach(AFTER, "proposal")

@@ -17,6 +17,7 @@ from pegbox.engine.context import Context
 from pegbox.engine.mailbox import Mailbox
 from pegbox.engine.outage import Outage
 from pegbox.engine.proposer import Answer, Proposer, Question, answer
+from pegbox.engine.questions import AtOnce, Questions
 from pegbox.engine.training import TrainingWork
 from pegbox.engine.tuning import TuningWork
 from pegbox.executors.base import Attempt
@@ -29,6 +30,7 @@ from pegbox.store.sql import SqlStore
 from pegbox.testing.simulated_executor import SimulatedExecutor, Training
 
 ACCOUNT, REGION, HOST = "000000000000", "us-east-1", "here"
+ANSWERS = 0.2  #: share of steps in which a late answer comes
 LEASE = 3600.0  #: seconds
 TICK = 3600.0  #: seconds of real time that say nothing here: all news is told
 
@@ -39,6 +41,7 @@ class Simulation:
     train: what an attempt does.  order: seeds the order in which work that is due at once is done.
     crash: asked before each piece of work whether the server dies now, and then has forgotten all that is not in the
     database.  together: virtual seconds whose events the engine hears of at once, as a busy one does.
+    late: strategies answer some steps later, whatever happens meanwhile; else at once.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class Simulation:
         database: str | None = None,
         proposer: Proposer | None = None,
         together: float = 0.0,
+        late: bool = False,
     ) -> None:
         self.store = SqlStore(database or f"sqlite:///{folder / 'pegbox.db'}")
         self.store.images.put(Image(name="simulated", command=("true",), created_at=0.0))
@@ -63,7 +67,16 @@ class Simulation:
         self._random = None if order is None else random.Random(order)
         self._seeds = random.Random(order)
         self._done: list[tuple[Resource, float | None]] = []
+        self._late, self._desk = late, list[Callable[[], None]]()
+        self._dice = random.Random(order)  # when late answers come
+        self._begin()
+
+    def _begin(self) -> None:
+        """What a server has in memory."""
+        self._done, self._desk = [], []
         self._context = self._make_context()
+        asks = Questions(self._context, self.mailbox.poke, self._desk.append)
+        self._asks = asks if self._late else AtOnce(self._context)
 
     def _make_context(self) -> Context:
         return Context(
@@ -123,10 +136,16 @@ class Simulation:
 
     def step(self) -> bool:
         """Do what is due, or let the next thing happen.  False when all tuning jobs have ended."""
+        if self._desk and self._dice.random() < ANSWERS:
+            self._desk.pop(0)()
+            return True
         if poked := self.mailbox.take(frozenset()):
             self._carry_out(self._claim(sorted(poked)))
             return True
         if self.executor.advance(self._together):
+            return True
+        if self._desk:
+            self._desk.pop(0)()
             return True
         with self.store.reading() as tx:
             if tx.live(ACCOUNT, REGION, Kind.TUNING_JOB) == 0:
@@ -168,16 +187,15 @@ class Simulation:
     def _work_on(self, row: Resource) -> float | None:
         try:
             if row.kind is Kind.TUNING_JOB:
-                return TuningWork(self._context, row).run()
+                return TuningWork(self._context, row, self._asks).run()
             return TrainingWork(self._context, row, time.monotonic()).run()
         except Stale:  # a search has stopped a job that was claimed with it: looked at again, as by the engine
             return 0.0
 
     def start_again(self) -> None:
         """As a server that was killed: leases end, memory is lost, everything is looked at again."""
-        self._done = []
         self.store.expire("simulated")
-        self._context = self._make_context()
+        self._begin()
         with self.store.reading() as tx:
             living = [row.id for row in _unfinished(tx)]
         self.mailbox.poke(living)

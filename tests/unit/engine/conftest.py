@@ -24,18 +24,20 @@ HOST = "here"
 def context(tmp_path: Path) -> Iterator[Context]:
     store = SqlStore(f"sqlite:///{tmp_path / 'pegbox.db'}")
     executor = SubprocessExecutor(zygote=False, containment="off")  # programs leave marks beside their folder
+    proposer = ProcessProposer(10)
     yield Context(
         settings=Settings(home=tmp_path / "home", slots=2, stop_grace=1.0),
         host=HOST,
         store=store,
         executor=executor,
         objects=LocalStore([tmp_path]),
-        proposer=ProcessProposer(10),
+        proposer=proposer,
         find_image=store.images.find,
         clock=time.time,
         poke=lambda _: None,
         database=Outage("the database", time.monotonic),
         ballast=Ballast(tmp_path / "home"),
     )
+    proposer.close()
     executor.close()
     store.close()

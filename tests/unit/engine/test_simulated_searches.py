@@ -168,10 +168,15 @@ def stopped_in_its_turn() -> dict[str, Any]:
 
 
 @settings(max_examples=25, deadline=None, phases=[Phase.explicit, Phase.generate])
-@example(request=stopped_in_its_turn(), seed=16, crashes=0.1)
-@given(request=requests(), seed=st.integers(0, 10_000), crashes=st.sampled_from([0.0, 0.0, 0.1]))
+@example(request=stopped_in_its_turn(), seed=16, crashes=0.1, late=False)
+@given(
+    request=requests(),
+    seed=st.integers(0, 10_000),
+    crashes=st.sampled_from([0.0, 0.0, 0.1]),
+    late=st.booleans(),
+)
 def test_whatever_happens_clients_see_what_is_so(
-    tmp_path_factory: pytest.TempPathFactory, request: dict[str, Any], seed: int, crashes: float
+    tmp_path_factory: pytest.TempPathFactory, request: dict[str, Any], seed: int, crashes: float, late: bool
 ) -> None:
     dice = random.Random(seed)
     simulation = Simulation(
@@ -180,6 +185,7 @@ def test_whatever_happens_clients_see_what_is_so(
         slots=5,
         order=seed,
         crash=lambda: dice.random() < crashes,
+        late=late,
     )
     simulation.create(request)
     best: float | None = None

@@ -18,6 +18,7 @@ import structlog
 import uvicorn
 
 from pegbox.announcement import address, announced, url_of
+from pegbox.announcement import server as announced_server
 from pegbox.app import Server, compose, open_home, open_store
 from pegbox.engine import homes
 from pegbox.executors.base import NotNow
@@ -215,9 +216,22 @@ def _listen(settings: Settings) -> socket.socket:
     return listener
 
 
+def _is_at(url: str, port: int) -> bool:
+    return url.endswith(f":{port}")
+
+
 def _deaf(settings: Settings, error: OSError | UnicodeError) -> SettingsError:
     """Why nobody can listen there, and what to do."""
     number = error.errno if isinstance(error, OSError) else None
+    if (
+        number == errno.EADDRINUSE
+        and (found := announced_server(settings))
+        and _is_at(str(found["url"]), settings.port)
+    ):
+        return SettingsError(
+            f"the server of {settings.home} runs already at {found['url']} (process {found['pid']}); one that a command "
+            f"has started ends when it has had nothing to do for some minutes. To end it now: kill {found['pid']}"
+        )
     advice = ADVICE.get(number, "give --host an address of this machine") if number else "give another --host"
     told = error.strerror if isinstance(error, OSError) and error.strerror else "no host name"
     return SettingsError(f"cannot listen on {settings.host}:{settings.port}: {told}; {advice}")

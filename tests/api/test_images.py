@@ -140,10 +140,13 @@ def test_a_wrong_command_line_ends_with_one_clear_line(server: RunningServer, tm
 
 def test_a_port_that_is_taken_is_told(server: RunningServer, tmp_path: Path) -> None:
     port = server.url.rsplit(":", 1)[1]
-    done = command(server, f"pegbox serve --port {port}", tmp_path)
+    done = command(server, f"pegbox serve --port {port} --home fresh", tmp_path)
     assert done.returncode == 1
     assert f"cannot listen on 127.0.0.1:{port}" in done.stderr
     assert "Traceback" not in done.stderr
+    again = command(server, f"pegbox serve --port {port}", tmp_path)
+    assert again.returncode == 1
+    assert again.stderr.startswith(f"pegbox: the server of {server.home} runs already at {server.url} (process ")
 
 
 @pytest.mark.parametrize("host", ["nonexist.invalid", "a" * 80, "192.0.2.1"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -11,9 +12,13 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from command_line import Done, run
 from jobs import archive, register, tuning_ended
+from pegbox.cli.watching import watch
+from pegbox.client.connection import Connection, NoServer
+from pegbox.settings import load
 from running import RunningServer
 
 #: written for argparse; knows nothing of pegbox but for the place of its model
@@ -289,6 +294,15 @@ def test_a_server_elsewhere_runs_images_that_it_knows_and_no_command_of_ours(
     assert (ours.code, ours.err) == (0, "")
 
 
+def test_a_server_elsewhere_that_is_lost_is_told_with_what_to_do(
+    server: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    away = Connection(url="http://127.0.0.1:9", settings=load({"home": server.home}, {}), is_ours=False)
+    with pytest.raises(NoServer, match=r":9 does not answer any more; it goes on .*: pegbox describe it --watch"):
+        watch(away, "it", Console(file=io.StringIO()), "")
+
+
 WRONG = {
     "tune {folder}/none.yaml": "none.yaml: No such file or directory",
     "tune {folder}/wrong.yaml": "wrong.yaml:1: strategie: strategie is not known here; did you mean strategy?",
@@ -319,6 +333,11 @@ def test_without_a_server_or_a_key_it_is_told(tmp_path: Path) -> None:
     assert (without.code, "pegbox keys add makes another" in without.err) == (1, True)
     away = run("jobs", **nowhere, AWS_ACCESS_KEY_ID="a", AWS_SECRET_ACCESS_KEY="b")
     assert (away.code, "no server answers" in away.err) == (1, True)
+    for url in ("localhost:8420", "127.0.0.1", "http://", "http://localhost:port", "ftp://localhost"):
+        wrong = run("jobs", **nowhere | {"AWS_ENDPOINT_URL": url})
+        assert wrong.err == f"pegbox: AWS_ENDPOINT_URL={url} is no URL of a server: write for example " + (
+            "http://localhost:8420\n"
+        )
     empty = run("jobs", "--home", tmp_path / "none")
     assert empty.err == f"pegbox: there is nothing in {tmp_path}/none yet: pegbox tune starts a tuning job\n"
     assert not (tmp_path / "none").exists()

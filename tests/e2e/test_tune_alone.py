@@ -90,6 +90,22 @@ def test_ctrl_c_asks_whether_to_stop_or_to_leave_it(alone: Alone) -> None:
     assert "in the background" not in terminal.screen  # it is the same server
 
 
+def test_whoever_watches_goes_on_with_the_next_server(alone: Alone) -> None:
+    watching = alone.environment | {"AWS_MAX_ATTEMPTS": "1"}
+    process = subprocess.Popen(
+        [*PEGBOX, "tune", str(alone.file)], env=watching, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("tuning job  wait-1 on ")
+    first = alone.server
+    os.kill(first, signal.SIGKILL)
+    wait_for("the next server", lambda: alone.server != first)
+    (alone.file.parent / "go").touch()
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, "wait-1 Completed: 2 training jobs" in out) == (0, True), err
+    assert err.count("a server has been started in the background") == 2
+
+
 def test_without_a_terminal_ctrl_c_leaves_the_job_and_the_next_server_goes_on_with_it(alone: Alone) -> None:
     process = subprocess.Popen(
         [*PEGBOX, "tune", str(alone.file)], env=alone.environment, stdout=subprocess.PIPE, text=True

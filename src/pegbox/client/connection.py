@@ -85,6 +85,10 @@ def connect(
     settings = load({"home": home}, environment)
     found = announcement.address(settings)
     named = "" if home else environment.get(ENDPOINT, "").rstrip("/")
+    if named and not _is_url(named):
+        raise NoServer(
+            f"{ENDPOINT}={environment[ENDPOINT]} is no URL of a server: write for example http://localhost:8420"
+        )
     if named and named != found:
         is_ours = found is None and named == announcement.url_of(settings.host, settings.port)
         if not is_ours or _listens(named):
@@ -123,6 +127,14 @@ def _is_free(settings: Settings) -> bool:
             probe.bind(address)
         return True
     except OSError:
+        return False
+
+
+def _is_url(text: str) -> bool:
+    try:
+        place = urlsplit(text)
+        return place.scheme in ("http", "https") and bool(place.hostname) and (place.port or 1) > 0
+    except ValueError:  # the port is no number
         return False
 
 

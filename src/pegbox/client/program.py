@@ -5,6 +5,7 @@ All of them follow the command, as `--name value`, unless the command says itsel
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import shutil
@@ -20,13 +21,17 @@ from pegbox.domain.arguments import names_in
 KEYS = ("command", "python", "env", "bind")
 PYTHONS = ("python", "python3")
 READ_ONLY = ":ro"
+#: whoever says so reads hyperparameters from where the container contract has them
+FROM_CONTRACT = ("SM_HP", "hyperparameters.json", "SM_TRAINING_ENV")
+MOST_READ = 1 << 20  #: bytes of a script
 
 
-def program(folder: Path, given: Mapping[str, Node], found: Parameters, names: Collection[str]) -> Program:
-    """The program that runs in `folder`; `names` are those of all parameters.  Raises Fault."""
+def program(folder: Path, given: Mapping[str, Node], found: Parameters, nodes: Mapping[str, Node]) -> Program:
+    """The program that runs in `folder`; `nodes`: all parameters as they are written.  Raises Fault."""
     node = given["command"]
     words = _words(node)
-    _check_places(node, words, names)
+    _check_places(node, words, nodes)
+    _check_tuned(folder, words, nodes, found)
     first = next((place for place, word in enumerate(words) if names_in(word)), len(words))
     environment = {name: scalar(each) for name, each in mapping(given["env"]).items()} if "env" in given else {}
     return Program(
@@ -76,6 +81,29 @@ def _check_places(node: Node, words: Sequence[str], names: Collection[str]) -> N
                 f"{{{name}}} in it is none of the parameters {', '.join(sorted(names))} "
                 "(no shell reads the command: its variables mean nothing)",
             )
+
+
+def _check_tuned(folder: Path, words: Sequence[str], nodes: Mapping[str, Node], found: Parameters) -> None:
+    """A parameter that is searched, but never given to the program, would look as if it did not matter."""
+    places = {name for word in words for name in names_in(word)}
+    lost = [name for name in found.values if name not in places and name not in found.static]
+    if places and lost and not any(mark in text for text in _said(folder, words) for mark in FROM_CONTRACT):
+        raise Fault(
+            nodes[lost[0]],
+            f"the command says where its parameters belong, and has no {{{lost[0]}}}: add {{{lost[0]}}} to it, "
+            "or read SM_HPS in the script that it names",
+        )
+
+
+def _said(folder: Path, words: Sequence[str]) -> Iterator[str]:
+    """The words, and the text of those that name files of the folder."""
+    for word in words:
+        yield word
+        with contextlib.suppress(OSError, ValueError):
+            file = folder / word
+            if file.is_file():
+                with file.open("rb") as opened:
+                    yield opened.read(MOST_READ).decode("utf-8", "replace")
 
 
 def _binds(folder: Path, node: Node) -> Iterator[str]:

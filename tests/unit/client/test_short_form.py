@@ -71,7 +71,7 @@ def test_everything_can_be_said(tmp_path: Path) -> None:
         tmp_path,
         r"""
         name: mine
-        command: ./train.sh --fast lr={lr} {half?--half}
+        command: ./train.sh --fast lr={lr} {half?--half} w={width} {batch}
         python: bin/python
         env: {CUDA_VISIBLE_DEVICES: 0, CACHE: yes}
         bind: [../data:ro, /cache]
@@ -136,7 +136,7 @@ def test_everything_can_be_said(tmp_path: Path) -> None:
     assert found.request["HyperParameterTuningJobName"] == "mine"
     assert found.program is not None
     assert (found.program.command, found.program.arguments) == (
-        ("./train.sh", "--fast"), ("lr={lr}", "{half?--half}"),
+        ("./train.sh", "--fast"), ("lr={lr}", "{half?--half}", "w={width}", "{batch}"),
     )  # fmt: skip
     assert found.program.environment == {"CUDA_VISIBLE_DEVICES": "0", "CACHE": "yes"}
     assert (found.program.python, found.program.binds) == ("bin/python", (f"{tmp_path.parent}/data:ro", "/cache"))
@@ -169,6 +169,16 @@ def test_an_image_has_its_own_metrics(tmp_path: Path) -> None:
     assert found.request["TrainingJobDefinition"]["AlgorithmSpecification"] == {
         "TrainingInputMode": "File", "TrainingImage": "xgboost",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("command", ["[sh, -c, 'x --b $SM_HP_B --a $0', '{a}']", "sh run.sh {a}"])
+def test_a_program_may_read_parameters_from_variables(tmp_path: Path, command: str) -> None:
+    (tmp_path / "run.sh").write_text('x --a $1 --b "$SM_HP_B"')
+    text = f"command: {command}\nminimize: y\nparameters: {{a: [1, 2], b: [3, 4]}}"
+    assert wanted(tmp_path, text).program is not None
+    (tmp_path / "run.sh").write_text("x --a $1 --b $2")
+    if "run.sh" in command:
+        assert "parameters.b: the command says" in faults(tmp_path, text)[0]
 
 
 def test_programs_that_differ_have_different_images(tmp_path: Path) -> None:
@@ -234,6 +244,9 @@ WRONG = {
     "command: x\nmetric: {goal: min}\nparameters: {n: [1, 2]}": ["metric: the metric has no name"],
     "command: x\nminimize: {name: a, regex: a=.*}\nparameters: {n: [1, 2]}": ["minimize.regex: 'a=.*' cannot be used"],
     "command: x {m} {n}\nminimize: y\nparameters: {n: [1, 2]}": ["command: {m} in it is none of the parameters n"],
+    "command: x {n}\nminimize: y\nparameters:\n  n: [1, 2]\n  m: [1, 2]\n  k: 1": [
+        "train.yaml:5: parameters.m: the command says where its parameters belong, and has no {m}: add {m} to it"
+    ],
     "command: 'x \"'\nminimize: y\nparameters: {n: [1, 2]}": ["command: it cannot be read as a command line"],
     "command: '{n} x'\nminimize: y\nparameters: {n: [1, 2]}": ["command: it does not begin with a program"],
     "image: x\nenv: {A: b}\nminimize: y\nparameters: {n: [1, 2]}": ["env: env goes with a command"],

@@ -216,21 +216,14 @@ def _listen(settings: Settings) -> socket.socket:
     return listener
 
 
-def _is_at(url: str, port: int) -> bool:
-    return url.endswith(f":{port}")
-
-
 def _deaf(settings: Settings, error: OSError | UnicodeError) -> SettingsError:
     """Why nobody can listen there, and what to do."""
     number = error.errno if isinstance(error, OSError) else None
-    if (
-        number == errno.EADDRINUSE
-        and (found := announced_server(settings))
-        and _is_at(str(found["url"]), settings.port)
-    ):
+    own = announced_server(settings) if number == errno.EADDRINUSE else None
+    if own is not None and str(own["url"]).endswith(f":{settings.port}"):
         return SettingsError(
-            f"the server of {settings.home} runs already at {found['url']} (process {found['pid']}); one that a command "
-            f"has started ends when it has had nothing to do for some minutes. To end it now: kill {found['pid']}"
+            f"the server of {settings.home} runs already at {own['url']} (process {own['pid']}); one that a command has "
+            f"started ends when it has had nothing to do for some minutes. To end it now: kill {own['pid']}"
         )
     advice = ADVICE.get(number, "give --host an address of this machine") if number else "give another --host"
     told = error.strerror if isinstance(error, OSError) and error.strerror else "no host name"

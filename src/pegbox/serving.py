@@ -222,8 +222,8 @@ def _deaf(settings: Settings, error: OSError | UnicodeError) -> SettingsError:
     own = announced_server(settings) if number == errno.EADDRINUSE else None
     if own is not None and str(own["url"]).endswith(f":{settings.port}"):
         return SettingsError(
-            f"the server of {settings.home} runs already at {own['url']} (process {own['pid']}); one that a command has "
-            f"started ends when it has had nothing to do for some minutes. To end it now: kill {own['pid']}"
+            f"the server of {settings.home} runs already at {own['url']} (process {own['pid']}); one that a command "
+            f"has started ends when it has had nothing to do for some minutes. To end it now: kill {own['pid']}"
         )
     advice = ADVICE.get(number, "give --host an address of this machine") if number else "give another --host"
     told = error.strerror if isinstance(error, OSError) and error.strerror else "no host name"

@@ -207,6 +207,10 @@ def _config(request: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
+def _epochs(request: dict[str, Any], text: str) -> None:
+    request["TrainingJobDefinition"]["StaticHyperParameters"] = {"epochs": text}
+
+
 def _several(*names: str | None, **changes: Any) -> Callable[[dict[str, Any]], object]:
     def change(request: dict[str, Any]) -> None:
         config, definition = _config(request), request.pop("TrainingJobDefinition")
@@ -249,6 +253,15 @@ REFUSED: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "Hyperband upside down": (
         _band(MinResource=5, MaxResource=4),
         "MinResource [5] can't be greater than MaxResource [4]",
+    ),
+    "Hyperband without bounds": (_band(MaxResource=20_001), "MaxResource [20001] is above the limit [20000]"),
+    "Hyperband with very many epochs": (
+        _both(lambda r: _config(r).update(Strategy="Hyperband"), lambda r: _epochs(r, "20001")),
+        "hyperparameter [epochs] says that MaxResource is [20001], which is above the limit [20000]",
+    ),
+    "Hyperband with epochs of 2,500 digits": (
+        _both(lambda r: _config(r).update(Strategy="Hyperband"), lambda r: _epochs(r, "9" * 2500)),
+        "which is above the limit [20000]",
     ),
     "Hyperband with early stopping": (
         _both(_band(MaxResource=9), lambda r: _config(r).update(TrainingJobEarlyStoppingType="Auto")),

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pegbox.domain.progress import Progress
 
 ETA = 3  #: reduction factor: one of so many passes a rung
-MOST_RESOURCE = 20_000
+MOST_RESOURCE = 20_000  #: limit on MaxResource
 #: Static hyperparameters that tell MaxResource, the first one first.
 EPOCHS = ("epochs", "numepochs", "n-epochs", "n_epochs", "num_epochs")
 
@@ -38,13 +38,11 @@ class Resource:
 
 
 def inferred_most(static: Mapping[str, str]) -> int | None:
-    """MaxResource as the static hyperparameters tell it; None if they do not, or not as a positive integer."""
+    """MaxResource as the static hyperparameters tell it, however great; None without a positive integer."""
     for name in EPOCHS:
         if name in static:
             text = static[name]
-            if not _POSITIVE.fullmatch(text):
-                return None
-            return min(int(text), MOST_RESOURCE) if len(text.lstrip("+0")) < 20 else MOST_RESOURCE
+            return int(text) if _POSITIVE.fullmatch(text) else None
     return None
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from pegbox.domain.definition import refuse
 from pegbox.domain.ranges import Categorical, Space
-from pegbox.domain.rungs import EPOCHS, Resource, inferred_most
+from pegbox.domain.rungs import EPOCHS, MOST_RESOURCE, Resource, inferred_most
 from pegbox.domain.searches import Search
 
 MOST_JOBS = 750
@@ -41,8 +41,9 @@ def most_jobs(strategy: str) -> int:
 def resource_of(config: Mapping[str, Any], static: Mapping[str, str]) -> Resource | None:
     """The resource of a definition under Hyperband; None if it has no end or ends before it begins."""
     given = (config.get("StrategyConfig") or {}).get("HyperbandStrategyConfig") or {}
-    least, most = given.get("MinResource", 1), given.get("MaxResource") or inferred_most(static)
-    return Resource(least, most) if most is not None and least <= most else None
+    inferred = min(inferred_most(static) or 0, MOST_RESOURCE)  # more was accepted in earlier versions
+    least, most = given.get("MinResource", 1), given.get("MaxResource") or inferred
+    return Resource(least, most) if least <= most else None
 
 
 def limits(config: Mapping[str, Any], spaces: Sequence[Space]) -> dict[str, Any]:
@@ -60,10 +61,18 @@ def _check_grid(search: Search, space: Space) -> None:
 
 
 def _check_hyperband(config: Mapping[str, Any], search: Search) -> None:
+    given = (config.get("StrategyConfig") or {}).get("HyperbandStrategyConfig") or {}
+    most = given.get("MaxResource")
+    if most is None and (most := inferred_most(search.static)) is not None and most > MOST_RESOURCE:
+        name = next(name for name in EPOCHS if name in search.static)
+        refuse(
+            f"The static hyperparameter [{name}] says that MaxResource is [{most}], which is above the limit "
+            f"[{MOST_RESOURCE}]: give MaxResource in StrategyConfig.HyperbandStrategyConfig."
+        )
+    if most is not None and most > MOST_RESOURCE:
+        refuse(f"MaxResource [{most}] is above the limit [{MOST_RESOURCE}].")
     if resource_of(config, search.static) is not None:
         return
-    given = (config.get("StrategyConfig") or {}).get("HyperbandStrategyConfig") or {}
-    most = given.get("MaxResource") or inferred_most(search.static)
     if most is not None:
         refuse(f"MinResource [{given['MinResource']}] can't be greater than MaxResource [{most}].")
     refuse(

@@ -179,7 +179,7 @@ TUNING: dict[str, tuple[Change, str]] = {
         "needs the input data channel [train]",
     ),
     "a metric with the objective's other name": (
-        lambda r: _algorithm(r, MetricDefinitions=[LOSS, LOSS | {"Name": "ObjectiveMetric"}]),
+        lambda r: _algorithm(r, MetricDefinitions=[LOSS, {"Name": "ObjectiveMetric", "Regex": "(.*)"}]),
         "The metric name [ObjectiveMetric] stands for the objective itself",
     ),
     "expression without group": (lambda r: _algorithm(r, MetricDefinitions=[_REGEX]), "[loss]"),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from jobs import children, keys, new_name, tuning_ended
-from pegbox.testing.requests import tuning_request
+from jobs import children, keys, new_name, training_ended, tuning_ended
+from pegbox.testing.requests import LOSS, tuning_request
 
 
 def trained(sagemaker: Any, request: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -73,3 +73,32 @@ def test_a_failure_of_the_program_is_not_tried_again(sagemaker: Any, image: Call
     counters = found["TrainingJobStatusCounters"]
     assert (counters["NonRetryableError"], counters["RetryableError"]) == (1, 0)
     assert [entry["Status"] for entry in child["SecondaryStatusTransitions"]].count("Training") == 1
+
+
+def test_what_describe_tells_of_metrics_can_be_sent_back(sagemaker: Any, image: Callable[..., str], here: str) -> None:
+    """As SDKs do that attach to a tuning job and fit again: the objective stands there twice."""
+    request = tuning_request(new_name(), image("print('loss=1;')"), here, jobs=1, at_once=1)
+    others = [{"Name": f"m{number}", "Regex": "m=(.*)"} for number in range(39)]
+    request["TrainingJobDefinition"]["AlgorithmSpecification"]["MetricDefinitions"] += others  # as many as there may be
+    found, (child,) = trained(sagemaker, request)
+    metrics = found["TrainingJobDefinition"]["AlgorithmSpecification"]["MetricDefinitions"]
+    assert len(metrics) == 41 and metrics[-1] == {**LOSS, "Name": "ObjectiveMetric"}
+    again = {**request, "HyperParameterTuningJobName": new_name()}
+    again["TrainingJobDefinition"] = dict(found["TrainingJobDefinition"])
+    del again["TrainingJobDefinition"]["StaticHyperParameters"]["_tuning_objective_metric"]
+    repeated, (trained_again,) = trained(sagemaker, again)
+    assert repeated["TrainingJobDefinition"] == {
+        **found["TrainingJobDefinition"],
+        "StaticHyperParameters": {"_tuning_objective_metric": "loss"},
+    }
+    assert trained_again["AlgorithmSpecification"] == child["AlgorithmSpecification"]
+    single = {name: child[name] for name in ("RoleArn", "OutputDataConfig", "ResourceConfig", "StoppingCondition")}
+    for told in ("SelectedInstanceType", "SelectedInstanceCount"):
+        single["ResourceConfig"].pop(told, None)
+    name = new_name()
+    sagemaker.create_training_job(
+        TrainingJobName=name, AlgorithmSpecification=child["AlgorithmSpecification"], **single
+    )
+    training_ended(sagemaker, name)
+    described = sagemaker.describe_training_job(TrainingJobName=name)
+    assert described["AlgorithmSpecification"] == child["AlgorithmSpecification"]

@@ -15,9 +15,11 @@ OBJECTIVE_PARAMETER = "_tuning_objective_metric"  #: the hyperparameter that tel
 
 def check_definitions(definitions: Sequence[Mapping[str, str]]) -> None:
     """Raise ValidationException for too many definitions or an expression that cannot yield a number."""
-    if len(definitions) > MOST_DEFINITIONS:
+    count = sum(not _is_repeated(item, definitions) for item in definitions)
+    if count > MOST_DEFINITIONS:
         raise ValidationException(
-            f"A job can have at most {MOST_DEFINITIONS} metric definitions; the request has {len(definitions)}."
+            f"The request has {count} metric definitions: their number must be less than or equal to "
+            f"{MOST_DEFINITIONS}."
         )
     for definition in definitions:
         try:
@@ -27,6 +29,19 @@ def check_definitions(definitions: Sequence[Mapping[str, str]]) -> None:
                 f"The regular expression [{definition['Regex']}] of metric [{definition['Name']}] "
                 f"isn't usable: {error}."
             ) from None
+
+
+def without_alias(definitions: Sequence[Mapping[str, str]], objective: str) -> list[Mapping[str, str]]:
+    """The definitions without what Describe adds: the objective's once more under its other name."""
+    own = [item for item in definitions if item["Name"] != OBJECTIVE_ALIAS]
+    added = {"Name": OBJECTIVE_ALIAS, "Regex": expression_of(own, objective)}
+    return [item for item in definitions if item != added]
+
+
+def _is_repeated(definition: Mapping[str, str], definitions: Sequence[Mapping[str, str]]) -> bool:
+    """Whether it is a tuning job's objective under its other name, as Describe of a training job has it."""
+    others = (item["Regex"] for item in definitions if item["Name"] != OBJECTIVE_ALIAS)
+    return definition["Name"] == OBJECTIVE_ALIAS and definition["Regex"] in others
 
 
 def expression_of(definitions: Sequence[Mapping[str, str]], name: str) -> str | None:

@@ -11,7 +11,7 @@ from typing import Any
 from pegbox.domain import definition as definitions
 from pegbox.domain import instances, strategy_rules, warm_start
 from pegbox.domain.definition import refuse
-from pegbox.domain.metrics import OBJECTIVE_ALIAS, OBJECTIVE_PARAMETER, expression_of
+from pegbox.domain.metrics import OBJECTIVE_ALIAS, OBJECTIVE_PARAMETER, expression_of, without_alias
 from pegbox.domain.ranges import Space, parse_ranges
 from pegbox.domain.searches import Search, searches_of
 
@@ -38,6 +38,15 @@ def check_forms(request: Mapping[str, Any]) -> None:
         _check_list(config, several or [])
     if not request.get("Autotune") and any(search.ranges.get("AutoParameters") for search in searches_of(request)):
         refuse("AutoParameters need Autotune: set its Mode to Enabled, or give explicit parameter ranges instead.")
+
+
+def as_written(request: Mapping[str, Any]) -> dict[str, Any]:
+    """The request without what Describe adds to metric definitions: SDKs that attach to a tuning job send it back."""
+    check_forms(request)
+    cleared = [_cleared(search) for search in searches_of(request)]
+    if request.get("TrainingJobDefinitions"):
+        return {**request, "TrainingJobDefinitions": cleared}
+    return {**request, "TrainingJobDefinition": cleared[0]}
 
 
 def check(request: Mapping[str, Any]) -> Sequence[Space]:
@@ -115,6 +124,14 @@ def resources(job: Mapping[str, Any]) -> dict[str, Any]:
     if not tuning:
         return dict(plain or {})
     return {"VolumeSizeInGB": 1, **instances.configs(tuning)[0]}
+
+
+def _cleared(search: Search) -> dict[str, Any]:
+    algorithm = search.definition["AlgorithmSpecification"]
+    if not algorithm.get("MetricDefinitions"):
+        return dict(search.definition)
+    metrics = without_alias(algorithm["MetricDefinitions"], search.metric)
+    return {**search.definition, "AlgorithmSpecification": {**algorithm, "MetricDefinitions": metrics}}
 
 
 def _check_search(search: Search) -> Space:

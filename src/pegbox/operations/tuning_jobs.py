@@ -46,7 +46,7 @@ def create_hyper_parameter_tuning_job(
     request: CreateHyperParameterTuningJobRequestTypeDef, call: Call
 ) -> dict[str, str]:
     """Start a search for the best training job."""
-    document = _autotuned(cast(dict[str, Any], request), call)
+    document = tuning_request.as_written(_autotuned(cast(dict[str, Any], request), call))
     spaces = tuning_request.check(document)
     labels = tags.checked(document)
     metrics = [_checked(search, space, call) for search, space in zip(searches_of(document), spaces, strict=True)]

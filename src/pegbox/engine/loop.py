@@ -38,7 +38,7 @@ from pegbox.store.base import Fenced, Full, Kind, Resource, Stale, Unavailable
 log = structlog.get_logger()
 
 MORE_WORKERS = 4  #: beyond one a slot: a job that brings or stores gigabytes keeps its own busy
-LONGEST_REST = 0.005  #: seconds between two looks
+LONGEST_REST = 0.01  #: seconds between two looks
 TUNERS = 2  #: they wait for no strategy
 MORE_TUNING_JOBS = 2  #: tuning jobs taken beyond that, so that a tuner waits for nothing
 TICKS_AFTER_FAULT = 5  #: ticks until work that met a fault is tried again
@@ -200,8 +200,9 @@ class Engine:
                 if began >= look:
                     self._context.database.over()
                     look = time.monotonic() + self._context.settings.tick
-                # As much rest as work: when there is much to do, more of it comes together in one transaction.
-                self._stopping.wait(min(time.monotonic() - began, LONGEST_REST))
+                # As much rest as work for each job under way: when there is much to do, more of it comes together in
+                # one transaction, and nobody waits long.
+                self._stopping.wait(min((time.monotonic() - began) * (1 + len(self._working)), LONGEST_REST))
             except Unavailable as error:
                 self._unavailable(error)
                 self._stopping.wait(self._context.settings.tick)

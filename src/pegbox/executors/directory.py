@@ -114,20 +114,20 @@ def _unpacked(answer: bytes) -> tuple[int, int]:
 
 
 def phase(directory: Path) -> tuple[Phase, dict[str, Any] | None]:
-    """Where the attempt stands, and runner.json.
+    """Where the attempt stands, and runner.json unless it has ended.
 
     The order of the looks matters.  A runner takes the lock, writes runner.json, then exit.json, then dies.  What is
     looked at later here happened earlier there, so no state that never was can be put together.  A process that was
     spawned and lost the race for the lock dies only after the winner has it: hence its life before the lock.
     """
     if is_there(directory, "exit.json"):
-        return Phase.EXITED, read(f"{directory}/runner.json")
+        return Phase.EXITED, None
     runner = read(f"{directory}/runner.json")
     spawned = read(f"{directory}/spawn.json")
     is_coming = spawned is None or is_alive(spawned)
     is_held = lock_holder(directory) is not None
     if is_there(directory, "exit.json"):
-        return Phase.EXITED, runner
+        return Phase.EXITED, None
     if is_held:
         return (Phase.STARTING if runner is None or runner["started"] is None else Phase.RUNNING), runner
     if runner is not None or not is_coming or not directory.exists():

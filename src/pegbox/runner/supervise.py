@@ -19,7 +19,7 @@ from typing import Any
 from pegbox import regex
 from pegbox.crashpoints import AFTER, BEFORE, reach
 from pegbox.processes import identity
-from pegbox.runner import cell, cgroups, clock, isolate, layout, meter, process, records, view
+from pegbox.runner import cell, cgroups, clock, isolate, layout, leftovers, meter, process, records, view
 from pegbox.runner.capture import Capture
 from pegbox.runner.cgroups import Group
 from pegbox.runner.compat import Backtracker
@@ -377,11 +377,10 @@ class Supervisor:
             self._kept.give_up()
 
     def _record_exit(self) -> None:
-        for host in self._job.hosts:
-            with contextlib.suppress(OSError):
-                layout.root(self._job, host).rmdir()
         self._kept.sync()
-        record = self._exit()  # asks the control groups
+        record = self._exit()  # asks the control groups, and reads what the program left
+        for host in self._job.hosts:
+            leftovers.remove(self._job, host)
         for group in self._groups:
             group.remove(GROUP_SECONDS)
         (self._job.directory / records.RESERVE).unlink(missing_ok=True)

@@ -26,6 +26,8 @@ ENDED = frozenset({READ_ONLY, "25P03", "25P04"})  #: the others: a transaction w
 BUSY_SECONDS = 30  #: how long a SQLite writer waits for another
 ONE_WRITER = "pegbox_one_writer"  #: option of an engine: its OneWriter
 
+Idle = list[tuple[Connection, Identity | None]]
+
 
 @dataclass(frozen=True, slots=True)
 class OneWriter:
@@ -36,14 +38,16 @@ class OneWriter:
     #: threads take turns: SQLite lets them sleep and try again instead, for longer and longer
     turn: Lock = field(default_factory=Lock)
     #: connections that stay open between transactions: the pool's ways cost more than a small transaction
-    idle: list[tuple[Connection, Identity | None]] = field(default_factory=list)
+    readers: Idle = field(default_factory=list)
+    #: the one that all writers take in turn: it has what it wrote before in its cache, any other would read it again
+    writer: Idle = field(default_factory=list)
 
-    def take(self, engine: Engine) -> tuple[Connection, Identity | None]:
+    def take(self, engine: Engine, idle: Idle) -> tuple[Connection, Identity | None]:
         """A connection to the file that is there now, and what file that is."""
         now = self.file.identity() if self.file else None
-        while self.idle:
+        while idle:
             with suppress(IndexError):  # another thread was quicker
-                connection, then = self.idle.pop()
+                connection, then = idle.pop()
                 if now == then:
                     return connection, then
                 connection.close()
@@ -51,9 +55,10 @@ class OneWriter:
 
     def close(self, *_: Any) -> None:
         """Close what is idle."""
-        while self.idle:
-            with suppress(IndexError):
-                self.idle.pop()[0].invalidate()
+        for idle in (self.readers, self.writer):
+            while idle:
+                with suppress(IndexError):
+                    idle.pop()[0].invalidate()
 
 
 @contextmanager
@@ -65,7 +70,11 @@ def writing(engine: Engine, lasting: bool = True) -> Iterator[Connection]:
     alone: OneWriter | None = engine.get_execution_options().get(ONE_WRITER)
     with told():
         # Immediate: one that reads first and writes later could not be made to wait.
-        with _connected(engine, alone) as connection, _turn(alone), _transaction(connection, "BEGIN IMMEDIATE"):
+        with (
+            _turn(alone),
+            _connected(engine, alone, writes=True) as connection,
+            _transaction(connection, "BEGIN IMMEDIATE"),
+        ):
             yield connection
             reach(BEFORE, "database commit")
         if alone and lasting:
@@ -74,18 +83,19 @@ def writing(engine: Engine, lasting: bool = True) -> Iterator[Connection]:
 
 
 @contextmanager
-def _connected(engine: Engine, alone: OneWriter | None) -> Iterator[Connection]:
+def _connected(engine: Engine, alone: OneWriter | None, *, writes: bool) -> Iterator[Connection]:
     if alone is None:
         with engine.connect() as connection:
             yield connection
         return
-    connection, file = alone.take(engine)
+    idle = alone.writer if writes else alone.readers
+    connection, file = alone.take(engine, idle)
     try:
         yield connection
     except BaseException:
         connection.close()
         raise
-    alone.idle.append((connection, file))
+    idle.append((connection, file))
 
 
 @contextmanager
@@ -129,7 +139,7 @@ def _turn(alone: OneWriter | None) -> Iterator[None]:
 def reading(engine: Engine) -> Iterator[Connection]:
     """A transaction that sees one moment: PostgreSQL is asked for it, SQLite gives it by itself."""
     alone: OneWriter | None = engine.get_execution_options().get(ONE_WRITER)
-    with told(), _connected(engine, alone) as connection:
+    with told(), _connected(engine, alone, writes=False) as connection:
         if alone is None:
             connection = connection.execution_options(isolation_level="REPEATABLE READ")
         with _transaction(connection, "BEGIN"):

@@ -5,35 +5,11 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from pegbox.runner import layout
-from pegbox.runner.job import Job
-
-
-def a_job(directory: Path, **changes: Any) -> Job:
-    record: dict[str, Any] = {
-        "id": "job-1",
-        "job_name": "job",
-        "job_arn": "arn:aws:sagemaker:us-east-1:123456789012:training-job/job",
-        "region": "us-east-1",
-        "program": {"argv": ["true"], "module": None, "workdir": None, "environment": {}},
-        "hyperparameters": {},
-        "environment": {},
-        "channels": {},
-        "metrics": [],
-        "instance_count": 1,
-        "instance_type": "ml.m5.large",
-        "checkpoint_path": None,
-        "max_runtime": None,
-        "grace": 1.0,
-        "inherited": {},
-        "wake": None,
-        "isolate": True,
-    }
-    return Job.parse(directory, record | changes)
+from runs import a_job
 
 
 def test_hosts_are_sorted_as_text_and_have_addresses_of_their_own(tmp_path: Path) -> None:

@@ -127,6 +127,18 @@ def test_best_can_be_run_again(tuned: Tuned, sagemaker: Any, tmp_path: Path) -> 
     assert f"best        {best['TrainingJobName']}" in tuned.run("best", tuned.name).out
 
 
+def test_model_fetches_what_the_best_job_has_saved(tuned: Tuned, sagemaker: Any, tmp_path: Path) -> None:
+    best, *_, worst = summaries(sagemaker, tuned.name)
+    for name, job in ((tuned.name, best), (worst["TrainingJobName"], worst)):
+        done = tuned.run("model", name, "-o", str(tmp_path / "deep" / name))
+        assert done.err == f"pegbox: the model of {job['TrainingJobName']}, 1 file, is in {tmp_path}/deep/{name}\n"
+        (file,) = (tmp_path / "deep" / name).iterdir()
+        assert (file.name, job["TunedHyperParameters"]["kind"] in file.read_text()) == ("arguments", True)
+    again = tuned.run("model", tuned.name, "-o", str(tmp_path / "deep" / tuned.name))
+    assert (again.code, "is there already: name a folder that is new or empty" in again.err) == (1, True)
+    assert {each.name for each in (tmp_path / "deep").iterdir()} == {tuned.name, worst["TrainingJobName"]}
+
+
 def test_describe_tells_of_both_kinds_of_jobs(tuned: Tuned, sagemaker: Any) -> None:
     best = summaries(sagemaker, tuned.name)[0]
     said = tuned.run("describe", tuned.name).out
@@ -188,6 +200,10 @@ def test_a_metric_that_nobody_prints_is_told(tuned: Tuned) -> None:
     job = lines[place + 2].removeprefix("printed     ")
     assert lines[place + 3].startswith("              Loss=0.")
     assert lines[place + 4] == f"            pegbox logs {job} --home {tuned.home}"
+    assert "nothing was saved in SM_MODEL_DIR: s3://" in tuned.run("describe", job).out
+    missing = tuned.run("model", job, "-o", str(tuned.folder / "none"))
+    assert (missing.code, f"{job}: nothing was saved in SM_MODEL_DIR" in missing.err) == (1, True)
+    assert tuned.run("model", "typo").err == "pegbox: no training job of typo has a result: name one of its jobs\n"
     described = tuned.run("describe", "typo")
     assert (described.code, "no job printed the metric loss" in described.out) == (0, True)
     watched = tuned.run("describe", "typo", "--watch", "--json")

@@ -64,7 +64,7 @@ def describe(
     elif as_json:
         document(found.answer)
     else:
-        lines(console, described(found))
+        lines(console, described(connection, found))
         lines(console, reasons(connection, found.answer, given(home)) if found.is_tuning else ())
 
 
@@ -82,8 +82,8 @@ def best(
     from pegbox.client import report
     from pegbox.client.finding import tuning_job
 
-    sagemaker = sagemaker_of(home)
-    found = tuning_job(sagemaker, name)
+    connection = connected(home)
+    found = tuning_job(connection.client("sagemaker"), name)
     if "BestTrainingJob" not in found:
         raise refuse(f"no training job of {name} has a result: {report.outcome(found)}")
     if as_json:
@@ -91,7 +91,7 @@ def best(
     elif arguments:
         typer.echo(_arguments(found))
     else:
-        lines(Console(), [*report.best(found), *report.places(sagemaker, found, given(home))])
+        lines(Console(), [*report.best(found), *report.places(connection, found, given(home))])
 
 
 def stop(name: Name, home: Home = None) -> None:

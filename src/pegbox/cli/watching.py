@@ -103,7 +103,7 @@ def conclude(connection: Connection, tuning: Mapping[str, Any], console: Console
     else:
         lines(console, ["", report.outcome(tuning), *report.failure(sagemaker, tuning, again)])
         lines(console, unmeasured.reasons(connection, tuning, again))
-        lines(console, [*report.best(tuning), *report.places(sagemaker, tuning, again)])
+        lines(console, [*report.best(tuning), *report.places(connection, tuning, again)])
     if tuning["HyperParameterTuningJobStatus"] != "Completed" or unmeasured.is_unmeasured(tuning):
         raise typer.Exit(1)
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pegbox.client import following
+from pegbox.client import following, models
 from pegbox.client.finding import Found
 from pegbox.client.view import aim, objective
 from pegbox.domain.metrics import OBJECTIVE_ALIAS, OBJECTIVE_PARAMETER
+
+if TYPE_CHECKING:
+    from pegbox.client.connection import Connection
 
 Lines = Iterator[str]
 MARGIN = 12  #: columns of the words before values
@@ -49,12 +52,12 @@ def _failed(tuning: Mapping[str, Any]) -> int:
     return int(counters["NonRetryableError"] + counters["RetryableError"])
 
 
-def places(sagemaker: Any, tuning: Mapping[str, Any], again: str) -> Lines:
+def places(connection: Connection, tuning: Mapping[str, Any], again: str) -> Lines:
     """Where to find the model and the training jobs of a tuning job; `again`: options for commands."""
     name, found = tuning["HyperParameterTuningJobName"], tuning.get("BestTrainingJob")
     if found is not None:
-        job = sagemaker.describe_training_job(TrainingJobName=found["TrainingJobName"])
-        yield told("model", job["ModelArtifacts"]["S3ModelArtifacts"])
+        job = connection.client("sagemaker").describe_training_job(TrainingJobName=found["TrainingJobName"])
+        yield told("model", models.shown(connection, job["ModelArtifacts"]["S3ModelArtifacts"]))
         yield told("log", f"pegbox logs {found['TrainingJobName']}{again}")
     yield told("all", f"pegbox jobs {name}{again}")
 
@@ -77,7 +80,7 @@ def tuning_job(answer: Mapping[str, Any]) -> Lines:
     yield from best(answer)
 
 
-def training_job(answer: Mapping[str, Any]) -> Lines:
+def training_job(connection: Connection, answer: Mapping[str, Any]) -> Lines:
     """What `pegbox describe` says about a training job."""
     last = answer["SecondaryStatusTransitions"][-1] if answer.get("SecondaryStatusTransitions") else {}
     message = last.get("StatusMessage", answer["SecondaryStatus"])
@@ -93,7 +96,7 @@ def training_job(answer: Mapping[str, Any]) -> Lines:
     yield from _several("parameters", own(answer.get("HyperParameters") or {}))
     yield from _several("metrics", {name: f"{value:.6g}" for name, value in metrics(answer).items()})
     if answer["TrainingJobStatus"] in ("Completed", "Stopped"):
-        yield told("model", answer["ModelArtifacts"]["S3ModelArtifacts"])
+        yield told("model", models.shown(connection, answer["ModelArtifacts"]["S3ModelArtifacts"]))
 
 
 def own(hyperparameters: Mapping[str, str]) -> dict[str, str]:
@@ -107,9 +110,9 @@ def metrics(answer: Mapping[str, Any]) -> dict[str, float]:
     return {name: value for name, value in found.items() if name != OBJECTIVE_ALIAS}
 
 
-def described(found: Found) -> Lines:
+def described(connection: Connection, found: Found) -> Lines:
     """What `pegbox describe` says."""
-    return tuning_job(found.answer) if found.is_tuning else training_job(found.answer)
+    return tuning_job(found.answer) if found.is_tuning else training_job(connection, found.answer)
 
 
 def since(begin: datetime, end: datetime | None) -> str:

@@ -1,0 +1,144 @@
+"""The models that training jobs have saved: whether they are there, and fetching them."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+
+from pegbox.objects.locations import parse
+
+if TYPE_CHECKING:
+    from pegbox.client.connection import Connection
+
+MOST_EMPTY = 512  #: bytes; an archive that is larger has a file in it, and is not looked into
+MISSING = ("404", "NoSuchKey", "NoSuchBucket")
+NOTHING = "nothing was saved in SM_MODEL_DIR"
+
+
+class NoModel(Exception):
+    """There is nothing to fetch, or no place for it; the message says why."""
+
+
+def shown(connection: Connection, uri: str) -> str:
+    """The URI of a model for people, or a word on why there is none."""
+    store, key = _store(connection, uri)
+    if store is None:
+        return uri  # nobody can tell here
+    if uri.endswith("/"):
+        return uri if next(store.below(key), None) else NOTHING
+    size = store.size(key)
+    if size is None:
+        return NOTHING
+    if size > MOST_EMPTY:
+        return uri
+    content = io.BytesIO()
+    store.copy(key, content)
+    content.seek(0)
+    with tarfile.open(fileobj=content) as archive:
+        return uri if archive.next() else f"{NOTHING}: {uri} is empty"
+
+
+def fetch(connection: Connection, uri: str, into: Path) -> int:
+    """Put the files of a model into a folder that is new or empty; returns how many.  Raises NoModel, OSError."""
+    store, key = _store(connection, uri)
+    if store is None:
+        raise NoModel(f"the model is on the machine of the server: {uri}")
+    if into.exists() and (not into.is_dir() or any(into.iterdir())):
+        raise NoModel(f"{into} is there already: name a folder that is new or empty with --output")
+    beside = into.absolute().parent
+    beside.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{into.name}-", dir=beside) as scratch:
+        whole = Path(scratch) / "model"
+        whole.mkdir()
+        (_copy_all if uri.endswith("/") else _unpack)(store, key, whole)
+        count = sum(not each.is_dir() for each in whole.rglob("*"))
+        if not count:
+            raise NoModel(f"{NOTHING}: {uri}")
+        whole.replace(into)  # all of it, or nothing
+    return count
+
+
+def _unpack(store: _Store, key: str, folder: Path) -> None:
+    """The program made the archive: nothing in it may lead out of the folder."""
+    if store.size(key) is None:
+        raise NoModel(NOTHING)
+    with tempfile.TemporaryFile(dir=folder.parent) as content:
+        store.copy(key, content)
+        content.seek(0)
+        try:
+            with tarfile.open(fileobj=content) as archive:
+                archive.extractall(folder, filter="data")
+        except tarfile.TarError as error:
+            raise NoModel(f"the archive cannot be unpacked: {error}") from None
+
+
+def _copy_all(store: _Store, prefix: str, folder: Path) -> None:
+    for key in store.below(prefix):
+        target = folder / key.removeprefix(prefix)
+        if ".." in target.parts or target == folder or not target.is_relative_to(folder):
+            raise NoModel(f"{key} does not lie below {prefix}")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("wb") as content:
+            store.copy(key, content)
+
+
+class _Store(Protocol):
+    """Where a model lies."""
+
+    def size(self, key: str) -> int | None:
+        """Bytes; None where there is nothing."""
+        ...
+
+    def below(self, prefix: str) -> Iterator[str]:
+        """The keys of all files."""
+        ...
+
+    def copy(self, key: str, into: BinaryIO) -> None:
+        """Write the content of a file."""
+        ...
+
+
+class _Bucket:
+    def __init__(self, s3: Any, name: str) -> None:
+        self._s3, self._name = s3, name
+
+    def size(self, key: str) -> int | None:
+        try:
+            return int(self._s3.head_object(Bucket=self._name, Key=key)["ContentLength"])
+        except self._s3.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] not in MISSING:
+                raise
+            return None
+
+    def below(self, prefix: str) -> Iterator[str]:
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=prefix)
+        return (each["Key"] for page in pages for each in page.get("Contents", []))
+
+    def copy(self, key: str, into: BinaryIO) -> None:
+        self._s3.download_fileobj(self._name, key, into)
+
+
+class _Disk:
+    def size(self, key: str) -> int | None:
+        path = Path(key)
+        return path.stat().st_size if path.is_file() else None
+
+    def below(self, prefix: str) -> Iterator[str]:
+        return (str(path) for path in Path(prefix).rglob("*") if path.is_file())
+
+    def copy(self, key: str, into: BinaryIO) -> None:
+        with Path(key).open("rb") as content:
+            shutil.copyfileobj(content, into)
+
+
+def _store(connection: Connection, uri: str) -> tuple[_Store | None, str]:
+    """None for the disk of another machine."""
+    at = parse(uri)
+    if at.scheme == "file":
+        return (_Disk() if connection.is_ours else None), at.key
+    return _Bucket(connection.client("s3"), at.bucket), at.key

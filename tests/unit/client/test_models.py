@@ -1,0 +1,70 @@
+"""Models of a disk: what is said of them, and that no archive leads out of the folder that it is unpacked in."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from pegbox.client.connection import Connection
+from pegbox.client.models import NOTHING, NoModel, fetch, shown
+from pegbox.settings import load
+
+
+@pytest.fixture
+def near(tmp_path: Path) -> Connection:
+    """A server of this machine."""
+    return Connection(url="", settings=load({"home": tmp_path}, {}))
+
+
+def packed(file: Path, *members: tarfile.TarInfo) -> str:
+    with tarfile.open(file, "w:gz") as archive:
+        for member in members:
+            member.size = 3 if member.isfile() else 0
+            archive.addfile(member, io.BytesIO(b"abc"))
+    return f"file://{file}"
+
+
+def member(name: str, kind: bytes = tarfile.REGTYPE, target: str = "") -> tarfile.TarInfo:
+    found = tarfile.TarInfo(name)
+    found.type, found.linkname = kind, target
+    return found
+
+
+def test_what_is_there_is_shown_and_fetched(near: Connection, tmp_path: Path) -> None:
+    uri = packed(tmp_path / "model.tar.gz", member("a/b"), member("c", tarfile.SYMTYPE, "a/b"))
+    assert shown(near, uri) == uri
+    assert fetch(near, uri, tmp_path / "out") == 2
+    assert (tmp_path / "out" / "c").read_text() == "abc"
+    (tmp_path / "empty").mkdir()
+    folder = f"file://{tmp_path}/out/a/"
+    assert (shown(near, folder), fetch(near, folder, tmp_path / "empty")) == (folder, 1)
+    assert (tmp_path / "empty" / "b").read_text() == "abc"
+
+
+def test_what_is_not_there_is_told(near: Connection, tmp_path: Path) -> None:
+    empty = packed(tmp_path / "model.tar.gz")
+    for uri, said in (
+        (empty, f"{NOTHING}: {empty} is empty"),
+        (f"file://{tmp_path}/none.tar.gz", NOTHING), (f"file://{tmp_path}/none/", NOTHING),
+    ):  # fmt: skip
+        assert shown(near, uri) == said
+        with pytest.raises(NoModel, match=NOTHING):
+            fetch(near, uri, tmp_path / "out")
+    assert [each.name for each in tmp_path.iterdir()] == ["model.tar.gz"]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        member("../evil"), member("a", tarfile.SYMTYPE, "/etc/passwd"), member("a", tarfile.LNKTYPE, "../../evil"),
+        member("a", tarfile.FIFOTYPE),
+    ],
+)  # fmt: skip
+def test_no_archive_leads_out_of_its_folder(near: Connection, tmp_path: Path, bad: tarfile.TarInfo) -> None:
+    uri = packed(tmp_path / "model.tar.gz", member("good"), bad)
+    with pytest.raises(NoModel, match="cannot be unpacked"):
+        fetch(near, uri, tmp_path / "out")
+    assert [each.name for each in tmp_path.iterdir()] == ["model.tar.gz"]

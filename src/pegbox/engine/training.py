@@ -39,6 +39,7 @@ class TrainingWork(HeldTrainingJob):
         self._objects = LeasedObjects(context.objects, self._confirm)
         self._todo: Plan | None = None
         self._is_small = False  # what is to be packed
+        self._has_ended_here = False  # whether this look has seen its processes ended
 
     def run(self) -> float | None:
         """Do what can be done now; returns the seconds until the next look, or None for never."""
@@ -63,6 +64,8 @@ class TrainingWork(HeldTrainingJob):
                         return self._context.settings.tick
                 case training.Pack() if self._is_of_another(homes.is_there) or not self._directory().is_dir():
                     self._lost(self._job, rebooted=False)
+                case training.Pack() if self._is_spoilt():
+                    self._lost(self._job, rebooted=True)
                 case training.Pack() if self._is_small and self._is_at_hand():
                     self._pack()
                 case training.Pack():
@@ -76,6 +79,12 @@ class TrainingWork(HeldTrainingJob):
         if host is None or host == self._context.host:
             return False
         return home is None or not is_open(Path(home), host)
+
+    def _is_spoilt(self) -> bool:
+        """Whether the machine went down when the outputs that are to be packed were not on disk."""
+        if self._has_ended_here:
+            return False
+        return self._context.executor.observe(self._directory(), self._job.cursor).phase is Seen.LOST
 
     def give_up(self, reason: str) -> None:
         """Fail the job for a fault of the server's own; what runs is stopped first and keeps its slot until it ends."""
@@ -233,6 +242,7 @@ class TrainingWork(HeldTrainingJob):
         """
         self._take_points(seen)
         packing = packed(job, ended, self._context.clock())
+        self._has_ended_here = True
         self._is_small = outputs.are_small(self._resource.document, self._directory())
         if self._is_small:
             self._job = packing

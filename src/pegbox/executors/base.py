@@ -73,7 +73,7 @@ class Phase(Enum):
     STARTING = "Starting"  # asked for, no process seen yet
     RUNNING = "Running"
     EXITED = "Exited"  # `exit` says how
-    LOST = "Lost"  # the runner is gone and left no exit record
+    LOST = "Lost"  # the runner is gone and left no exit record, or the machine went down before its outputs were safe
 
 
 class Cause(Enum):
@@ -93,6 +93,8 @@ class Exit:
     started: float  #: epoch seconds, first training process
     ended: float  #: epoch seconds, last training process
     failure: str = ""  #: text of /opt/ml/output/failure, else the last lines printed; at most 1024 characters
+    boot_id: str | None = None  #: the run of the machine's kernel in which it ended, if it is known
+    on_disk: bool = False  #: whether all that it left was brought to disk before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,13 +27,18 @@ _FLOCK = "qqihh" if sys.platform == "darwin" else "hhqqi"
 
 
 def read(path: Path | str) -> dict[str, Any] | None:
-    """The JSON object in `path`, or None when it is not there."""
+    """The JSON object in `path`, None when it is not there, and an empty one when a power cut has spoilt it.
+
+    Records are replaced whole and not waited for: after a power cut the name may be there, and the bytes not.
+    """
     try:
         with open(path, "rb") as file:
-            record: dict[str, Any] = json.loads(file.read())
+            record = json.loads(file.read())
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return record
+    except ValueError:
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 def is_there(directory: Path, name: str) -> bool:
@@ -71,9 +76,16 @@ def write_attempt(attempt: Attempt, **more: Any) -> None:
 
 
 def read_exit(directory: Path) -> Exit | None:
-    """The exit record, None while there is none."""
+    """The exit record, None while there is none that can be read."""
     record = read(f"{directory}/exit.json")
-    return None if record is None else Exit(**record | {"cause": Cause(record["cause"])})
+    return Exit(**record | {"cause": Cause(record["cause"])}) if record else None
+
+
+def is_doubtful(ended: Exit | None) -> bool:
+    """Whether what an attempt has left may not be what it wrote: it was not on disk before the machine went down."""
+    if ended is None:
+        return True
+    return not ended.on_disk and None not in (ended.boot_id, boot_id()) and ended.boot_id != boot_id()
 
 
 def lock_holder(directory: Path) -> int | None:
@@ -124,12 +136,12 @@ def phase(directory: Path) -> tuple[Phase, dict[str, Any] | None]:
         return Phase.EXITED, None
     runner = read(f"{directory}/runner.json")
     spawned = read(f"{directory}/spawn.json")
-    is_coming = spawned is None or is_alive(spawned)
+    is_coming = spawned is None or (bool(spawned) and is_alive(spawned))
     is_held = lock_holder(directory) is not None
     if is_there(directory, "exit.json"):
         return Phase.EXITED, None
     if is_held:
-        return (Phase.STARTING if runner is None or runner["started"] is None else Phase.RUNNING), runner
+        return (Phase.STARTING if runner is None or runner.get("started") is None else Phase.RUNNING), runner
     if runner is not None or not is_coming or not directory.exists():
         return Phase.LOST, runner
     return Phase.STARTING, None
@@ -145,8 +157,10 @@ def clear(directory: Path) -> None:
 
 def was_rebooted(directory: Path) -> bool:
     """Whether the machine has been started again since the attempt's processes were."""
-    found = (read(directory / name) for name in ("runner.json", "spawn.json"))
-    boots = {record["boot_id"] for record in found if record is not None}
+    found = [read(directory / name) for name in (records.EXIT, records.RUNNER, records.SPAWN)]
+    if any(record == {} for record in found):
+        return True
+    boots = {record.get("boot_id") for record in found if record}
     return bool(boots - {None}) and boot_id() not in boots
 
 
@@ -196,12 +210,14 @@ def read_points(directory: Path, cursor: int) -> tuple[Sequence[Point], int, boo
     if not data:
         return (), cursor, False
     attempt = read(f"{directory}/attempt.json") or {}
-    names = [definition["Name"] for definition in attempt["metrics"]]
-    points = []
+    names = [definition["Name"] for definition in attempt.get("metrics", ())]
+    points: list[Point] = []
     for line in data.splitlines(keepends=True):
-        host, metric, value, at, *is_kept = json.loads(line)
-        points.append(
-            Point(offset=cursor, host=host, metric=names[metric], value=value, at=at, is_kept=is_kept != [False])
-        )
+        try:
+            host, metric, value, at, *is_kept = json.loads(line)
+            name = names[metric]
+        except (ValueError, TypeError, IndexError):  # from here on a power cut has spoilt it
+            return points, cursor, False
+        points.append(Point(offset=cursor, host=host, metric=name, value=value, at=at, is_kept=is_kept != [False]))
         cursor += len(line)
     return points, cursor, is_more

@@ -64,7 +64,7 @@ class SubprocessExecutor:
         if any(files.is_there(directory, name) for name in ("exit.json", "runner.json")):
             return
         spawned = files.read(f"{directory}/spawn.json")
-        if files.lock_holder(directory) is not None or (spawned is not None and is_alive(spawned)):
+        if files.lock_holder(directory) is not None or (spawned and is_alive(spawned)):
             return
         is_to_run = not files.is_there(directory, records.STOP)
         contain = not is_to_run or self._containment.is_wanted()
@@ -86,10 +86,12 @@ class SubprocessExecutor:
         """What has happened since `cursor`.  EXITED and LOST are told together with the last points, not before."""
         self._reap()
         phase, runner = files.phase(directory)
+        end = files.read_exit(directory) if phase is Phase.EXITED else None
+        if phase is Phase.EXITED and files.is_doubtful(end):
+            phase, end = Phase.LOST, None
         points, cursor, is_more = files.read_points(directory, cursor)
         if is_more:
-            phase = Phase.RUNNING
-        end = files.read_exit(directory) if phase is Phase.EXITED else None
+            phase, end = Phase.RUNNING, None
         started = end.started if end else (runner or {}).get("started")
         rebooted = False
         if phase is Phase.LOST:

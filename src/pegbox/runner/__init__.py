@@ -16,8 +16,8 @@ The directory of the attempt is the interface; nothing else links a runner with 
     points         one JSON line [host, metric index, value, epoch seconds] for each value; appended in whole lines.
                    A fifth element, false, marks one that is the metric's last one so far, and not kept
     reserve        room on the disk for exit.json and the end of the log, while the trainers run
-    exit.json      cause, codes (first the host that failed first), started, ended, failure.  Atomic and last: when it
-                   is there, all is over
+    exit.json      cause, codes (first the host that failed first), started, ended, failure, boot_id, on_disk (whether
+                   all else was on disk before).  Atomic and last: when it is there, all is over
     runner.log     what the runner itself has to say: empty, or a traceback
 
 Trainers are started at most once in a directory.  A runner that was killed leaves runner.json and no exit.json.

@@ -18,8 +18,8 @@ from typing import Any
 
 from pegbox import regex
 from pegbox.crashpoints import AFTER, BEFORE, reach
-from pegbox.processes import identity
-from pegbox.runner import cell, cgroups, clock, isolate, layout, leftovers, meter, process, records, view
+from pegbox.processes import boot_id, identity
+from pegbox.runner import cell, cgroups, clock, isolate, layout, leftovers, meter, process, records, syscalls, view
 from pegbox.runner.capture import Capture
 from pegbox.runner.cgroups import Group
 from pegbox.runner.compat import Backtracker
@@ -37,6 +37,7 @@ SHUTDOWN_GRACE = 10.0  #: seconds for trainers when the runner itself is told to
 
 DISK_PATIENCE = 60.0  #: how long the exit record is tried again when it cannot be written
 RESULT_PATIENCE = 86400.0  #: the same of a job that has a result to lose
+LONG = 60.0  #: seconds of training that nobody wants to do again: what it leaves is brought to disk
 
 FAILURE_LENGTH = 1024
 NO_ISOLATION = (
@@ -381,6 +382,7 @@ class Supervisor:
         record = self._exit()  # asks the control groups, and reads what the program left
         for host in self._job.hosts:
             leftovers.remove(self._job, host)
+        record |= {"boot_id": boot_id(), "on_disk": self._is_on_disk(record["ended"] - record["started"])}
         for group in self._groups:
             group.remove(GROUP_SECONDS)
         (self._job.directory / records.RESERVE).unlink(missing_ok=True)
@@ -392,6 +394,20 @@ class Supervisor:
                 if time.monotonic() >= end:
                     raise
                 time.sleep(1.0)
+
+    def _is_on_disk(self, seconds: float) -> bool:
+        """See to it after so many seconds of training.
+
+        A short job does not wait for the disk: a server stores its outputs at once, and after a power cut before that
+        it is done again.
+        """
+        if seconds < LONG:
+            return False
+        try:
+            syscalls.sync_file_system(self._job.directory)
+        except (OSError, AttributeError):  # a C library without syncfs(2)
+            return False
+        return True
 
     def _exit(self) -> dict[str, Any]:
         now = self._clock()

@@ -55,6 +55,15 @@ def may_administer() -> bool:
     return bool(int(rights.split()[1], 16) >> _CAP_SYS_ADMIN & 1)
 
 
+def sync_file_system(directory: Path) -> None:
+    """syncfs(2): bring all that was written to the file system of `directory` to disk, whoever wrote it."""
+    fd = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        call("syncfs", fd)
+    finally:
+        os.close(fd)
+
+
 def private_mounts() -> None:
     """Keep what is mounted here from the rest of the machine."""
     mount("none", "/", None, _REC | _PRIVATE)

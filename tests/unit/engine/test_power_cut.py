@@ -1,0 +1,72 @@
+"""A power cut after a program has ended, before its outputs are stored: the kernel may not have written them yet."""
+
+from __future__ import annotations
+
+import re
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import rows
+from pegbox.domain.training import Phase, TrainingJob
+from pegbox.engine.context import Context, attempt_directory
+from pegbox.engine.training import TrainingWork
+from pegbox.executors.directory import lock_holder
+from rows import insert, script_document
+from running import wait_for
+
+HOST = "here"
+EARLIER = "00000000-0000-0000-0000-000000000000"
+
+
+class Crash(BaseException):
+    """Stands for kill -9."""
+
+
+class DyingStore:
+    """An object store whose server dies when it is about to store something."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def put(self, *_: object) -> str:
+        raise Crash
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+def run(context: Context, identity: int) -> TrainingJob:
+    """One turn of the engine; the job as it is then."""
+    (row,) = context.store.claim("me", HOST, 60, 1, [identity])
+    context.store.release(row, TrainingWork(context, row).run())
+    return rows.read(context, identity)[1]
+
+
+def run_until_ended(context: Context, identity: int) -> TrainingJob:
+    return wait_for("the end", lambda: job if (job := run(context, identity)).phase is Phase.ENDED else None)
+
+
+@pytest.mark.parametrize(("size", "phase"), [(7, Phase.RUNNING), (2 << 20, Phase.PACKING)], ids=["small", "large"])
+def test_a_model_that_may_not_be_whole_is_not_stored(context: Context, tmp_path: Path, size: int, phase: Phase) -> None:
+    source = f"import os; open(os.environ['SM_MODEL_DIR'] + '/model', 'w').write('w' * {size}); print('done')"
+    row = insert(context, script_document(tmp_path, source))
+    with pytest.raises(Crash):
+        run_until_ended(replace(context, objects=DyingStore(context.objects)), row.id)  # type: ignore[arg-type]
+    assert rows.read(context, row.id)[1].phase is phase
+    directory = attempt_directory(str(context.settings.home), row.id, 1)
+    wait_for("the runner's end", lambda: lock_holder(directory) is None)
+    for path in directory.glob("*.json"):
+        path.write_text(re.sub(r'"boot_id": "[^"]*"', f'"boot_id": "{EARLIER}"', path.read_text()))
+    (directory / "algo-1" / "ml" / "model" / "model").write_bytes(b"")
+    (directory / "algo-1.log").write_bytes(b"")
+    with context.store.reading() as tx:
+        context.store.release(tx.by_id(row.id), 0)
+    job = run_until_ended(context, row.id)
+    assert (job.status, job.attempt, job.rerun) == ("Completed", 2, True)
+    assert (directory.with_name("2") / "algo-1.log").read_bytes() == b"done\n"
+    with tarfile.open(tmp_path / "output" / "job" / "output" / "model.tar.gz") as archive:
+        assert archive.getmember("model").size == size

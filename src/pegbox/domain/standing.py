@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from pegbox.domain.allocation import Results
 from pegbox.domain.completion import Improvement
 from pegbox.domain.training import Outcome
 
@@ -31,10 +32,10 @@ class Standing:
     """The training jobs of a tuning job: those that have ended as sums, the others one by one."""
 
     def __init__(self, searches: int = 1, maximize: bool = False) -> None:
-        self.launched = [0] * searches  #: by definition
+        self.launched = [0] * searches  #: how many, by definition
         self.outcomes: Counter[Outcome] = Counter()
         self.stopped_empty = 0  #: stopped without a result
-        self.results: list[list[float]] = [[] for _ in range(searches)]  #: final objectives by definition
+        self.results = Results(searches)
         self.improvement = Improvement(maximize)
         self.active: dict[int, Child] = {}  #: by number
 
@@ -53,17 +54,19 @@ class Standing:
         """Training jobs that have ended, each told once."""
         for child in children:
             assert child.outcome is not None
-            self.active.pop(child.number, None)
+            if self.active.pop(child.number, None) is None:
+                self.launched[child.search] += 1
             self.outcomes[child.outcome] += 1
-            self.launched[child.search] += 1
             if child.objective is not None:
-                self.results[child.search].append(child.objective)
+                self.results.add(child.search, child.objective)
                 self.improvement.add(child.objective)
             elif child.outcome is Outcome.STOPPED:
                 self.stopped_empty += 1
 
     def run(self, child: Child) -> None:
         """A training job that has not ended, as it is now."""
+        if child.number not in self.active:
+            self.launched[child.search] += 1
         self.active[child.number] = child
 
     @property
@@ -79,13 +82,9 @@ class Standing:
     @property
     def succeeded(self) -> bool:
         """Whether anything came of any of them."""
-        return bool(self.outcomes[Outcome.COMPLETED]) or any(self.results)
+        return bool(self.outcomes[Outcome.COMPLETED]) or len(self.results) > 0
 
     @property
     def failed(self) -> int:
         """How many failed, for whatever reason."""
         return self.outcomes[Outcome.RETRYABLE] + self.outcomes[Outcome.NON_RETRYABLE]
-
-    def of_search(self, search: int) -> int:
-        """How many have been launched for a definition."""
-        return self.launched[search] + sum(child.search == search for child in self.active.values())

@@ -118,7 +118,7 @@ class TuningWork:
         shares = share_out(
             count,
             self._job.most,
-            [standing.of_search(place) for place in range(len(self._searches))],
+            standing.launched,
             standing.results,
             [search.name not in self._job.exhausted for search in self._searches],
             self._searches[0].maximize,

@@ -19,6 +19,8 @@ from pegbox.domain.ranges import Space
 if TYPE_CHECKING:
     from numpy.random import Generator
 
+    from pegbox.strategies.tried import Tried
+
 
 class Goal(Enum):
     """HyperParameterTuningJobObjective.Type."""
@@ -83,6 +85,7 @@ class Study:
     trials: tuple[Trial, ...] = field(default=())
     static: Mapping[str, str] = field(default_factory=dict)  #: hyperparameters that are not tuned; known with `parents`
     parents: tuple[ParentStudy, ...] = field(default=())
+    tried: Tried | None = field(default=None, compare=False, repr=False)  #: made of `trials`, by whoever keeps it
 
 
 def next_numbers(study: Study, count: int) -> range:

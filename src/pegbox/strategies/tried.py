@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 
 from pegbox.domain.ranges import Space
 from pegbox.strategies.base import Study
@@ -19,39 +19,50 @@ class Tried:
         self.space = space
         self.size = space.size()
         self._keys: set[int | tuple[str, ...]] = set()
+        self._before: Set[int | tuple[str, ...]] = frozenset()  # those of another one, which keeps them
         for values in configurations:
             self.add(values)
 
     @classmethod
     def of(cls, study: Study, inheritance: Inheritance | None = None) -> Tried:
         """All that the study has launched, and in a finite space what it inherits."""
-        tried = cls(study.space, (trial.values for trial in study.trials))
+        known = study.tried
+        tried = known.branch() if known else cls(study.space, (trial.values for trial in study.trials))
         if tried.size is not None and study.parents:
             for trial in (inheritance or Inheritance.of(study)).trials:
                 tried.add(trial.values)
         return tried
 
+    def branch(self) -> Tried:
+        """One that may note more without this one knowing; this one must not note any more as long as it is used."""
+        branch = Tried(self.space)
+        branch._before = self._keys
+        return branch
+
     def add(self, values: Mapping[str, str]) -> None:
         """Note a configuration; one from outside the space uses nothing up."""
         key = self._key(values)
-        if key is not None:
+        if key is not None and key not in self._before:
             self._keys.add(key)
 
     def __contains__(self, values: Mapping[str, str]) -> bool:
-        return self._key(values) in self._keys
+        return self._has(self._key(values))
 
     @property
     def exhausted(self) -> bool:
         """Is there nothing left in this space?"""
-        return self.size is not None and len(self._keys) >= self.size
+        return self.size is not None and len(self._before) + len(self._keys) >= self.size
 
     def free(self, start: int = 0) -> Iterator[int]:
         """The unused indices of a finite space, upwards from `start` and round the end."""
         size = self.size or 0
         for step in range(size):
             index = (start + step) % size
-            if index not in self._keys:
+            if not self._has(index):
                 yield index
+
+    def _has(self, key: int | tuple[str, ...] | None) -> bool:
+        return key in self._keys or key in self._before
 
     def _key(self, values: Mapping[str, str]) -> int | tuple[str, ...] | None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from pegbox.domain.ranges import parse_ranges
 from pegbox.engine.retelling import Listener, Teller
 from pegbox.strategies.base import Goal, Limits, ParentKind, ParentStudy, Study, Trial, TrialState
+from pegbox.strategies.tried import Tried
 
 SPACE = parse_ranges({"ContinuousParameterRanges": [{"Name": "x", "MinValue": "0", "MaxValue": "1"}]}, {})
 
@@ -39,7 +41,37 @@ def test_what_is_heard_is_what_is_meant(steps: list[tuple[int, str, int]]) -> No
             trials[place] = replace(trials[place], state=TrialState.FINISHED, objective=float(number))
         elif what == "forget":
             trials.clear()
-        assert listener.hear(teller.tell(key, study(trials))) == study(trials)
+        heard = listener.hear(teller.tell(key, study(trials)))
+        assert heard == study(trials)
+        tried = Tried.of(heard)
+        assert [value for value in range(20) if {"x": str(value)} in tried] == [
+            int(each.values["x"]) for each in trials
+        ]
+        tried.add({"x": "1000"})  # as a strategy does: nobody else hears of it
+        assert {"x": "1000"} not in Tried.of(heard)
+
+
+def test_what_has_been_tried_is_heard_anew_with_other_trials() -> None:
+    teller, listener = Teller(), Listener()
+    for numbers in ((1, 2, 3), (4, 5, 6), (7, 8), (7, 8, 9)):
+        heard = listener.hear(teller.tell(None, study([running(number) for number in numbers])))
+        tried = Tried.of(heard)
+        assert [value for value in range(20) if {"x": str(value)} in tried] == list(numbers)
+
+
+def test_a_question_costs_little_after_thousands_of_trials() -> None:
+    """To note all that was tried anew takes twenty times as long."""
+    teller, listener = Teller(), Listener()
+    trials = [running(number) for number in range(1, 10_001)]
+    listener.hear(teller.tell("a", study(trials)))
+    best = float("inf")
+    for _ in range(10):
+        trials.append(running(len(trials) + 1))
+        asked = study(trials)
+        began = time.perf_counter()
+        assert {"x": "10001"} in Tried.of(listener.hear(teller.tell("a", asked)))
+        best = min(best, time.perf_counter() - began)
+    assert best < 1e-3
 
 
 def test_only_what_is_new_is_told() -> None:

@@ -24,6 +24,7 @@ SMALLEST_INTEGER, LARGEST_INTEGER = -(2**63), 2**63 - 1
 AUTO_LOG_RATIO = 100  #: Auto means logarithmic from this Max/Min on, for continuous ranges ...
 AUTO_LOG_RATIO_INTEGER = 1000  #: ... and for integer ranges.
 FAR = 1.0  #: beyond so many widths of a range all values are equally far outside
+_BEYOND = 2**200  #: an integer that is far outside every range, and yet no trouble for a double
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _DECIMAL = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -148,7 +149,7 @@ class Integer:
 
     def place(self, value: str) -> float:
         """The same, but values outside the bounds are placed outside [0, 1], down to -FAR and up to 1 + FAR."""
-        number = int(value)
+        number = min(max(int(value), -_BEYOND), _BEYOND)
         if self.scale is Scaling.LOGARITHMIC and number < 1:
             return -FAR
         return min(max(self._place(number), -FAR), 1.0 + FAR)

@@ -86,7 +86,7 @@ def _best_first(study: Study, parent: ParentStudy) -> Iterator[dict[str, str]]:
     for _, _, trial in sorted(known, key=lambda each: each[:2]):
         try:
             yield study.space.decode(study.space.encode({**parent.static, **trial.values, **fixed(study)}))
-        except (KeyError, ValueError):  # a category that is not offered any more
+        except (KeyError, ValueError, ArithmeticError):  # a category that is not offered any more
             continue
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from pegbox.domain.ranges import Categorical, Continuous, Integer, Parameter, Scaling, Space, parse_ranges
+from pegbox.domain.ranges import FAR, Categorical, Continuous, Integer, Parameter, Scaling, Space, parse_ranges
 from pegbox.errors import ValidationException
 
 settings.register_profile("unhurried", deadline=None)  # other tests may keep the machine busy
@@ -372,3 +372,16 @@ def test_what_is_no_number_has_no_place(value: str) -> None:
     for parameter in (Continuous("x", 0.0, 1.0), Integer("n", 0, 1), Categorical("c", ("a",))):
         with pytest.raises(ValueError):
             parameter.place(value)
+
+
+HUGE = "1" + "0" * 400
+
+
+@pytest.mark.parametrize("sign", ["", "-"])
+@pytest.mark.parametrize("scaling", [Scaling.LINEAR, Scaling.LOGARITHMIC])
+@pytest.mark.parametrize("bounds", [(1, 10), (1, 2**63 - 1), (2**62, 2**63 - 1)])
+def test_an_integer_of_any_size_has_a_place(bounds: tuple[int, int], scaling: Scaling, sign: str) -> None:
+    """A program may take numbers that are too great for a double, and an earlier search may have had one."""
+    parameter = Integer("n", *bounds, scaling)
+    assert parameter.place(sign + HUGE) == (-FAR if sign else 1.0 + FAR)
+    assert parameter.place(sign + "1" + "0" * 40) == (-FAR if sign else 1.0 + FAR)

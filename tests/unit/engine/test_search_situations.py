@@ -163,3 +163,26 @@ def test_what_was_stopped_or_lost_without_a_value_is_no_failure_of_its_configura
     assert statuses(simulation) == ["Stopped", "Failed", "Failed", "Completed", "Completed"]
     assert proposer.states == [TrialState.STOPPED, TrialState.STOPPED, TrialState.FAILED, TrialState.FINISHED]
     simulation.close()
+
+
+def test_a_search_may_inherit_an_integer_that_is_too_great_for_a_double(simulate: Simulate) -> None:
+    simulation = simulate(lambda attempt: losses(number_of(attempt) / 10))
+    parent = request(4, 1) | {"HyperParameterTuningJobName": "parent"}
+    parent["TrainingJobDefinition"]["StaticHyperParameters"] = {"n": "1" + "0" * 400}
+    simulation.create(parent)
+    simulation.run()
+    child = request(4, 1, "Bayesian")
+    child["HyperParameterTuningJobConfig"]["ParameterRanges"] = {
+        **X,
+        "IntegerParameterRanges": [{"Name": "n", "MinValue": "1", "MaxValue": "100"}],
+    }
+    for kind in ("IdenticalDataAndAlgorithm", "TransferLearning"):
+        child["HyperParameterTuningJobName"] = "search" if kind.startswith("I") else "another"
+        child["WarmStartConfig"] = {
+            "ParentHyperParameterTuningJobs": [{"HyperParameterTuningJobName": "parent"}],
+            "WarmStartType": kind,
+        }
+        simulation.create(child)
+        simulation.run()
+        found = simulation.describe(child["HyperParameterTuningJobName"])
+        assert (found["HyperParameterTuningJobStatus"], found["FailureReason"]) == ("Completed", None)

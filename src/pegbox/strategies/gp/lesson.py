@@ -56,7 +56,7 @@ class Lesson:
         for trial in trials:
             try:
                 point = self._layout.place(trial.values)
-            except (KeyError, ValueError):
+            except (KeyError, ValueError, ArithmeticError):
                 continue
             if trial.objective is not None and math.isfinite(trial.objective):
                 points.append(point)
@@ -98,7 +98,7 @@ def _features_of(layout: Layout, values: Mapping[str, str], first: int) -> Array
         if parameter.name in values:
             try:
                 known[place] = parameter.place(values[parameter.name])
-            except ValueError:
+            except (ValueError, ArithmeticError):
                 strange.append(place)
     features = layout.features(known[None, :])[0]
     features[np.isin(layout.group, strange)] = 0.0

@@ -33,7 +33,7 @@ class Observations:
         for trial in sorted(study.trials, key=lambda trial: (trial.number, sorted(trial.values.items()))):
             try:
                 point = layout.encode(trial.values)
-            except (KeyError, ValueError):
+            except (KeyError, ValueError, ArithmeticError):
                 continue
             if trial.state is TrialState.RUNNING:
                 pending.append(point)
@@ -72,7 +72,7 @@ def _inherited(trials: Sequence[Trial], layout: Layout, sign: float) -> list[tup
     for trial in trials:
         try:
             point = layout.place(trial.values)
-        except (KeyError, ValueError):
+        except (KeyError, ValueError, ArithmeticError):
             continue
         if trial.objective is not None and math.isfinite(trial.objective):
             found.append((point, sign * trial.objective))

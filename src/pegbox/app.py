@@ -236,6 +236,7 @@ def compose(settings: Settings) -> Server:
             database,
             settings.parallel_training_jobs,
             settings.tuning_jobs,
+            settings.tuning_days,
             settings.warm_start_changes,
             AttemptLogs(),
         ),
@@ -291,6 +292,7 @@ class _Invoke:
     database: Outage
     most_at_once: int
     most_tuning_jobs: int
+    most_tuning_days: float
     most_warm_start_changes: int
     logs: LogStore
 
@@ -307,6 +309,7 @@ class _Invoke:
             poke=self.mailbox.poke,
             most_at_once=self.most_at_once,
             most_tuning_jobs=self.most_tuning_jobs,
+            most_tuning_days=self.most_tuning_days,
             most_warm_start_changes=self.most_warm_start_changes,
             logs=self.logs,
         )

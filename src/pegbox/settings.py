@@ -74,6 +74,8 @@ class Settings:
     parallel_training_jobs: int = 100
     #: Tuning jobs of an account and region at once; one more is refused with ResourceLimitExceeded.
     tuning_jobs: int = 100
+    #: Days after which a tuning job ends, whatever MaxRuntimeInSeconds it was given, and if it was given none.
+    tuning_days: float = 30.0
     #: Changes of hyperparameters that are allowed between a warm started tuning job and each of its parents.
     warm_start_changes: int = 10
     #: Endpoint of an S3 store to use instead of the built-in one.
@@ -248,6 +250,8 @@ def _faults(settings: Settings) -> Iterator[tuple[str, str]]:
         )
     if settings.tuning_jobs < 1:
         yield "tuning_jobs", f"tuning_jobs: {settings.tuning_jobs} allows no search; give at least 1"
+    if not 0 < settings.tuning_days < math.inf:
+        yield "tuning_days", f"tuning_days: {settings.tuning_days} is no time; give days, more than 0"
     if settings.warm_start_changes < 0:
         yield "warm_start_changes", f"warm_start_changes: {settings.warm_start_changes} is no number; give 0 or more"
     if settings.slots < 1:

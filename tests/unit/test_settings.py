@@ -147,6 +147,7 @@ NONSENSE = [
     *[("database_url", url) for url in ("foo", "mysql://me@here/pegbox", "/var/pegbox.db")],
     *[("database_url", f"postgresql+psycopg://{user}@here/pegbox") for user in ("me:my@word", "m@e")],
     *[("s3_endpoint", url) for url in ("minio:9000", "ftp://minio", "http://", "http://minio:port", "http://[")],
+    *[("tuning_days", number) for number in ("0", "-1", "nan", "inf")],
     *[("file_roots", roots) for roots in ("data", "/data:more", "~/data")],
     *[("python", path) for path in ("/nonexistent/python", "/etc/passwd", "/usr", "bin/python", "no-such-python")],
 ]

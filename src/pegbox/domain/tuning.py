@@ -19,7 +19,7 @@ from pegbox.domain.training import Outcome
 EARLY_FAILURES = 10  #: this many failures at the start, and nothing else, end the tuning job
 #: the service's own words
 ALL_FAILED = "All training jobs failed. Please take a look at the training jobs failures to get more details."
-TIME_IS_UP = "MaxRuntimeInSeconds of the hyperparameter tuning job is reached."
+TIME_IS_UP = "MaxRuntimeInSeconds of the hyperparameter tuning job, or the server's limit on it, is reached."
 
 TERMINAL = frozenset({"Completed", "Failed", "Stopped"})
 STATUSES = ("Completed", "InProgress", "Failed", "Stopped", "Stopping", "Deleting", "DeleteFailed")
@@ -32,7 +32,7 @@ class TuningJob:
     status: str = "InProgress"
     most: int  #: MaxNumberOfTrainingJobs
     at_once: int  #: MaxParallelTrainingJobs
-    seconds: int | None  #: ResourceLimits.MaxRuntimeInSeconds; None is no limit
+    seconds: float | None  #: it may run, by MaxRuntimeInSeconds or the server's limit; None, of old ones: no limit
     created: float
     seed: int
     exhausted: tuple[str, ...] = ()  #: definitions in which the strategy has nothing left to propose
@@ -192,7 +192,7 @@ def _met(job: TuningJob, standing: Standing, criteria: Criteria, now: float) -> 
 
 
 def runtime_left(job: TuningJob, now: float) -> float | None:
-    """Seconds until ResourceLimits.MaxRuntimeInSeconds is reached; None without such a limit."""
+    """Seconds until its time is up; None without a limit."""
     return None if job.seconds is None else job.created + job.seconds - now
 
 

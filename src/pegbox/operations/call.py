@@ -24,5 +24,6 @@ class Call:
     poke: Callable[[Collection[int]], None]  #: let the engine look at these resources now
     most_at_once: int = 100  #: MaxParallelTrainingJobs
     most_tuning_jobs: int  #: of an account and region at once
+    most_tuning_days: float = 30.0  #: for which a tuning job may run
     most_warm_start_changes: int  #: of hyperparameters, between a tuning job and its parents
     logs: LogStore = field(default_factory=Nowhere)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+_DAY = 24 * 3600
 _SORT = {
     "Name": "name",
     "CreationTime": "created_at",
@@ -162,10 +163,11 @@ def list_training_jobs_for_hyper_parameter_tuning_job(
 def _row(request: dict[str, Any], document: dict[str, Any], call: Call) -> Resource:
     config, now = document["HyperParameterTuningJobConfig"], call.clock()
     limits, seed = config["ResourceLimits"], config.get("RandomSeed")
+    most_seconds = call.most_tuning_days * _DAY
     job = TuningJob(
         most=limits["MaxNumberOfTrainingJobs"],
         at_once=limits["MaxParallelTrainingJobs"],
-        seconds=limits.get("MaxRuntimeInSeconds"),
+        seconds=min(limits.get("MaxRuntimeInSeconds", most_seconds), most_seconds),
         created=now,
         seed=call.seed() if seed is None else seed,
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pegbox.domain.tuning import ALL_FAILED
+from pegbox.domain.tuning import ALL_FAILED, TIME_IS_UP
 from pegbox.engine.proposer import Answer, Question, answer
 from pegbox.executors.base import Attempt
 from pegbox.operations import training_jobs
@@ -186,3 +186,19 @@ def test_a_search_may_inherit_an_integer_that_is_too_great_for_a_double(simulate
         simulation.run()
         found = simulation.describe(child["HyperParameterTuningJobName"])
         assert (found["HyperParameterTuningJobStatus"], found["FailureReason"]) == ("Completed", None)
+
+
+@pytest.mark.parametrize("given", [{}, {"MaxRuntimeInSeconds": 15_768_000}], ids=["no limit", "half a year"])
+def test_a_search_ends_after_thirty_days(simulate: Simulate, given: dict[str, int]) -> None:
+    day = 86_400.0
+    simulation = simulate(lambda attempt: losses(0.5, seconds=day / 2))
+    wanted = request(100, 1)
+    wanted["HyperParameterTuningJobConfig"]["ResourceLimits"] |= given
+    simulation.create(wanted)
+    simulation.run()
+    found = simulation.describe("search")
+    assert (found["HyperParameterTuningJobStatus"], found["FailureReason"]) == ("Completed", TIME_IS_UP)
+    assert round(found["ConsumedResources"]["RuntimeInSeconds"] / day) == 30
+    assert found["HyperParameterTuningJobConfig"]["ResourceLimits"].get("MaxRuntimeInSeconds") == given.get(
+        "MaxRuntimeInSeconds"
+    )

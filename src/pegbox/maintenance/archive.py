@@ -132,16 +132,24 @@ def copy(source: Path, target: Path) -> None:
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """Give an unchangeable file a second name, on another file system a copy.  FileNotFoundError."""
+    """Give an unchangeable file a second name, on another file system a copy.  FileNotFoundError.
+
+    What an interrupted try has brought stays, if it is whole: a power cut may have left a name without its bytes.
+    """
     private_folder(target.parent)
     try:
         os.link(source, target)
     except FileExistsError:
-        return  # an earlier try was interrupted after this one
+        if not (source.samefile(target) or _is_copy(source, target)):
+            copy(source, target)
     except OSError as error:
         if error.errno not in NO_LINKS:
             raise
         copy(source, target)
+
+
+def _is_copy(source: Path, target: Path) -> bool:
+    return source.stat().st_size == target.stat().st_size and digest(source) == digest(target)
 
 
 def files_below(folder: Path) -> Iterator[Path]:

@@ -18,6 +18,7 @@ from typing import Any
 
 from pegbox.domain import training
 from pegbox.domain.training import TrainingJob
+from pegbox.engine import removal
 from pegbox.engine.context import attempt_directory
 from pegbox.maintenance import archive
 from pegbox.maintenance.archive import Entry, MaintenanceError, Manifest
@@ -216,9 +217,19 @@ def _moved(row: dump.Row, before: str, home: Path, host: str) -> dump.Row:
             state["home"] = str(home)
         return {**row, **free, "state": _json(state)}
     job = training.moved(TrainingJob.parse(state), str(home))
-    if job.phase is training.Phase.RUNNING:
+    is_lost = job.phase is training.Phase.RUNNING
+    _remove_later(attempt_directory(str(home), row["id"], job.attempt), its_own=not is_lost)
+    if is_lost:
         _mark_lost(attempt_directory(str(home), row["id"], job.attempt))
     return {**row, **free, "state": _json(job.dump()), "host": host if row["host"] else None}
+
+
+def _remove_later(directory: Path, *, its_own: bool) -> None:
+    """Remove what was begun after the moment of the backup, which is begun again here: later attempts, and this one."""
+    first = int(directory.name) + (0 if its_own else 1)
+    for attempt in directory.parent.glob("[0-9]*"):
+        if attempt.name.isdigit() and int(attempt.name) >= first:
+            removal.remove(attempt)
 
 
 def _mark_lost(directory: Path) -> None:

@@ -6,12 +6,14 @@ import copy
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
-from jobs import new_name, refusal
+from jobs import new_name, refusal, register, tuning_ended
+from patient import PATIENT
 from pegbox.testing.requests import training_request, tuning_request
 from running import RunningServer
 from wrong_requests import job
@@ -76,6 +78,31 @@ def test_there_is_a_limit_to_the_training_jobs_at_once(
     other.create_hyper_parameter_tuning_job(**tuning_request("two", "any", "s3://none/out", jobs=3, at_once=2))
     request = tuning_request("three", "any", "s3://none/out", jobs=3, at_once=3)
     assert refusal(other.create_hyper_parameter_tuning_job, **request)[0] == "ResourceLimitExceeded"
+    assert refusal(other.describe_hyper_parameter_tuning_job, HyperParameterTuningJobName="three")[0] == (
+        "ResourceNotFound"
+    )
+    taken = request | {"HyperParameterTuningJobName": "TWO"}  # a name that is taken is told first
+    assert refusal(other.create_hyper_parameter_tuning_job, **taken)[0] == "ResourceInUse"
+
+
+def test_there_is_a_limit_to_the_tuning_jobs_at_once(
+    start_server: Callable[..., RunningServer], tmp_path: Path
+) -> None:
+    server = start_server(environment={"PEGBOX_TUNING_JOBS": "2"})
+    client, program = server.client("sagemaker"), register(server, tmp_path, PATIENT)
+    server.client("s3").create_bucket(Bucket="jobs")
+    requests = [tuning_request(name, program, "s3://jobs/out", jobs=1, at_once=1) for name in ("a", "b", "c", "B")]
+    for request in requests[:2]:
+        client.create_hyper_parameter_tuning_job(**request)
+    code, message = refusal(client.create_hyper_parameter_tuning_job, **requests[2])
+    assert code == "ResourceLimitExceeded" and "limit of 2 hyperparameter tuning jobs at once" in message
+    assert refusal(client.create_hyper_parameter_tuning_job, **requests[3])[0] == "ResourceInUse"
+    client.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName="a")
+    tuning_ended(client, "a")
+    client.create_hyper_parameter_tuning_job(**requests[2])
+    (tmp_path / "go").touch()
+    for name in ("b", "c"):
+        tuning_ended(client, name)
 
 
 @pytest.mark.parametrize(

@@ -55,8 +55,8 @@ def create_hyper_parameter_tuning_job(
     row = _row(document | {"Tags": labels}, {**normal, **parents_record(normal, call)}, call)
     try:
         with call.store.transaction() as tx:
+            row = tx.insert(row)  # a name that is taken is told first
             _check_quota(tx, document, call)
-            row = tx.insert(row)
     except AlreadyExists as error:
         raise ResourceInUse(
             "Hyperparameter tuning job names must be unique within an AWS account and region, and a hyperparameter "
@@ -231,13 +231,14 @@ def _check_built_in(search: Search, space: Space, call: Call) -> None:
 
 
 def _check_quota(tx: Transaction, document: dict[str, Any], call: Call) -> None:
+    """Of all tuning jobs, this one included."""
     at_once = document["HyperParameterTuningJobConfig"]["ResourceLimits"]["MaxParallelTrainingJobs"]
     if at_once > call.most_at_once:
         raise ResourceLimitExceeded(
             f"The account-level limit of {call.most_at_once} parallel training jobs of a hyperparameter tuning job is "
             f"exceeded by MaxParallelTrainingJobs [{at_once}]."
         )
-    if tx.live(call.account, call.region, Kind.TUNING_JOB) >= call.most_tuning_jobs:
+    if tx.live(call.account, call.region, Kind.TUNING_JOB) > call.most_tuning_jobs:
         raise ResourceLimitExceeded(
             f"The account-level limit of {call.most_tuning_jobs} hyperparameter tuning jobs at once is reached. "
             "Wait until one has ended, or stop one."

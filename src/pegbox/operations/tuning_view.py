@@ -34,7 +34,7 @@ def description(row: Resource, tx: Transaction, now: float) -> dict[str, Any]:
         **_common(row, tx.tally([row.id])[row.id]),
         "BestTrainingJob": None if best is None else tuning_summary(best, row.name, goal),
         "OverallBestTrainingJob": _overall_best(row, best, tx, goal),
-        "FailureReason": (job.failure or job.ending) if row.ended_at else None,
+        "FailureReason": {"Completed": job.ending, "Failed": job.failure}.get(row.status),
         "TuningJobCompletionDetails": {
             "NumberOfTrainingJobsObjectiveNotImproving": _not_improving(tx.results(row.id), goal),
             "ConvergenceDetectedTime": job.converged,

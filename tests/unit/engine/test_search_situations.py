@@ -12,7 +12,7 @@ import pytest
 from pegbox.domain.tuning import ALL_FAILED, TIME_IS_UP
 from pegbox.engine.proposer import Answer, Question, answer
 from pegbox.executors.base import Attempt
-from pegbox.operations import training_jobs
+from pegbox.operations import training_jobs, tuning_jobs
 from pegbox.strategies.base import TrialState
 from pegbox.testing.simulated_executor import Training
 from pegbox.testing.simulation import Simulation
@@ -202,3 +202,16 @@ def test_a_search_ends_after_thirty_days(simulate: Simulate, given: dict[str, in
     assert found["HyperParameterTuningJobConfig"]["ResourceLimits"].get("MaxRuntimeInSeconds") == given.get(
         "MaxRuntimeInSeconds"
     )
+
+
+def test_a_search_that_is_stopped_while_a_criterion_ends_it_has_no_reason(simulate: Simulate) -> None:
+    simulation = simulate(
+        lambda attempt: losses(0.1) if number_of(attempt) == 1 else losses(0.5, seconds=1000),
+    )
+    simulation.create(request(9, 3, TuningJobCompletionCriteria={"TargetObjectiveMetricValue": 0.2}))
+    while "Stopping" not in statuses(simulation):
+        simulation.step()
+    tuning_jobs.stop_hyper_parameter_tuning_job({"HyperParameterTuningJobName": "search"}, simulation.call())
+    simulation.run()
+    found = simulation.describe("search")
+    assert (found["HyperParameterTuningJobStatus"], found["FailureReason"]) == ("Stopped", None)

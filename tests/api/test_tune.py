@@ -300,6 +300,7 @@ def test_a_server_elsewhere_runs_images_that_it_knows_and_no_command_of_ours(
     image = register(server, tmp_path, "print('loss is 0.5')")
     rest = "minimize: {name: loss, regex: 'loss is (.*)'}\nparameters: {a: [1, 2]}\nbudget: 1\n"
     (tmp_path / "own.yaml").write_text(f"command: python x.py\n{rest}")
+    (tmp_path / "x.py").touch()
     (tmp_path / "known.yaml").write_text(f"image: {image}\n{rest}")
     refused = run("tune", tmp_path / "own.yaml", **elsewhere)
     assert refused.code == 1
@@ -323,6 +324,8 @@ WRONG = {
     "tune {folder}/none.yaml": "none.yaml: No such file or directory",
     "tune {folder}/wrong.yaml": "wrong.yaml:1: strategie: strategie is not known here; did you mean strategy?",
     "tune {folder}/api.yaml": "api.yaml:1: HyperParameterTuningJobConfig.Strategi: Strategi is not known here",
+    "tune {folder}/kinds.yaml": "kinds.yaml:1: HyperParameterTuningJobConfig.Strategy: 'Best' is none of Bayesian,",
+    "tune {folder}/lots.yaml": "MaxNumberOfTrainingJobs: 'lots' is no whole number",
     "tune {folder}/half.yaml": 'Missing required parameter in HyperParameterTuningJobConfig: "Strategy"',
     "tune {folder}/my_train.yaml --name a_b": "failed to satisfy constraint: Member must satisfy regular expression",
     "jobs nobody": "there is no tuning job nobody: pegbox jobs lists those there are",
@@ -337,6 +340,10 @@ WRONG = {
 def test_what_cannot_be_done_is_told(tuned: Tuned, tmp_path: Path, command: str) -> None:
     (tuned.folder / "wrong.yaml").write_text("strategie: x\n")
     (tuned.folder / "api.yaml").write_text("HyperParameterTuningJobConfig: {Strategi: Random}")
+    (tuned.folder / "kinds.yaml").write_text("HyperParameterTuningJobConfig: {Strategy: Best}")
+    (tuned.folder / "lots.yaml").write_text(
+        "HyperParameterTuningJobConfig: {ResourceLimits: {MaxNumberOfTrainingJobs: lots}}"
+    )
     (tuned.folder / "half.yaml").write_text("HyperParameterTuningJobConfig: {}\nTrainingJobDefinition: {}")
     done = tuned.run(*command.format(folder=tuned.folder).split())
     assert done.code == 1

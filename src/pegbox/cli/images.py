@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -112,16 +111,14 @@ def remove(name: Annotated[str, typer.Argument(help="The image's name.")], home:
 
 
 def _missing(workdir: Path, python: str | None, command: Sequence[str]) -> Iterator[str]:
+    from pegbox.client.presence import is_program
+
     if not workdir.is_dir():
         yield f"--workdir {workdir} is no directory"
-    if python and not _is_program(python, workdir):
+    if python and not is_program(python, workdir):
         yield f"--python {python} is no program that can be run"
-    if command and command[0] not in ("python", "python3") and not _is_program(command[0], workdir):
+    if command and command[0] not in ("python", "python3") and not is_program(command[0], workdir):
         yield f"{command[0]}, with which --command begins, is no program that can be run"
-
-
-def _is_program(name: str, workdir: Path) -> bool:
-    return shutil.which(str(workdir.resolve() / name) if "/" in name else name) is not None
 
 
 def _doubts(image: Image, home: Path) -> Iterator[str]:
@@ -130,9 +127,10 @@ def _doubts(image: Image, home: Path) -> Iterator[str]:
         if not path.exists():
             yield f"--bind {path} is not there: its jobs will run without it"
         elif home.is_relative_to(path.resolve()):
-            yield f"--bind {path} contains the server's home, which stays hidden"
+            yield f"{path}, which it may see, contains the server's home, which stays hidden"
     if image.workdir and home.is_relative_to(image.workdir):
-        yield f"--workdir {image.workdir} contains the server's home, which stays hidden: better keep the two apart"
+        where = f"{image.workdir}, where it runs,"
+        yield f"{where} contains the server's home, which stays hidden: better keep the two apart"
 
 
 def _rest(image: Image) -> Iterator[str]:

@@ -42,6 +42,8 @@ def tune(
     from pegbox.client.connection import connect
 
     wanted = launching.read(file, _input_shape)
+    for doubt in wanted.doubts:
+        tell(doubt)
     connection = connect(home, tell, fresh=True)
     console = Console(stderr=as_json)
     launch = launching.launch(

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from pegbox.client.document import Node
-from pegbox.client.faults import Faults, mapping
+from pegbox.client.faults import Fault, Faults, mapping, shown
 from pegbox.client.wanted import Wanted
 
+#: type of the model -> whether a node can be one, and what to call it
+KINDS: Mapping[str, tuple[Callable[[Node], bool], str]] = {
+    "structure": (lambda node: isinstance(node.value, dict), "list of names with values"),
+    "map": (lambda node: isinstance(node.value, dict), "list of names with values"),
+    "list": (lambda node: isinstance(node.value, list), "list"),
+    "integer": (lambda node: type(node.value) is int, "whole number"),
+    "long": (lambda node: type(node.value) is int, "whole number"),
+    "float": (lambda node: node.is_number, "number"),
+    "double": (lambda node: node.is_number, "number"),
+    "boolean": (lambda node: isinstance(node.value, bool), "truth value: write true or false"),
+    "string": (lambda node: isinstance(node.value, (str, int, float)), "text"),
+}
+LONGEST_ENUM = 10  #: names that are checked here; longer ones, as of instance types, the server extends
 MARKS = ("HyperParameterTuningJobConfig", "TrainingJobDefinition", "TrainingJobDefinitions")
 
 
@@ -31,8 +45,12 @@ def wanted(file: Path, root: Node, shape: Any) -> Wanted:
 
 
 def _value(node: Node, shape: Any) -> Any:
-    """What a client sends for a node; `shape` is None where the model has none."""
-    kind = getattr(shape, "type_name", None)
+    """What a client sends for a node; `shape` is None where the model has none.  Raises Fault."""
+    kind = str(getattr(shape, "type_name", ""))
+    if kind in KINDS and not KINDS[kind][0](node):
+        raise Fault(node, f"{shown(node)} is no {KINDS[kind][1]}")
+    if kind == "string" and 0 < len(shape.enum) <= LONGEST_ENUM and node.value not in shape.enum:
+        raise Fault(node, f"{shown(node)} is none of {', '.join(shape.enum)}")
     if isinstance(node.value, dict):
         members = mapping(node, list(shape.members)) if kind == "structure" else node.value
         return {name: _value(each, _member(shape, name)) for name, each in members.items()}

@@ -36,8 +36,12 @@ class Faults:
         try:
             yield
         except Fault as fault:
-            where = f"{fault.node.path}: " if fault.node.path else ""
-            self._lines.append(f"{self._file}:{fault.node.line}: {where}{fault}")
+            self._lines.append(self.line(fault.node, str(fault)))
+
+    def line(self, node: Node, message: str) -> str:
+        """A message with its place."""
+        where = f"{node.path}: " if node.path else ""
+        return f"{self._file}:{node.line}: {where}{message}"
 
     def check(self) -> None:
         """Raise RequestFaults if there are any."""
@@ -52,7 +56,7 @@ def mapping(node: Node, known: Collection[str] | None = None) -> Mapping[str, No
     for name, value in node.value.items():
         if known is not None and name not in known:
             close = difflib.get_close_matches(name, known, 1)
-            meant = f"; did you mean {close[0]}?" if close else ""
+            meant = f"; did you mean {close[0]}?" if close else "."
             raise Fault(value, f"{name} is not known here{meant} Known are: {', '.join(known)}")
     return node.value
 
@@ -68,7 +72,9 @@ def scalar(node: Node) -> str:
     """A single value as it is written; true and false in small letters.  Raises Fault."""
     if isinstance(node.value, bool):
         return str(node.value).lower()
-    if node.value is None or isinstance(node.value, (dict, list)):
+    if node.value is None:
+        raise Fault(node, "there is no value; a text such as null or ~ is written in quotes")
+    if isinstance(node.value, (dict, list)):
         raise Fault(node, f"{shown(node)} is no single value")
     return node.value if isinstance(node.value, str) else node.text
 

@@ -14,12 +14,12 @@ from pathlib import Path
 
 from pegbox.client.document import Node
 from pegbox.client.faults import Fault, mapping, scalar, text
+from pegbox.client.presence import PYTHONS, check_command, check_path, check_python
 from pegbox.client.ranges import Parameters
 from pegbox.client.wanted import Program
 from pegbox.domain.arguments import names_in
 
 KEYS = ("command", "python", "env", "bind")
-PYTHONS = ("python", "python3")
 READ_ONLY = ":ro"
 #: whoever says so reads hyperparameters from where the container contract has them
 FROM_CONTRACT = ("SM_HP", "hyperparameters.json", "SM_TRAINING_ENV")
@@ -32,6 +32,9 @@ def program(folder: Path, given: Mapping[str, Node], found: Parameters, nodes: M
     words = _words(node)
     _check_places(node, words, nodes)
     _check_tuned(folder, words, nodes, found)
+    check_command(node, words, folder)
+    if "python" in given:
+        check_python(given["python"], text(given["python"]), folder)
     first = next((place for place, word in enumerate(words) if names_in(word)), len(words))
     environment = {name: scalar(each) for name, each in mapping(given["env"]).items()} if "env" in given else {}
     return Program(
@@ -110,6 +113,7 @@ def _binds(folder: Path, node: Node) -> Iterator[str]:
     for each in node.value if isinstance(node.value, list) else [node]:
         written = text(each)
         path = written.removesuffix(READ_ONLY)
+        check_path(each, absolute(folder, path))
         yield f"{absolute(folder, path)}{READ_ONLY if path != written else ''}"
 
 

@@ -9,11 +9,13 @@ epochs: 10                                the same in every job
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pegbox.client.document import Node
 from pegbox.client.faults import Fault, Faults, mapping, number, scalar, shown
+from pegbox.domain.ranges import is_number, parse_ranges
+from pegbox.errors import ValidationException
 
 KEYS = ("min", "max", "scale", "type", "values", "value")
 ALIASES = {"low": "min", "high": "max", "lower": "min", "upper": "max", "choices": "values", "scaling": "scale"}
@@ -35,6 +37,7 @@ class Parameters:
     static: dict[str, str] = field(default_factory=dict)  #: StaticHyperParameters
     told: dict[str, str] = field(default_factory=dict)  #: name -> what it may be, for people
     values: dict[str, list[str]] = field(default_factory=dict)  #: name -> its values, or its bounds
+    doubts: list[tuple[Node, str]] = field(default_factory=list)  #: what may not be meant as it is written
 
     def add(self, name: str, node: Node) -> None:
         """Read one.  Raises Fault."""
@@ -44,6 +47,7 @@ class Parameters:
             if len(node.value) == 2 and all(each.is_number for each in node.value):
                 self._add_range(name, node, {"min": node.value[0], "max": node.value[1]})
             else:
+                _check_short_choice(node, node.value)
                 self._add_choice(name, node)
         else:
             self._add_value(name, node)
@@ -75,6 +79,10 @@ class Parameters:
         if "scale" in members:
             scale = _one_of(members["scale"], SCALES)
             found["ScalingType"] = SCALES[scale]
+            _check_scale(members["scale"], SCALES[scale], kind, *map(float, texts))
+        _check(node, f"{kind}ParameterRanges", found)
+        if (kind, texts) == ("Integer", ["0", "1"]) and "type" not in members:
+            self.doubts.append((node, "only 0 and 1 are tried; for everything between them write 0.0 and 1.0"))
         self.ranges.setdefault(f"{kind}ParameterRanges", []).append(found)
         words = "whole numbers " if kind == "Integer" else ""
         self.told[name] = f"{words}{texts[0]} to {texts[1]}{'' if scale == 'auto' else f', {scale}'}"
@@ -84,7 +92,9 @@ class Parameters:
         if not isinstance(node.value, list) or not node.value:
             raise Fault(node, "values are a list, such as [sgd, adam]")
         values = [scalar(each) for each in node.value]
-        self.ranges.setdefault("CategoricalParameterRanges", []).append({"Name": name, "Values": values})
+        found: dict[str, object] = {"Name": name, "Values": values}
+        _check(node, "CategoricalParameterRanges", found)
+        self.ranges.setdefault("CategoricalParameterRanges", []).append(found)
         self.told[name] = "one of " + ", ".join(values)
         self.values[name] = values
 
@@ -101,6 +111,37 @@ def parameters(node: Node, faults: Faults) -> Parameters:
         with faults.collected():
             found.add(name, value)
     return found
+
+
+def _check_short_choice(node: Node, items: Sequence[Node]) -> None:
+    """A list without a word that says what it is: what looks like a range with a slip in it is refused."""
+    texts = [each.value for each in items if isinstance(each.value, str)]
+    wrong = ""
+    if texts and any(each.is_number for each in items):
+        wrong = f"numbers stand beside the text {texts[0]!r}"
+    elif texts and all(is_number(each.strip()) for each in texts):
+        wrong = "the texts in it look like numbers"
+    elif len(items) == 1 and texts and " " in texts[0].strip():
+        wrong = f"{texts[0]!r} is one single text: a comma is missing"
+    if wrong:
+        raise Fault(node, f"{wrong}; if a choice among just these is meant, write {{values: [...]}}")
+
+
+def _check_scale(node: Node, scale: str, kind: str, low: float, high: float) -> None:
+    if scale == "Logarithmic" and low < (1 if kind == "Integer" else 5e-324):
+        raise Fault(node, f"a logarithmic scale begins above 0{': at 1' if kind == 'Integer' else ''}, not at {low:g}")
+    if scale == "ReverseLogarithmic" and kind == "Integer":
+        raise Fault(node, "a reverse logarithmic scale is for type: float")
+    if scale == "ReverseLogarithmic" and not 0 <= low <= high < 1:
+        raise Fault(node, f"a reverse logarithmic scale lies from 0 on and below 1, not at {low:g} to {high:g}")
+
+
+def _check(node: Node, kind: str, found: Mapping[str, object]) -> None:
+    """By the rules of the API that are not said above: values twice, too many of them, bounds beyond 64 bits."""
+    try:
+        parse_ranges({kind: [found]}, {})
+    except ValidationException as error:
+        raise Fault(node, str(error)) from None
 
 
 def _kind(members: Mapping[str, Node], are_whole: bool) -> str:

@@ -8,23 +8,27 @@ budget: 20
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pegbox.client.document import Node
-from pegbox.client.faults import Fault, Faults, mapping, shown, text, whole
+from pegbox.client.faults import Fault, Faults, mapping, shown, text
 from pegbox.client.goal import Budget, Goal, Metric, budget, expression, goal
+from pegbox.client.presence import check_path
 from pegbox.client.program import KEYS as PROGRAM_KEYS
 from pegbox.client.program import absolute, program
 from pegbox.client.ranges import Parameters, parameters
+from pegbox.client.search import check, search
 from pegbox.client.wanted import Program, Wanted
 
 KEYS = (
     *PROGRAM_KEYS, "image", "minimize", "maximize", "metric", "metrics", "parameters", "budget", "strategy",
     "early_stopping", "seed", "name", "data", "output",
 )  # fmt: skip
-STRATEGIES = {name.lower(): name for name in ("Bayesian", "Random", "Grid", "Hyperband")}
+_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,31}")  #: HyperParameterTuningJobName
+_CHANNEL = re.compile(r"[A-Za-z0-9._-]{1,64}")  #: ChannelName
 
 
 def wanted(file: Path, root: Node) -> Wanted:
@@ -43,13 +47,14 @@ def wanted(file: Path, root: Node) -> Wanted:
     with faults.collected():
         runs = _program(folder, root, given, found)
     with faults.collected():
-        config = _search(given)
+        config = search(given)
         spend = budget(given.get("budget"), is_grid=config["Strategy"] == "Grid")
+        check(given, config["Strategy"], found, spend)
     with faults.collected():
         definition = _algorithm(given, aim.metric) | _places(folder, given)
     name = {}
     with faults.collected():
-        name = {"HyperParameterTuningJobName": text(given["name"])} if "name" in given else {}
+        name = {"HyperParameterTuningJobName": _name(given["name"])} if "name" in given else {}
     faults.check()
     request = {
         **name,
@@ -61,7 +66,14 @@ def wanted(file: Path, root: Node) -> Wanted:
             "StoppingCondition": {"MaxRuntimeInSeconds": spend.job_time},
         },
     }
-    return Wanted(request=request, program=runs, parameters=found.told)
+    doubts = [faults.line(node, doubt) for node, doubt in found.doubts]
+    return Wanted(request=request, program=runs, parameters=found.told, doubts=doubts)
+
+
+def _name(node: Node) -> str:
+    if not _NAME.fullmatch(text(node)):
+        raise Fault(node, f"{shown(node)} is no name: it has at most 32 letters, digits and hyphens between them")
+    return text(node)
 
 
 def _parameters(root: Node, given: Mapping[str, Node], faults: Faults) -> Parameters:
@@ -83,23 +95,6 @@ def _program(folder: Path, root: Node, given: Mapping[str, Node], found: Paramet
         if name in given:
             raise Fault(given[name], f"{name} goes with a command: an image has its own")
     return None
-
-
-def _search(given: Mapping[str, Node]) -> dict[str, Any]:
-    """How the space is searched."""
-    strategy = given.get("strategy")
-    written = "bayesian" if strategy is None else str(strategy.value).lower()
-    if strategy is not None and written not in STRATEGIES:
-        raise Fault(strategy, f"{shown(strategy)} is none of {', '.join(STRATEGIES)}")
-    config: dict[str, Any] = {"Strategy": STRATEGIES[written]}
-    if "seed" in given:
-        config["RandomSeed"] = whole(given["seed"], 0)
-    if "early_stopping" in given:
-        stops = given["early_stopping"].value
-        if not isinstance(stops, bool):
-            raise Fault(given["early_stopping"], f"{shown(given['early_stopping'])} is neither true nor false")
-        config["TrainingJobEarlyStoppingType"] = "Auto" if stops else "Off"
-    return config
 
 
 def _config(aim: Goal, spend: Budget, found: Parameters) -> dict[str, Any]:
@@ -137,13 +132,18 @@ def _places(folder: Path, given: Mapping[str, Node]) -> dict[str, Any]:
     places: dict[str, Any] = {}
     if "data" in given:
         channels = mapping(given["data"])
-        places["InputDataConfig"] = [_channel(name, _uri(folder, node)) for name, node in channels.items()]
+        places["InputDataConfig"] = [_channel(folder, name, node) for name, node in channels.items()]
     if "output" in given:
         places["OutputDataConfig"] = {"S3OutputPath": _uri(folder, given["output"])}
     return places
 
 
-def _channel(name: str, uri: str) -> dict[str, Any]:
+def _channel(folder: Path, name: str, node: Node) -> dict[str, Any]:
+    if not _CHANNEL.fullmatch(name):
+        raise Fault(node, f"{name!r} is no name of a channel: it has at most 64 letters, digits, '.', '_' and '-'")
+    uri = _uri(folder, node)
+    if "://" not in text(node):
+        check_path(node, absolute(folder, text(node)))
     return {"ChannelName": name, "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": uri}}}
 
 

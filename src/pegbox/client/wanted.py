@@ -33,3 +33,4 @@ class Wanted:
     request: Mapping[str, Any]  #: CreateHyperParameterTuningJob
     program: Program | None = None  #: which the request's image is to run
     parameters: Mapping[str, str] = field(default_factory=dict)  #: name -> what it may be, for people
+    doubts: Sequence[str] = ()  #: what may not be meant as it is written

@@ -26,6 +26,7 @@ budget: 20
 
 def wanted(folder: Path, text: str, name: str = "train.yaml") -> Wanted:
     (folder / name).write_text(text)
+    (folder / "train.py").touch()
     return launching.read(folder / name, lambda: pytest.fail("the short form needs no model"))
 
 
@@ -36,7 +37,7 @@ def faults(folder: Path, text: str) -> list[str]:
 
 
 def ranges(folder: Path, parameters: str) -> Any:
-    found = wanted(folder, f"command: x\nminimize: y\nparameters: {parameters}")
+    found = wanted(folder, f"command: sh\nminimize: y\nparameters: {parameters}")
     return found.request["HyperParameterTuningJobConfig"]["ParameterRanges"]
 
 
@@ -67,6 +68,10 @@ def test_json_says_the_same(tmp_path: Path) -> None:
 
 
 def test_everything_can_be_said(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    for name in ("train.sh", "bin/python"):
+        (tmp_path / name).touch(0o755)
+    (tmp_path / "data").mkdir()
     found = wanted(
         tmp_path,
         r"""
@@ -74,12 +79,12 @@ def test_everything_can_be_said(tmp_path: Path) -> None:
         command: ./train.sh --fast lr={lr} {half?--half} w={width} {batch}
         python: bin/python
         env: {CUDA_VISIBLE_DEVICES: 0, CACHE: yes}
-        bind: [../data:ro, /cache]
+        bind: [data:ro, /tmp]
         metric: {name: acc, regex: 'acc=(\S+)', goal: max}
         metrics: {time: 'time (\d+)'}
         parameters:
-          lr: {low: 1e-4, high: 1e-1, scaling: log}
-          width: {min: 1e1, max: 64, type: int, scale: reverse_log}
+          lr: {low: 1e-4, high: 1e-1, scaling: reverse_log}
+          width: {min: 1e1, max: 64, type: int, scale: log}
           half: [true, false]
           epochs: {value: 010}
           batch: {choices: [16, 32]}
@@ -87,7 +92,7 @@ def test_everything_can_be_said(tmp_path: Path) -> None:
         strategy: Random
         seed: 7
         early_stopping: true
-        data: {train: ../data, test: s3://b/test}
+        data: {train: data, test: s3://b/test}
         output: out
         """,
     )
@@ -106,10 +111,10 @@ def test_everything_can_be_said(tmp_path: Path) -> None:
         },
         "ParameterRanges": {
             "ContinuousParameterRanges": [
-                {"Name": "lr", "MinValue": "1e-4", "MaxValue": "1e-1", "ScalingType": "Logarithmic"}
+                {"Name": "lr", "MinValue": "1e-4", "MaxValue": "1e-1", "ScalingType": "ReverseLogarithmic"}
             ],
             "IntegerParameterRanges": [
-                {"Name": "width", "MinValue": "10", "MaxValue": "64", "ScalingType": "ReverseLogarithmic"}
+                {"Name": "width", "MinValue": "10", "MaxValue": "64", "ScalingType": "Logarithmic"}
             ],
             "CategoricalParameterRanges": [
                 {"Name": "half", "Values": ["true", "false"]}, {"Name": "batch", "Values": ["16", "32"]},
@@ -127,7 +132,7 @@ def test_everything_can_be_said(tmp_path: Path) -> None:
                 "ChannelName": name,
                 "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": uri}},
             }
-            for name, uri in (("train", f"file://{tmp_path.parent}/data"), ("test", "s3://b/test"))
+            for name, uri in (("train", f"file://{tmp_path}/data"), ("test", "s3://b/test"))
         ],
         "OutputDataConfig": {"S3OutputPath": f"file://{tmp_path}/out"},
         "ResourceConfig": {"InstanceType": "local", "InstanceCount": 1, "VolumeSizeInGB": 0},
@@ -139,11 +144,11 @@ def test_everything_can_be_said(tmp_path: Path) -> None:
         ("./train.sh", "--fast"), ("lr={lr}", "{half?--half}", "w={width}", "{batch}"),
     )  # fmt: skip
     assert found.program.environment == {"CUDA_VISIBLE_DEVICES": "0", "CACHE": "yes"}
-    assert (found.program.python, found.program.binds) == ("bin/python", (f"{tmp_path.parent}/data:ro", "/cache"))
+    assert (found.program.python, found.program.binds) == ("bin/python", (f"{tmp_path}/data:ro", "/tmp"))
 
 
 def test_two_numbers_are_a_range_and_all_other_lists_a_choice(tmp_path: Path) -> None:
-    assert ranges(tmp_path, "{a: [1, 2.5], b: [1, 2, 3], c: [0.10], d: ['1', '2'], e: [-1, 1]}") == {
+    assert ranges(tmp_path, "{a: [1, 2.5], b: [1, 2, 3], c: [0.10], d: {values: ['1', '2']}, e: [-1, 1]}") == {
         "ContinuousParameterRanges": [{"Name": "a", "MinValue": "1", "MaxValue": "2.5"}],
         "IntegerParameterRanges": [{"Name": "e", "MinValue": "-1", "MaxValue": "1"}],
         "CategoricalParameterRanges": [
@@ -154,8 +159,16 @@ def test_two_numbers_are_a_range_and_all_other_lists_a_choice(tmp_path: Path) ->
     }
 
 
+def test_a_whole_range_from_0_to_1_is_doubted(tmp_path: Path) -> None:
+    lines = ("parameters:", "  a: [0, 1]", "  b: {min: 0, max: 1}", "  c: [0.0, 1]", "  d: {min: 0, max: 1, type: int}")
+    doubts = wanted(tmp_path, "\n".join(["command: sh", "minimize: y", *lines])).doubts
+    said = "only 0 and 1 are tried; for everything between them write 0.0 and 1.0"
+    places = ((4, "a"), (5, "b"))
+    assert list(doubts) == [f"{tmp_path}/train.yaml:{line}: parameters.{name}: {said}" for line, name in places]
+
+
 def test_arguments_suit_parsers(tmp_path: Path) -> None:
-    text = "command: x\nminimize: y\nparameters: {x: [-1, 1], fast: [true, false], slow: false, sign: [-a, b], n: 3}"
+    text = "command: sh\nminimize: y\nparameters: {x: [-1, 1], fast: [true, false], slow: false, sign: [-a, b], n: 3}"
     program = wanted(tmp_path, text).program
     assert program is not None
     values = {"x": "-1e-05", "fast": "true", "slow": "false", "sign": "b", "n": "3"}
@@ -208,7 +221,8 @@ def test_a_metric_is_found_by_its_name(line: str, values: list[float]) -> None:
     assert [value for _, _, value in parser.feed(f"{line}\n".encode())] == values
 
 
-OTHERS = "command: x\nminimize: y\n"
+OTHERS = "command: sh\nminimize: y\n"
+COMMAND = "minimize: y\nparameters: {n: [1, 2]}\ncommand: "
 WRONG = {
     "": ["train.yaml:1: there are no parameters", "train.yaml:1: there is no metric", "train.yaml:1: write command:"],
     "- a": ["train.yaml:1: this is no list of names with values"],
@@ -226,7 +240,7 @@ WRONG = {
     OTHERS + "parameters: {n: {min: 1, max: 2, scale: cubic}}": ["parameters.n.scale: 'cubic' is none of auto, linear"],
     OTHERS + "parameters: {n: {min: 1, low: 1, max: 2}}": ["parameters.n: one thing is said twice"],
     OTHERS + "parameters: {n: [], m: ~, k: [[1]]}": [
-        "parameters.n: values are a list, such as", "parameters.m: nothing is no single value", "k[0]: this is no",
+        "parameters.n: values are a list, such as", "parameters.m: there is no value; a text such", "k[0]: this is no",
     ],
     OTHERS + "parameters: {n: 1}": ["parameters: nothing in it is to be tuned"],
     OTHERS + "parameters: {n: [1, 2]}\nbudget: {jobs: 0}": ["budget.jobs: '0' is no whole number from 1 on"],
@@ -239,16 +253,43 @@ WRONG = {
     OTHERS + "parameters: {n: [1, 2]}\nearly_stopping: 1": ["early_stopping: '1' is neither true nor false"],
     OTHERS + "parameters: {n: [1, 2]}\nimage: x": ["train.yaml:1: write command: python train.py, or image"],
     OTHERS + "parameters: {n: [1, 2]}\nmaximize: x": ["train.yaml:4: maximize: both minimize and maximize are here"],
-    "command: x\nmetric: loss\nparameters: {n: [1, 2]}": ["train.yaml:2: metric: which way is better?"],
-    "command: x\nmetric: {goal: up, name: a}\nparameters: {n: [1, 2]}": ["metric.goal: 'up' is none of minimize"],
-    "command: x\nmetric: {goal: min}\nparameters: {n: [1, 2]}": ["metric: the metric has no name"],
-    "command: x\nminimize: {name: a, regex: a=.*}\nparameters: {n: [1, 2]}": ["minimize.regex: 'a=.*' cannot be used"],
-    "command: x {m} {n}\nminimize: y\nparameters: {n: [1, 2]}": ["command: {m} in it is none of the parameters n"],
-    "command: x {n}\nminimize: y\nparameters:\n  n: [1, 2]\n  m: [1, 2]\n  k: 1": [
+    "command: sh\nmetric: loss\nparameters: {n: [1, 2]}": ["train.yaml:2: metric: which way is better?"],
+    "command: sh\nmetric: {goal: up, name: a}\nparameters: {n: [1, 2]}": ["metric.goal: 'up' is none of minimize"],
+    "command: sh\nmetric: {goal: min}\nparameters: {n: [1, 2]}": ["metric: the metric has no name"],
+    "command: sh\nminimize: {name: a, regex: a=.*}\nparameters: {n: [1, 2]}": ["minimize.regex: 'a=.*' cannot be used"],
+    "command: sh {m} {n}\nminimize: y\nparameters: {n: [1, 2]}": ["command: {m} in it is none of the parameters n"],
+    "command: sh {n}\nminimize: y\nparameters:\n  n: [1, 2]\n  m: [1, 2]\n  k: 1": [
         "train.yaml:5: parameters.m: the command says where its parameters belong, and has no {m}: add {m} to it"
     ],
     "command: 'x \"'\nminimize: y\nparameters: {n: [1, 2]}": ["command: it cannot be read as a command line"],
     "command: '{n} x'\nminimize: y\nparameters: {n: [1, 2]}": ["command: it does not begin with a program"],
+    OTHERS + "parameters: {n: [1, null]}": ["parameters.n[1]: there is no value; a text such as null or ~ is written"],
+    OTHERS + "parameters: {n: [1e-4, o.1]}": ["parameters.n: numbers stand beside the text 'o.1'; if a choice among"],
+    OTHERS + "parameters: {n: [16 128]}": ["parameters.n: '16 128' is one single text: a comma is missing; if"],
+    OTHERS + "parameters: {n: ['1', '2']}": ["parameters.n: the texts in it look like numbers; if a choice"],
+    OTHERS + "parameters: {n: [a, b, a]}": ["parameters.n: The categorical hyperparameter n has the value 'a' more"],
+    OTHERS + "parameters: {n: {min: 0, max: 1.0, scale: log}}": ["n.scale: a logarithmic scale begins above 0, not"],
+    OTHERS + "parameters: {n: {min: 0, max: 9, scale: log}}": ["n.scale: a logarithmic scale begins above 0: at 1"],
+    OTHERS + "parameters: {n: {min: 0, max: 9, scale: reverse-log}}": ["n.scale: a reverse logarithmic scale is for"],
+    OTHERS + "parameters: {n: {min: 0.0, max: 1, scale: reverse-log}}": ["n.scale: a reverse logarithmic scale lies"],
+    OTHERS + "parameters: {n: [1, 2]}\nbudget: 1000": ["train.yaml:4: budget: 1000 training jobs are more than"],
+    OTHERS + "parameters: {n: [1, 2]}\nstrategy: random\nbudget: 10001": ["more than the 10000 of a search"],
+    OTHERS + "parameters: {n: [1, 2]}\nbudget: {jobs: 2, parallel: 3}": ["budget: 3 at once are more than the 2 jobs"],
+    OTHERS + "parameters: {n: [1, 2]}\nname: a_b": ["train.yaml:4: name: 'a_b' is no name: it has at most 32 letters"],
+    OTHERS + "parameters: {n: [1, 2]}\ndata: {my train: .}": ["data.my train: 'my train' is no name of a channel"],
+    OTHERS + "parameters: {n: [1, 2]}\ndata: {train: no/data}": ["data.train: there is no ", "no/data"],
+    OTHERS + "parameters: {n: [1, 2]}\nbind: no/data:ro": ["bind: there is no ", "no/data"],
+    OTHERS + "parameters: {n: [1, 2], m: [a, b]}\nstrategy: grid": ["parameters.n: a grid needs single values: write"],
+    OTHERS + "parameters: {m: [a, b]}\nstrategy: grid\nbudget: 20": ["budget: a grid tries all of its 2 combinations:"],
+    OTHERS + "parameters: {n: [1, 2]}\nstrategy: hyperband": ["strategy: hyperband has to know how many epochs there"],
+    OTHERS + "parameters: {n: [1, 2]}\nstrategy: hyperband\nearly_stopping: true": ["early_stopping: hyperband stops"],
+    COMMAND + "pyhton train.py": ["command: pyhton is no program that can be run; did you mean python?"],
+    COMMAND + "train.py": ["train.py is no program that can be run: did you mean ./train.py, or python train.py?"],
+    COMMAND + "./train.py": ["command: ./train.py is no program that can be run: chmod +x ./train.py makes it one"],
+    COMMAND + "python tarin.py": ["command: there is no tarin.py in "],
+    COMMAND + "cd .. && python train.py": ["command: no shell reads the command, so '&&' means nothing in it:"],
+    COMMAND + "A=3 python train.py": ["command: no shell reads the command: for A=3 write env: {A: 3}"],
+    COMMAND + "python train.py\npython: nowhere": ["python: nowhere is no program that can be run"],
     "image: x\nenv: {A: b}\nminimize: y\nparameters: {n: [1, 2]}": ["env: env goes with a command"],
 }  # fmt: skip
 

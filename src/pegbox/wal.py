@@ -9,21 +9,31 @@ sequence: what is on disk is always a whole number of transactions, none without
 
 from __future__ import annotations
 
+import errno
 import os
+import sqlite3
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
+
+CHECKPOINT_SECONDS = 5.0  #: how long readers may keep the log from being moved to the database
 
 
 class WriteAheadLog:
-    """The log beside the database `path`; a database that has no file is never waited for."""
+    """The log beside the database `path`; a database that has no file is never waited for.
+
+    An error in bringing it to disk is told once: the kernel forgets what it could not write, and the next fsync would
+    succeed without it (Rebello et al., USENIX ATC 2020, "Can Applications Recover from fsync Failures?").  So after
+    one nothing is confirmed until everything has been moved to the database, which is written and synced anew.
+    """
 
     def __init__(self, path: str | Path | None, sync: Callable[[int], None] = os.fsync) -> None:
         self._path = path
         self._sync = sync
         self._begun = self._done = 0  # fsyncs
         self._running = False
+        self._is_doubtful = False
         self._changed = threading.Condition()
 
     def wait(self) -> None:
@@ -49,6 +59,29 @@ class WriteAheadLog:
                 self._changed.notify_all()
 
     def _bring(self) -> None:
+        if self._is_doubtful:
+            self._move()
+            self._is_doubtful = False
+            return
+        try:
+            self._sync_file()
+        except OSError:
+            self._is_doubtful = True
+            raise
+
+    def _move(self) -> None:
+        where = f"{Path(os.path.realpath(str(self._path))).as_uri()}?mode=rw"
+        try:
+            with closing(sqlite3.connect(where, CHECKPOINT_SECONDS, isolation_level=None, uri=True)) as connection:
+                connection.execute("pragma synchronous=full")
+                (is_blocked, _, _) = connection.execute("pragma wal_checkpoint(truncate)").fetchone()
+        except sqlite3.Error as error:
+            is_full = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL
+            raise OSError(errno.ENOSPC if is_full else errno.EIO, str(error)) from error
+        if is_blocked:
+            raise OSError(errno.EIO, "the log could not be brought to disk, and somebody reads what it would replace")
+
+    def _sync_file(self) -> None:
         # Opened each time: whoever has moved all changes to the database, on disk, may have removed the log.
         with suppress(FileNotFoundError):
             fd = os.open(f"{os.path.realpath(str(self._path))}-wal", os.O_RDONLY | os.O_CLOEXEC)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
+import sqlite3
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from pegbox import wal
 from pegbox.store import connections
 from pegbox.store.base import Full, Unavailable
 from pegbox.store.sql import SqlStore
@@ -37,9 +41,11 @@ class Disk:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Path:
-    (tmp_path / "some.db-wal").touch()
-    return tmp_path / "some.db"
+def database(tmp_path: Path) -> Iterator[Path]:
+    with closing(sqlite3.connect(tmp_path / "some.db", isolation_level=None)) as connection:
+        for statement in ("pragma journal_mode=wal", "create table some (value)", "insert into some values (1)"):
+            connection.execute(statement)
+        yield tmp_path / "some.db"
 
 
 def test_who_comes_during_an_fsync_waits_for_the_next_and_all_share_it(database: Path) -> None:
@@ -59,17 +65,57 @@ def test_who_comes_during_an_fsync_waits_for_the_next_and_all_share_it(database:
     assert disk.count in (2, 3)  # 3: a thread came so late that the second fsync had begun
 
 
-def test_after_a_failed_fsync_the_next_one_tries_for_itself(database: Path) -> None:
+def test_a_failed_fsync_is_told_and_the_next_one_tries_for_itself(database: Path) -> None:
     disk = Disk()
     log = WriteAheadLog(database, disk.sync)
     disk.fault = OSError(errno.EIO, "no")
     with ThreadPoolExecutor(2) as pool:
         both = [pool.submit(log.wait) for _ in range(2)]
         disk.go.release(2)
-        assert [type(each.exception(PATIENCE)) for each in both] == [OSError, OSError]
+        faults = [each.exception(PATIENCE) for each in both]
+    assert sorted(type(fault).__name__ for fault in faults) == ["NoneType", "OSError"]
+    assert disk.count == 1
+
+
+def test_after_a_failed_fsync_nothing_is_confirmed_until_all_is_in_the_database(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel marks what it could not write as clean: the next fsync has nothing to do, and succeeds."""
+    monkeypatch.setattr(wal, "CHECKPOINT_SECONDS", 0.01)
+    left = database.with_name("some.db-wal")
+    disk = Disk()
+    disk.go.release(10)
+    log = WriteAheadLog(database, disk.sync)
+    disk.fault = OSError(errno.EIO, "no")
+    with pytest.raises(OSError, match="no"):
+        log.wait()
     disk.fault = None
-    disk.go.release()
+    with closing(sqlite3.connect(database, isolation_level=None)) as reader:
+        reader.execute("begin")
+        reader.execute("select * from some").fetchall()
+        with closing(sqlite3.connect(database, isolation_level=None)) as writer:
+            writer.execute("insert into some values (2)")
+        with pytest.raises(OSError, match="somebody reads"):
+            log.wait()
+        assert left.stat().st_size > 0
+        reader.execute("commit")
     log.wait()
+    assert (left.stat().st_size, disk.count) == (0, 1)
+    log.wait()
+    assert disk.count == 2  # all is well again
+
+
+def test_after_a_failed_fsync_a_database_that_is_gone_confirms_nothing(database: Path) -> None:
+    disk = Disk()
+    disk.go.release(10)
+    log = WriteAheadLog(database, disk.sync)
+    disk.fault = OSError(errno.EIO, "no")
+    with pytest.raises(OSError, match="no"):
+        log.wait()
+    database.unlink()
+    with pytest.raises(OSError, match="unable to open"):
+        log.wait()
+    assert not database.exists()
 
 
 def test_a_log_that_is_not_there_has_been_brought_to_the_database(tmp_path: Path) -> None:

@@ -41,7 +41,10 @@ class NotFound(Exception):
 
 
 class Unavailable(Exception):
-    """The database does not answer, is full or stays locked: nothing was changed, try again later."""
+    """The database does not answer, is full or stays locked: try again later.
+
+    Nothing was changed, or it is not known whether: what was committed and then could not be brought to disk may last.
+    """
 
 
 class Full(Unavailable):

@@ -176,7 +176,7 @@ def test_a_removed_key_stops_working(server: RunningServer) -> None:
 
 
 FORM = "application/x-www-form-urlencoded"
-POLICY = b'{"expiration": "2099-01-01T00:00:00Z", "conditions": [["starts-with", "$key", ""]]}'
+POLICY = b'{"expiration": "2099-01-01T00:00:00Z", "conditions": [["starts-with", "$key", ""], {"bucket": "victim"}]}'
 
 
 def test_without_auth_a_key_of_twelve_digits_is_the_account(start_server: Callable[..., RunningServer]) -> None:

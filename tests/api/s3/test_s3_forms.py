@@ -129,7 +129,8 @@ def form(bucket: str, policy: Any, **changes: str) -> dict[str, str]:
 
 def a_policy(**changes: Any) -> dict[str, Any]:
     later = datetime.now(UTC) + timedelta(hours=12)  # some are made long before they are sent
-    return {"expiration": f"{later:%Y-%m-%dT%H:%M:%SZ}", "conditions": [["starts-with", "$key", ""]], **changes}
+    conditions = [*changes.pop("conditions", [["starts-with", "$key", ""]]), ["starts-with", "$bucket", ""]]
+    return {"expiration": f"{later:%Y-%m-%dT%H:%M:%SZ}", "conditions": conditions, **changes}
 
 
 WRONG = [
@@ -141,7 +142,8 @@ WRONG = [
     (a_policy(conditions=[["content-length-range", 0]]), {}, ("InvalidPolicyDocument", 400)),
     (a_policy(conditions=[["content-length-range", -1, 5]]), {}, ("InvalidPolicyDocument", 400)),
     (a_policy(conditions=[["starts-with", "$key", "other"]]), {}, ("AccessDenied", 403)),
-    (a_policy(conditions=[{"bucket": "other"}]), {}, ("AccessDenied", 403)),
+    (a_policy(conditions=[["starts-with", "$key", ""], {"bucket": "other"}]), {}, ("AccessDenied", 403)),
+    ({**a_policy(), "conditions": [["starts-with", "$key", ""]]}, {}, ("AccessDenied", 403)),  # of no bucket
     (a_policy(), {"AWSAccessKeyId": "AKIDNOBODY"}, ("InvalidAccessKeyId", 403)),
     (a_policy(), {"signature": "AAAA"}, ("SignatureDoesNotMatch", 403)),
     (a_policy(), {"signature": ""}, ("AuthorizationHeaderMalformed", 400)),

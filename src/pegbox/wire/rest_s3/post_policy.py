@@ -31,12 +31,13 @@ class Sizes:
 def check_policy(policy: str, fields: Mapping[str, str], now: datetime, most: int) -> Sizes:
     """Check the fields of a form, `bucket` among them, against its policy in base64.
 
+    A policy has to name the bucket like any other field: it would be good for all buckets of the account.
     Raises S3Error InvalidPolicyDocument, AccessDenied.
     """
     expiration, conditions = _document(policy)
     if now >= expiration:
         raise _denied("Policy expired.")
-    sizes, named = Sizes(least=0, most=most), set(_FREE) | {"bucket"}
+    sizes, named = Sizes(least=0, most=most), set(_FREE)
     for condition in conditions:
         kind, first, second = _read(condition)
         if kind == "content-length-range":

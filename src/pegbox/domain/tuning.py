@@ -8,7 +8,7 @@ job"; API reference, HyperParameterTuningJobConfig.)
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pegbox.domain.parents import is_identical
@@ -39,6 +39,8 @@ class TuningJob:
     failure: str | None = None  #: why it must end, also before it has
     ending: str | None = None  #: why it ends as Completed before all training jobs were launched
     converged: float | None = None  #: ConvergenceDetectedTime
+    #: by definition, what the model of the search expected its next training job to gain on the best, at most
+    expected: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, status: str, state: Mapping[str, Any]) -> TuningJob:
@@ -63,6 +65,7 @@ class Criteria:
     not_improving: int | None = None  #: MaxNumberOfTrainingJobsNotImproving
     on_convergence: bool = False  #: CompleteOnConvergence
     inherits: bool = False  #: whether what its parents have tried is not tried again
+    has_model: bool = False  #: whether a model of the objective is to say what may still be gained
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Criteria:
@@ -76,6 +79,7 @@ class Criteria:
             not_improving=(given.get("BestObjectiveNotImproving") or {}).get("MaxNumberOfTrainingJobsNotImproving"),
             on_convergence=(given.get("ConvergenceDetected") or {}).get("CompleteOnConvergence") == "Enabled",
             inherits=is_identical(document),
+            has_model=document["HyperParameterTuningJobConfig"]["Strategy"] == "Bayesian",
         )
 
 
@@ -145,7 +149,7 @@ def decide(job: TuningJob, standing: Standing, criteria: Criteria, now: float) -
         return Wait(None) if active else ending
     if looks_hopeless(job, standing) and not any(child.has_value for child in active):
         return Fail(ALL_FAILED) if active else Finish("Failed", ALL_FAILED)
-    if job.converged is None and standing.improvement.has_converged(criteria.dimensions):
+    if job.converged is None and _has_converged(job, standing, criteria):
         return NoteConvergence()
     if reason := _met(job, standing, criteria, now):
         return End(reason)
@@ -165,6 +169,16 @@ def _ending(job: TuningJob, standing: Standing) -> Finish | None:
     if job.status == "Stopping":
         return Finish("Stopped")
     return None if job.ending is None else _completed(standing, job.ending)
+
+
+def _has_converged(job: TuningJob, standing: Standing, criteria: Criteria) -> bool:
+    """By the results, and if there is a model, by what it expects in each of the definitions."""
+    if not criteria.has_model:
+        return standing.improvement.has_converged(criteria.dimensions)
+    if not set(criteria.definitions).issubset({*job.expected, *job.exhausted}):
+        return False
+    gains = [gain for name, gain in job.expected.items() if name not in job.exhausted]
+    return standing.improvement.has_converged(criteria.dimensions, max(gains, default=0.0))
 
 
 def looks_hopeless(job: TuningJob, standing: Standing) -> bool:

@@ -55,6 +55,11 @@ class Answer:
     fault: str | None = None  #: traceback of a strategy that failed
     is_passing: bool = False  #: the fault is one of the process and not of the strategy: ask again later
 
+    @property
+    def expected(self) -> float | None:
+        """What a model, if there is one, expects the next training job to gain on the best, at most."""
+        return self.candidates[0].expected if self.candidates else None
+
 
 class Closing(Exception):
     """The proposer was closed: the question will be asked again by the next server."""

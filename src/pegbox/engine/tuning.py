@@ -133,7 +133,7 @@ class TuningWork:
             self._is_asking = True
             return True
         if candidates := answer.candidates[:count]:  # fewer may be wanted by now
-            self._launch(followed, place, candidates)
+            self._launch(followed, place, candidates, self._expecting(place, answer.expected))
             return len(candidates) >= count
         if answer.exhausted:
             name = self._searches[place].name
@@ -146,6 +146,12 @@ class TuningWork:
         else:
             return True  # it wants to see a result first
         return False
+
+    def _expecting(self, place: int, gain: float | None) -> TuningJob:
+        """The job with what a model says of a definition."""
+        if gain is None:
+            return self._job
+        return replace(self._job, expected={**self._job.expected, self._searches[place].name: gain})
 
     def _ask(self, followed: Followed, place: int, count: int) -> Answer | None:
         """The strategy's answer; None when it comes later."""
@@ -179,12 +185,12 @@ class TuningWork:
                 followed.parents = parent_studies(self._resource.document, tx)
         return followed.parents
 
-    def _launch(self, followed: Followed, place: int, candidates: Sequence[Candidate]) -> None:
+    def _launch(self, followed: Followed, place: int, candidates: Sequence[Candidate], job: TuningJob) -> None:
         """Insert the new training jobs, all or none; names and numbers are the same when this is done again."""
         search, now = self._searches[place], self._context.clock()
         launched = followed.highest
         with self._context.store.transaction(lasting=False) as tx:  # proposed again, they are the same
-            self._save(tx, self._job)
+            self._save(tx, job)
             rows = [
                 tx.insert(
                     child_row(

@@ -99,6 +99,8 @@ class Candidate:
     """A configuration to train next; `values` are rendered strings that re-parse inside their ranges."""
 
     values: Mapping[str, str]
+    #: what a model expects any configuration to gain on the best, at most, in the user's units; None without a model
+    expected: float | None = None
 
 
 class Exhausted(Exception):

@@ -47,15 +47,16 @@ class Bayesian:
         for number in next_numbers(study, count):
             if tried.exhausted:
                 break
+            expected: float | None = None
             if number <= len(start):
                 values = start[number - 1] if start[number - 1] not in tried else draw(study.seed, number, tried)
             else:
                 model = model or _model(study, layout, inheritance, candidates)
-                values = _promising(model, study.seed, number, tried) if model else draw(study.seed, number, tried)
+                values, expected = _promising(model, study.seed, number, tried)
             if model is not None:
                 model.add_pending(values)
             tried.add(values)
-            candidates.append(Candidate(values=values))
+            candidates.append(Candidate(values=values, expected=expected))
         if not candidates and count > 0:
             raise Exhausted(f"all {tried.size} configurations have been tried")
         return candidates
@@ -93,11 +94,13 @@ def _model(study: Study, layout: Layout, inheritance: Inheritance, underway: Seq
     return model
 
 
-def _promising(model: Model, seed: int, number: int, tried: Tried) -> dict[str, str]:
-    """The best unused configuration that the search over the acquisition finds."""
-    rng = default_rng([seed, number, _MODEL, 1])
-    for point in model.ranked(tried, rng):
+def _promising(model: Model | None, seed: int, number: int, tried: Tried) -> tuple[dict[str, str], float | None]:
+    """The best unused configuration that the search over the acquisition finds, and the most that can be expected."""
+    if model is None:
+        return draw(seed, number, tried), None
+    ranking = model.ranked(tried, default_rng([seed, number, _MODEL, 1]))
+    for point in ranking.points:
         values = model.layout.decode(point)
         if values not in tried:
-            return values
-    return draw(seed, number, tried)
+            return values, ranking.expected
+    return draw(seed, number, tried), ranking.expected

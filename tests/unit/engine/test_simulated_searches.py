@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 
 from pegbox.domain.ranges import Categorical, parse_ranges
 from pegbox.domain.searches import Search, searches_of
+from pegbox.engine.proposer import Answer, Question, answer
 from pegbox.executors.base import Attempt
 from pegbox.testing.simulated_executor import Training
 from pegbox.testing.simulation import Simulation
@@ -210,3 +213,47 @@ def check_training(described: dict[str, Any], child: dict[str, Any]) -> None:
     if final is not None:
         told = {item["MetricName"]: item["Value"] for item in described["FinalMetricDataList"]}
         assert told["loss"] == final["Value"]
+
+
+class Expecting:
+    """A proposer whose model expects to gain so much."""
+
+    def __init__(self, gain: float) -> None:
+        self._gain = gain
+
+    def ask(self, question: Question) -> Answer:
+        found = answer(replace(question, strategy="Random"))
+        return Answer([replace(candidate, expected=self._gain) for candidate in found.candidates])
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("gain", "count"), [(0.02, 30), (0.005, 20)])
+@pytest.mark.parametrize("crashes", [0.0, 0.2])
+def test_a_model_that_expects_more_keeps_a_search_going(
+    tmp_path: Path, gain: float, count: int, crashes: float
+) -> None:
+    request: dict[str, Any] = {
+        "HyperParameterTuningJobName": "search",
+        "HyperParameterTuningJobConfig": {
+            "Strategy": "Bayesian",
+            "RandomSeed": 8,
+            "ResourceLimits": {"MaxNumberOfTrainingJobs": 30, "MaxParallelTrainingJobs": 1},
+            "TuningJobCompletionCriteria": {"ConvergenceDetected": {"CompleteOnConvergence": "Enabled"}},
+            "HyperParameterTuningJobObjective": {"Type": "Maximize", "MetricName": "loss"},
+            "ParameterRanges": RANGES["continuous"],
+        },
+        "TrainingJobDefinition": DEFINITION,
+    }
+    dice = random.Random(1)
+    simulation = Simulation(
+        tmp_path,
+        lambda _: Training(values=[("loss", 1.0)]),
+        crash=lambda: dice.random() < crashes,
+        proposer=Expecting(gain),
+    )
+    simulation.create(request)
+    simulation.run()
+    assert len(simulation.children("search")) == count
+    simulation.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import Generator
@@ -27,6 +28,14 @@ _INCUMBENTS = 5
 _ROUGH_EVERY = 2  #: every so many ended trials, the kernel must not be smoother than its prior
 
 
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Points (m, d), the most promising first."""
+
+    points: Array
+    expected: float | None  #: improvement on the best at the point where that is largest, in the user's units
+
+
 class Model:
     """Kernel and data of a study; `add_pending` lets a batch of asks know of each other."""
 
@@ -47,7 +56,7 @@ class Model:
             # an imputed value would put a cliff beside optima at the edge; there is only nothing more to learn there
             self._barren = observations.points[observations.failed][-_MOST_POINTS:]
             seen = observations.successes()
-        values = seen.warped()
+        values, self._unit = seen.warped(), seen.unit()
         self._trend = Trend(lessons, layout.features(seen.points), values) if lessons else None
         rows = subset(values, _MOST_POINTS, rng)
         self._points, self._values, self._failed = seen.points[rows], values[rows], seen.failed[rows]
@@ -69,22 +78,33 @@ class Model:
         pending = self.layout.features(np.concatenate([self._barren, self._pending]))
         return Posterior(self._kernel, self.layout.group, features, self._unexpected, pending, self._trend)
 
-    def ranked(self, tried: Tried, rng: Generator) -> Array:
-        """Unused points (m, d) of a small space, else points of a search; the most promising first."""
+    def ranked(self, tried: Tried, rng: Generator) -> Ranking:
+        """Unused points of a small space, else points of a search."""
         posterior = self.posterior()
-        acquisition = self._acquisition(posterior)
+        improvement = self._improvement(posterior)
+        if improvement is not None and not self._crowded:
+            points, gains = self._sorted(improvement, tried, rng)
+        else:
+            points, _ = self._sorted(ConfidenceBound(posterior, _WIDTH, self._success), tried, rng)
+            if improvement is None:
+                return Ranking(points, None)
+            gains = improvement.value(self.layout.features(points))
+        return Ranking(points, float(np.exp(gains.max())) * self._unit)
+
+    def _sorted(self, acquisition: Acquisition, tried: Tried, rng: Generator) -> tuple[Array, Array]:
+        """Points (m, d) in order of falling acquisition, and their values (m,)."""
         if tried.size is not None and tried.size <= _MOST_LISTED:
             points = np.array([self.layout.encode(tried.space.configuration(index)) for index in tried.free()])
-            return points[np.argsort(-acquisition.value(self.layout.features(points)), kind="stable")]
+            values = acquisition.value(self.layout.features(points))
+            order = np.argsort(-values, kind="stable")
+            return points[order], values[order]
         incumbents = self._points[np.argsort(self._values, kind="stable")[:_INCUMBENTS]]
-        return maximise(acquisition, self.layout, self._kernel.lengthscales, incumbents, rng)[0]
+        return maximise(acquisition, self.layout, self._kernel.lengthscales, incumbents, rng)
 
-    def _acquisition(self, posterior: Posterior) -> Acquisition:
-        if self._crowded:
-            return ConfidenceBound(posterior, _WIDTH, self._success)
+    def _improvement(self, posterior: Posterior) -> ExpectedImprovement | None:
         seen = np.concatenate([self._points[~self._failed & self._inside()], self._pending])
         if not len(seen):  # nothing but inherited trials from outside the ranges: anything is an improvement
-            return ConfidenceBound(posterior, _WIDTH, self._success)
+            return None
         best = float(posterior.predict(self.layout.features(seen)).mean.min())
         return ExpectedImprovement(posterior, best, self._success)
 

@@ -11,7 +11,7 @@ import numpy as np
 from pegbox.strategies.base import Goal, Study, Trial, TrialState
 from pegbox.strategies.gp.arrays import Array, Mask
 from pegbox.strategies.gp.layout import Layout
-from pegbox.strategies.gp.warp import standardise, warp
+from pegbox.strategies.gp.warp import deviation, standardise, unit, warp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,12 +58,21 @@ class Observations:
 
     def warped(self) -> Array:
         """(n,) values of mean 0 and deviation 1; failures are as bad as the worst seen and half the range more."""
+        values = self._imputed()
+        return standardise(values) if self.failed.any() else values
+
+    def unit(self) -> float:
+        """How far values are apart, in the user's units, whose warped ones differ by 1, among the good ones."""
+        seen = ~self.failed
+        return unit(self.values[seen], self.points[seen]) * (1.0 if seen.all() else deviation(self._imputed()))
+
+    def _imputed(self) -> Array:
         failed = self.failed
         values = np.empty(len(self.values))
         values[~failed] = warp(self.values[~failed], self.points[~failed])
         seen = values[~failed]
         values[failed] = seen.max() + 0.5 * np.ptp(seen)
-        return standardise(values) if failed.any() else values
+        return values
 
 
 def _inherited(trials: Sequence[Trial], layout: Layout, sign: float) -> list[tuple[tuple[float, ...], float]]:

@@ -21,8 +21,17 @@ def warp(values: Array, points: Array) -> Array:
 
     All are 0 if the values are equal.
     """
+    return standardise(_compressed(values, points))
+
+
+def unit(values: Array, points: Array) -> float:
+    """How far values (n,) are apart whose warped ones differ by 1, among the good ones, where warping is affine."""
+    return float(np.max(np.abs(values))) * deviation(_compressed(values, points))
+
+
+def _compressed(values: Array, points: Array) -> Array:
     scaled = rescale(values)
-    return standardise(compress(scaled, scaled[spread_out(points, scaled)]))
+    return compress(scaled, scaled[spread_out(points, scaled)])
 
 
 def spread_out(points: Array, values: Array) -> Indices:
@@ -75,7 +84,11 @@ def good_limit(values: Array) -> float:
 
 def standardise(values: Array) -> Array:
     """Mean 0, deviation 1; all 0 if the values are equal but for rounding."""
-    centred = values - values.mean()
-    deviation = float(centred.std())
-    negligible = 1e-13 * float(np.max(np.abs(values), initial=0.0))
-    return np.asarray(centred / deviation) if deviation > negligible else np.zeros_like(values)
+    spread = deviation(values)
+    return np.asarray((values - values.mean()) / spread) if spread else np.zeros_like(values)
+
+
+def deviation(values: Array) -> float:
+    """The standard deviation, 0 if the values are equal but for rounding."""
+    spread = float((values - values.mean()).std())
+    return spread if spread > 1e-13 * float(np.max(np.abs(values), initial=0.0)) else 0.0

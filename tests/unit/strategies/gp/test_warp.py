@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pegbox.strategies.gp.arrays import Array
-from pegbox.strategies.gp.warp import good_limit, spread_out, standardise
+from pegbox.strategies.gp.warp import good_limit, spread_out, standardise, unit
 from pegbox.strategies.gp.warp import warp as warp_at
 
 
@@ -67,3 +67,13 @@ def test_closing_in_does_not_make_outliers_of_the_others() -> None:
 def test_spread_out_keeps_the_best_of_a_cluster() -> None:
     points = np.array([[0.5, 0.5], [0.51, 0.5], [0.9, 0.5], [0.5, 0.45]])
     assert sorted(spread_out(points, np.array([2.0, 1.0, 5.0, 3.0]))) == [1, 2]
+
+
+def test_the_unit_is_that_of_the_good_values() -> None:
+    values = 1e3 * np.random.default_rng(1).random(60)
+    values[:20] *= 1e9  # far away, and warped in another way
+    points = np.arange(60.0)[:, None]
+    good = np.sort(values)[:20]
+    warped = np.sort(warp(values))[:20]
+    assert np.allclose(np.diff(warped) * unit(values, points), np.diff(good))
+    assert unit(np.full(5, 0.1 + 0.2), np.arange(5.0)[:, None]) == 0

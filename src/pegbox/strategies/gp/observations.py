@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,7 +30,7 @@ class Observations:
         ended = _inherited(inherited, layout, sign)
         first = len(ended)
         pending: list[tuple[float, ...]] = []
-        for trial in sorted(study.trials, key=lambda trial: (trial.number, sorted(trial.values.items()))):
+        for trial in _told_once(study.trials):
             try:
                 point = layout.encode(trial.values)
             except (KeyError, ValueError, ArithmeticError):
@@ -73,6 +73,18 @@ class Observations:
         seen = values[~failed]
         values[failed] = seen.max() + 0.5 * np.ptp(seen)
         return values
+
+
+def _told_once(trials: Sequence[Trial]) -> Iterator[Trial]:
+    """By number, each trial once, however often it was told."""
+    ordered = sorted(trials, key=_identity)
+    for before, trial in zip([None, *ordered], ordered, strict=False):
+        if before is None or _identity(before) != _identity(trial):
+            yield trial
+
+
+def _identity(trial: Trial) -> tuple[int, list[tuple[str, str]], str, str]:
+    return trial.number, sorted(trial.values.items()), trial.state.value, repr(trial.objective)
 
 
 def _inherited(trials: Sequence[Trial], layout: Layout, sign: float) -> list[tuple[tuple[float, ...], float]]:

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.optimize import approx_fprime
 
 from pegbox.strategies.gp.fit import JITTER, Kernel
@@ -63,3 +67,28 @@ def test_repeated_points_without_noise_are_survived() -> None:
     prediction = Posterior(kernel, GROUP, x, np.ones(30), x[:0]).predict(x[:1])
     assert prediction.mean[0] == pytest.approx(1, abs=1e-3)
     assert prediction.variance[0] > 0
+
+
+@settings(deadline=None, max_examples=80)
+@given(st.integers(0, 2**32), st.integers(1, 30), st.integers(0, 30), st.floats(-9, 0.5), st.booleans())
+def test_any_posterior_is_that_of_the_textbook(
+    seed: int, seen: int, running: int, log_noise: float, repeated: bool
+) -> None:
+    """The mean as if nothing ran, the variance as if everything that runs had ended; repeated points too."""
+    rng = np.random.default_rng(seed)
+    kernel = replace(KERNEL, noise=float(np.exp(log_noise)))
+    finished, pending, new = rng.random((seen, 3)), rng.random((running, 3)), rng.random((5, 3))
+    if repeated:
+        pending[: min(seen, running)] = finished[: min(seen, running)]
+        finished[-1] = finished[0]
+    y = rng.standard_normal(seen)
+    everything = np.concatenate([finished, pending])
+
+    def solved(known: np.ndarray, right: np.ndarray) -> np.ndarray:
+        return np.linalg.solve(dense(known, known) + (kernel.noise + JITTER) * np.eye(len(known)), right)
+
+    prediction = Posterior(kernel, GROUP, finished, y, pending).predict(new)
+    variance = KERNEL.signal - np.diag(dense(new, everything) @ solved(everything, dense(everything, new)))
+    assert np.allclose(prediction.mean, dense(new, finished) @ solved(finished, y), rtol=1e-6, atol=1e-6)
+    assert np.allclose(prediction.variance, variance, rtol=1e-6, atol=1e-7)
+    assert (prediction.variance > 0).all() and (prediction.variance <= KERNEL.signal + 1e-9).all()

@@ -6,7 +6,7 @@ import errno
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from pegbox import wal
+from pegbox.errors import S3Error
+from pegbox.objects.index import Index
 from pegbox.store import connections
-from pegbox.store.base import Full, Unavailable
+from pegbox.store.base import Full, NotFound, Unavailable
 from pegbox.store.sql import SqlStore
 from pegbox.wal import WriteAheadLog
 
@@ -146,6 +148,47 @@ def test_only_what_is_to_last_waits_for_the_disk(tmp_path: Path) -> None:
         pass
     assert len(synced) == 1
     store.close()
+
+
+def _store_with(path: Path, sync: Callable[[int], None]) -> SqlStore:
+    store = SqlStore(f"sqlite:///{path / 'pegbox.db'}")
+    log = WriteAheadLog(path / "pegbox.db", sync)
+    store.engine.update_execution_options(**{connections.ONE_WRITER: connections.OneWriter(log, None)})
+    return store
+
+
+def test_a_refusal_waits_for_what_it_rests_on(tmp_path: Path) -> None:
+    """The commit of another client, which is told why it is refused, may still be on its way to the disk."""
+    synced: list[int] = []
+    store = _store_with(tmp_path, synced.append)
+    with pytest.raises(NotFound), store.transaction() as tx:
+        tx.by_id(1)
+    assert len(synced) == 1
+    with pytest.raises(NotFound), store.transaction(lasting=False) as tx:
+        tx.by_id(1)
+    with pytest.raises(Unavailable), store.transaction():
+        raise Unavailable
+    assert len(synced) == 1
+    store.close()
+
+
+def test_a_refusal_is_not_told_when_what_it_rests_on_does_not_reach_the_disk(tmp_path: Path) -> None:
+    def fail(_: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    store = _store_with(tmp_path, fail)
+    with pytest.raises(Unavailable), store.transaction() as tx:
+        tx.by_id(1)
+    store.close()
+
+
+def test_a_refusal_of_the_object_store_waits_for_what_it_rests_on(tmp_path: Path) -> None:
+    index, synced = Index(tmp_path / "index.db"), []
+    index._log = WriteAheadLog(tmp_path / "index.db", synced.append)
+    with pytest.raises(S3Error), index.write():
+        raise S3Error("PreconditionFailed", 412, "It is there.")
+    assert len(synced) == 1
+    index.close()
 
 
 @pytest.mark.parametrize(("code", "told"), [(errno.ENOSPC, Full), (errno.EIO, Unavailable)])

@@ -15,7 +15,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from pegbox.crashpoints import AFTER, BEFORE, reach
-from pegbox.errors import ServiceUnavailable
+from pegbox.errors import S3Error, ServiceUnavailable
 from pegbox.wal import WriteAheadLog
 
 _SCHEMA = """
@@ -106,10 +106,17 @@ class Index:
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
-        """One transaction, committed to disk at the end.  Raises ServiceUnavailable if other servers keep it busy."""
-        with self._writing, self._connection() as connection, _transaction(connection, "begin immediate"):
-            yield connection
-            reach(BEFORE, "index commit")
+        """One transaction, committed to disk at the end.  Raises ServiceUnavailable if other servers keep it busy.
+
+        What an S3Error says rests on what others have committed: that is on disk then, too.
+        """
+        try:
+            with self._writing, self._connection() as connection, _transaction(connection, "begin immediate"):
+                yield connection
+                reach(BEFORE, "index commit")
+        except S3Error:
+            self._log.wait()
+            raise
         self._log.wait()
         if connection.file != _identity(self._path):  # it was removed meanwhile, and what was written with it
             raise ServiceUnavailable(GONE)

@@ -26,6 +26,9 @@ ENDED = frozenset({READ_ONLY, "25P03", "25P04"})  #: the others: a transaction w
 BUSY_SECONDS = 30  #: how long a SQLite writer waits for another
 ONE_WRITER = "pegbox_one_writer"  #: option of an engine: its OneWriter
 
+#: no answer of the database's to anything
+TROUBLE = (DatabaseError, InterfaceError, TimeoutError, sqlite3.Error, Unavailable)
+
 Idle = list[tuple[Connection, Identity | None]]
 
 
@@ -65,18 +68,24 @@ class OneWriter:
 def writing(engine: Engine, lasting: bool = True) -> Iterator[Connection]:
     """A transaction that may write; commits at the end, rolls back on an exception.
 
-    If it is `lasting` it is on disk when the block is left.  PostgreSQL sees to that by itself, always.
+    If it is `lasting` it is on disk when the block is left, and so is what others had committed before: a refusal may
+    rest on that.  PostgreSQL sees to that by itself, always.
     """
     alone: OneWriter | None = engine.get_execution_options().get(ONE_WRITER)
     with told():
         # Immediate: one that reads first and writes later could not be made to wait.
-        with (
-            _turn(alone),
-            _connected(engine, alone, writes=True) as connection,
-            _transaction(connection, "BEGIN IMMEDIATE"),
-        ):
-            yield connection
-            reach(BEFORE, "database commit")
+        try:
+            with (
+                _turn(alone),
+                _connected(engine, alone, writes=True) as connection,
+                _transaction(connection, "BEGIN IMMEDIATE"),
+            ):
+                yield connection
+                reach(BEFORE, "database commit")
+        except Exception as error:
+            if alone and lasting and not isinstance(error, TROUBLE):
+                _on_disk(alone.log)
+            raise
         if alone and lasting:
             _on_disk(alone.log)
         reach(AFTER, "database commit")

@@ -35,6 +35,7 @@ from pegbox.engine.loop import Engine
 from pegbox.engine.mailbox import Mailbox
 from pegbox.engine.outage import Outage
 from pegbox.engine.proposer import ProcessProposer
+from pegbox.engine.removal import sync
 from pegbox.engine.wake import WakeSocket
 from pegbox.errors import ServiceUnavailable
 from pegbox.executors.base import NotNow
@@ -261,12 +262,23 @@ def identity_of(home: Path) -> str:
     """The name under which this home holds slots: its attempts can be reached through it alone, whatever the host."""
     file = home / homes.IDENTITY
     if not file.exists():
-        scratch = file.with_suffix(f".{os.getpid()}")
-        scratch.write_text(f"{platform.node() or 'localhost'}-{uuid.uuid4().hex[:12]}")
-        with suppress(FileExistsError):
-            os.link(scratch, file)
-        scratch.unlink()
+        _name(file, os.link)
+    elif not file.read_text().strip("\0"):  # what a power cut has left of one that was not on disk
+        _name(file, os.replace)
     return file.read_text()
+
+
+def _name(file: Path, settle: Callable[[Path, Path], None]) -> None:
+    """Give the home a name, on disk before anything is known by it; another server of the home may be quicker."""
+    scratch = file.with_suffix(f".{os.getpid()}")
+    with scratch.open("w") as new:
+        new.write(f"{platform.node() or 'localhost'}-{uuid.uuid4().hex[:12]}")
+        new.flush()
+        os.fsync(new.fileno())
+    with suppress(FileExistsError):
+        settle(scratch, file)
+    scratch.unlink(missing_ok=True)
+    sync(file.parent)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,7 @@ class NoSchema(Exception):
 def snapshot(engine: Engine) -> Iterator[Snapshot]:
     """The database as it is now, whatever is written meanwhile.  Raises NoSchema, SchemaTooNew."""
     with connections.reading(engine) as connection:
+        _take_time(connection)
         revision = revision_of(connection)
         if revision is None:
             raise NoSchema("the database is empty")
@@ -81,6 +82,7 @@ def load(
     """
     check_known(revision)
     with connections.writing(engine) as connection:
+        _take_time(connection)
         _empty(connection, replace)
         run(connection, revision)
         metadata = _tables(connection)
@@ -88,6 +90,12 @@ def load(
             if table.name in tables:
                 _insert(connection, table, tables[table.name]())
         run(connection)
+
+
+def _take_time(connection: Connection) -> None:
+    """Keep the transaction while the other side, a disk that is slow or gone for a while, lets us wait."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
 
 
 def _empty(connection: Connection, replace: bool) -> None:

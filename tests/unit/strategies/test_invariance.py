@@ -85,8 +85,12 @@ def test_units_and_zero_of_the_objective_do_not_matter(space: Space, how: Callab
 @pytest.mark.parametrize("space", SPACES, ids=["mix", "mixed", "wide"])
 def test_units_by_which_nothing_is_rounded_change_nothing_at_all(space: Space) -> None:
     for trials in situations(space):
-        assert ask(space, trials) == ask(space, changed(trials, lambda value: value * 2.0**40))
-        assert ask(space, trials) == ask(space, changed(trials, lambda value: -value), Goal.MAXIMIZE)
+        expected = ask(space, trials)
+        larger = ask(space, changed(trials, lambda value: value * 2.0**40))
+        assert expected == ask(space, changed(trials, lambda value: -value), Goal.MAXIMIZE)
+        assert [each.values for each in expected] == [each.values for each in larger]
+        gains = [None if each.expected is None else each.expected * 2.0**40 for each in expected]
+        assert gains == [each.expected for each in larger]
 
 
 @pytest.mark.parametrize("space", SPACES, ids=["mix", "mixed", "wide"])

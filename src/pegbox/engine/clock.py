@@ -1,8 +1,11 @@
-"""Steps of the database's clock, by which leases, due times and beats are compared."""
+"""The clock by which leases run, and steps of the database's clock, by which due times and beats are compared."""
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
+
+_AWAKE_OR_ASLEEP = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # Linux alone has the former
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,6 +13,11 @@ class _Reading:
     asked: float  # monotonic seconds
     answered: float
     told: float  # epoch seconds
+
+
+def elapsed() -> float:
+    """Seconds that pass while the machine sleeps as well, as leases do; time.monotonic() stands still then."""
+    return time.clock_gettime(_AWAKE_OR_ASLEEP)
 
 
 class ClockWatch:

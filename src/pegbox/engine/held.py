@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import time
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -17,6 +17,7 @@ from pegbox.domain import training
 from pegbox.domain.training import Phase, TrainingJob
 from pegbox.engine import staging
 from pegbox.engine.apart import carry_out
+from pegbox.engine.clock import elapsed
 from pegbox.engine.context import Context, attempt_directory
 from pegbox.objects.locations import parse
 from pegbox.store.base import Fenced, MetricPoint, NotFound, Resource, Stale, Transaction, Unavailable
@@ -33,7 +34,7 @@ class HeldTrainingJob:
         self._context = context
         self._resource = resource
         self._job = TrainingJob.parse(resource.state)
-        self._confirmed = claimed  #: monotonic seconds at which the lease was last seen to be ours
+        self._confirmed = claimed  #: when the lease was last seen to be ours, by elapsed()
         self._is_clean = False
         self._directories: dict[tuple[str, int], Path] = {}  # by home and attempt
         self._unsaved: Sequence[MetricPoint] = ()  # written with the next change of the job
@@ -43,10 +44,15 @@ class HeldTrainingJob:
 
         Whoever sleeps past its lease wakes anywhere: files and objects have no epoch as rows have.
         """
-        now = time.monotonic()  # taken before the look: a server may sleep after it
+        now = elapsed()  # taken before the look: a server may sleep after it
         if now - self._confirmed > CONFIRMED_FOR:
             self._context.store.confirm(self._resource)
             self._confirmed = now
+
+    def _confirm_now(self) -> None:
+        """The same, whenever it was seen last: a whole machine that was stopped has no clock that tells."""
+        self._confirmed = -math.inf
+        self._confirm()
 
     def _apart(self, step: Callable[[], None], look: Callable[[], None]) -> None:
         """Carry out a step that object stores and mounts may hold up for ever, and look around meanwhile."""
@@ -118,7 +124,7 @@ class HeldTrainingJob:
         self._transact(training.enter(self._job, secondary, phase, self._context.clock()))
 
     def _transact(self, job: TrainingJob, **columns: Any) -> None:
-        now = time.monotonic()
+        now = elapsed()
         is_news = job.watched and any(point.metric == job.objective for point in self._unsaved)
         watcher = [self._resource.parent_id] if is_news and self._resource.parent_id is not None else []
         with self._context.store.transaction(lasting=False) as tx:  # every step but the end is done again

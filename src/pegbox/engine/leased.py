@@ -16,6 +16,7 @@ class LeasedObjects:
 
     inner: ObjectStore
     confirm: Callable[[], None]
+    confirm_now: Callable[[], None]  #: the same, right before an object becomes visible
 
     def open(self, account: str, location: Location) -> BinaryIO:
         """Open an object for streaming.  Raises NoSuchObject."""
@@ -26,7 +27,7 @@ class LeasedObjects:
 
         def both() -> None:
             confirm()
-            self.confirm()
+            self.confirm_now()
 
         return self.inner.put(account, location, source, both)
 

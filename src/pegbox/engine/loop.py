@@ -22,7 +22,7 @@ import structlog
 
 from pegbox.crashpoints import AFTER, reach
 from pegbox.engine import homes, owners
-from pegbox.engine.clock import ClockWatch
+from pegbox.engine.clock import ClockWatch, elapsed
 from pegbox.engine.context import Context
 from pegbox.engine.mailbox import Mailbox
 from pegbox.engine.obstacles import Obstacles, obstacle
@@ -71,7 +71,7 @@ class Engine:
         self._clock = ClockWatch()
         self._beaten = self._held_until = float("-inf")  # monotonic
         self._done: list[Done] = []  # leases to be given up with the next look
-        self._claimed: dict[int, float] = {}  # training jobs that nobody has begun to work on, by monotonic time
+        self._claimed: dict[int, float] = {}  # training jobs that nobody has begun to work on, by elapsed()
         self._faults: dict[int, int] = {}
         self._near: frozenset[str] = frozenset()
         self._pause = TICKS_AFTER_FAULT * context.settings.tick
@@ -222,7 +222,7 @@ class Engine:
             return
         if (hold := self._held_until - time.monotonic()) > 0:
             self._stopping.wait(hold)
-        asked = time.monotonic()
+        asked = elapsed()
         try:
             taken = self._claim(rooms, poked, working, done)
         except BaseException:

@@ -36,7 +36,7 @@ class TrainingWork(HeldTrainingJob):
 
     def __init__(self, context: Context, resource: Resource, claimed: float = -math.inf) -> None:
         super().__init__(context, resource, claimed)
-        self._objects = LeasedObjects(context.objects, self._confirm)
+        self._objects = LeasedObjects(context.objects, self._confirm, self._confirm_now)
         self._todo: Plan | None = None
         self._is_small = False  # what is to be packed
         self._has_ended_here = False  # whether this look has seen its processes ended

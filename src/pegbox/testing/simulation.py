@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from pegbox.engine.ballast import Ballast
+from pegbox.engine.clock import elapsed
 from pegbox.engine.context import Context
 from pegbox.engine.mailbox import Mailbox
 from pegbox.engine.outage import Outage
@@ -188,7 +189,7 @@ class Simulation:
         try:
             if row.kind is Kind.TUNING_JOB:
                 return TuningWork(self._context, row, self._asks).run()
-            return TrainingWork(self._context, row, time.monotonic()).run()
+            return TrainingWork(self._context, row, elapsed()).run()
         except Stale:  # a search has stopped a job that was claimed with it: looked at again, as by the engine
             return 0.0
 

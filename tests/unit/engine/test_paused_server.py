@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,8 +15,11 @@ import pytest
 
 import rows
 from pegbox.domain.training import TrainingJob
+from pegbox.engine.clock import elapsed
 from pegbox.engine.context import Context, attempt_directory
+from pegbox.engine.held import CONFIRMED_FOR
 from pegbox.engine.training import TrainingWork
+from pegbox.objects.locations import parse
 from pegbox.store.base import Fenced
 from running import wait_for
 
@@ -101,3 +106,45 @@ def test_a_server_that_is_paused_between_two_looks_writes_nothing_under_the_othe
     finally:
         objects.go.set()
         context.executor.stop(directory)
+
+
+def test_a_machine_that_slept_past_the_lease_believes_no_clock_that_slept_with_it(
+    context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identity = rows.insert(context, rows.script_document(tmp_path, "pass")).id
+    (row,) = context.store.claim("asleep", HOST, -1.0, 1, [identity])
+    work = TrainingWork(context, row, elapsed())
+    asleep = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: asleep)
+    context.store.claim("other", HOST, 60, 1, [identity])
+
+    def is_fenced() -> bool:
+        try:
+            work._confirm()
+        except Fenced:
+            return True
+        return False
+
+    end = time.time() + 10 * CONFIRMED_FOR
+    while not is_fenced():
+        assert time.time() < end
+        threading.Event().wait(0.01)
+
+
+def test_a_machine_that_was_stopped_while_an_object_came_does_not_show_it(context: Context, tmp_path: Path) -> None:
+    """No clock tells a virtual machine for how long it was stopped, so none is asked right before an object is seen."""
+    identity = rows.insert(context, rows.script_document(tmp_path, "pass")).id
+    (row,) = context.store.claim("stopped", HOST, -1.0, 1, [identity])
+    work = TrainingWork(context, row, elapsed())
+    location = parse(f"file://{tmp_path}/output/object")
+
+    class Source(io.BytesIO):
+        def read(self, count: int | None = -1, /) -> bytes:
+            data = super().read(count)
+            if not data:
+                context.store.claim("other", HOST, 60, 1, [identity])
+            return data
+
+    with pytest.raises(Fenced):
+        work._objects.put(row.account, location, Source(b"weights"))
+    assert not (tmp_path / "output" / "object").exists()

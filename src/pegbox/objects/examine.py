@@ -16,6 +16,7 @@ from typing import Any
 from pegbox.objects.content import ContentFiles, content_path
 from pegbox.objects.snapshot import KEYS
 from pegbox.objects.unnamed import Unnamed
+from pegbox.wal import WriteAheadLog
 
 STEP = 1 << 20
 BUSY_SECONDS = 30.0
@@ -42,7 +43,8 @@ class Examination:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._files = ContentFiles(root)
-        self._unnamed = Unnamed(self._reading, self._writing, self._files)
+        self._log = WriteAheadLog(root / "index.db")
+        self._unnamed = Unnamed(self._reading, self._writing, self._wait, self._files)
 
     def damage(self) -> list[str]:
         """What SQLite says of a damaged index, and rows that refer to none."""
@@ -116,6 +118,9 @@ class Examination:
         with closing(self._connect()) as connection, connection:
             query = "delete from upload where id = ? and id not in (select upload from part)"
             connection.execute(query, (upload,))
+
+    def _wait(self) -> None:
+        self._log.wait()
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:

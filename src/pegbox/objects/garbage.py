@@ -45,7 +45,7 @@ class Garbage:
         every: float = EVERY_SECONDS,
     ) -> None:
         self._index, self._content, self._clock = index, content, clock
-        self._unnamed = Unnamed(index.read, index.write, content)
+        self._unnamed = Unnamed(index.read, index.write, index.wait, content)
         self._upload_seconds, self._every = upload_seconds, every
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="object-sweep", daemon=True)

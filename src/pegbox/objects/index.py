@@ -122,6 +122,10 @@ class Index:
             raise ServiceUnavailable(GONE)
         reach(AFTER, "index commit")
 
+    def wait(self) -> None:
+        """Return when everything committed so far, by whomever, is on disk."""
+        self._log.wait()
+
     def close(self) -> None:
         """Close all idle connections."""
         with self._guard:

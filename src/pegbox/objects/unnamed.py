@@ -28,11 +28,14 @@ Transaction = Callable[[], AbstractContextManager[sqlite3.Connection]]
 class Unnamed:
     """The files of a store that its index does not name.
 
-    `reading` and `writing` begin transactions; nobody else writes during the latter.
+    `reading` and `writing` begin transactions; nobody else writes during the latter.  `wait` returns when what has been
+    committed is on disk.
     """
 
-    def __init__(self, reading: Transaction, writing: Transaction, content: ContentFiles) -> None:
-        self._reading, self._writing, self._content = reading, writing, content
+    def __init__(
+        self, reading: Transaction, writing: Transaction, wait: Callable[[], None], content: ContentFiles
+    ) -> None:
+        self._reading, self._writing, self._wait, self._content = reading, writing, wait, content
 
     def find(self, seconds: float, ended: Callable[[], bool] = lambda: False) -> Iterator[Path]:
         """Files that no row named when they were looked at, and that nobody has touched for `seconds`."""
@@ -46,7 +49,13 @@ class Unnamed:
                     yield path
 
     def remove(self, path: Path, dispose: Callable[[Path], object]) -> bool:
-        """Let `dispose` have a file, unless a row has come to name it; False if one has."""
+        """Let `dispose` have a file, unless a row has come to name it; False if one has.
+
+        The change that took its name is visible before it is on disk: a power cut would bring its row back.
+        """
+        if self._is_named(path.name):
+            return False
+        self._wait()
         with self._writing() as connection:  # no put may name it meanwhile
             unnamed = connection.execute(_NAMED, (path.name,)).fetchone() is None
             if unnamed and path.exists():

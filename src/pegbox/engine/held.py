@@ -45,7 +45,7 @@ class HeldTrainingJob:
         Whoever sleeps past its lease wakes anywhere: files and objects have no epoch as rows have.
         """
         now = elapsed()  # taken before the look: a server may sleep after it
-        if now - self._confirmed > CONFIRMED_FOR:
+        if not 0.0 <= now - self._confirmed <= CONFIRMED_FOR:
             self._context.store.confirm(self._resource)
             self._confirmed = now
 

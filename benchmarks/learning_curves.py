@@ -36,35 +36,19 @@ from pathlib import Path
 
 import numpy as np
 from measuring import describe_machine
+from optimiser.tasks.surrogates import EPOCHS, LCBENCH, SPACE, LCBench
+from optimiser.tasks.task import Curve
 
 from pegbox.domain import rungs
 from pegbox.domain.early_stopping import Averages
 from pegbox.domain.progress import Progress
-from pegbox.domain.ranges import Continuous, Integer, Scaling, Space
 from pegbox.strategies.base import Goal, Limits, Study, Trial, TrialState
 from pegbox.strategies.registry import STRATEGIES
 
 RESULTS = Path(__file__).parent / "results" / "learning_curves.json"
-TASKS = ("3945", "7593", "34539", "126025", "126026", "126029", "146212", "167083", "167104", "167149")
-EPOCHS = 52
 HEAD_START = 0.1
 MOST_JOBS = 750  #: of a Hyperband tuning job
 OTHER_SEEDS = 10_000  #: Hyperband's own seeds begin here
-#: In the order in which the surrogate takes them, after the epoch.
-SPACE = Space(
-    (
-        Integer("batch_size", 16, 512, Scaling.LOGARITHMIC),
-        Continuous("learning_rate", 1e-4, 1e-1, Scaling.LOGARITHMIC),
-        Continuous("momentum", 0.1, 0.99, Scaling.LINEAR),
-        Continuous("weight_decay", 1e-5, 1e-1, Scaling.LINEAR),
-        Integer("num_layers", 1, 5, Scaling.LINEAR),
-        Integer("max_units", 64, 1024, Scaling.LOGARITHMIC),
-        Continuous("max_dropout", 0.0, 1.0, Scaling.LINEAR),
-    )
-)
-_ACCURACY = 1  #: column of the surrogate's output
-
-Curve = tuple[float, ...]
 Rule = Callable[[Sequence[Progress]], Iterable[int]]
 
 
@@ -72,13 +56,7 @@ class Curves:
     """The learning curves of one task, each computed once."""
 
     def __init__(self, bench: Path, task: str, cache: Path | None) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        folder = bench / "lcbench"
-        self._session = onnxruntime.InferenceSession(folder / "model.onnx", options, ["CPUExecutionProvider"])
-        self._code = json.loads((folder / "encoding.json").read_text())["OpenML_task_id"][task]
+        self._source = LCBench(bench, task)
         self._file = cache / f"lcbench_{task}.pickle" if cache else None
         self._known: dict[tuple[str, ...], Curve] = {}
         if self._file and self._file.exists():
@@ -87,21 +65,13 @@ class Curves:
     def __call__(self, values: Mapping[str, str]) -> Curve:
         key = tuple(values.values())
         if key not in self._known:
-            self._known[key] = self._compute(key)
+            self._known[key] = self._source.curve(values)
         return self._known[key]
 
     def save(self) -> None:
         if self._file:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             self._file.write_bytes(pickle.dumps(self._known))
-
-    def _compute(self, key: tuple[str, ...]) -> Curve:
-        rows = np.empty((EPOCHS, 1 + len(key)), np.float32)
-        rows[:, 0] = np.arange(1, EPOCHS + 1)
-        rows[:, 1:] = [float(value) for value in key]
-        codes = np.full((EPOCHS, 1), self._code, np.int32)
-        (output,) = self._session.run(None, {"x_cont": rows, "x_cat": codes})
-        return tuple(output[:, _ACCURACY].astype(float).tolist())
 
 
 @dataclass(slots=True)
@@ -273,8 +243,8 @@ def main() -> None:
     chosen = parser.parse_args()
     begun = time.monotonic()
     with multiprocessing.Pool(chosen.processes) as pool:
-        tasks = dict(zip(TASKS, pool.imap(partial(measure, chosen=chosen), TASKS), strict=True))
-    methods = list(tasks[TASKS[0]])
+        tasks = dict(zip(LCBENCH, pool.imap(partial(measure, chosen=chosen), LCBENCH), strict=True))
+    methods = list(tasks[LCBENCH[0]])
     result = {
         "settings": {name: getattr(chosen, name) for name in ("seeds", "jobs", "workers")},
         "all tasks": {name: summary([row for rows in tasks.values() for row in rows[name]]) for name in methods},

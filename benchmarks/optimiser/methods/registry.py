@@ -1,0 +1,54 @@
+"""All methods by name."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from .method import Maker
+from .ours import Ours, fingerprint
+from .peer import Peer
+from .variants import NONE, VARIANTS, Changes
+
+OURS = ("Bayesian", "Random")
+#: Peer -> the environment in which it runs: the name of its file of requirements and of its folder.
+PEERS: Mapping[str, str] = {
+    "optuna-tpe": "optuna",
+    "optuna-gp": "optuna",
+}
+#: Peers that run in this environment too, if it has their package.
+HERE: Mapping[str, str] = {"optuna-tpe": "optuna"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """A method to be run; sent between processes."""
+
+    name: str  #: as in the results: ours are named after their source as well
+    maker: Maker
+
+
+def ours(strategy: str, changes: Changes = NONE) -> Chosen:
+    """A strategy of ours; changes are part of its name.  Random does not change when the others' source does."""
+    label = "".join(f"[{place.rpartition(':')[2]}={value}]" for place, value in changes.items())
+    source = f"@{fingerprint()}" if strategy != "Random" else ""
+    return Chosen(name=strategy + label + source, maker=partial(Ours, strategy=strategy, changes=changes))
+
+
+def variant(name: str) -> Chosen:
+    """Bayesian with an ingredient changed; KeyError if there is no such variant."""
+    return Chosen(name=f"{name}@{fingerprint()}", maker=partial(Ours, strategy="Bayesian", changes=VARIANTS[name]))
+
+
+def peer(name: str, environments: Path) -> Chosen | None:
+    """Another optimiser; None if its environment has not been made."""
+    python = environments / PEERS[name] / "bin" / "python"
+    if not python.exists():
+        if name not in HERE or not importlib.util.find_spec(HERE[name]):
+            return None
+        python = Path(sys.executable)
+    return Chosen(name=name, maker=partial(Peer, name=name, python=python))

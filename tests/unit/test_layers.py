@@ -23,6 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "settings": set(),
     "domain": {"domain"},
     "strategies": {"strategies", "domain"},
+    "optimize": {"optimize", "strategies", "domain"},
     "wire": {"wire", "objects"},
     "store": {"store"},
     "objects": {"objects"},
@@ -52,7 +53,13 @@ OWNERS = {
     "alembic": {"store"},
     "botocore": {"wire", "objects"},
     "starlette": {"wire", "app", "serving", "idleness"},
-    "numpy": {"strategies", "algorithms", "engine", "wire"},  # wire: checksums that the standard library lacks
+    "numpy": {
+        "strategies",
+        "optimize",
+        "algorithms",
+        "engine",
+        "wire",
+    },  # wire: checksums that the standard library lacks
     "scipy": {"strategies", "algorithms"},
     "xgboost": {"algorithms"},
     "pyarrow": {"algorithms", "client"},

@@ -1,0 +1,132 @@
+"""A whole search in one call."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from pegbox.optimize.ranges import Range
+from pegbox.optimize.search import Goal, Search, Trial
+from pegbox.optimize.values import Told
+from pegbox.strategies.base import Exhausted
+
+#: Parameters by name -> a number; None or nan for a failure; Stopped(value) for one that ended early.
+Function: TypeAlias = Callable[[dict[str, Any]], Told]
+File: TypeAlias = str | os.PathLike[str]
+
+
+def minimise(
+    function: Function,
+    space: Mapping[str, Range],
+    trials: int,
+    *,
+    seed: int = 0,
+    workers: int = 1,
+    executor: Executor | None = None,
+    begin_with: Iterable[Mapping[str, Any]] = (),
+    failures: tuple[type[Exception], ...] = (),
+    file: File | None = None,
+    strategy: str = "Bayesian",
+) -> Search:
+    """Call `function` with parameters of the space, `trials` times in all, and return the search with all results.
+
+    workers: calls at once, in threads, or where `executor` runs them (a ProcessPoolExecutor, say).
+    begin_with: parameters that are tried first.  failures: exceptions that mean that a trial has failed; others end
+    the search.  file: the search is kept there after every result; if the file exists, the search goes on from it.
+    """
+    search = _prepared(space, "minimise", trials, seed, strategy, file)
+    return _Loop(function, search, trials, failures, file).run(workers, executor, begin_with)
+
+
+def maximise(
+    function: Function,
+    space: Mapping[str, Range],
+    trials: int,
+    *,
+    seed: int = 0,
+    workers: int = 1,
+    executor: Executor | None = None,
+    begin_with: Iterable[Mapping[str, Any]] = (),
+    failures: tuple[type[Exception], ...] = (),
+    file: File | None = None,
+    strategy: str = "Bayesian",
+) -> Search:
+    """The same as `minimise` for the largest value."""
+    search = _prepared(space, "maximise", trials, seed, strategy, file)
+    return _Loop(function, search, trials, failures, file).run(workers, executor, begin_with)
+
+
+def _prepared(
+    space: Mapping[str, Range], goal: Goal, trials: int, seed: int, strategy: str, file: File | None
+) -> Search:
+    """A new search, or that of the file."""
+    fresh = Search(space, goal=goal, trials=trials, seed=seed, strategy=strategy)
+    if file is None or not os.path.exists(file):
+        return fresh
+    kept = Search.load(file)
+    if (kept.space, kept.goal, kept.seed, kept.strategy) != (fresh.space, goal, seed, strategy):
+        raise ValueError(f"{os.fspath(file)} holds another search: its space, goal, seed or strategy is not the same")
+    kept.planned = trials
+    return kept
+
+
+@dataclass(frozen=True, slots=True)
+class _Loop:
+    function: Function
+    search: Search
+    most: int
+    failures: tuple[type[Exception], ...]
+    file: File | None
+
+    def run(self, workers: int, executor: Executor | None, begin_with: Iterable[Mapping[str, Any]]) -> Search:
+        if workers < 1:
+            raise ValueError("workers begin at 1")
+        if not self.search.trials:
+            for parameters in begin_with:
+                self.search.begin(parameters)
+        if workers == 1 and executor is None:
+            for trial in self._trials():
+                self._tell(trial, lambda at=trial: self.function(dict(at.parameters)))  # type: ignore[misc]
+        else:
+            with nullcontext(executor) if executor else ThreadPoolExecutor(workers) as pool:
+                self._run_side_by_side(pool, workers)
+        return self.search
+
+    def _run_side_by_side(self, pool: Executor, workers: int) -> None:
+        running: dict[Future[Told], Trial] = {}
+        trials = self._trials()
+        try:
+            while True:
+                while len(running) < workers and (trial := next(trials, None)) is not None:
+                    running[pool.submit(self.function, dict(trial.parameters))] = trial
+                if not running:
+                    return
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in sorted(done, key=lambda each: running[each].number):
+                    self._tell(running.pop(future), future.result)
+        finally:
+            for future in running:
+                future.cancel()
+
+    def _trials(self) -> Iterator[Trial]:
+        """Those that were begun, maybe by a search that was broken off, then what is asked for, to the end."""
+        yield from self.search.running[: self.most]
+        while len(self.search.trials) < self.most:
+            try:
+                trial = self.search.ask()
+            except Exhausted:
+                return
+            yield trial
+
+    def _tell(self, trial: Trial, outcome: Callable[[], Told]) -> None:
+        try:
+            value = outcome()
+        except self.failures:
+            value = None
+        self.search.tell(trial, value)
+        if self.file is not None:
+            self.search.save(self.file)

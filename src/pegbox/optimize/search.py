@@ -1,0 +1,162 @@
+"""A search, step by step: ask for parameters, tell what came of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from pegbox.optimize import document
+from pegbox.optimize.ranges import Range, Value, space_of
+from pegbox.optimize.values import Told, state_and_value
+from pegbox.strategies import base
+from pegbox.strategies.base import Limits, Study, TrialState
+from pegbox.strategies.registry import STRATEGIES
+
+Goal = Literal["minimise", "maximise"]
+GOALS = {"minimise": base.Goal.MINIMIZE, "maximise": base.Goal.MAXIMIZE}
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Parameters that were tried or are being tried."""
+
+    number: int  #: from 1, in the order of asking
+    parameters: Mapping[str, Value]
+    state: TrialState = TrialState.RUNNING
+    value: float | None = None  #: None while it runs, and if it failed
+
+
+class Search:
+    """What is varied, what is wanted, and all that has been tried.
+
+    The parameters that `ask` gives are a function of these and the seed.  Not for several threads at once.
+    """
+
+    def __init__(
+        self,
+        space: Mapping[str, Range],
+        *,
+        goal: Goal = "minimise",
+        trials: int = 100,
+        seed: int = 0,
+        strategy: str = "Bayesian",
+    ) -> None:
+        """`trials`: about how many there will be; of few, fewer explore.  Strategies: Bayesian, Random, Grid."""
+        if goal not in GOALS:
+            raise ValueError(f"the goal {goal!r} is none of {list(GOALS)}")
+        if strategy not in STRATEGIES:
+            raise ValueError(f"the strategy {strategy!r} is none of {list(STRATEGIES)}")
+        if trials < 1 or seed < 0:
+            raise ValueError("trials begin at 1 and seeds at 0")
+        self.space: Mapping[str, Range] = dict(space)
+        self.goal, self.planned, self.seed, self.strategy = goal, trials, seed, strategy
+        self._study_space = space_of(self.space)
+        self._trials: dict[int, Trial] = {}
+
+    def ask(self) -> Trial:
+        """The parameters to try next.  Raises Exhausted when a finite space is used up."""
+        return self.ask_several(1)[0]
+
+    def ask_several(self, count: int) -> Sequence[Trial]:
+        """Up to `count` trials to run side by side; fewer are left in a finite space, and Exhausted if none."""
+        from numpy.random import default_rng
+
+        rng = default_rng([self.seed, len(self._trials)])
+        found = STRATEGIES[self.strategy]().ask(self.study, count, rng)
+        return [self.begin({name: self.space[name].value(each.values[name]) for name in self.space}) for each in found]
+
+    def begin(self, parameters: Mapping[str, Any]) -> Trial:
+        """A trial of your own choice, to be told like those that were asked for.
+
+        ValueError if a value is missing, unknown or outside its range.
+        """
+        if parameters.keys() != self.space.keys():
+            raise ValueError(f"the parameters are {list(self.space)}, not {list(parameters)}")
+        trial = Trial(
+            max(self._trials, default=0) + 1, {name: self._own(name, parameters[name]) for name in self.space}
+        )
+        self._trials[trial.number] = trial
+        return trial
+
+    def tell(self, trial: Trial | int, value: Told) -> Trial:
+        """What came of a trial, given itself or by its number: a number, `Stopped(value)`, None or nan for a failure.
+
+        Told again, the last word counts.  Results may come in any order.  KeyError for a trial that is not known.
+        """
+        number = trial.number if isinstance(trial, Trial) else trial
+        state, known = state_and_value(value)
+        self._trials[number] = replace(self._trials[number], state=state, value=known)
+        return self._trials[number]
+
+    @property
+    def trials(self) -> Sequence[Trial]:
+        """All, in the order of asking."""
+        return list(self._trials.values())
+
+    @property
+    def running(self) -> Sequence[Trial]:
+        """Those whose values have not been told."""
+        return [trial for trial in self.trials if trial.state is TrialState.RUNNING]
+
+    @property
+    def best(self) -> Trial | None:
+        """The best that finished, the earlier of two equal ones; None if none has."""
+        finished = [trial for trial in self.trials if trial.state is TrialState.FINISHED]
+        sign = -1.0 if self.goal == "maximise" else 1.0
+        return min(finished, key=lambda trial: sign * (trial.value or 0.0), default=None)
+
+    @property
+    def study(self) -> Study:
+        """The same for `pegbox.strategies`."""
+        return Study(
+            space=self._study_space,
+            goal=GOALS[self.goal],
+            limits=Limits(most=self.planned, at_once=1),
+            seed=self.seed,
+            trials=tuple(map(self._told, self.trials)),
+        )
+
+    def to_json(self) -> str:
+        """The whole search, as `from_json` reads it."""
+        settings = {"goal": self.goal, "trials": self.planned, "seed": self.seed, "strategy": self.strategy}
+        told = [(each.parameters, each.state, each.value) for each in self.trials]
+        return document.written(settings, self.space, told)
+
+    @classmethod
+    def from_json(cls, text: str) -> Search:
+        """The search that was written.  ValueError if the text is none."""
+        settings, space, told = document.read(text)
+        search = cls(space, **settings)
+        for parameters, state, value in told:
+            trial = search.begin(parameters)
+            search._trials[trial.number] = replace(trial, state=state, value=value)
+        return search
+
+    def save(self, file: str | os.PathLike[str]) -> None:
+        """Write the search to a file: whole, or not at all."""
+        beside = Path(f"{os.fspath(file)}.{os.getpid()}")
+        beside.write_text(self.to_json(), encoding="utf-8")
+        os.replace(beside, file)
+
+    @classmethod
+    def load(cls, file: str | os.PathLike[str]) -> Search:
+        """The search that was saved."""
+        return cls.from_json(Path(file).read_text(encoding="utf-8"))
+
+    def _own(self, name: str, value: Any) -> Value:
+        """A value as its range gives it."""
+        try:
+            return self.space[name].value(self.space[name].text(value))
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{name}: {error}") from None
+
+    def _told(self, trial: Trial) -> base.Trial:
+        return base.Trial(
+            number=trial.number,
+            values={name: each.text(trial.parameters[name]) for name, each in self.space.items()},
+            state=trial.state,
+            objective=trial.value,
+        )

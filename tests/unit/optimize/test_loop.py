@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pegbox.optimize import Search, Stopped, TrialState, choice, integer, maximise, minimise, real
+
+SPACE = {"x": real(0, 1), "n": integer(1, 9)}
+
+
+def bowl(at: Mapping[str, Any]) -> float:
+    return float((at["x"] - 0.3) ** 2 + 0.1 * (at["n"] - 4) ** 2)
+
+
+def test_one_call() -> None:
+    search = minimise(bowl, SPACE, 25)
+    assert len(search.trials) == 25 and not search.running
+    assert search.best is not None and search.best.parameters["n"] == 4
+    assert search.best.value is not None and search.best.value < 1e-3
+    highest = maximise(lambda at: -bowl(at), SPACE, 25).best
+    assert highest is not None and highest.parameters == search.best.parameters
+
+
+def test_the_same_seed_gives_the_same_search() -> None:
+    assert minimise(bowl, SPACE, 12, seed=5).trials == minimise(bowl, SPACE, 12, seed=5).trials
+
+
+def test_a_function_may_change_what_it_is_given() -> None:
+    search = minimise(lambda at: at.pop("x") + at.pop("n"), SPACE, 3)
+    assert all(trial.parameters.keys() == {"x", "n"} for trial in search.trials)
+
+
+def test_threads_work_side_by_side() -> None:
+    together = threading.Barrier(4)
+
+    def waits_for_three_others(at: Mapping[str, Any]) -> float:
+        together.wait(timeout=30)
+        return bowl(at)
+
+    search = minimise(waits_for_three_others, SPACE, 12, workers=4)
+    assert len(search.trials) == 12 and not search.running
+
+
+def test_processes_work_side_by_side() -> None:
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
+        search = minimise(itemgetter("x"), {"x": real(0, 3)}, 6, workers=2, executor=executor)
+    assert [trial.value for trial in search.trials] == [trial.parameters["x"] for trial in search.trials]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_failures_are_those_that_are_named(workers: int) -> None:
+    def fails(at: Mapping[str, Any]) -> float | Stopped | None:
+        if at["x"] < 0.2:
+            raise OverflowError
+        if at["x"] < 0.4:
+            return None
+        return Stopped(1.0) if at["x"] < 0.6 else bowl(at)
+
+    search = minimise(fails, SPACE, 15, workers=workers, failures=(ArithmeticError,))
+    for trial in search.trials:
+        x = float(str(trial.parameters["x"]))
+        expected = TrialState.FAILED if x < 0.4 else TrialState.STOPPED if x < 0.6 else TrialState.FINISHED
+        assert trial.state is expected
+    with pytest.raises(OverflowError):
+        minimise(fails, SPACE, 30, workers=workers)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_search_that_is_broken_off_goes_on(tmp_path: Path, workers: int) -> None:
+    """What ran is run again, what was told is not."""
+    file, called = tmp_path / "search.json", []
+
+    def breaks(at: Mapping[str, Any]) -> float:
+        called.append(at)
+        if len(called) == 8:
+            raise KeyboardInterrupt
+        return bowl(at)
+
+    with pytest.raises(KeyboardInterrupt):
+        minimise(breaks, SPACE, 20, file=file, workers=workers)
+    kept = Search.load(file)
+    assert len(kept.trials) - len(kept.running) == len(called) - 1 or workers > 1
+    search = minimise(breaks, SPACE, 20, file=file, workers=workers)
+    assert len(search.trials) == 20 and not search.running
+    assert Search.load(file).trials == search.trials
+    if workers == 1:
+        assert search.trials == minimise(bowl, SPACE, 20).trials
+    assert len(minimise(breaks, SPACE, 22, file=file).trials) == 22
+    with pytest.raises(ValueError, match="another search"):
+        maximise(breaks, SPACE, 20, file=file)
+
+
+def test_what_is_wanted_first_comes_first_and_counts() -> None:
+    first = [{"x": 0.5, "n": 1}, {"x": 0.25, "n": 9}]
+    search = minimise(bowl, SPACE, 5, begin_with=first)
+    assert [trial.parameters for trial in search.trials[:2]] == first
+    assert len(search.trials) == 5
+
+
+def test_a_finite_space_is_finished_early() -> None:
+    search = minimise(lambda at: at["n"], {"n": integer(1, 4), "kind": choice(["a", "b"])}, 30, workers=3)
+    assert len({tuple(trial.parameters.values()) for trial in search.trials}) == len(search.trials) == 8
+
+
+def test_no_workers_are_refused() -> None:
+    with pytest.raises(ValueError):
+        minimise(bowl, SPACE, 3, workers=0)

@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pegbox.optimize import Exhausted, Search, Stopped, Trial, TrialState, choice, integer, real
+
+SPACE = {
+    "rate": real(1e-5, 1.0),
+    "layers": integer(1, 8),
+    "kind": choice(["relu", "tanh", None, 0.5]),
+    "fixed": integer(3, 3),
+}
+SMALL = {"n": integer(1, 3), "flag": choice([True, False])}
+
+
+def loss(trial: Trial) -> float:
+    at = trial.parameters
+    rate, layers = at["rate"], at["layers"]
+    assert isinstance(rate, float) and isinstance(layers, int)
+    return (math.log10(rate) + 2) ** 2 + 0.1 * abs(layers - 5) + (0.0 if at["kind"] == "tanh" else 0.5)
+
+
+def searched(count: int, **settings: object) -> Search:
+    search = Search(SPACE, trials=30, **settings)  # type: ignore[arg-type]
+    for _ in range(count):
+        trial = search.ask()
+        search.tell(trial, loss(trial))
+    return search
+
+
+def test_a_search_finds_what_is_good() -> None:
+    search = searched(30)
+    assert search.best is not None and search.best.value is not None
+    assert search.best.value < 0.3
+    assert search.best.parameters["kind"] == "tanh"
+    assert [trial.number for trial in search.trials] == list(range(1, 31))
+
+
+def test_values_have_the_types_of_their_ranges() -> None:
+    for trial in Search(SPACE).ask_several(20):
+        types = [type(value) for value in trial.parameters.values()]
+        assert types[:2] == [float, int] and trial.parameters["fixed"] == 3
+        assert trial.parameters["kind"] in ("relu", "tanh", None, 0.5)
+
+
+def test_the_seed_decides_and_nothing_else() -> None:
+    assert searched(8).trials == searched(8).trials
+    assert searched(8).trials != searched(8, seed=1).trials
+
+
+def test_maximising_looks_for_the_largest() -> None:
+    down, up = Search(SPACE), Search(SPACE, goal="maximise")
+    for _ in range(14):
+        one, other = down.ask(), up.ask()
+        assert one.parameters == other.parameters
+        down.tell(one, loss(one))
+        up.tell(other, -loss(other))
+    assert down.best is not None and up.best is not None
+    assert down.best.number == up.best.number
+
+
+def test_many_are_asked_for_before_any_result_and_told_in_any_order() -> None:
+    search, other = Search(SPACE), Search(SPACE)
+    asked = search.ask_several(25)
+    assert len({json.dumps(dict(trial.parameters)) for trial in asked}) == 25
+    assert [trial.number for trial in search.running] == list(range(1, 26))
+    for trial in asked:
+        search.tell(trial, loss(trial))
+    for trial in reversed(other.ask_several(25)):
+        other.tell(trial.number, loss(trial))
+    assert search.ask() == other.ask()
+
+
+def test_what_can_be_told() -> None:
+    search = Search(SPACE)
+    told = [1.0, None, math.nan, math.inf, Stopped(2.0), Stopped(), np.float64(0.5), 3]
+    trials = [search.tell(search.ask(), each) for each in told]
+    states = [TrialState.FINISHED, *[TrialState.FAILED] * 3, *[TrialState.STOPPED] * 2, *[TrialState.FINISHED] * 2]
+    assert [trial.state for trial in trials] == states
+    assert [trial.value for trial in trials] == [1.0, None, None, None, 2.0, None, 0.5, 3.0]
+    assert search.best == trials[6]
+    assert not search.running
+    assert search.ask()
+
+
+def test_told_again_the_last_word_counts() -> None:
+    once, twice = searched(10), searched(10)
+    for trial in twice.trials:
+        twice.tell(trial, 99.0)
+        twice.tell(trial, loss(trial))
+    assert twice.trials == once.trials
+    assert twice.ask() == once.ask()
+    with pytest.raises(KeyError):
+        once.tell(99, 1.0)
+
+
+def test_trials_of_ones_own() -> None:
+    search = Search(SPACE)
+    own = {"kind": None, "layers": np.int64(4), "rate": 1, "fixed": 3}
+    trial = search.begin(own)
+    assert trial.parameters == {"rate": 1.0, "layers": 4, "kind": None, "fixed": 3}
+    search.tell(trial, 0.25)
+    assert search.best == search.trials[0]
+    for name, value in (("rate", 2.0), ("layers", 2.5), ("kind", "gelu"), ("fixed", 4)):
+        with pytest.raises(ValueError, match=f"^{name}: "):
+            search.begin({**own, name: value})
+    with pytest.raises(ValueError, match="the parameters are"):
+        search.begin({"rate": 0.5})
+    with pytest.raises(ValueError, match="the parameters are"):
+        search.begin({**own, "other": 1})
+
+
+def test_a_finite_space_ends() -> None:
+    search = Search(SMALL, strategy="Grid")
+    assert len(search.ask_several(4)) == 4
+    assert len(search.ask_several(4)) == 2
+    with pytest.raises(Exhausted):
+        search.ask()
+
+
+@pytest.mark.parametrize(
+    "settings", [{"goal": "Minimize"}, {"trials": 0}, {"seed": -1}, {"strategy": "bayesian"}, {"space": {}}]
+)
+def test_settings_that_are_none_are_refused(settings: dict[str, object]) -> None:
+    with pytest.raises(ValueError):
+        Search(**{"space": SMALL, **settings})  # type: ignore[arg-type]
+
+
+def test_a_search_is_data(tmp_path: Path) -> None:
+    search = searched(12, seed=3)
+    search.tell(search.ask(), Stopped(0.1 + 0.2))
+    search.tell(search.ask(), None)
+    search.ask()
+    search.save(tmp_path / "search.json")
+    again = Search.load(tmp_path / "search.json")
+    assert again.trials == search.trials
+    assert again.to_json() == search.to_json()
+    assert (again.goal, again.seed, again.planned, again.strategy) == ("minimise", 3, 30, "Bayesian")
+    assert again.ask() == search.ask()
+    assert [path.name for path in tmp_path.iterdir()] == ["search.json"]
+
+
+def test_an_empty_search_is_data_too() -> None:
+    search = Search({"x": real(-1e308, 1e308), "ä": choice(["é", ""])}, goal="maximise")
+    assert Search.from_json(search.to_json()).ask() == search.ask()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"form": "another"}',
+        Search(SMALL).to_json().replace("minimise", "descend"),
+        Search(SMALL).to_json().replace('"integer"', '"whole"'),
+        searched(1).to_json().replace("Finished", "Failed"),
+        searched(1).to_json().replace('{"rate":', '{"ratio":'),
+    ],
+)
+def test_what_is_no_search_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):
+        Search.from_json(text)
+
+
+def test_importing_loads_no_numerical_library_and_no_part_of_the_server() -> None:
+    program = """
+import sys, time
+begun = time.process_time()
+from pegbox.optimize import Search, integer
+spent = time.process_time() - begun
+known = {name.removeprefix("pegbox.").split(".")[0] for name in sys.modules if name.startswith("pegbox.")}
+assert known <= {"optimize", "strategies", "domain", "errors"}, known
+assert not {"numpy", "scipy", "botocore", "sqlalchemy", "starlette"} & set(sys.modules)
+search = Search({"n": integer(1, 9)})
+search.ask()
+assert "scipy" not in sys.modules
+print(spent)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 0.5  # 0.03 on an idle machine

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import signal
 import sys
@@ -48,7 +47,11 @@ def metrics() -> None:
 def test(
     log: Annotated[str, typer.Argument(help="The log file, or - for standard input.")],
     definitions: Annotated[
-        Path, typer.Option(help="JSON: a list of {Name, Regex}, or a request that has MetricDefinitions somewhere.")
+        Path,
+        typer.Option(
+            help="JSON or YAML: a list of {Name, Regex}, a request that has MetricDefinitions somewhere, or what "
+            "`pegbox tune` takes."
+        ),
     ],
     every: Annotated[bool, typer.Option("--all", help=f"Print all lines without a match, not only {SHOWN}.")] = False,
 ) -> None:
@@ -71,13 +74,14 @@ def _bytes_of(path: Path) -> bytes:
 
 
 def _read_definitions(path: Path) -> list[Finding]:
+    from pegbox.client.document import UnreadableFile
+    from pegbox.client.faults import RequestFaults
+
     try:
-        document = json.loads(_bytes_of(path))
-        listed = document if isinstance(document, list) else [each for found in _lists(document) for each in found]
-    except ValueError as error:
-        raise typer.BadParameter(f"{path} is not JSON: {error}") from None
-    except RecursionError:
-        raise typer.BadParameter(f"{path} is nested too deeply") from None
+        request = _request(path)
+    except (UnreadableFile, RequestFaults) as error:
+        raise typer.BadParameter(str(error)) from None
+    listed = request if isinstance(request, list) else [each for found in _lists(request) for each in found]
     try:
         findings = [Finding(each["Name"], each["Regex"]) for each in listed]
     except (TypeError, KeyError):
@@ -89,16 +93,25 @@ def _read_definitions(path: Path) -> list[Finding]:
     return findings
 
 
-def _lists(document: Any) -> Iterator[list[Any]]:
+def _request(path: Path) -> Any:
+    """What the file says; of the short form the request that it stands for."""
+    from pegbox.client import document, short_form
+
+    root = document.read(path)
+    is_short = isinstance(root.value, dict) and bool({"minimize", "maximize", "metric"} & root.value.keys())
+    return short_form.wanted(path, root).request if is_short else root.plain
+
+
+def _lists(within: Any) -> Iterator[list[Any]]:
     """All values of MetricDefinitions, however deep."""
-    if isinstance(document, Mapping):
-        for key, value in document.items():
+    if isinstance(within, Mapping):
+        for key, value in within.items():
             if key == "MetricDefinitions" and isinstance(value, list):
                 yield value
             else:
                 yield from _lists(value)
-    elif isinstance(document, list):
-        for value in document:
+    elif isinstance(within, list):
+        for value in within:
             yield from _lists(value)
 
 

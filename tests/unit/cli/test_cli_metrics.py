@@ -54,6 +54,32 @@ def test_definitions_are_found_anywhere_in_a_request(tmp_path: Path) -> None:
     assert run(tmp_path, request, LINE).exit_code == 0
 
 
+REGEX = "Loss = (.*?);"
+TUNED = {
+    "train.yaml": f"image: mine\nminimize: {{name: loss, regex: '{REGEX}'}}\nparameters: {{a: [1, 2]}}\n",
+    "api.yaml": "TrainingJobDefinition:\n  AlgorithmSpecification:\n"
+    f"    MetricDefinitions: [{{Name: loss, Regex: '{REGEX}'}}]",
+    "list.yml": f"- {{Name: loss, Regex: '{REGEX}'}}",
+    "train.json": f'{{"image": "mine", "minimize": {{"name": "loss", "regex": "{REGEX}"}}, '
+    '"parameters": {"a": [1, 2]}}',
+}
+
+
+@pytest.mark.parametrize("name", TUNED)
+def test_what_tune_takes_will_do(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text(TUNED[name])
+    (tmp_path / "log").write_text(LINE)
+    result = CliRunner().invoke(app, ["test", "--definitions", str(tmp_path / name), str(tmp_path / "log")])
+    assert result.exit_code == 0, result.output
+    assert rows(result)["loss"][:4] == ["1", "16.020744", "16.020744", "1"]
+
+
+def test_what_is_wrong_with_it_is_told(tmp_path: Path) -> None:
+    (tmp_path / "train.yaml").write_text("image: mine\nminimize: loss\n")
+    result = CliRunner().invoke(app, ["test", "--definitions", str(tmp_path / "train.yaml"), str(tmp_path / "log")])
+    assert (result.exit_code, "there are no parameters" in " ".join(result.output.split())) == (2, True)
+
+
 def test_a_definition_that_finds_nothing_fails(tmp_path: Path) -> None:
     result = run(tmp_path, [*DEFINITIONS, {"Name": "auc", "Regex": "auc=([0-9.]+)"}], f"start\n{LINE}\n")
     assert result.exit_code == 1

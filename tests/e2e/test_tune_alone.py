@@ -70,10 +70,12 @@ def test_ctrl_c_asks_whether_to_stop_or_to_leave_it(alone: Alone) -> None:
     terminal.see("1 running")
     terminal.interrupt()
     terminal.see("Stop wait-1 [s], leave it running [l], or watch on [w]?")
+    terminal.type("x")
+    terminal.see("Type s, l or w.")
     terminal.type("w")
     wait_for("the view", lambda: "1 running" in terminal.screen.rpartition("watch on [w]?")[2])
     terminal.interrupt()
-    wait_for("the second question", lambda: terminal.screen.count("watch on [w]?") == 2)
+    wait_for("the second question", lambda: terminal.screen.count("watch on [w]?") == 3)
     terminal.type("l")
     assert terminal.end() == 130
     screen = " ".join(terminal.screen.split())

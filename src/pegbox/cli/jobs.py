@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pegbox.client.connection import Connection
+MOST_COUNTED = 200  #: tuning jobs beyond those that are listed
 
 Name = Annotated[str, typer.Argument(help="A tuning job or a training job.")]
 TuningName = Annotated[str, typer.Argument(help="A tuning job.")]
@@ -50,7 +51,7 @@ def describe(
     from pegbox.cli.watching import conclude
     from pegbox.cli.watching import watch as look
     from pegbox.client.finding import find
-    from pegbox.client.report import described
+    from pegbox.client.report import described, failure
     from pegbox.client.unmeasured import reasons
 
     connection = connected(home)
@@ -65,7 +66,9 @@ def describe(
         document(found.answer)
     else:
         lines(console, described(connection, found))
-        lines(console, reasons(connection, found.answer, given(home)) if found.is_tuning else ())
+        if found.is_tuning:
+            lines(console, reasons(connection, found.answer, given(home)))
+            lines(console, failure(connection, found.answer, given(home)))
 
 
 def best(
@@ -127,17 +130,21 @@ def _list_tuning_jobs(sagemaker: Any, most: int, as_json: bool) -> None:
     pages = sagemaker.get_paginator("list_hyper_parameter_tuning_jobs").paginate(
         SortBy="CreationTime", SortOrder="Descending", PaginationConfig={"PageSize": min(most, 100)}
     )
-    found = list(islice((each for page in pages for each in page["HyperParameterTuningJobSummaries"]), most))
+    every = (each for page in pages for each in page["HyperParameterTuningJobSummaries"])
+    found = list(islice(every, most))
     if as_json:
         document(found)
         return
     head = ("NAME", "STATUS", "DONE", "FAILED", "BEST", "METRIC", "CREATED", "TOOK")
     described = [following.describe(sagemaker, each["HyperParameterTuningJobName"]) for each in found]
     table(Console(), head, [_tuning_row(each) for each in described], least=2)
+    if more := len(list(islice(every, MOST_COUNTED + 1))):
+        told = f"more than {MOST_COUNTED}" if more > MOST_COUNTED else str(more)
+        tell(f"there are {told} more: --most {most + more}")
 
 
 def _tuning_row(tuning: Mapping[str, Any]) -> Sequence[str]:
-    from pegbox.client.report import moment, since
+    from pegbox.client.lines import moment, since
     from pegbox.client.view import aim, objective
 
     counters, config = tuning["TrainingJobStatusCounters"], tuning["HyperParameterTuningJobConfig"]
@@ -177,7 +184,7 @@ def _list_training_jobs(sagemaker: Any, name: str, best_first: bool, as_json: bo
 
 
 def _training_row(job: Mapping[str, Any], tuned: Sequence[str]) -> Sequence[str]:
-    from pegbox.client.report import since
+    from pegbox.client.lines import since
     from pegbox.client.view import objective
 
     begin = job.get("TrainingStartTime")
@@ -202,8 +209,8 @@ def _arguments(tuning: Mapping[str, Any]) -> str:
     """The best hyperparameters as `pegbox tune` gives them to a program that does not say where they belong."""
     import shlex
 
+    from pegbox.client.lines import own
     from pegbox.client.program import usual_arguments
-    from pegbox.client.report import own
     from pegbox.domain.arguments import fill
 
     best = tuning["BestTrainingJob"]

@@ -14,6 +14,7 @@ from pegbox.cli.faults import told
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_show_locals=False,  # they may hold secrets
     help="Automatic model tuning and model tracking on your own machine, behind the Amazon SageMaker API.\n\n"
     "New here?  `pegbox demo` runs a whole tuning job on real data in seconds.  `pegbox tune` tunes your own program.",

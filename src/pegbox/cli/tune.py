@@ -61,6 +61,8 @@ def tune(
 
 def _introduction(connection: Connection, launch: Launch, wanted: Wanted) -> Iterable[str]:
     """What is about to be done, as it was understood."""
+    from pegbox.client.asked import budget
+
     config = launch.request["HyperParameterTuningJobConfig"]
     yield f"tuning job  {launch.name} on {connection.url}"
     if wanted.program is not None:
@@ -69,11 +71,10 @@ def _introduction(connection: Connection, launch: Launch, wanted: Wanted) -> Ite
     width = max(map(len, wanted.parameters), default=0)
     for place, (name, values) in enumerate(wanted.parameters.items()):
         yield f"{'' if place else 'parameters':<12}{name:<{width}}  {values}"
-    objective, limits = config.get("HyperParameterTuningJobObjective"), config["ResourceLimits"]
+    objective = config.get("HyperParameterTuningJobObjective")
     if objective:
         yield f"{objective['Type'].lower():<12}{objective['MetricName']}"
-    most = limits.get("MaxNumberOfTrainingJobs", "all")
-    yield f"budget      {most} training jobs, {limits['MaxParallelTrainingJobs']} at once"
+    yield f"budget      {budget(launch.request)}"
 
 
 def _register(connection: Connection, name: str, program: Program) -> None:

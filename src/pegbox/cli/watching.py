@@ -19,6 +19,8 @@ from pegbox.client.connection import Connection, NoServer, is_loss
 from pegbox.client.following import follow
 from pegbox.client.view import view_for
 
+ANSWERS = ("s", "stop", "l", "leave", "w", "watch")
+
 
 def watch(
     connection: Connection, name: str, console: Console, again: str, introduction: Iterable[str] = ()
@@ -83,12 +85,13 @@ def _ask(sagemaker: Any, name: str, console: Console, again: str) -> None:
     if sys.stdin.isatty() and console.is_terminal:
         try:
             question = f"\nStop {name} [s], leave it running [l], or watch on [w]?"
-            answer = typer.prompt(question, default="l", err=console.stderr).lower()[:1]
+            while (answer := typer.prompt(question, default="l", err=console.stderr).strip().lower()) not in ANSWERS:
+                lines(console, ["Type s, l or w."])
         except typer.Abort:  # Ctrl-C again
             console.print()
-    if answer == "s":
+    if answer.startswith("s"):
         stop(sagemaker, name)
-    elif answer != "w":
+    elif answer.startswith("l"):
         watch_again, end = f"pegbox describe {name} --watch{again}", f"pegbox stop {name}{again}"
         lines(console, [f"{name} goes on.", f"watch   {watch_again}", f"stop    {end}"])
         raise typer.Exit(LEFT)
@@ -96,12 +99,11 @@ def _ask(sagemaker: Any, name: str, console: Console, again: str) -> None:
 
 def conclude(connection: Connection, tuning: Mapping[str, Any], console: Console, again: str, as_json: bool) -> None:
     """Tell how a tuning job has ended; exit code 1 unless it completed and has a result."""
-    sagemaker = connection.client("sagemaker")
     if as_json:
         document(tuning)
         lines(console, unmeasured.reasons(connection, tuning, again))
     else:
-        lines(console, ["", report.outcome(tuning), *report.failure(sagemaker, tuning, again)])
+        lines(console, ["", report.outcome(tuning), *report.failure(connection, tuning, again)])
         lines(console, unmeasured.reasons(connection, tuning, again))
         lines(console, [*report.best(tuning), *report.places(connection, tuning, again)])
     if tuning["HyperParameterTuningJobStatus"] != "Completed" or unmeasured.is_unmeasured(tuning):

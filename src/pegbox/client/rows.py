@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pegbox.client import following
-from pegbox.client.report import metrics, own
+from pegbox.client.lines import own
+from pegbox.client.report import metrics
 from pegbox.client.view import objective
 
 AT_ONCE = 8  #: training jobs that are described

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pegbox.client import following
+from pegbox.client.lines import told
 from pegbox.client.reading import JobLog
-from pegbox.client.report import told
 from pegbox.client.view import aim, lacks_value
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Protocol, Self
 
 from rich.console import Console, Group, RenderableType
@@ -107,6 +108,10 @@ class LiveView:
     def show(self, tuning: Mapping[str, Any], jobs: Sequence[Job]) -> None:
         """Take over the new state; the next refresh draws it."""
         self._tuning, self._jobs = tuning, jobs
+        begin, end = tuning["CreationTime"], tuning.get("HyperParameterTuningEndTime")
+        clock = self._progress.tasks[0]
+        clock.start_time = self._progress.get_time() - max(0.0, (datetime.now(UTC) - begin).total_seconds())
+        clock.stop_time = None if end is None else clock.start_time + (end - begin).total_seconds()
         most = tuning["HyperParameterTuningJobConfig"]["ResourceLimits"].get("MaxNumberOfTrainingJobs")
         done = sum(job["TrainingJobStatus"] in ENDED for job in jobs)
         self._progress.update(self._task, total=most, completed=done)

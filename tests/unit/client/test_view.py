@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from rich.console import Console
@@ -32,6 +33,7 @@ def test_a_job_that_ends_without_a_value_is_told_at_once(terminal: bool) -> None
     shown = io.StringIO()
     tuning = {
         "HyperParameterTuningJobName": "a",
+        "CreationTime": datetime.now(UTC) - timedelta(hours=3, seconds=5),
         "HyperParameterTuningJobConfig": {
             "HyperParameterTuningJobObjective": {"Type": "Minimize", "MetricName": "los"}, "ResourceLimits": {},
         },
@@ -43,5 +45,6 @@ def test_a_job_that_ends_without_a_value_is_told_at_once(terminal: bool) -> None
     with view_for(Console(file=shown, force_terminal=terminal, width=90, no_color=True)) as view:
         view.show(tuning, jobs)
     said = shown.getvalue()
+    assert ("3:00:0" in said) == terminal  # since it was created, not since it is watched
     assert ("a-1 ended and printed no value of los: see pegbox logs a-1" if terminal else "no value of los\n") in said
     assert said.count("no value of los") == (said.count("a-1 ended") if terminal else 2)

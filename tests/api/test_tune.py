@@ -18,6 +18,7 @@ from command_line import Done, run
 from jobs import archive, register, tuning_ended
 from pegbox.cli.watching import watch
 from pegbox.client.connection import Connection, NoServer
+from pegbox.executors.containment import Containment
 from pegbox.settings import load
 from running import RunningServer
 
@@ -115,6 +116,16 @@ def test_jobs_lists_them(tuned: Tuned, sagemaker: Any) -> None:
     assert tuned.name in [job["HyperParameterTuningJobName"] for job in json.loads(tuned.run("jobs", "--json").out)]
 
 
+def test_jobs_says_that_there_are_more(tuned: Tuned) -> None:
+    file = tuned.folder / "second.yaml"
+    file.write_text("command: [sh, -c, 'echo y=$0', '{a}']\nminimize: y\nparameters: {a: [1, 2]}\nbudget: 1")
+    assert tuned.run("tune", str(file)).code == 0
+    found = len(json.loads(tuned.run("jobs", "--json").out))
+    said = tuned.run("jobs", "--most", "1")
+    assert (len(said.out.splitlines()), said.err) == (2, f"pegbox: there are {found - 1} more: --most {found}\n")
+    assert tuned.run("jobs", "--most", str(found)).err == ""
+
+
 def test_best_can_be_run_again(tuned: Tuned, sagemaker: Any, tmp_path: Path) -> None:
     best = summaries(sagemaker, tuned.name)[0]
     arguments = tuned.run("best", tuned.name, "--arguments").out.split()
@@ -186,6 +197,38 @@ def test_a_program_that_fails_is_told_with_its_reason(tuned: Tuned) -> None:
     assert (taken.code, "(ResourceInUse)" in taken.err) == (1, True)
 
 
+def test_image_list_leaves_out_earlier_variants(tuned: Tuned) -> None:
+    file = tuned.folder / "variants.yaml"
+    for number in (1, 2, 3):
+        file.write_text(
+            f"command: [sh, -c, 'echo y={number}$0', '{{a}}']\nminimize: y\nparameters: {{a: [1, 2]}}\nbudget: 1"
+        )
+        assert tuned.run("tune", str(file), "--no-watch").code == 0
+    assert tuned.run("image", "add", "variants-deadbeef", "--command", "true").code == 0
+    said, every = tuned.run("image", "list"), tuned.run("image", "list", "--all")
+    shown = [line for line in said.out.splitlines() if line.startswith("variants-")]
+    assert (len(shown), any("y=3" in line for line in shown)) == (2, True)
+    assert said.err.endswith(" older ones of pegbox tune: --all\n")
+    assert (every.out.count("variants-"), every.err) == (4, "")
+
+
+def test_a_file_that_is_hidden_is_told_with_what_shows_it(tuned: Tuned) -> None:
+    if Containment("auto").missing():
+        pytest.skip("programs see the files of this machine")
+    (tuned.folder.parent / "beside").mkdir()
+    (tuned.folder.parent / "beside" / "x.csv").touch()
+    (tuned.folder / "reads.py").write_text("open('../beside/x.csv'); print('y=1')")
+    (tuned.folder / "reads.yaml").write_text(
+        "command: python reads.py\nminimize: y\nparameters: {a: [1, 2]}\nbudget: 1"
+    )
+    said = tuned.run("tune", str(tuned.folder / "reads.yaml"), "--name", "reads")
+    hint = "../beside/x.csv is there, but programs see only their folder: add bind: [../beside:ro]"
+    assert (said.code, said.out.count(hint)) == (1, 1)
+    assert tuned.run("describe", "reads").out.count(hint) == 1
+    job = json.loads(tuned.run("jobs", "reads", "--json").out)[0]["TrainingJobName"]
+    assert tuned.run("describe", job).out.count(hint) == 1
+
+
 def test_a_metric_that_nobody_prints_is_told(tuned: Tuned) -> None:
     file = tuned.folder / "typo.yaml"
     file.write_text(
@@ -244,6 +287,9 @@ def test_export_gives_pandas_a_typed_table(tuned: Tuned, sagemaker: Any, tmp_pat
 
 
 def test_export_where_nothing_can_be_written(tuned: Tuned, tmp_path: Path) -> None:
+    wrong = tuned.run("export", tuned.name, "-o", str(tmp_path / "a.xlsx"))
+    assert (wrong.code, ".xlsx is none of the formats csv, json, parquet" in wrong.err) == (1, True)
+    assert tuned.run("export", tuned.name, "-o", str(tmp_path / "a.xlsx"), "--format", "csv").code == 0
     done = tuned.run("export", tuned.name, "-o", str(tmp_path / "none" / "a.csv"))
     assert (done.code, done.err) == (1, f"pegbox: {tmp_path}/none/a.csv: No such file or directory\n")
 

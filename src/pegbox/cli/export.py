@@ -56,4 +56,6 @@ def export(
 
 def _by_name(output: Path | None) -> Format:
     ending = "" if output is None else output.suffix.lower().removeprefix(".")
-    return Format(ending) if ending in [form.value for form in Format] else Format.CSV
+    if ending and ending not in [form.value for form in Format]:
+        raise refuse(f"{output}: .{ending} is none of the formats csv, json, parquet: --format says which is meant")
+    return Format(ending) if ending else Format.CSV

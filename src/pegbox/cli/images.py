@@ -86,15 +86,22 @@ def register(image: Image, settings: Settings, workdir: Path) -> list[str]:
 
 
 @app.command("list")
-def list_images(home: Home = None) -> None:
-    """List the registered images."""
+def list_images(
+    every: Annotated[bool, typer.Option("--all", help="Also what `pegbox tune` has registered before.")] = False,
+    home: Home = None,
+) -> None:
+    """List the registered images; of those that `pegbox tune` makes of a file's program the youngest only."""
     from pegbox.app import open_store
 
     store = open_store(load({"home": home}), make=False)
-    for image in store.images.all():
+    found = store.images.all()
+    shown = found if every else _youngest(found)
+    for image in shown:
         runs = shlex.join([*image.command, *image.arguments]) or "the job's own script"
         typer.echo(f"{image.name}  runs  {runs}  in {image.workdir}{''.join(_rest(image))}")
     store.close()
+    if len(shown) < len(found):
+        typer.echo(f"{len(found) - len(shown)} older ones of pegbox tune: --all", err=True)
 
 
 @app.command()
@@ -108,6 +115,32 @@ def remove(name: Annotated[str, typer.Argument(help="The image's name.")], home:
     if not removed:
         typer.echo(f"There is no image {name}. `pegbox image list` shows those there are.", err=True)
         raise typer.Exit(1)
+
+
+def _youngest(images: Sequence[Image]) -> Sequence[Image]:
+    """Without those of `pegbox tune` for which there is a younger one of the same file."""
+    latest: dict[tuple[str, str | None], Image] = {}
+    for image in images:
+        place = (_stem(image) or "", image.workdir)
+        if place[0] and (place not in latest or latest[place].created_at < image.created_at):
+            latest[place] = image
+    return [image for image in images if _stem(image) is None or image in latest.values()]
+
+
+def _stem(image: Image) -> str | None:
+    """The name of the file that `pegbox tune` made an image of; None for one that somebody has named."""
+    from pegbox.client.wanted import Program
+
+    stem, _, digest = image.name.rpartition("-")
+    program = Program(
+        command=image.command,
+        arguments=image.arguments,
+        workdir=image.workdir or "",
+        environment=image.environment,
+        python=image.python,
+        binds=image.binds,
+    )
+    return stem if stem and digest and program.image_name(stem) == image.name else None
 
 
 def _missing(workdir: Path, python: str | None, command: Sequence[str]) -> Iterator[str]:

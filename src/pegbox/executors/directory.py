@@ -81,11 +81,11 @@ def read_exit(directory: Path) -> Exit | None:
     return Exit(**record | {"cause": Cause(record["cause"])}) if record else None
 
 
-def is_doubtful(ended: Exit | None) -> bool:
+def is_doubtful(directory: Path, ended: Exit | None) -> bool:
     """Whether what an attempt has left may not be what it wrote: it was not on disk before the machine went down."""
     if ended is None:
         return True
-    return not ended.on_disk and None not in (ended.boot_id, boot_id()) and ended.boot_id != boot_id()
+    return not ended.on_disk and ended.boot_id != boot_id() and was_rebooted(directory)
 
 
 def lock_holder(directory: Path) -> int | None:
@@ -160,8 +160,12 @@ def was_rebooted(directory: Path) -> bool:
     found = [read(directory / name) for name in (records.EXIT, records.RUNNER, records.SPAWN)]
     if any(record == {} for record in found):
         return True
-    boots = {record.get("boot_id") for record in found if record}
-    return bool(boots - {None}) and boot_id() not in boots
+    return _is_earlier({record.get("boot_id") for record in found if record})
+
+
+def _is_earlier(boots: set[str | None]) -> bool:
+    """Whether a boot that is known is not this one."""
+    return bool(boots - {None, boot_id()})
 
 
 def kill_orphans(directory: Path) -> None:

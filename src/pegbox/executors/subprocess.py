@@ -87,7 +87,7 @@ class SubprocessExecutor:
         self._reap()
         phase, runner = files.phase(directory)
         end = files.read_exit(directory) if phase is Phase.EXITED else None
-        if phase is Phase.EXITED and files.is_doubtful(end):
+        if phase is Phase.EXITED and files.is_doubtful(directory, end):
             phase, end = Phase.LOST, None
         points, cursor, is_more = files.read_points(directory, cursor)
         if is_more:

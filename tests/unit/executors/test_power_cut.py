@@ -62,6 +62,18 @@ def test_outputs_that_were_not_on_disk_when_the_machine_went_down_are_lost(
     assert values(seen.points) == [1.0, 2.0]
 
 
+def test_an_end_that_says_nothing_of_its_boot_came_in_that_of_its_runner(
+    executor: SubprocessExecutor, tmp_path: Path
+) -> None:
+    """As one of a runner that an earlier version has started."""
+    ended(executor, tmp_path / "attempt")
+    reboot(tmp_path / "attempt")
+    record = json.loads((tmp_path / "attempt" / "exit.json").read_text())
+    del record["boot_id"], record["on_disk"]
+    (tmp_path / "attempt" / "exit.json").write_text(json.dumps(record))
+    assert look(executor, tmp_path / "attempt") == (Phase.LOST, True)
+
+
 @pytest.mark.parametrize("seconds", [0.0, 1e9], ids=["long", "short"])
 def test_a_long_training_leaves_its_outputs_on_disk(
     executor: SubprocessExecutor, tmp_path: Path, seconds: float

@@ -10,6 +10,7 @@ engine's process, memory flat.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import resource
@@ -23,6 +24,7 @@ from measuring import describe_machine, proportional_set_size
 from pegbox.engine.proposer import ProcessProposer
 from pegbox.executors.base import Attempt
 from pegbox.observe.logging import configure
+from pegbox.serving import GARBAGE
 from pegbox.testing.simulated_executor import Training
 from pegbox.testing.simulation import Simulation
 
@@ -69,6 +71,8 @@ def main() -> None:
         simulation = Simulation(Path(folder), train, slots=given.parallel, order=1, proposer=proposer, together=0.01)
         name = simulation.create(request(given.jobs, given.parallel))
         before, began = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
+        gc.freeze()  # as the server does
+        gc.set_threshold(GARBAGE)
         memory: list[float] = []
         quarter = given.jobs // 4
         while simulation.step():

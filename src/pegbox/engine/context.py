@@ -39,7 +39,7 @@ class Context:
 
 def attempt_directory(home: str, resource_id: int, attempt: int) -> Path:
     """Where an attempt lives, below the home of the server that started it."""
-    return Path(home, "attempts", str(resource_id), str(attempt))
+    return Path(f"{home}/attempts/{resource_id}/{attempt}")  # of parts it would take several times as long
 
 
 def is_wanted(job: TrainingJob, resource_id: int, home: Path, directory: Path) -> bool:

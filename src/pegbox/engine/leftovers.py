@@ -33,8 +33,9 @@ def make_directory(
     `confirm` raises for a lost lease: whoever has the job now may be laying out the very same directory.  Raises NotNow
     while another job's processes run in it, which are told to end.
     """
+    directory.parent.mkdir(parents=True, exist_ok=True)  # first: it is never there
     try:
-        directory.mkdir(parents=True)
+        directory.mkdir()
     except FileExistsError:
         if not _is_of(directory, resource):
             confirm()

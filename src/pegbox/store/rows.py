@@ -17,6 +17,7 @@ _PLAIN = (
 CHANGING = ("status", "outcome", "objective", "modified_at", "ended_at", "host", "state")
 
 
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 _ALL = [column.name for column in resource.columns]
 
 
@@ -57,4 +58,4 @@ def to_columns(resource: Resource) -> dict[str, Any]:
 
 def to_json(value: Mapping[str, Any]) -> str:
     """A document as it is stored."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return _encode(value)

@@ -41,7 +41,7 @@ from optimiser.tasks.task import Curve
 
 from pegbox.domain import rungs
 from pegbox.domain.early_stopping import Averages
-from pegbox.domain.progress import Progress
+from pegbox.domain.progress import Outliner, Progress
 from pegbox.strategies.base import Goal, Limits, Study, Trial, TrialState
 from pegbox.strategies.registry import STRATEGIES
 
@@ -98,7 +98,10 @@ class Job:
         if not self.progress.ended:
             return Trial(number=number, values=self.values, state=TrialState.RUNNING)
         state = TrialState.FINISHED if self.progress.completed else TrialState.STOPPED
-        return Trial(number=number, values=self.values, state=state, objective=self.final)
+        outliner = Outliner()
+        outliner.add(self.progress.curve)
+        outline = outliner.outline()
+        return Trial(number=number, values=self.values, state=state, objective=self.final, curve=outline)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

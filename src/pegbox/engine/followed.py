@@ -9,8 +9,9 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from pegbox.domain.progress import Outliner
 from pegbox.domain.searches import Search
 from pegbox.domain.standing import Child, Standing
 from pegbox.domain.training import Outcome, TrainingJob
@@ -31,6 +32,7 @@ class Reading:
 
     place: tuple[int, int] = (0, -1)  #: attempt and offset of the last value
     version: int = -1  #: of the job's row when it was read
+    outliner: Outliner = field(default_factory=Outliner)
 
     def go_on(self, tx: Transaction, row: ChildRow, attempt: int, metric: str, rule: Rule) -> None:
         """Tell the rule what is new; `attempt` is the present one, also before it has published anything."""
@@ -41,6 +43,7 @@ class Reading:
             self._begin(each, row.number, values, rule)
             values.append(value)
             self.place = (each, offset)
+        self.outliner.add(values)
         if values:
             rule.published(row.number, values)
 
@@ -48,6 +51,7 @@ class Reading:
         if attempt > self.place[0]:
             if self.place[0]:
                 values.clear()  # tried again from the beginning
+                self.outliner = Outliner()
                 rule.restarted(number)
             self.place = (attempt, -1)
 
@@ -96,6 +100,7 @@ class Followed:
         for row in ended:
             self._replace(row)
             self.rows.pop(row.number, None)
+            self._readings.pop(row.number, None)
         self.standing.end([self._child(row) for row in ended])
         for row in found:
             if row.outcome is None:
@@ -138,7 +143,6 @@ class Followed:
         for row in rows:
             if row.outcome is not None:
                 rule.ended(row.number, completed=row.outcome == Outcome.COMPLETED and row.objective is not None)
-                del self._readings[row.number]
 
     def _meet_unknown(self, rows: Sequence[ChildRow], tx: Transaction) -> None:
         """Training jobs that another server has launched, or this one before it was started again."""
@@ -165,9 +169,13 @@ class Followed:
 
     def _replace(self, row: ChildRow) -> None:
         search, place = self._places[row.number]
-        before = self.trials[search][place]
+        before, reading = self.trials[search][place], self._readings.get(row.number)
         self.trials[search][place] = Trial(
-            number=before.number, values=before.values, state=_state(row), objective=row.objective
+            number=before.number,
+            values=before.values,
+            state=_state(row),
+            objective=row.objective,
+            curve=reading.outliner.outline() if reading else (),
         )
 
     def _child(self, row: ChildRow) -> Child:

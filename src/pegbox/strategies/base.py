@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
+from pegbox.domain.progress import Outline
 from pegbox.domain.ranges import Space
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Trial:
     values: Mapping[str, str]  #: tuned hyperparameters as rendered strings
     state: TrialState
     objective: float | None = None  #: final value, in the user's units
-    curve: tuple[float, ...] = ()  #: every published objective value, oldest first
+    curve: Outline = ()  #: of its published objective values, where they are followed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

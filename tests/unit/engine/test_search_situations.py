@@ -215,3 +215,37 @@ def test_a_search_that_is_stopped_while_a_criterion_ends_it_has_no_reason(simula
     simulation.run()
     found = simulation.describe("search")
     assert (found["HyperParameterTuningJobStatus"], found["FailureReason"]) == ("Stopped", None)
+
+
+class Overhearing:
+    """Answers, and keeps the questions."""
+
+    def __init__(self) -> None:
+        self.questions: list[Question] = []
+
+    def ask(self, question: Question) -> Answer:
+        self.questions.append(question)
+        return answer(question)
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("forgets", [False, True], ids=["one server", "one that is started again"])
+def test_the_strategy_sees_how_far_a_job_was_that_was_stopped_early(tmp_path: Path, forgets: bool) -> None:
+    def train(attempt: Attempt) -> Training:
+        return losses(*[0.9] * 9) if number_of(attempt) == 4 else losses(0.3, 0.2, 0.1)
+
+    overhearing = Overhearing()
+    simulation = Simulation(tmp_path, train, proposer=overhearing)
+    simulation.create(request(6, 1, "Bayesian", TrainingJobEarlyStoppingType="Auto"))
+    while len(overhearing.questions) < 5:
+        simulation.step()
+    if forgets:
+        simulation.start_again()
+    simulation.run()
+    simulation.close()
+    trials = overhearing.questions[-1].study.trials
+    assert [trial.state for trial in trials] == [TrialState.FINISHED] * 3 + [TrialState.STOPPED, TrialState.FINISHED]
+    assert trials[0].curve == ((1, 0.3), (2, 0.2), (3, 0.1))
+    assert trials[3].curve == ((1, 0.9),)

@@ -78,10 +78,12 @@ class Prior:
         return float(0.5 * (z @ z) + theta.sum()), z / deviation + 1.0
 
 
-def negative_log_likelihood(theta: Array, x: Array, group: Indices, y: Array) -> tuple[float, Array]:
+def negative_log_likelihood(
+    theta: Array, x: Array, group: Indices, y: Array, doubt: Array | float = 0.0
+) -> tuple[float, Array]:
     """-log p(y | x, theta) without its constant, and its gradient (Rasmussen and Williams 2006, eq. 5.8 and 5.9).
 
-    x (n, D) features, group (D,) which lengthscale a column has, y (n,).
+    x (n, D) features, group (D,) which lengthscale a column has, y (n,), doubt (n,) variances known beside the noise.
     """
     kernel = Kernel.of(theta)
     scaled = x / kernel.lengthscales[group]
@@ -89,7 +91,7 @@ def negative_log_likelihood(theta: Array, x: Array, group: Indices, y: Array) ->
     np.fill_diagonal(squared, 0.0)
     correlation, slope = matern52(squared)
     covariance = kernel.signal * correlation
-    covariance[np.diag_indices_from(covariance)] += kernel.noise + JITTER
+    covariance[np.diag_indices_from(covariance)] += kernel.noise + JITTER + doubt
     factor, info = dpotrf(covariance, lower=1, clean=1)
     if info:
         return _FAILED, np.zeros_like(theta)
@@ -112,18 +114,19 @@ def inverse(factor: Array) -> Array:
     return np.asarray(lower + np.tril(lower, -1).T)
 
 
-def fit(x: Array, group: Indices, y: Array, prior: Prior, rng: Generator) -> Kernel:
-    """The best kernel for features x (n, D) and standardised values y (n,).
+def fit(x: Array, group: Indices, y: Array, prior: Prior, rng: Generator, doubt: Array | None = None) -> Kernel:
+    """The best kernel for features x (n, D) and standardised values y (n,), of which `doubt` (n,) is the variance.
 
     Two starts compete on a part of the data; the winner is refined on more of it.
     """
     dimensions = int(group.max()) + 1
+    doubt = np.zeros(len(y)) if doubt is None else doubt
     small = subset(y, _SCREEN, rng)
-    runs = [_climb(start, x[small], group, y[small], prior, 60) for start in _starts(prior, dimensions)]
+    runs = [_climb(start, x[small], group, y[small], doubt[small], prior, 60) for start in _starts(prior, dimensions)]
     theta = min(runs, key=lambda run: run[0])[1]
     if len(y) > len(small):
         large = subset(y, _POLISH, rng)
-        theta = _climb(theta, x[large], group, y[large], prior, 12)[1]
+        theta = _climb(theta, x[large], group, y[large], doubt[large], prior, 12)[1]
     return Kernel.of(theta)
 
 
@@ -146,9 +149,11 @@ def _starts(prior: Prior, dimensions: int) -> list[Array]:
     return [mode, rough]
 
 
-def _climb(start: Array, x: Array, group: Indices, y: Array, prior: Prior, steps: int) -> tuple[float, Array]:
+def _climb(
+    start: Array, x: Array, group: Indices, y: Array, doubt: Array, prior: Prior, steps: int
+) -> tuple[float, Array]:
     def loss(theta: Array) -> tuple[float, Array]:
-        fitness, gradient = negative_log_likelihood(theta, x, group, y)
+        fitness, gradient = negative_log_likelihood(theta, x, group, y, doubt)
         penalty, slope = prior.negative_log(theta)
         return fitness + penalty, gradient + slope
 

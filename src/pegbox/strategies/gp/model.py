@@ -60,11 +60,12 @@ class Model:
         self._trend = Trend(lessons, layout.features(seen.points), values) if lessons else None
         rows = subset(values, _MOST_POINTS, rng)
         self._points, self._values, self._failed = seen.points[rows], values[rows], seen.failed[rows]
+        self._doubt = seen.doubt(values)[rows]
         recent = observations.points[observations.inherited :][-_RECENT:]
         self._crowded = crowded(layout, recent, self._points[np.argmin(self._values)])
         features = layout.features(self._points)
         self._unexpected = self._values - self._trend.mean(features) if self._trend else self._values
-        self._kernel = fit(features, layout.group, self._unexpected, self._prior, rng)
+        self._kernel = fit(features, layout.group, self._unexpected, self._prior, rng, self._doubt)
         if len(observations.values) % _ROUGH_EVERY == 0:
             self._kernel = self._kernel.rougher(np.exp(self._prior.mode(layout.dimensions)[0]))
 
@@ -76,7 +77,7 @@ class Model:
         """The belief about the objective, with everything that runs taken into account."""
         features = self.layout.features(self._points)
         pending = self.layout.features(np.concatenate([self._barren, self._pending]))
-        return Posterior(self._kernel, self.layout.group, features, self._unexpected, pending, self._trend)
+        return Posterior(self._kernel, self.layout.group, features, self._unexpected, pending, self._trend, self._doubt)
 
     def ranked(self, tried: Tried, rng: Generator) -> Ranking:
         """Unused points of a small space, else points of a search."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from pegbox.strategies.base import Goal, Study, Trial, TrialState
 from pegbox.strategies.gp.arrays import Array, Mask
+from pegbox.strategies.gp.extrapolation import Curve, Extrapolation, Misses
 from pegbox.strategies.gp.layout import Layout
 from pegbox.strategies.gp.warp import deviation, standardise, unit, warp
 
@@ -22,6 +23,7 @@ class Observations:
     values: Array  #: (n,) to be minimised; nan where the trial failed
     pending: Array  #: (p, d)
     inherited: int = 0  #: how many of the first are inherited
+    misses: tuple[Misses | None, ...] = ()  #: (n,) of the values that are guesses; empty: none is
 
     @classmethod
     def of(cls, study: Study, layout: Layout, inherited: Sequence[Trial] = ()) -> Observations:
@@ -30,6 +32,8 @@ class Observations:
         ended = _inherited(inherited, layout, sign)
         first = len(ended)
         pending: list[tuple[float, ...]] = []
+        extrapolation = _extrapolation(study, sign)
+        misses: list[Misses | None] = [None] * first
         for trial in _told_once(study.trials):
             try:
                 point = layout.encode(trial.values)
@@ -38,12 +42,18 @@ class Observations:
             if trial.state is TrialState.RUNNING:
                 pending.append(point)
             elif (value := _value(trial)) is not None:
-                ended.append((point, sign * value))
+                missed: Misses | None = None
+                value *= sign
+                if trial.state is TrialState.STOPPED and trial.curve:
+                    value, missed = extrapolation.of(_signed(trial, sign))
+                ended.append((point, value))
+                misses.append(missed)
         return cls(
             points=_matrix([point for point, _ in ended], layout.dimensions),
             values=np.array([value for _, value in ended], dtype=float),
             pending=_matrix(pending, layout.dimensions),
             inherited=first,
+            misses=tuple(misses),
         )
 
     @property
@@ -54,7 +64,20 @@ class Observations:
     def successes(self) -> Observations:
         """The same without the failed trials."""
         rows = ~self.failed
-        return replace(self, points=self.points[rows], values=self.values[rows])
+        misses = tuple(missed for missed, kept in zip(self.misses, rows, strict=True) if kept)
+        return replace(self, points=self.points[rows], values=self.values[rows], misses=misses)
+
+    def doubt(self, warped: Array) -> Array:
+        """(n,) variance of the warped values that are guesses, 0 of the others."""
+        found = np.zeros(len(self.values))
+        seen = ~self.failed
+        known: dict[int, float] = {}  # trials that were stopped at one epoch share their misses
+        for row, missed in enumerate(self.misses):
+            if missed is not None:
+                if id(missed) not in known:
+                    known[id(missed)] = missed.variance(self.values[seen], warped[seen])
+                found[row] = known[id(missed)]
+        return found
 
     def warped(self) -> Array:
         """(n,) values of mean 0 and deviation 1; failures are as bad as the worst seen and half the range more."""
@@ -98,6 +121,17 @@ def _inherited(trials: Sequence[Trial], layout: Layout, sign: float) -> list[tup
         if trial.objective is not None and math.isfinite(trial.objective):
             found.append((point, sign * trial.objective))
     return found
+
+
+def _extrapolation(study: Study, sign: float) -> Extrapolation:
+    """From the trials that ran to their end."""
+    whole = [trial for trial in study.trials if trial.state is TrialState.FINISHED and trial.curve]
+    finals = [(_signed(trial, sign), sign * trial.objective) for trial in whole if trial.objective is not None]
+    return Extrapolation([curve for curve, _ in finals], [final for _, final in finals])
+
+
+def _signed(trial: Trial, sign: float) -> Curve:
+    return {epoch: sign * value for epoch, value in trial.curve}
 
 
 def _value(trial: Trial) -> float | None:

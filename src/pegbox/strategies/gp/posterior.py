@@ -47,15 +47,27 @@ class Posterior:
     """
 
     def __init__(
-        self, kernel: Kernel, group: Indices, finished: Array, y: Array, pending: Array, prior: Mean | None = None
+        self,
+        kernel: Kernel,
+        group: Indices,
+        finished: Array,
+        y: Array,
+        pending: Array,
+        prior: Mean | None = None,
+        doubt: Array | None = None,
     ) -> None:
-        """Features finished (n, D), values y (n,) less the prior mean, and pending (p, D), p >= 0."""
+        """Features finished (n, D), values y (n,) less the prior mean, and pending (p, D), p >= 0.
+
+        doubt (n,): variances of the values that are known beside the noise.
+        """
         self.kernel = kernel
         self._prior = prior
         self._scale = kernel.lengthscales[group]
         self._x = np.concatenate([finished, pending]) / self._scale
         covariance = kernel.signal * matern52(squared_distances(self._x, self._x))[0]
         covariance[np.diag_indices_from(covariance)] = kernel.signal + kernel.noise + JITTER
+        if doubt is not None:
+            covariance[np.diag_indices(len(y))] += doubt
         factor = cholesky(covariance)
         self._inverse = inverse(factor)
         self._alpha = np.zeros(len(self._x))

@@ -54,3 +54,16 @@ def test_failures_are_worse_than_anything_seen() -> None:
 def test_nothing_seen_has_the_right_shape() -> None:
     seen = Observations.of(study_of(SPACE), Layout(SPACE))
     assert seen.points.shape == seen.pending.shape == (0, 1)
+
+
+def test_a_trial_that_was_stopped_early_counts_as_what_it_would_have_reached() -> None:
+    def whole(number: int) -> Trial:
+        return replace(at(number, TrialState.FINISHED, float(number)), curve=((1, number + 10.0), (2, float(number))))
+
+    stopped = replace(at(5, TrialState.STOPPED, 13.0), curve=((1, 13.0),))
+    for goal, sign in ((Goal.MINIMIZE, 1.0), (Goal.MAXIMIZE, -1.0)):
+        study = replace(study_of(SPACE, [*map(whole, (1, 2, 3, 4)), stopped]), goal=goal)
+        seen = Observations.of(study, Layout(SPACE))
+        assert seen.values.tolist() == [sign, sign * 2.0, sign * 3.0, sign * 4.0, sign * (3.0 if sign > 0 else 13.0)]
+        doubt = seen.doubt(seen.warped())
+        assert np.array_equal(doubt > 0, [False, False, False, False, True])

@@ -243,7 +243,7 @@ def test_a_metric_that_nobody_prints_is_told(tuned: Tuned) -> None:
     job = lines[place + 2].removeprefix("printed     ")
     assert lines[place + 3].startswith("              Loss=0.")
     assert lines[place + 4] == f"            pegbox logs {job} --home {tuned.home}"
-    assert "nothing was saved in SM_MODEL_DIR: s3://" in tuned.run("describe", job).out
+    assert "model       nothing was saved in SM_MODEL_DIR\n" in tuned.run("describe", job).out
     missing = tuned.run("model", job, "-o", str(tuned.folder / "none"))
     assert (missing.code, f"{job}: nothing was saved in SM_MODEL_DIR" in missing.err) == (1, True)
     assert tuned.run("model", "typo").err == "pegbox: no training job of typo has a result: name one of its jobs\n"

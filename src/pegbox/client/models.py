@@ -28,19 +28,27 @@ def shown(connection: Connection, uri: str) -> str:
     """The URI of a model for people, or a word on why there is none."""
     store, key = _store(connection, uri)
     if store is None:
-        return uri  # nobody can tell here
-    if uri.endswith("/"):
-        return uri if next(store.below(key), None) else NOTHING
-    size = store.size(key)
-    if size is None:
-        return NOTHING
-    if size > MOST_EMPTY:
         return uri
+    try:
+        return NOTHING if _is_empty(store, key) else uri
+    except Exception as error:
+        if not type(error).__module__.startswith("botocore."):
+            raise
+        return uri  # a store that is not there, or of which this user has no key, keeps no report from being made
+
+
+def _is_empty(store: _Store, key: str) -> bool:
+    """Whether there is nothing, or an archive of nothing."""
+    if key.endswith("/"):
+        return next(store.below(key), None) is None
+    size = store.size(key)
+    if size is None or size > MOST_EMPTY:
+        return size is None
     content = io.BytesIO()
     store.copy(key, content)
     content.seek(0)
     with tarfile.open(fileobj=content) as archive:
-        return uri if archive.next() else f"{NOTHING}: {uri} is empty"
+        return archive.next() is None
 
 
 def fetch(connection: Connection, uri: str, into: Path) -> int:

@@ -67,7 +67,11 @@ def places(connection: Connection, tuning: Mapping[str, Any], again: str) -> Lin
     name, found = tuning["HyperParameterTuningJobName"], tuning.get("BestTrainingJob")
     if found is not None:
         job = connection.client("sagemaker").describe_training_job(TrainingJobName=found["TrainingJobName"])
-        yield told("model", models.shown(connection, job["ModelArtifacts"]["S3ModelArtifacts"]))
+        uri = job["ModelArtifacts"]["S3ModelArtifacts"]
+        found_there = models.shown(connection, uri)
+        yield told("model", found_there)
+        if found_there == uri:
+            yield told("", f"pegbox model {name}{again}")
         yield told("log", f"pegbox logs {found['TrainingJobName']}{again}")
     yield told("all", f"pegbox jobs {name}{again}")
 

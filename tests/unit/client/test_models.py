@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,14 +47,25 @@ def test_what_is_there_is_shown_and_fetched(near: Connection, tmp_path: Path) ->
 
 def test_what_is_not_there_is_told(near: Connection, tmp_path: Path) -> None:
     empty = packed(tmp_path / "model.tar.gz")
-    for uri, said in (
-        (empty, f"{NOTHING}: {empty} is empty"),
-        (f"file://{tmp_path}/none.tar.gz", NOTHING), (f"file://{tmp_path}/none/", NOTHING),
-    ):  # fmt: skip
-        assert shown(near, uri) == said
+    for uri in (empty, f"file://{tmp_path}/none.tar.gz", f"file://{tmp_path}/none/"):
+        assert shown(near, uri) == NOTHING
         with pytest.raises(NoModel, match=NOTHING):
             fetch(near, uri, tmp_path / "out")
     assert [each.name for each in tmp_path.iterdir()] == ["model.tar.gz"]
+
+
+def test_where_nobody_can_tell_the_place_is_shown(
+    near: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "any")
+    outside = replace(near, settings=replace(near.settings, s3_endpoint="http://127.0.0.1:9"))
+    assert shown(outside, "s3://bucket/model.tar.gz") == "s3://bucket/model.tar.gz"
+    away = replace(near, is_ours=False)
+    assert shown(away, f"file://{tmp_path}/none.tar.gz") == f"file://{tmp_path}/none.tar.gz"
+    with pytest.raises(NoModel, match="on the machine of the server"):
+        fetch(away, f"file://{tmp_path}/none.tar.gz", tmp_path / "out")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from pegbox import __version__
-from pegbox.cli import backup, demo, doctor, export, images, jobs, keys, logs, metrics, model, server, tune
+from pegbox.cli import backup, demo, doctor, explain, export, images, jobs, keys, logs, metrics, model, server, tune
 from pegbox.cli.faults import told
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command()(jobs.describe)
 app.command()(logs.logs)
 app.command()(jobs.best)
 app.command()(model.model)
+app.command()(explain.explain)
 app.command()(jobs.stop)
 app.command()(export.export)
 app.command()(server.serve)

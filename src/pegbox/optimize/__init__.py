@@ -16,6 +16,7 @@ from pegbox.optimize.ranges import Choice, Integer, Range, Real, Value, choice, 
 from pegbox.optimize.search import Search, Trial
 from pegbox.optimize.values import Stopped
 from pegbox.strategies.base import Exhausted, TrialState
+from pegbox.strategies.explain.answers import TooLittle
 
 __all__ = [
     "Choice",
@@ -25,6 +26,7 @@ __all__ = [
     "Real",
     "Search",
     "Stopped",
+    "TooLittle",
     "Trial",
     "TrialState",
     "Value",

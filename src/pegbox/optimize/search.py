@@ -13,6 +13,7 @@ from pegbox.optimize.ranges import Range, Value, space_of
 from pegbox.optimize.values import Told, state_and_value
 from pegbox.strategies import base
 from pegbox.strategies.base import Limits, Study, TrialState
+from pegbox.strategies.explain.answers import Importance, Reason, View
 from pegbox.strategies.registry import STRATEGIES
 
 Goal = Literal["minimise", "maximise"]
@@ -66,7 +67,7 @@ class Search:
 
         rng = default_rng([self.seed, len(self._trials)])
         found = STRATEGIES[self.strategy]().ask(self.study, count, rng)
-        return [self.begin({name: self.space[name].value(each.values[name]) for name in self.space}) for each in found]
+        return [self.begin(self._values(each.values)) for each in found]
 
     def begin(self, parameters: Mapping[str, Any]) -> Trial:
         """A trial of your own choice, to be told like those that were asked for.
@@ -119,6 +120,30 @@ class Search:
             trials=tuple(map(self._told, self.trials)),
         )
 
+    def importance(self) -> Importance:
+        """How much each parameter matters.  Raises TooLittle as long as there are fewer than three results."""
+        from pegbox.strategies.explain.importance import importance
+
+        return importance(self.study)
+
+    def view(self, *names: str, places: int | None = None) -> View:
+        """What the model believes along one parameter, or over the plane of two.
+
+        Raises TooLittle; ValueError for a name that is none of a range with several values.
+        """
+        from pegbox.strategies.explain.view import view
+
+        seen = view(self.study, names, places)
+        found = [replace(place, values=self._values(place.values)) for place in seen.places]
+        return replace(seen, best=self._values(seen.best), places=found)
+
+    def reason(self, trial: Trial | int) -> Reason:
+        """Why a trial was asked for, by what is known now of those before it.  KeyError if it is unknown."""
+        from pegbox.strategies.explain.reason import reason
+
+        asked = self._trials[trial.number if isinstance(trial, Trial) else trial]
+        return reason(self.study, asked.number, self._told(asked).values, self.strategy)
+
     def to_json(self) -> str:
         """The whole search, as `from_json` reads it."""
         settings = {"goal": self.goal, "trials": self.planned, "seed": self.seed, "strategy": self.strategy}
@@ -145,6 +170,10 @@ class Search:
     def load(cls, file: str | os.PathLike[str]) -> Search:
         """The search that was saved."""
         return cls.from_json(Path(file).read_text(encoding="utf-8"))
+
+    def _values(self, texts: Mapping[str, str]) -> dict[str, Value]:
+        """Values of strategies as those of their ranges."""
+        return {name: self.space[name].value(text) for name, text in texts.items()}
 
     def _own(self, name: str, value: Any) -> Value:
         """A value as its range gives it."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pegbox.optimize import Exhausted, Search, Stopped, Trial, TrialState, choice, integer, real
+from pegbox.optimize import Exhausted, Search, Stopped, TooLittle, Trial, TrialState, choice, integer, real
 
 SPACE = {
     "rate": real(1e-5, 1.0),
@@ -168,6 +168,25 @@ def test_an_empty_search_is_data_too() -> None:
 def test_what_is_no_search_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
         Search.from_json(text)
+
+
+def test_what_was_learned_is_told_in_values_of_the_ranges() -> None:
+    search = searched(25)
+    shares = {share.name: share.total for share in search.importance().shares}
+    assert shares.keys() == {"rate", "layers", "kind"}
+    assert max(shares, key=lambda name: shares[name]) == "rate"
+    kinds = search.view("kind")
+    assert [place.values["kind"] for place in kinds.places] == ["relu", "tanh", None, 0.5]
+    assert kinds.best == (search.best.parameters if search.best else None)
+    assert len(search.view("rate", "layers", places=4).places) == 16
+    assert search.reason(1).kind == "initial"
+    last = search.reason(search.ask())
+    assert last.kind in ("explore", "exploit") and last.results == 25
+    for names in ((), ("fixed",), ("speed",)):
+        with pytest.raises(ValueError):
+            search.view(*names)
+    with pytest.raises(TooLittle):
+        searched(2).importance()
 
 
 def test_importing_loads_no_numerical_library_and_no_part_of_the_server() -> None:

@@ -130,7 +130,7 @@ def _reason_document(job: Mapping[str, Any], reason: Reason) -> dict[str, Any]:
 
 
 def _show(console: Console, told: Explanation, is_one_of_several: bool) -> None:
-    from pegbox.client.report import told as line
+    from pegbox.client.lines import told as line
 
     search = told.subject.search
     if is_one_of_several:
@@ -212,7 +212,7 @@ def _reason_row(job: Mapping[str, Any], reason: Reason) -> Sequence[str]:
 
 
 def _reason_lines(job: Mapping[str, Any], reason: Reason, metric: str) -> Iterator[str]:
-    from pegbox.client.report import told
+    from pegbox.client.lines import told
     from pegbox.client.view import objective
 
     yield f"{job['TrainingJobName']} {reason.kind}: {reason.text}"

@@ -14,13 +14,14 @@ from __future__ import annotations
 from pegbox.optimize.loop import maximise, minimise
 from pegbox.optimize.ranges import Choice, Integer, Range, Real, Value, choice, integer, real
 from pegbox.optimize.search import Search, Trial
-from pegbox.optimize.values import Stopped
+from pegbox.optimize.values import Finished, Stopped
 from pegbox.strategies.base import Exhausted, TrialState
 from pegbox.strategies.explain.answers import TooLittle
 
 __all__ = [
     "Choice",
     "Exhausted",
+    "Finished",
     "Integer",
     "Range",
     "Real",

@@ -8,20 +8,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from pegbox.optimize.ranges import Choice, Integer, Range, Real, Value
+from pegbox.optimize.values import Outcome
 from pegbox.strategies.base import TrialState
 
 FORM = "pegbox.optimize 1"
 
-Told: TypeAlias = tuple[Mapping[str, Value], TrialState, float | None]
+Told: TypeAlias = tuple[Mapping[str, Value], Outcome]
 
 
 def written(settings: Mapping[str, Any], space: Mapping[str, Range], trials: Iterable[Told]) -> str:
     """The text, one trial a line."""
     head = {"form": FORM, **settings, "space": {name: _range(each) for name, each in space.items()}}
-    lines = [
-        json.dumps({"parameters": dict(parameters), "state": state.value, "value": value}, allow_nan=False)
-        for parameters, state, value in trials
-    ]
+    lines = [json.dumps(_told(parameters, outcome), allow_nan=False) for parameters, outcome in trials]
     told = "[]" if not lines else "[\n" + ",\n".join(lines) + "\n]"
     return json.dumps(head, allow_nan=False, indent=1).removesuffix("\n}") + f',\n "results": {told}\n}}\n'
 
@@ -37,6 +35,11 @@ def read(text: str) -> tuple[dict[str, Any], Mapping[str, Range], Sequence[Told]
         return settings, space, [_read_told(each) for each in document["results"]]
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"this is no search that was saved: {error!r}") from None
+
+
+def _told(parameters: Mapping[str, Value], outcome: Outcome) -> Mapping[str, Any]:
+    told = {"parameters": dict(parameters), "state": outcome.state.value, "value": outcome.value}
+    return {**told, "curve": outcome.curve} if outcome.curve else told
 
 
 def _range(each: Range) -> Mapping[str, Any]:
@@ -57,8 +60,8 @@ def _read_range(each: Mapping[str, Any]) -> Range:
 
 
 def _read_told(each: Mapping[str, Any]) -> Told:
-    state, value = TrialState(each["state"]), each["value"]
+    state, value, curve = TrialState(each["state"]), each["value"], tuple(map(float, each.get("curve", ())))
     wanted = {TrialState.FINISHED: True, TrialState.STOPPED: value is not None}.get(state, False)
-    if wanted != (value is not None and math.isfinite(value)):
-        raise ValueError(f"{value} is no value of a trial that is {state.value}")
-    return each["parameters"], state, None if value is None else float(value)
+    if wanted != (value is not None and math.isfinite(value)) or not all(map(math.isfinite, curve)):
+        raise ValueError(f"{value} is no value of a trial that is {state.value}, or {curve} no curve")
+    return each["parameters"], Outcome(state, None if value is None else float(value), curve)

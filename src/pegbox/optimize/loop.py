@@ -14,7 +14,7 @@ from pegbox.optimize.search import Goal, Search, Trial
 from pegbox.optimize.values import Told
 from pegbox.strategies.base import Exhausted
 
-#: Parameters by name -> a number; None or nan for a failure; Stopped(value) for one that ended early.
+#: Parameters by name -> a number; None or nan for a failure; Stopped or Finished, with or without a curve.
 Function: TypeAlias = Callable[[dict[str, Any]], Told]
 File: TypeAlias = str | os.PathLike[str]
 

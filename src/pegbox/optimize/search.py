@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from pegbox.domain.progress import Outliner
 from pegbox.optimize import document
 from pegbox.optimize.ranges import Range, Value, space_of
-from pegbox.optimize.values import Told, state_and_value
+from pegbox.optimize.values import Outcome, Told, outcome
 from pegbox.strategies import base
 from pegbox.strategies.base import Limits, Study, TrialState
 from pegbox.strategies.explain.answers import Importance, Reason, View
@@ -28,6 +29,7 @@ class Trial:
     parameters: Mapping[str, Value]
     state: TrialState = TrialState.RUNNING
     value: float | None = None  #: None while it runs, and if it failed
+    curve: tuple[float, ...] = ()  #: values on the way, as far as they were told
 
 
 class Search:
@@ -83,13 +85,15 @@ class Search:
         return trial
 
     def tell(self, trial: Trial | int, value: Told) -> Trial:
-        """What came of a trial, given itself or by its number: a number, `Stopped(value)`, None or nan for a failure.
+        """What came of a trial, which is given itself or by its number.
 
-        Told again, the last word counts.  Results may come in any order.  KeyError for a trial that is not known.
+        A number, or None or nan for a failure; `Stopped(value)` for one that ended early.  `Stopped(value, curve)` and
+        `Finished(value, curve)` tell of the values on the way.  Told again, the last word counts.  Results may come in
+        any order.  KeyError for a trial that is not known.
         """
         number = trial.number if isinstance(trial, Trial) else trial
-        state, known = state_and_value(value)
-        self._trials[number] = replace(self._trials[number], state=state, value=known)
+        known = outcome(value)
+        self._trials[number] = replace(self._trials[number], state=known.state, value=known.value, curve=known.curve)
         return self._trials[number]
 
     @property
@@ -147,7 +151,7 @@ class Search:
     def to_json(self) -> str:
         """The whole search, as `from_json` reads it."""
         settings = {"goal": self.goal, "trials": self.planned, "seed": self.seed, "strategy": self.strategy}
-        told = [(each.parameters, each.state, each.value) for each in self.trials]
+        told = [(each.parameters, Outcome(each.state, each.value, each.curve)) for each in self.trials]
         return document.written(settings, self.space, told)
 
     @classmethod
@@ -155,9 +159,9 @@ class Search:
         """The search that was written.  ValueError if the text is none."""
         settings, space, told = document.read(text)
         search = cls(space, **settings)
-        for parameters, state, value in told:
+        for parameters, known in told:
             trial = search.begin(parameters)
-            search._trials[trial.number] = replace(trial, state=state, value=value)
+            search._trials[trial.number] = replace(trial, state=known.state, value=known.value, curve=known.curve)
         return search
 
     def save(self, file: str | os.PathLike[str]) -> None:
@@ -183,9 +187,12 @@ class Search:
             raise ValueError(f"{name}: {error}") from None
 
     def _told(self, trial: Trial) -> base.Trial:
+        outliner = Outliner()
+        outliner.add(trial.curve)
         return base.Trial(
             number=trial.number,
             values={name: each.text(trial.parameters[name]) for name, each in self.space.items()},
             state=trial.state,
             objective=trial.value,
+            curve=outliner.outline(),
         )

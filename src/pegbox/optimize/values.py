@@ -1,8 +1,9 @@
-"""What can be told of a trial: a value, a value of one that was stopped early, or a failure."""
+"""What can be told of a trial: a value, with the curve that led to it or without; that it was stopped, or failed."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -10,22 +11,47 @@ from pegbox.strategies.base import TrialState
 
 
 @dataclass(frozen=True, slots=True)
+class Finished:
+    """The value of a trial that ran to its end, and those that it had on the way, oldest first."""
+
+    value: float | None
+    curve: Sequence[float] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Stopped:
-    """The last value of a trial that was ended early, None if it had none."""
+    """The last value of a trial that was ended early, None if it had none, and those before, oldest first.
+
+    If trials are told with their curves, one that was stopped is taken for what it would have reached.
+    """
 
     value: float | None = None
+    curve: Sequence[float] = ()
 
 
 #: A number; None, nan and infinities: it failed.
-Told: TypeAlias = float | Stopped | None
+Told: TypeAlias = float | Finished | Stopped | None
 
 
-def state_and_value(told: Told) -> tuple[TrialState, float | None]:
+@dataclass(frozen=True, slots=True)
+class Outcome:
     """What is kept of it."""
+
+    state: TrialState
+    value: float | None
+    curve: tuple[float, ...]  #: finite values
+
+
+def outcome(told: Told) -> Outcome:
+    """What was told, in one form."""
+    if isinstance(told, Finished | Stopped):
+        curve = tuple(value for each in told.curve if (value := _finite(each)) is not None)
+        value = _finite(told.value)
+    else:
+        curve, value = (), _finite(told)
     if isinstance(told, Stopped):
-        return TrialState.STOPPED, _finite(told.value)
-    value = _finite(told)
-    return (TrialState.FAILED if value is None else TrialState.FINISHED), value
+        return Outcome(TrialState.STOPPED, curve[-1] if value is None and curve else value, curve)
+    return Outcome(TrialState.FAILED if value is None else TrialState.FINISHED, value, curve)
 
 
 def _finite(value: float | None) -> float | None:

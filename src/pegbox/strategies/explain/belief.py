@@ -53,11 +53,11 @@ class Belief:
         self._trend = Trend(lessons, layout.features(seen.points), warped) if lessons else None
         rng = default_rng([study.seed, self.results])
         rows = subset(warped, _MOST_POINTS, rng)
-        self._points, self._warped = seen.points[rows], warped[rows]
+        self._points, self._warped, self._doubt = seen.points[rows], warped[rows], seen.doubt(warped)[rows]
         self._features = layout.features(self._points)
         trend = self._trend.mean(self._features) if self._trend else np.zeros(len(rows))
         self._unexpected = self._warped - trend
-        self._kernel = fit(self._features, layout.group, self._unexpected, Prior(), rng)
+        self._kernel = fit(self._features, layout.group, self._unexpected, Prior(), rng, self._doubt)
         self._failed = known.points[known.failed]
         self._running = known.pending
         self.posterior = self._conditioned(layout.features(known.pending[:0]))
@@ -122,13 +122,14 @@ class Belief:
             return None
         scaled = self._features / self._kernel.lengthscales[self.layout.group]
         covariance = self._kernel.signal * matern52(squared_distances(scaled, scaled))[0]
-        covariance[np.diag_indices_from(covariance)] = self._kernel.signal + self._kernel.noise + JITTER
+        covariance[np.diag_indices_from(covariance)] = self._kernel.signal + self._kernel.noise + JITTER + self._doubt
         precision = inverse(cholesky(covariance))
         missed = (precision @ self._unexpected) / np.diag(precision)
         return max(0.0, 1.0 - float(np.sum(missed**2)) / spread)
 
     def _conditioned(self, pending: Array) -> Posterior:
-        return Posterior(self._kernel, self.layout.group, self._features, self._unexpected, pending, self._trend)
+        group, seen = self.layout.group, self._features
+        return Posterior(self._kernel, group, seen, self._unexpected, pending, self._trend, self._doubt)
 
     def _mean(self, features: Array) -> Array:
         own = self.posterior.mean(features)

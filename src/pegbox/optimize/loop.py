@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from pegbox.optimize.ranges import Range
-from pegbox.optimize.search import Goal, Search, Trial
+from pegbox.optimize.search import Search, Trial
 from pegbox.optimize.values import Told
 from pegbox.strategies.base import Exhausted
 
@@ -31,14 +31,20 @@ def minimise(
     failures: tuple[type[Exception], ...] = (),
     file: File | None = None,
     strategy: str = "Bayesian",
+    earlier: Sequence[Search] = (),
+    identical: bool = False,
 ) -> Search:
     """Call `function` with parameters of the space, `trials` times in all, and return the search with all results.
 
     workers: calls at once, in threads, or where `executor` runs them (a ProcessPoolExecutor, say).
     begin_with: parameters that are tried first.  failures: exceptions that mean that a trial has failed; others end
     the search.  file: the search is kept there after every result; if the file exists, the search goes on from it.
+    earlier, identical: searches to learn from, as `Search` takes them; one that goes on knows those it began with.
     """
-    search = _prepared(space, "minimise", trials, seed, strategy, file)
+    fresh = Search(
+        space, goal="minimise", trials=trials, seed=seed, strategy=strategy, earlier=earlier, identical=identical
+    )
+    search = _continued(fresh, file)
     return _Loop(function, search, trials, failures, file).run(workers, executor, begin_with)
 
 
@@ -54,23 +60,25 @@ def maximise(
     failures: tuple[type[Exception], ...] = (),
     file: File | None = None,
     strategy: str = "Bayesian",
+    earlier: Sequence[Search] = (),
+    identical: bool = False,
 ) -> Search:
     """The same as `minimise` for the largest value."""
-    search = _prepared(space, "maximise", trials, seed, strategy, file)
+    fresh = Search(
+        space, goal="maximise", trials=trials, seed=seed, strategy=strategy, earlier=earlier, identical=identical
+    )
+    search = _continued(fresh, file)
     return _Loop(function, search, trials, failures, file).run(workers, executor, begin_with)
 
 
-def _prepared(
-    space: Mapping[str, Range], goal: Goal, trials: int, seed: int, strategy: str, file: File | None
-) -> Search:
-    """A new search, or that of the file."""
-    fresh = Search(space, goal=goal, trials=trials, seed=seed, strategy=strategy)
+def _continued(fresh: Search, file: File | None) -> Search:
+    """The search of the file, if it is there, else the new one."""
     if file is None or not os.path.exists(file):
         return fresh
     kept = Search.load(file)
-    if (kept.space, kept.goal, kept.seed, kept.strategy) != (fresh.space, goal, seed, strategy):
+    if any(getattr(kept, name) != getattr(fresh, name) for name in ("space", "goal", "seed", "strategy")):
         raise ValueError(f"{os.fspath(file)} holds another search: its space, goal, seed or strategy is not the same")
-    kept.planned = trials
+    kept.planned = fresh.planned
     return kept
 
 

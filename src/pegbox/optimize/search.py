@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from pegbox.optimize import document
 from pegbox.optimize.ranges import Range, Value, space_of
 from pegbox.optimize.values import Outcome, Told, outcome
 from pegbox.strategies import base
-from pegbox.strategies.base import Limits, Study, TrialState
+from pegbox.strategies.base import Limits, ParentKind, ParentStudy, Study, TrialState
 from pegbox.strategies.explain.answers import Importance, Reason, View
 from pegbox.strategies.registry import STRATEGIES
 
@@ -46,8 +47,14 @@ class Search:
         trials: int = 100,
         seed: int = 0,
         strategy: str = "Bayesian",
+        earlier: Sequence[Search] = (),
+        identical: bool = False,
     ) -> None:
-        """`trials`: about how many there will be; of few, fewer explore.  Strategies: Bayesian, Random, Grid."""
+        """`trials`: about how many there will be; of few, fewer explore.  Strategies: Bayesian, Random, Grid.
+
+        earlier: searches of the same goal to learn from, as they are now; their spaces may differ.  identical: they
+        called the very same function, so their results are as good as the search's own.
+        """
         if goal not in GOALS:
             raise ValueError(f"the goal {goal!r} is none of {list(GOALS)}")
         if strategy not in STRATEGIES:
@@ -56,8 +63,12 @@ class Search:
             raise ValueError("trials begin at 1 and seeds at 0")
         self.space: Mapping[str, Range] = dict(space)
         self.goal, self.planned, self.seed, self.strategy = goal, trials, seed, strategy
+        self.identical = identical
         self._study_space = space_of(self.space)
         self._trials: dict[int, Trial] = {}
+        if any(each.goal != goal for each in earlier):
+            raise ValueError("earlier searches have the same goal")
+        self._earlier = [each._alone() for each in earlier]
 
     def ask(self) -> Trial:
         """The parameters to try next.  Raises Exhausted when a finite space is used up."""
@@ -122,6 +133,7 @@ class Search:
             limits=Limits(most=self.planned, at_once=1),
             seed=self.seed,
             trials=tuple(map(self._told, self.trials)),
+            parents=tuple(each._as_parent(self.identical) for each in self._earlier),
         )
 
     def importance(self) -> Importance:
@@ -150,7 +162,11 @@ class Search:
 
     def to_json(self) -> str:
         """The whole search, as `from_json` reads it."""
-        settings = {"goal": self.goal, "trials": self.planned, "seed": self.seed, "strategy": self.strategy}
+        settings: dict[str, Any] = {"goal": self.goal, "trials": self.planned, "seed": self.seed}
+        settings["strategy"] = self.strategy
+        if self._earlier:
+            settings["identical"] = self.identical
+            settings["earlier"] = [json.loads(each.to_json()) for each in self._earlier]
         told = [(each.parameters, Outcome(each.state, each.value, each.curve)) for each in self.trials]
         return document.written(settings, self.space, told)
 
@@ -158,7 +174,8 @@ class Search:
     def from_json(cls, text: str) -> Search:
         """The search that was written.  ValueError if the text is none."""
         settings, space, told = document.read(text)
-        search = cls(space, **settings)
+        earlier = [cls.from_json(json.dumps(each)) for each in settings.pop("earlier")]
+        search = cls(space, earlier=earlier, **settings)
         for parameters, known in told:
             trial = search.begin(parameters)
             search._trials[trial.number] = replace(trial, state=known.state, value=known.value, curve=known.curve)
@@ -174,6 +191,20 @@ class Search:
     def load(cls, file: str | os.PathLike[str]) -> Search:
         """The search that was saved."""
         return cls.from_json(Path(file).read_text(encoding="utf-8"))
+
+    def _alone(self) -> Search:
+        """A copy without what it has learned from others."""
+        copy = Search(self.space, goal=self.goal, trials=self.planned, seed=self.seed, strategy=self.strategy)
+        copy._trials = dict(self._trials)
+        return copy
+
+    def _as_parent(self, identical: bool) -> ParentStudy:
+        return ParentStudy(
+            kind=ParentKind.IDENTICAL if identical else ParentKind.TRANSFER,
+            space=self._study_space,
+            static={},
+            trials=tuple(self._told(trial) for trial in self.trials if trial.value is not None),
+        )
 
     def _values(self, texts: Mapping[str, str]) -> dict[str, Value]:
         """Values of strategies as those of their ranges."""

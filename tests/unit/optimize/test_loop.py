@@ -104,6 +104,14 @@ def test_what_is_wanted_first_comes_first_and_counts() -> None:
     assert len(search.trials) == 5
 
 
+def test_an_earlier_search_is_learned_from_also_when_it_goes_on(tmp_path: Path) -> None:
+    old = minimise(bowl, SPACE, 15)
+    search = minimise(bowl, SPACE, 4, earlier=[old], identical=True, file=tmp_path / "search.json")
+    assert search.best is not None and search.best.value is not None and search.best.value < 1e-2
+    longer = minimise(bowl, SPACE, 6, file=tmp_path / "search.json")
+    assert longer.trials == minimise(bowl, SPACE, 6, earlier=[old], identical=True).trials
+
+
 def test_a_finite_space_is_finished_early() -> None:
     search = minimise(lambda at: at["n"], {"n": integer(1, 4), "kind": choice(["a", "b"])}, 30, workers=3)
     assert len({tuple(trial.parameters.values()) for trial in search.trials}) == len(search.trials) == 8

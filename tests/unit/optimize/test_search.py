@@ -139,6 +139,39 @@ def test_trials_of_ones_own() -> None:
         search.begin({**own, "other": 1})
 
 
+def test_earlier_searches_show_where_to_begin() -> None:
+    """They have other ranges, one parameter more or less, and values on another scale."""
+    old = Search({**SPACE, "rate": real(1e-6, 0.1), "more": integer(1, 3)}, trials=30)
+    for _ in range(25):
+        trial = old.ask()
+        old.tell(trial, 100.0 + 7.0 * loss(trial))
+    fresh, taught = Search(SPACE, trials=30), Search(SPACE, trials=30, earlier=[old])
+    for search in (fresh, taught):
+        for _ in range(4):
+            trial = search.ask()
+            search.tell(trial, loss(trial))
+    assert taught.best is not None and fresh.best is not None
+    assert taught.best.value is not None and fresh.best.value is not None
+    assert taught.best.value < 0.5 * fresh.best.value
+    again = Search.from_json(taught.to_json())
+    assert again.ask() == taught.ask()
+    old.tell(old.ask(), -1000.0)  # too late: it is learned from as it was
+    assert again.ask() == taught.ask()
+
+
+def test_what_an_identical_search_has_tried_is_not_tried_again() -> None:
+    old = Search(SMALL)
+    for trial in old.ask_several(4):
+        old.tell(trial, float(trial.number))
+    search = Search(SMALL, earlier=[old], identical=True)
+    assert len(search.ask_several(9)) == 2
+    with pytest.raises(Exhausted):
+        Search.from_json(search.to_json()).ask()
+    assert len(Search(SMALL, earlier=[old]).ask_several(9)) == 6
+    with pytest.raises(ValueError, match="the same goal"):
+        Search(SMALL, earlier=[old], goal="maximise")
+
+
 def test_a_finite_space_ends() -> None:
     search = Search(SMALL, strategy="Grid")
     assert len(search.ask_several(4)) == 4

@@ -6,15 +6,16 @@ import argparse
 import fnmatch
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import platformdirs
 
+from .environments import install
 from .methods.method import Setting
 from .methods.registry import OURS, PEERS, Chosen, ours, peer, variant
 from .methods.variants import VARIANTS
-from .reference import estimate_all
+from .reference import estimate_all, references
 from .report import report
 from .runs import Places, plan, run_all
 from .tasks.catalogue import catalogue
@@ -29,6 +30,8 @@ def main() -> None:
     if chosen.command == "tasks":
         for name, make in catalogue(chosen.bench, chosen.cache).items():
             print(f"{name:26} {make().family}")
+    elif chosen.command == "install":
+        install(sorted({PEERS[name] for name in chosen.peer or PEERS}), chosen.cache)
     elif chosen.command == "run":
         setting = Setting(budget=chosen.budget, workers=chosen.workers, early=chosen.early)
         searches = plan(
@@ -38,7 +41,7 @@ def main() -> None:
     elif chosen.command == "reference":
         estimate_all(_tasks(chosen), _places(chosen))
     else:
-        report(_places(chosen), chosen)
+        report(_places(chosen), _tasks(chosen, references()), chosen)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -53,6 +56,8 @@ def _parser() -> argparse.ArgumentParser:
     tasks.add_argument("--quick", action="store_true", help=f"the tasks {', '.join(QUICK)}")
     commands.add_parser("tasks", parents=[places], help="list the tasks")
     commands.add_parser("reference", parents=[places, tasks], help="estimate the best values anew")
+    installed = commands.add_parser("install", parents=[places], help="make the environments of other optimisers")
+    installed.add_argument("peer", nargs="*", choices=[*PEERS, []], help="all by default")
     run = commands.add_parser("run", parents=[places, tasks], help="run the searches that are missing")
     run.add_argument("--method", action="append", choices=[*OURS, *PEERS], help="all by default; repeatable")
     run.add_argument("--variant", action="append", choices=VARIANTS, default=[], help="of Bayesian; repeatable")
@@ -76,8 +81,8 @@ def _places(chosen: argparse.Namespace) -> Places:
     return Places(bench=chosen.bench, cache=chosen.cache, runs=chosen.runs or chosen.cache / "runs")
 
 
-def _tasks(chosen: argparse.Namespace) -> list[str]:
-    every = catalogue(chosen.bench, chosen.cache)
+def _tasks(chosen: argparse.Namespace, every: Iterable[str] | None = None) -> list[str]:
+    every = every or catalogue(chosen.bench, chosen.cache)
     patterns = [*(chosen.task or ()), *(QUICK if chosen.quick else ())] or ["*"]
     found = [name for name in every if any(fnmatch.fnmatch(name, pattern) for pattern in patterns)]
     if getattr(chosen, "early", False):

@@ -17,13 +17,15 @@ from .reference import Reference, references
 from .runs import Places
 from .simulation import Evaluation, incumbents
 
+Searches = dict[Key, list[Evaluation]]
+
 BINS = (10, 25, 50, 100, 200, 500, 1000)  #: numbers of observations by which asks are grouped, each an upper end
 
 
-def report(places: Places, chosen: argparse.Namespace) -> None:
+def report(places: Places, tasks: Sequence[str], chosen: argparse.Namespace) -> None:
     """Print the tables."""
     known = references()
-    found = load(places.runs, chosen.setting, chosen.method or ["*"])
+    found = load(places.runs, chosen.setting, tasks, chosen.method or ["*"])
     if not found:
         sys.exit(f"nothing has been run in the setting {chosen.setting}")
     methods = common({name: regrets(searches, known) for name, searches in found.items()})
@@ -35,7 +37,7 @@ def report(places: Places, chosen: argparse.Namespace) -> None:
     families = {"all": tasks} | by_family(tasks, known) | ({task: [task] for task in tasks} if chosen.each else {})
     for count in at:
         print(f"\nNormalised regret after {count} evaluations: mean [95 % interval]; lower is better")
-        table(methods, families, lambda of_method: str(mean_regret(of_method, count)))  # noqa: B023
+        table(methods, families, count)
     if ours in methods:
         for count in at:
             print(f"\nProbability that {ours} has less regret after {count} evaluations [95 % interval]")
@@ -47,11 +49,11 @@ def report(places: Places, chosen: argparse.Namespace) -> None:
         print(f"  {name:34} {latency_line(searches)}")
 
 
-def load(runs: Path, setting: str, patterns: Sequence[str]) -> dict[str, dict[Key, list[Evaluation]]]:
-    """Method -> search -> its evaluations."""
-    found: dict[str, dict[Key, list[Evaluation]]] = {}
+def load(runs: Path, setting: str, tasks: Sequence[str], patterns: Sequence[str]) -> dict[str, Searches]:
+    """Method -> its searches."""
+    found: dict[str, Searches] = {}
     for key in keys(runs, setting):
-        if any(fnmatch.fnmatchcase(key.method, pattern) for pattern in patterns):
+        if key.task in tasks and any(fnmatch.fnmatchcase(key.method, pattern) for pattern in patterns):
             found.setdefault(key.method, {})[key] = read(runs, key)
     return found
 
@@ -79,14 +81,17 @@ def by_family(tasks: Sequence[str], known: Mapping[str, Reference]) -> dict[str,
     return found
 
 
-def table(methods, families, cell) -> None:  # type: ignore[no-untyped-def]
+def table(methods: Mapping[str, Regrets], families: Mapping[str, Sequence[str]], at: int) -> None:
+    """Families of tasks, and in each the methods, the best one first."""
     width = max(len(name) for name in methods) + 2
     for family, tasks in families.items():
-        count = sum(len(seeds) for task, seeds in next(iter(methods.values())).items() if task in tasks)
-        print(f" {family}: {len(tasks)} tasks, {count} searches")
-        rows = {name: {task: of_method[task] for task in tasks} for name, of_method in methods.items()}
-        for name, of_method in sorted(rows.items(), key=lambda row: cell(row[1])):
-            print(f"  {name:{width}} {cell(of_method)}")
+        found = {
+            name: mean_regret({task: of_method[task] for task in tasks}, at) for name, of_method in methods.items()
+        }
+        searches = sum(len(next(iter(methods.values()))[task]) for task in tasks)
+        print(f" {family}: {len(tasks)} tasks, {searches} searches")
+        for name, estimate in sorted(found.items(), key=lambda pair: pair[1].mean):
+            print(f"  {name:{width}} {estimate}")
 
 
 def latency(searches: Mapping[Key, Sequence[Evaluation]]) -> dict[int, np.ndarray]:

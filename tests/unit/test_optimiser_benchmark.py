@@ -174,3 +174,38 @@ def test_intervals_hold_their_mean_and_pairs_are_compared_seed_by_seed() -> None
     assert estimate.low < estimate.mean < estimate.high
     assert estimate.mean == pytest.approx(0.2)
     assert wins(ours, theirs, 1).mean == pytest.approx((2 + 3 * 0.5) / 5)
+
+
+def test_a_peer_searches_in_a_process_of_its_own(tmp_path: Path) -> None:
+    from benchmarks.optimiser import records
+    from benchmarks.optimiser.methods.method import Setting
+    from benchmarks.optimiser.methods.registry import peer
+    from benchmarks.optimiser.runs import Places, plan, run_all
+
+    places = Places(bench=None, cache=tmp_path, runs=tmp_path / "runs")
+    sobol = peer("sobol", tmp_path)
+    assert sobol is not None
+    searches = plan(["levy8-mixed-failing"], [sobol], Setting(budget=16, workers=4), range(1))
+    run_all(searches, places, processes=1)
+    evaluations = records.read(places.runs, searches[0].key)
+    assert len({str(item.values) for item in evaluations}) == 16
+    assert "scipy" in records.versions_of(places.runs, "sobol")
+
+
+def test_a_peer_that_fails_is_told_about_and_leaves_no_result(tmp_path: Path) -> None:
+    from benchmarks.optimiser.methods.method import Setting
+    from benchmarks.optimiser.methods.peer import Peer, PeerError
+
+    with pytest.raises(PeerError, match="KeyError: 'nobody'"):
+        Peer(a_task(exact=lambda values: 0.0), Setting(budget=3), 0, name="nobody", python=Path(sys.executable))
+
+
+def test_every_peer_has_a_module_and_requirements() -> None:
+    from benchmarks.optimiser.environments import REQUIREMENTS
+    from benchmarks.optimiser.methods.registry import PEERS
+    from benchmarks.optimiser.peers import worker
+
+    assert worker.PEERS.keys() == PEERS.keys()
+    for name, environment in PEERS.items():
+        assert (REQUIREMENTS.parent / f"{worker.PEERS[name][0]}.py").exists()
+        assert (REQUIREMENTS / f"{environment}.txt").exists()

@@ -19,9 +19,18 @@ OURS = ("Bayesian", "Random")
 PEERS: Mapping[str, str] = {
     "optuna-tpe": "optuna",
     "optuna-gp": "optuna",
+    "smac": "smac",
+    "smac-gp": "smac",
+    "hebo": "hebo",
+    "ax": "ax",
+    "vizier": "vizier",
+    "syne-tune": "syne_tune",
+    "hyperopt": "hyperopt",
+    "nevergrad": "nevergrad",
+    "sobol": "optuna",
 }
 #: Peers that run in this environment too, if it has their package.
-HERE: Mapping[str, str] = {"optuna-tpe": "optuna"}
+HERE: Mapping[str, str] = {"optuna-tpe": "optuna", "sobol": "scipy"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,15 @@ from importlib.metadata import PackageNotFoundError, version
 PEERS = {
     "optuna-tpe": ("with_optuna", "TPE", ("optuna",)),
     "optuna-gp": ("with_optuna", "GP", ("optuna", "torch")),
+    "smac": ("with_smac", "Forest", ("smac", "ConfigSpace", "scikit-learn")),
+    "smac-gp": ("with_smac", "Process", ("smac", "ConfigSpace", "scikit-learn")),
+    "hebo": ("with_hebo", "HEBO", ("HEBO", "torch", "gpytorch", "pymoo")),
+    "ax": ("with_ax", "Search", ("ax-platform", "botorch", "gpytorch", "torch")),
+    "vizier": ("with_vizier", "Search", ("google-vizier", "jax", "tfp-nightly")),
+    "syne-tune": ("with_syne_tune", "Search", ("syne-tune", "botorch", "torch")),
+    "hyperopt": ("with_hyperopt", "TPE", ("hyperopt",)),
+    "nevergrad": ("with_nevergrad", "NGOpt", ("nevergrad",)),
+    "sobol": ("with_scipy", "Sobol", ("scipy",)),
 }
 
 

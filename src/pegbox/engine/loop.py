@@ -66,6 +66,7 @@ class Engine:
     def __init__(self, context: Context, mailbox: Mailbox) -> None:
         self._context = context
         self._mailbox = mailbox
+        self._left: set[int] = set()  # poked, and not taken for want of room
         self._owner = Owner(context.host, context.settings.home, os.getpid())
         self._working: dict[int, Kind] = {}
         self._clock = ClockWatch()
@@ -217,9 +218,10 @@ class Engine:
             working = _without(self._working, done)
         kinds = Counter(working.values())
         rooms = Rooms(self._room - kinds[Kind.TRAINING_JOB], TUNERS + MORE_TUNING_JOBS - kinds[Kind.TUNING_JOB])
-        poked = self._mailbox.take(working.keys()) if rooms.training > 0 else ()
-        if not (done or poked or everything):
+        news = self._mailbox.take(working.keys()) if rooms.training > 0 else ()
+        if not (done or news or everything):
             return
+        poked = self._left | set(news)
         if (hold := self._held_until - time.monotonic()) > 0:
             self._stopping.wait(hold)
         asked = elapsed()
@@ -233,6 +235,7 @@ class Engine:
         with self._idle:
             self._working = _without(self._working, done) | {row.id: row.kind for row in taken}
             self._idle.notify_all()
+        self._left = _left(poked, taken, rooms)
         for resource in taken:
             if resource.kind is Kind.TRAINING_JOB:
                 self._claimed[resource.id] = asked
@@ -365,6 +368,14 @@ class Engine:
 def _without(working: dict[int, Kind], done: Collection[Done]) -> dict[int, Kind]:
     gone = {row.id for row, _ in done}
     return {identity: kind for identity, kind in working.items() if identity not in gone}
+
+
+def _left(poked: Collection[int], taken: Collection[Resource], rooms: Rooms) -> set[int]:
+    """Who was poked and still waits, if there was no room for all: they may be due much later, but for the poke."""
+    kinds = Counter(row.kind for row in taken)
+    if kinds[Kind.TUNING_JOB] < rooms.tuning and kinds[Kind.TRAINING_JOB] < rooms.training:
+        return set()
+    return set(poked) - {row.id for row in taken}
 
 
 def _fill(pool: ThreadPoolExecutor, threads: int) -> None:

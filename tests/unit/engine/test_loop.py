@@ -410,3 +410,34 @@ def test_a_log_that_cannot_be_written_stops_no_work(tmp_path: Path) -> None:
     )
     with open("/dev/full", "w") as full:
         assert subprocess.run([sys.executable, "-c", program], stderr=full).returncode == 7
+
+
+class LateProposer:
+    """Answers everybody at once, when the gate opens."""
+
+    def __init__(self, inner: Proposer) -> None:
+        self._inner, self.gate = inner, threading.Event()
+
+    def ask(self, question: Question) -> Answer:
+        self.gate.wait(DEADLINE)
+        return self._inner.ask(question)
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+def test_who_was_poked_while_there_was_no_room_is_looked_at_when_there_is(context: Context, tmp_path: Path) -> None:
+    """All searches have their answers at once, and are due long after it."""
+    late = LateProposer(context.proposer)
+    for number in range(20):
+        insert_search(context, tmp_path, f"search-{number}")
+
+    def count(condition: str) -> int:
+        with sqlite3.connect(tmp_path / "pegbox.db") as database:
+            found: int = database.execute(f"SELECT count(*) FROM resource WHERE {condition}").fetchone()[0]
+        return found
+
+    with running(replace(context, proposer=late), tick=2 * DEADLINE, lease=4 * DEADLINE):
+        wait_for("the questions", lambda: count("parent_id IS NULL AND epoch > 0 AND lease_owner IS NULL") == 20)
+        late.gate.set()
+        wait_for("the training jobs", lambda: count("parent_id IS NOT NULL") == 20)

@@ -17,6 +17,8 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 
+from pegbox.baton import put_down
+
 CHECKPOINT_SECONDS = 5.0  #: how long readers may keep the log from being moved to the database
 
 
@@ -38,8 +40,11 @@ class WriteAheadLog:
 
     def wait(self) -> None:
         """Return when everything committed before this call is on disk.  Raises OSError."""
-        if self._path is None:
-            return
+        if self._path is not None:
+            with put_down():
+                self._wait()
+
+    def _wait(self) -> None:
         with self._changed:
             wanted = self._begun + 1  # one that is running may have begun too early
             self._changed.wait_for(lambda: self._done >= wanted or not self._running)

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable
 from contextvars import copy_context
 
+from pegbox.baton import put_down
+
 
 def carry_out(step: Callable[[], None], look: Callable[[], None], seconds: float, left: Callable[[], None]) -> None:
     """Carry out `step` and call `look` every so many `seconds` meanwhile.
@@ -16,13 +18,18 @@ def carry_out(step: Callable[[], None], look: Callable[[], None], seconds: float
     work = _Step(step, left)
     work.start()
     try:
-        while not work.ended.wait(seconds):
+        while not _has_ended(work, seconds):
             look()
     except BaseException:
         work.leave()
         raise
     if work.error is not None:
         raise work.error
+
+
+def _has_ended(work: _Step, seconds: float) -> bool:
+    with put_down():
+        return work.ended.wait(seconds)
 
 
 class _Step(threading.Thread):

@@ -20,6 +20,7 @@ from functools import partial
 
 import structlog
 
+from pegbox.baton import carried, put_down
 from pegbox.crashpoints import AFTER, reach
 from pegbox.engine import homes, owners
 from pegbox.engine.clock import ClockWatch, elapsed
@@ -197,7 +198,8 @@ class Engine:
             self._mailbox.wait(max(0.0, look - time.monotonic()))
             began = time.monotonic()
             try:
-                self._turn(began >= look)
+                with carried():
+                    self._turn(began >= look)
                 if began >= look:
                     self._context.database.over()
                     look = time.monotonic() + self._context.settings.tick
@@ -223,7 +225,8 @@ class Engine:
             return
         poked = self._left | set(news)
         if (hold := self._held_until - time.monotonic()) > 0:
-            self._stopping.wait(hold)
+            with put_down():
+                self._stopping.wait(hold)
         asked = elapsed()
         try:
             taken = self._claim(rooms, poked, working, done)
@@ -289,7 +292,8 @@ class Engine:
         try:
             if self._stopping.is_set():
                 return "done", 0.0
-            due_in = self._run(resource)
+            with carried():
+                due_in = self._run(resource)
             self._faults.pop(resource.id, None)
             self._obstacles.over(resource.id)
             return "done", due_in

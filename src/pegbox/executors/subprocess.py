@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pegbox
 from pegbox import crashpoints
+from pegbox.baton import put_down
 from pegbox.crashpoints import AFTER, BEFORE, reach
 from pegbox.executors import directory as files
 from pegbox.executors.base import Attempt, Observation, Phase
@@ -163,7 +164,7 @@ class Zygote:
 
     def _request(self, directory: str | None, preload: str | None) -> int | None:
         request = json.dumps({"directory": directory, "preload": preload}).encode() + b"\n"
-        with self._lock:
+        with put_down(), self._lock:
             for _ in range(2):
                 if self._is_closed:
                     break

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from uuid import uuid4
 
+from pegbox.baton import put_down
 from pegbox.crashpoints import AFTER, BEFORE, reach
 
 _STEP = 1 << 30  #: bytes asked of one copy_file_range
@@ -55,7 +56,8 @@ class Incoming:
 
     def settle(self) -> None:
         """Bring the file to disk under its final name.  It is still removed unless `keep` is called."""
-        os.fsync(self._fd)
+        with put_down():
+            os.fsync(self._fd)
         self._close()
         final = self._destination(self.name)
         reach(BEFORE, "content settled")
@@ -184,7 +186,8 @@ def sync_folder(folder: Path) -> None:
     """Bring the names in `folder` to disk."""
     fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        os.fsync(fd)
+        with put_down():
+            os.fsync(fd)
     finally:
         os.close(fd)
 

@@ -281,11 +281,14 @@ class FileStore:
         """Store all of `source`; returns the ETag.  Raises NoSuchObject for a missing bucket."""
         digest = hashlib.md5(usedforsecurity=False)
         with _absent(location):
-            self.bucket(account, location.bucket)
+            block = source.read(STEP)
+            if len(block) == STEP:  # not all of what may be much is to be read before it is refused
+                self.bucket(account, location.bucket)
             with self._content.receive() as incoming:
-                while block := source.read(STEP):
+                while block:
                     digest.update(block)
                     incoming.write(block)
+                    block = source.read(STEP)
                 incoming.settle()
                 described = Description(headers={"content-type": DEFAULT_TYPE})
                 etag = digest.hexdigest()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from jobs import XGBOOST, children, new_name, pegbox, put, refusal, tuning_ended
@@ -123,6 +124,7 @@ def test_the_page_does_what_it_says(
     given = {f"AWS_{name.removeprefix('aws_').upper()}": value for name, value in server.credentials().items()}
     for name, value in {**given, "AWS_ENDPOINT_URL": server.url, "AWS_DEFAULT_REGION": "us-east-1"}.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # which keeps the first keys that it has seen
     exec(compile(script, "autotune.py", "exec"), {})
     rate, layers, word = capsys.readouterr().out.splitlines()
     assert "'MinValue': '0.001', 'MaxValue': '0.1', 'ScalingType': 'Logarithmic'" in rate

@@ -246,5 +246,5 @@ def _prepare_postgresql(connection: Any, _: ConnectionPoolEntry) -> None:
 
 def _prepare_sqlite(synchronous: str, connection: Any, _: ConnectionPoolEntry) -> None:
     connection.isolation_level = None  # the driver must not begin transactions by itself
-    for pragma in ("journal_mode=WAL", f"synchronous={synchronous}", "foreign_keys=ON", "cache_size=-16000"):
+    for pragma in ("journal_mode=WAL", f"synchronous={synchronous}", "foreign_keys=ON", "cache_size=-4000"):
         connection.execute(f"PRAGMA {pragma}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,7 +12,6 @@ from hypothesis import strategies as st
 
 from pegbox.strategies.gp.acquisition import log1mexp, log_expected_improvement, log_h, log_success
 
-mpmath: Any = pytest.importorskip("mpmath")
 QUICK = settings(deadline=None, max_examples=200)
 
 #: Around the joints of the three cases and far beyond what double precision can take the logarithm of directly.

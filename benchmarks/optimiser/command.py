@@ -12,11 +12,12 @@ from pathlib import Path
 import platformdirs
 
 from .environments import install
+from .latency import latencies
 from .methods.method import Setting
 from .methods.registry import OURS, PEERS, Chosen, ours, peer, variant
 from .methods.variants import VARIANTS
 from .reference import estimate_all, references
-from .report import report
+from .report import Wanted, report, show_latencies
 from .runs import Places, plan, run_all
 from .tasks.catalogue import catalogue
 
@@ -31,6 +32,8 @@ def main() -> None:
         for name, make in catalogue(chosen.bench, chosen.cache).items():
             print(f"{name:26} {make().family}")
     elif chosen.command == "install":
+        if unknown := set(chosen.peer) - PEERS.keys():
+            sys.exit(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(PEERS)}")
         install(sorted({PEERS[name] for name in chosen.peer or PEERS}), chosen.cache)
     elif chosen.command == "run":
         setting = Setting(budget=chosen.budget, workers=chosen.workers, early=chosen.early)
@@ -38,10 +41,21 @@ def main() -> None:
             _tasks(chosen), _methods(chosen), setting, range(chosen.first_seed, chosen.first_seed + chosen.seeds)
         )
         run_all(searches, _places(chosen), chosen.processes)
+    elif chosen.command == "latency":
+        show_latencies(latencies(_methods(chosen), chosen.observations, chosen.asks), chosen.write)
     elif chosen.command == "reference":
         estimate_all(_tasks(chosen), _places(chosen))
     else:
-        report(_places(chosen), _tasks(chosen, references()), chosen)
+        wanted = Wanted(
+            setting=chosen.setting,
+            tasks=_tasks(chosen, references()),
+            methods=chosen.method or ["*"],
+            ours=chosen.ours,
+            at=chosen.at,
+            each=chosen.each,
+            write=chosen.write,
+        )
+        report(_places(chosen).runs, wanted)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -57,24 +71,34 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("tasks", parents=[places], help="list the tasks")
     commands.add_parser("reference", parents=[places, tasks], help="estimate the best values anew")
     installed = commands.add_parser("install", parents=[places], help="make the environments of other optimisers")
-    installed.add_argument("peer", nargs="*", choices=[*PEERS, []], help="all by default")
+    installed.add_argument("peer", nargs="*", help=f"{', '.join(PEERS)}; all by default")
     run = commands.add_parser("run", parents=[places, tasks], help="run the searches that are missing")
-    run.add_argument("--method", action="append", choices=[*OURS, *PEERS], help="all by default; repeatable")
-    run.add_argument("--variant", action="append", choices=VARIANTS, default=[], help="of Bayesian; repeatable")
-    run.add_argument("--set", action="append", default=[], metavar="MODULE:NAME=JSON", help="change Bayesian")
+    _add_methods(run)
     run.add_argument("--seeds", type=int, default=20)
     run.add_argument("--first-seed", type=int, default=0)
     run.add_argument("--budget", type=int, default=100, help="evaluations of a search")
     run.add_argument("--workers", type=int, default=1, help="evaluations at once, on a virtual clock")
     run.add_argument("--early", action="store_true", help="stop evaluations early; tasks with learning curves only")
     run.add_argument("--processes", type=int, default=2)
+    timed = commands.add_parser("latency", parents=[places], help="CPU time of asks after many evaluations")
+    _add_methods(timed)
+    timed.add_argument("--observations", type=int, nargs="+", default=[50, 200, 1000, 2000])
+    timed.add_argument("--asks", type=int, default=20)
+    timed.add_argument("--write", action="store_true", help="into benchmarks/results/optimiser")
     shown = commands.add_parser("report", parents=[places, tasks], help="compare what has been run")
     shown.add_argument("--setting", default="w1-n100", help="as the folders of results are called")
     shown.add_argument("--method", action="append", help="name or pattern; all by default; repeatable")
-    shown.add_argument("--ours", help="what the others are compared with; by default Bayesian as it is now")
+    shown.add_argument("--ours", default="Bayesian", help="what the others are compared with; by default %(default)s")
     shown.add_argument("--at", type=int, nargs="+", default=[25, 50, 100], help="evaluations")
     shown.add_argument("--each", action="store_true", help="every task, not only families")
+    shown.add_argument("--write", action="store_true", help="as tables and pictures, into benchmarks/results/optimiser")
     return parser
+
+
+def _add_methods(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--method", action="append", choices=[*OURS, *PEERS], help="all by default; repeatable")
+    parser.add_argument("--variant", nargs="*", choices=["all", *VARIANTS], default=[], help="of Bayesian")
+    parser.add_argument("--set", action="append", default=[], metavar="MODULE:NAME=JSON", help="change Bayesian")
 
 
 def _places(chosen: argparse.Namespace) -> Places:
@@ -92,7 +116,7 @@ def _tasks(chosen: argparse.Namespace, every: Iterable[str] | None = None) -> li
 
 def _methods(chosen: argparse.Namespace) -> Sequence[Chosen]:
     changes = dict(change.split("=", 1) for change in chosen.set)
-    special = [variant(name) for name in chosen.variant]
+    special = [variant(name) for name in (VARIANTS if "all" in chosen.variant else chosen.variant)]
     if changes:
         special.append(ours("Bayesian", {place: json.loads(value) for place, value in changes.items()}))
     names = chosen.method or ([] if special else [*OURS, *PEERS])

@@ -1,110 +1,109 @@
-"""What the results say: regret by family of tasks, comparison in pairs, CPU time of asks."""
+"""Print the results of a setting, or write them as tables and pictures."""
 
 from __future__ import annotations
 
-import argparse
-import fnmatch
+import csv
+import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
+from .records import versions_of
+from .reference import references
+from .results import ALL, Results, Row, load
 
-from .comparison import Regrets, common, mean_regret, wins
-from .methods.ours import fingerprint
-from .records import Key, keys, read
-from .reference import Reference, references
-from .runs import Places
-from .simulation import Evaluation, incumbents
-
-Searches = dict[Key, list[Evaluation]]
-
-BINS = (10, 25, 50, 100, 200, 500, 1000)  #: numbers of observations by which asks are grouped, each an upper end
+WRITTEN = Path(__file__).parents[1] / "results" / "optimiser"
 
 
-def report(places: Places, tasks: Sequence[str], chosen: argparse.Namespace) -> None:
-    """Print the tables."""
-    known = references()
-    found = load(places.runs, chosen.setting, tasks, chosen.method or ["*"])
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What to report."""
+
+    setting: str
+    tasks: Sequence[str]
+    methods: Sequence[str]  #: names or patterns
+    ours: str  #: with which the others are compared
+    at: Sequence[int]  #: numbers of evaluations
+    each: bool = False  #: every task, not only families
+    write: bool = False
+
+
+def report(runs: Path, wanted: Wanted) -> None:
+    """Print tables; `write` also puts them, and pictures, among the committed results."""
+    found = load(runs, wanted.setting, wanted.tasks, wanted.methods)
     if not found:
-        sys.exit(f"nothing has been run in the setting {chosen.setting}")
-    methods = common({name: regrets(searches, known) for name, searches in found.items()})
-    tasks = sorted({task for of_method in methods.values() for task in of_method})
-    if not tasks:
+        sys.exit(f"nothing has been run in the setting {wanted.setting}")
+    results = Results(found, references(), wanted.ours)
+    if not results.tasks:
         sys.exit("there is no search that all of these methods have made; choose some with --method")
-    ours = chosen.ours or f"Bayesian@{fingerprint()}"
-    at = [count for count in chosen.at if count <= shortest(methods)]
-    families = {"all": tasks} | by_family(tasks, known) | ({task: [task] for task in tasks} if chosen.each else {})
-    for count in at:
-        print(f"\nNormalised regret after {count} evaluations: mean [95 % interval]; lower is better")
-        table(methods, families, count)
-    if ours in methods:
-        for count in at:
-            print(f"\nProbability that {ours} has less regret after {count} evaluations [95 % interval]")
-            others = {name: of_method for name, of_method in methods.items() if name != ours}
-            for name, of_method in others.items():
-                print(f"  {name:34} {wins(methods[ours], of_method, count)}")
-    print("\nCPU milliseconds of an ask, median / 95th percentile, by the number of observations")
-    for name, searches in found.items():
-        print(f"  {name:34} {latency_line(searches)}")
+    at = [count for count in wanted.at if count <= results.budget]
+    families = [*results.families, *(results.tasks if wanted.each else ())]
+    _print_regrets(results, at, families)
+    _print_pairs(results, at)
+    _print_latency(results)
+    if wanted.write:
+        _write(results, at, families, WRITTEN / wanted.setting, runs)
 
 
-def load(runs: Path, setting: str, tasks: Sequence[str], patterns: Sequence[str]) -> dict[str, Searches]:
-    """Method -> its searches."""
-    found: dict[str, Searches] = {}
-    for key in keys(runs, setting):
-        if key.task in tasks and any(fnmatch.fnmatchcase(key.method, pattern) for pattern in patterns):
-            found.setdefault(key.method, {})[key] = read(runs, key)
-    return found
+def _print_regrets(results: Results, at: Sequence[int], families: Sequence[str]) -> None:
+    print("Normalised regret, mean and 95 % interval; lower is better")
+    before = None
+    for row in results.regret_rows(at, families):
+        if before != (before := (row["tasks"], row["evaluations"])):
+            tasks = results.families.get(row["tasks"], [row["tasks"]])
+            searches = sum(len(next(iter(results.regrets.values()))[task]) for task in tasks)
+            print(f"\n {row['tasks']}, {row['evaluations']} evaluations: {len(tasks)} tasks, {searches} searches")
+        print(f"  {row['method']:34} {row['regret']:.3f} [{row['low']:.3f}, {row['high']:.3f}]")
 
 
-def regrets(searches: Mapping[Key, Sequence[Evaluation]], known: Mapping[str, Reference]) -> Regrets:
-    """Normalised regret after each evaluation of the budget; a search that ended before keeps its last one."""
-    found: dict[str, dict[int, np.ndarray]] = {}
-    for key, evaluations in searches.items():
-        if key.task in known:
-            reference = known[key.task]
-            curve = np.array([reference.regret(loss) for loss in incumbents(evaluations, reference.sign)])
-            budget = int(key.setting.split("-n")[1].split("-")[0])
-            found.setdefault(key.task, {})[key.seed] = np.pad(curve, (0, budget - len(curve)), mode="edge")
-    return found
+def _print_pairs(results: Results, at: Sequence[int]) -> None:
+    rows = [row for row in results.pair_rows(at) if row["tasks"] == ALL]
+    if rows:
+        print(f"\nProbability that {results.ours} has less regret than another method, with 95 % interval")
+    for row in sorted(rows, key=lambda row: (row["other"], row["evaluations"])):
+        interval = f"[{row['low']:.2f}, {row['high']:.2f}]"
+        print(f"  {row['other']:34} {row['evaluations']:5} evaluations: {row['probability']:.2f} {interval}")
 
 
-def shortest(methods: Mapping[str, Regrets]) -> int:
-    return min(len(curve) for of_method in methods.values() for seeds in of_method.values() for curve in seeds.values())
+def _print_latency(results: Results) -> None:
+    print("\nCPU milliseconds of an ask, median and 95th percentile, by the number of observations up to")
+    for row in results.latency_rows():
+        milliseconds = f"{1e3 * row['median']:9.1f} {1e3 * row['p95']:9.1f}"
+        print(f"  {row['method']:34} {row['observations']:5}: {milliseconds}")
 
 
-def by_family(tasks: Sequence[str], known: Mapping[str, Reference]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for task in tasks:
-        found.setdefault(known[task].family, []).append(task)
-    return found
+def _write(results: Results, at: Sequence[int], families: Sequence[str], folder: Path, runs: Path) -> None:
+    from .pictures import draw
+
+    folder.mkdir(parents=True, exist_ok=True)
+    write_rows(folder / "regret.csv", results.regret_rows(at, families))
+    write_rows(folder / "pairs.csv", results.pair_rows(at))
+    write_rows(folder / "latency.csv", results.latency_rows())
+    write_rows(folder / "searches.csv", results.search_rows(at))
+    now = {name: next(iter(of_method)).method for name, of_method in results.searches.items()}
+    versions = {name: versions_of(runs, method) for name, method in sorted(now.items())}
+    (folder / "versions.json").write_text(json.dumps(versions, indent=1) + "\n")
+    draw(results, folder)
+    print(f"\nwritten into {folder}")
 
 
-def table(methods: Mapping[str, Regrets], families: Mapping[str, Sequence[str]], at: int) -> None:
-    """Families of tasks, and in each the methods, the best one first."""
-    width = max(len(name) for name in methods) + 2
-    for family, tasks in families.items():
-        found = {
-            name: mean_regret({task: of_method[task] for task in tasks}, at) for name, of_method in methods.items()
-        }
-        searches = sum(len(next(iter(methods.values()))[task]) for task in tasks)
-        print(f" {family}: {len(tasks)} tasks, {searches} searches")
-        for name, estimate in sorted(found.items(), key=lambda pair: pair[1].mean):
-            print(f"  {name:{width}} {estimate}")
+def show_latencies(rows: Iterable[Row], write: bool) -> None:
+    """Print the CPU time of asks as it is measured; `write` keeps it among the committed results."""
+    print("CPU milliseconds: the median ask, the 95th percentile, the first one")
+    kept = []
+    for row in rows:
+        kept.append(row)
+        figures = " ".join(f"{1e3 * row[name]:9.1f}" for name in ("median", "p95", "first"))
+        print(f"  {row['method']:34} {row['observations']:5}: {figures}", flush=True)
+    if write:
+        write_rows(WRITTEN / "latency.csv", kept)
 
 
-def latency(searches: Mapping[Key, Sequence[Evaluation]]) -> dict[int, np.ndarray]:
-    """Upper end of a bin -> CPU seconds of the asks that knew so many observations."""
-    asks = [(item.known, item.seconds) for evaluations in searches.values() for item in evaluations]
-    found: dict[int, list[float]] = {}
-    for known, seconds in asks:
-        found.setdefault(next((end for end in BINS if known <= end), BINS[-1]), []).append(seconds)
-    return {end: np.array(found[end]) for end in sorted(found)}
-
-
-def latency_line(searches: Mapping[Key, Sequence[Evaluation]]) -> str:
-    return "  ".join(
-        f"<={end}: {1e3 * np.median(seconds):.1f} / {1e3 * np.quantile(seconds, 0.95):.1f}"
-        for end, seconds in latency(searches).items()
-    )
+def write_rows(file: Path, rows: Iterable[Row]) -> None:
+    """A CSV file with four digits of every number."""
+    listed = [{name: f"{v:.4g}" if isinstance(v, float) else v for name, v in row.items()} for row in rows]
+    with file.open("w", newline="") as out:
+        writer = csv.DictWriter(out, list(listed[0]) if listed else [], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(listed)

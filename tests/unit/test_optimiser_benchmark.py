@@ -118,6 +118,48 @@ def test_the_rule_of_the_service_stops_evaluations_early() -> None:
     assert method.heard[-2:] == [(4, (0.4,)), (4, "stopped", 0.4)]
 
 
+def test_bayesian_is_told_of_curves_and_runs_in_every_variant() -> None:
+    from benchmarks.optimiser.methods.method import Setting
+    from benchmarks.optimiser.methods.ours import Ours
+    from benchmarks.optimiser.methods.variants import VARIANTS
+    from benchmarks.optimiser.simulation import Simulation
+
+    def curve(values: dict[str, str]) -> tuple[float, ...]:
+        return tuple((float(values["x0"]) - 0.3) ** 2 + 1 / epoch for epoch in range(1, 12))
+
+    task = a_task(exact=lambda values: curve(values)[-1], curve=curve)
+    setting = Setting(budget=7, workers=2, early=True)
+    for changes in ({}, *VARIANTS.values()):
+        method = Ours(task, setting, 0, strategy="Bayesian", changes=changes)
+        assert len(Simulation(task, method, setting, 0).run()) == 7
+        assert all(trial.curve[-1][1] == trial.objective for trial in method.trials)
+
+
+def test_latency_is_measured_after_what_a_method_was_told() -> None:
+    from benchmarks.optimiser.latency import latencies
+    from benchmarks.optimiser.methods.registry import ours
+
+    (row,) = latencies([ours("Random")], [30], asks=4)
+    assert (row["observations"], row["asks"]) == (30, 4)
+    assert 0 < row["median"] <= row["p95"]
+
+
+def test_results_are_printed_as_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from benchmarks.optimiser.methods.method import Setting
+    from benchmarks.optimiser.methods.registry import ours, peer
+    from benchmarks.optimiser.report import Wanted, report
+    from benchmarks.optimiser.runs import Places, plan, run_all
+
+    places = Places(bench=None, cache=tmp_path, runs=tmp_path / "runs")
+    methods = [method for method in (ours("Random"), peer("sobol", tmp_path)) if method]
+    run_all(plan(["branin", "hartmann3"], methods, Setting(budget=6), range(2)), places, processes=1)
+    capsys.readouterr()
+    report(places.runs, Wanted(setting="w1-n6", tasks=["branin", "hartmann3"], methods=["*"], ours="Random", at=[3, 6]))
+    printed = capsys.readouterr().out
+    assert "all, 6 evaluations: 2 tasks, 4 searches" in printed
+    assert "Probability that Random has less regret" in printed
+
+
 def test_every_variant_changes_something_that_is_there() -> None:
     from benchmarks.optimiser.methods.variants import VARIANTS, changed
 

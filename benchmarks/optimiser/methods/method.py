@@ -54,6 +54,10 @@ class Method(Protocol):
         """How an evaluation ended."""
         ...
 
+    def learn(self, number: int, values: Values, value: float) -> None:
+        """An evaluation that it was not asked for, before the first ask."""
+        ...
+
     @property
     def seconds(self) -> float:
         """CPU seconds of all calls so far."""

@@ -12,6 +12,7 @@ import numpy as np
 
 import pegbox
 from pegbox.domain import ranges
+from pegbox.domain.progress import Outline, Outliner
 from pegbox.strategies.base import Exhausted, Limits, Strategy, Study, Trial, TrialState
 from pegbox.strategies.registry import STRATEGIES
 
@@ -42,7 +43,7 @@ class Ours:
             goal=self._task.goal,
             limits=self._limits,
             seed=self._seed,
-            trials=tuple(self._trials.values()),
+            trials=self.trials,
         )
         rng = np.random.default_rng([self._seed, numbers[0]])
         with changed(self._changes):
@@ -58,7 +59,7 @@ class Ours:
 
     def observe(self, number: int, curve: tuple[float, ...]) -> None:
         values = self._trials[number].values
-        self._trials[number] = Trial(number=number, values=values, state=TrialState.RUNNING, curve=curve)
+        self._trials[number] = Trial(number=number, values=values, state=TrialState.RUNNING, curve=_outline(curve))
 
     def tell(self, number: int, outcome: Outcome) -> None:
         self._trials[number] = Trial(
@@ -66,8 +67,16 @@ class Ours:
             values=self._trials[number].values,
             state=_STATES[outcome.state],
             objective=outcome.value,
-            curve=outcome.curve,
+            curve=_outline(outcome.curve),
         )
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """What the strategy is told."""
+        return tuple(self._trials.values())
+
+    def learn(self, number: int, values: Values, value: float) -> None:
+        self._trials[number] = Trial(number=number, values=values, state=TrialState.FINISHED, objective=value)
 
     @property
     def versions(self) -> Mapping[str, str]:
@@ -75,6 +84,12 @@ class Ours:
 
     def close(self) -> None:
         pass
+
+
+def _outline(curve: tuple[float, ...]) -> Outline:
+    outliner = Outliner()
+    outliner.add(curve)
+    return outliner.outline()
 
 
 def fingerprint() -> str:

@@ -56,6 +56,12 @@ class Peer:
         value = None if outcome.value is None else self._task.sign * outcome.value
         self._request({"tell": number, "state": outcome.state.value, "value": value, "step": len(outcome.curve)})
 
+    def learn(self, number: int, values: Values, value: float) -> None:
+        configuration = {
+            parameter.name: _native(parameter, values[parameter.name]) for parameter in self._task.space.parameters
+        }
+        self._request({"learn": number, "configuration": configuration, "value": self._task.sign * value})
+
     def close(self) -> None:
         self._process.communicate()
 
@@ -86,6 +92,12 @@ def _describe(parameter: Parameter) -> dict[str, Any]:
     kind = "float" if isinstance(parameter, Continuous) else "int"
     log = parameter.scale is Scaling.LOGARITHMIC
     return {"name": parameter.name, "kind": kind, "low": parameter.low, "high": parameter.high, "log": log}
+
+
+def _native(parameter: Parameter, text: str) -> Any:
+    if isinstance(parameter, Categorical):
+        return text
+    return float(text) if isinstance(parameter, Continuous) else int(text)
 
 
 def _render(parameter: Parameter, value: Any) -> str:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from .method import Maker
+from ..tasks.task import Task
+from .method import Maker, Setting
 from .ours import Ours, fingerprint
 from .peer import Peer
 from .variants import NONE, VARIANTS, Changes
@@ -49,8 +50,13 @@ def ours(strategy: str, changes: Changes = NONE) -> Chosen:
 
 
 def variant(name: str) -> Chosen:
-    """Bayesian with an ingredient changed; KeyError if there is no such variant."""
-    return Chosen(name=f"{name}@{fingerprint()}", maker=partial(Ours, strategy="Bayesian", changes=VARIANTS[name]))
+    """Bayesian with an ingredient changed."""
+    return Chosen(name=f"{name}@{fingerprint()}", maker=partial(_varied, name=name))
+
+
+def _varied(task: Task, setting: Setting, seed: int, *, name: str) -> Ours:
+    """Variants are looked up where they run: not all that takes an ingredient's place can be sent there."""
+    return Ours(task, setting, seed, strategy="Bayesian", changes=VARIANTS[name])
 
 
 def peer(name: str, environments: Path) -> Chosen | None:

@@ -13,7 +13,13 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from pegbox.strategies.gp.observations import Observations
+
 Changes = Mapping[str, Any]
+Array = NDArray[np.float64]
 
 NONE: Changes = {}
 NEVER = 10**9
@@ -23,13 +29,48 @@ def _nothing(*_: object, **__: object) -> None:
     """In place of a method that does something."""
 
 
+def _none_pending(observations: Observations) -> Array:
+    return np.empty((0, observations.points.shape[1]))
+
+
+def _never(*_: object) -> bool:
+    return False
+
+
+def _as_it_is(values: Array, _: Array) -> Array:
+    """In place of what compresses bad values."""
+    return values
+
+
+def _flat(_: object, theta: Array) -> tuple[float, Array]:
+    """In place of a prior's negative logarithm and its gradient."""
+    return 0.0, np.zeros_like(theta)
+
+
+def _last(_: object, curve: Mapping[float, float]) -> tuple[float, None]:
+    """In place of a guess at the end of a curve: its last value."""
+    return curve[max(curve)], None
+
+
+def _three(*_: object) -> int:
+    return 3
+
+
 #: Name -> what is changed in Bayesian.
 VARIANTS: Mapping[str, Changes] = MappingProxyType(
     {
-        "no-pending": {"pegbox.strategies.gp.model:Model.add_pending": _nothing},
+        "no-warping": {"pegbox.strategies.gp.warp:compress": _as_it_is},
+        "no-prior": {"pegbox.strategies.gp.fit:Prior.negative_log": _flat},
+        "no-pending": {
+            "pegbox.strategies.gp.model:Model.add_pending": _nothing,
+            "pegbox.strategies.gp.observations:Observations.pending": property(_none_pending, _nothing),
+        },
         "no-failures": {"pegbox.strategies.gp.model:_FAILURES": NEVER},
+        "no-extrapolation": {"pegbox.strategies.gp.extrapolation:Extrapolation.of": _last},
+        "no-escape": {"pegbox.strategies.gp.model:crowded": _never},
+        "no-design": {"pegbox.strategies.bayesian:initial_size": _three},
         "no-rough": {"pegbox.strategies.gp.model:_ROUGH_EVERY": NEVER},
-        "one-start": {"pegbox.strategies.gp.optimise:_STARTS": 1},
+        "two-starts": {"pegbox.strategies.gp.optimise:_STARTS": 2},
     }
 )
 

@@ -5,6 +5,7 @@ told the last value.
 """
 
 import numpy as np
+import pandas
 import torch
 from hebo.design_space.design_space import DesignSpace
 from hebo.optimizers.hebo import HEBO as Optimizer
@@ -27,6 +28,9 @@ class HEBO:
 
     def tell(self, number, state, value):
         self._optimizer.observe(self._asked.pop(number), np.array([[np.nan if state == "failed" else value]]))
+
+    def learn(self, number, configuration, value):
+        self._optimizer.observe(pandas.DataFrame([configuration]), np.array([[value]]))
 
 
 def variable(parameter):

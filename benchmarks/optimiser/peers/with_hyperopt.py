@@ -7,10 +7,12 @@ the state "running".  It knows no early stopping: it is told the last value.
 import numpy as np
 from hyperopt import JOB_STATE_DONE, JOB_STATE_RUNNING, STATUS_FAIL, STATUS_OK, Trials, hp, space_eval, tpe
 from hyperopt.base import Domain
+from hyperopt.fmin import generate_trial
 
 
 class TPE:
     def __init__(self, space, seed, **_):
+        self._parameters = space
         self._space = {parameter["name"]: expression(parameter) for parameter in space}
         self._domain = Domain(lambda configuration: 0.0, self._space)
         self._trials = Trials()
@@ -35,6 +37,21 @@ class TPE:
         document["result"] = {"status": STATUS_FAIL} if failed else {"status": STATUS_OK, "loss": value}
         document["state"] = JOB_STATE_DONE
         self._trials.refresh()
+
+    def learn(self, number, configuration, value):
+        (identifier,) = self._trials.new_trial_ids(1)
+        point = {
+            parameter["name"]: place(parameter, configuration[parameter["name"]]) for parameter in self._parameters
+        }
+        document = generate_trial(identifier, point)
+        document |= {"state": JOB_STATE_DONE, "result": {"status": STATUS_OK, "loss": value}}
+        self._trials.insert_trial_docs([document])
+        self._trials.refresh()
+
+
+def place(parameter, value):
+    """Hyperopt numbers the choices."""
+    return parameter["values"].index(value) if parameter["kind"] == "categorical" else value
 
 
 def expression(parameter):

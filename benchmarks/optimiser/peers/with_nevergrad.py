@@ -25,6 +25,10 @@ class NGOpt:
     def tell(self, number, state, value):
         self._optimizer.tell(self._candidates.pop(number), math.inf if state == "failed" else value)
 
+    def learn(self, number, configuration, value):
+        known = self._optimizer.parametrization.spawn_child(new_value=configuration)
+        self._optimizer.tell(known, value)
+
 
 def variable(parameter):
     if parameter["kind"] == "categorical":

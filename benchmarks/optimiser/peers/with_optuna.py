@@ -28,6 +28,10 @@ class Study:
     def tell(self, number, state, value):
         self._study.tell(self._trials[number], value if state == "finished" else None, state=STATES[state])
 
+    def learn(self, number, configuration, value):
+        trial = optuna.trial.create_trial(params=configuration, distributions=self._distributions, value=value)
+        self._study.add_trial(trial)
+
 
 class TPE(Study):
     def __init__(self, space, seed, workers, **_):

@@ -17,6 +17,9 @@ class Sobol:
     def tell(self, number, state, value):
         pass
 
+    def learn(self, number, configuration, value):
+        pass
+
 
 def value(parameter, place):
     """The value at a place between 0 and 1; all integers and categories have cells of the same width on their scale."""

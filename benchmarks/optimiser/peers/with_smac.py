@@ -7,9 +7,9 @@ default, must be finite for models to be fitted.  It knows no early stopping wit
 import logging
 import tempfile
 
-from ConfigSpace import Categorical, ConfigurationSpace, Float, Integer
+from ConfigSpace import Categorical, Configuration, ConfigurationSpace, Float, Integer
 from smac import BlackBoxFacade, HyperparameterOptimizationFacade, Scenario
-from smac.runhistory import StatusType, TrialValue
+from smac.runhistory import StatusType, TrialInfo, TrialValue
 
 logging.disable(logging.CRITICAL)
 
@@ -42,6 +42,10 @@ class Search:
             self._worst = value if self._worst is None else max(value, self._worst)
             outcome = TrialValue(cost=value)
         self._smac.tell(self._trials[number], outcome, save=False)
+
+    def learn(self, number, configuration, value):
+        known = Configuration(self._smac.scenario.configspace, values=configuration)
+        self._smac.tell(TrialInfo(known, seed=0), TrialValue(cost=value), save=False)
 
 
 class Forest(Search):

@@ -32,6 +32,9 @@ class Search:
         else:
             self._scheduler.on_trial_complete(trial, {"loss": value})
 
+    def learn(self, number, configuration, value):
+        self._scheduler.on_trial_complete(Trial(number, configuration, None), {"loss": value})
+
 
 def domain(parameter):
     if parameter["kind"] == "categorical":

@@ -4,7 +4,8 @@
 
 The first line describes the search, and the answer to it names versions.  Needs nothing but the peer's own packages.  A
 module `with_<package>.py` has a class for each peer; the worker calls `ask(number)`, `tell(number, state, value)` and,
-where evaluations may be stopped, `observe(number, step, value)`.  Peers minimise.
+where evaluations may be stopped, `observe(number, step, value)`; `learn(number, configuration, value)` tells of what
+it was not asked for.  Peers minimise.
 """
 
 from __future__ import annotations
@@ -60,7 +61,9 @@ def main() -> None:
 def served(peer, request):
     if "ask" in request:
         return {"configurations": [plain(peer.ask(number)) for number in request["ask"]]}
-    if "observe" in request:
+    if "learn" in request:
+        peer.learn(request["learn"], request["configuration"], request["value"])
+    elif "observe" in request:
         if hasattr(peer, "observe"):
             peer.observe(request["observe"], request["step"], request["value"])
     else:

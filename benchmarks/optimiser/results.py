@@ -1,0 +1,109 @@
+"""Results of a setting, and what follows: rows of regrets, of comparisons in pairs, of the CPU time of asks."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .comparison import Regrets, common, mean_regret, wins
+from .methods.method import State
+from .methods.ours import fingerprint
+from .records import Key, keys, read
+from .reference import Reference
+from .simulation import Evaluation, incumbents
+
+BINS = (10, 25, 50, 100, 200, 500, 1000)  #: upper ends of the numbers of observations by which asks are grouped
+ALL = "all"
+
+Searches = dict[Key, list[Evaluation]]
+Row = dict[str, Any]
+
+
+class Results:
+    """The searches of some methods on some tasks.  Only what all methods have run is compared."""
+
+    def __init__(self, searches: Mapping[str, Searches], known: Mapping[str, Reference], ours: str) -> None:
+        self.searches, self.ours = searches, ours
+        self.regrets = common({name: regrets(of_method, known) for name, of_method in searches.items()})
+        self.tasks = sorted({task for of_method in self.regrets.values() for task in of_method})
+        self.families: dict[str, list[str]] = {ALL: self.tasks}
+        for task in self.tasks:
+            self.families.setdefault(known[task].family, []).append(task)
+
+    @property
+    def budget(self) -> int:
+        return min(len(curve) for seeds in next(iter(self.regrets.values())).values() for curve in seeds.values())
+
+    def of(self, family: str) -> dict[str, Regrets]:
+        """Method -> its regrets on the tasks of a family, or on a single task."""
+        tasks = self.families.get(family, [family])
+        return {name: {task: of_method[task] for task in tasks} for name, of_method in self.regrets.items()}
+
+    def regret_rows(self, at: Sequence[int], families: Sequence[str]) -> Iterator[Row]:
+        """The best method first."""
+        for family in families:
+            for count in at:
+                found = {name: mean_regret(of_method, count) for name, of_method in self.of(family).items()}
+                for name, estimate in sorted(found.items(), key=lambda pair: pair[1].mean):
+                    row = {"tasks": family, "evaluations": count, "method": name, "regret": estimate.mean}
+                    yield row | {"low": estimate.low, "high": estimate.high}
+
+    def pair_rows(self, at: Sequence[int]) -> Iterator[Row]:
+        """How probably ours has less regret than each other method."""
+        for family in self.families:
+            found = self.of(family)
+            for count in at:
+                for name in found.keys() - {self.ours} if self.ours in found else ():
+                    estimate = wins(found[self.ours], found[name], count)
+                    row = {"tasks": family, "evaluations": count, "ours": self.ours, "other": name}
+                    yield row | {"probability": estimate.mean, "low": estimate.low, "high": estimate.high}
+
+    def latency_rows(self) -> Iterator[Row]:
+        """CPU seconds of an ask by how many evaluations had ended before it."""
+        for name, of_method in self.searches.items():
+            asks: dict[int, list[float]] = {}
+            for item in (item for evaluations in of_method.values() for item in evaluations):
+                end = next((end for end in BINS if item.known <= end), BINS[-1])
+                asks.setdefault(end, []).append(item.seconds)
+            for end, seconds in sorted(asks.items()):
+                median, worst = np.quantile(seconds, [0.5, 0.95])
+                yield {"method": name, "observations": end, "asks": len(seconds), "median": median, "p95": worst}
+
+    def search_rows(self, at: Sequence[int]) -> Iterator[Row]:
+        """Every search, in short."""
+        for name, of_method in self.searches.items():
+            for key, evaluations in of_method.items():
+                curve = self.regrets[name].get(key.task, {}).get(key.seed)
+                if curve is not None:
+                    row: Row = {"task": key.task, "method": name, "seed": key.seed}
+                    row |= {f"regret@{count}": curve[count - 1] for count in at}
+                    row["failed"] = sum(item.state is State.FAILED for item in evaluations)
+                    yield row | {"seconds": sum(item.seconds for item in evaluations)}
+
+
+def load(runs: Path, setting: str, tasks: Sequence[str], patterns: Sequence[str]) -> dict[str, Searches]:
+    """Method -> its searches; the strategies as they are now are called by their plain names."""
+    found: dict[str, Searches] = {}
+    now = f"@{fingerprint()}"
+    for key in keys(runs, setting):
+        if key.task in tasks:
+            name = key.method.removesuffix(now)
+            if any(fnmatch.fnmatchcase(name, pattern.replace("[", "[[]")) for pattern in patterns):
+                found.setdefault(name, {})[key] = read(runs, key)
+    return found
+
+
+def regrets(searches: Mapping[Key, Sequence[Evaluation]], known: Mapping[str, Reference]) -> Regrets:
+    """Normalised regret after each evaluation of the budget; a search that ended before keeps its last one."""
+    found: dict[str, dict[int, np.ndarray]] = {}
+    for key, evaluations in searches.items():
+        if key.task in known:
+            reference = known[key.task]
+            curve = np.array([reference.regret(loss) for loss in incumbents(evaluations, reference.sign)])
+            budget = int(key.setting.split("-n")[1].split("-")[0])
+            found.setdefault(key.task, {})[key.seed] = np.pad(curve, (0, budget - len(curve)), mode="edge")
+    return found

@@ -4,11 +4,14 @@ At an epoch, trials have ranks.  One that was stopped there is taken to end wher
 those that ran to their end (the last value as evidence: Salinas et al. 2023, "Optimizing Hyperparameters with Conformal
 Quantile Regression", section 4; as a rank, because values of different epochs cannot be compared).  How wrong that is
 shows when the same is said of each trial that ran to its end, from the others.
+
+Until enough have run to their end, the last epoch to which enough trials came takes the place of the end.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +19,7 @@ import numpy as np
 
 from pegbox.strategies.gp.arrays import Array
 
-_FEWEST = 3  #: trials that ran to their end and are needed for a guess
+FEWEST = 3  #: trials that came to an end and are needed for a guess
 _LARGEST = float(np.finfo(float).max)
 
 Curve = Mapping[int, float]  #: epoch -> value, to be minimised
@@ -42,22 +45,30 @@ class Misses:
 UNKNOWN = Misses(np.empty(0), np.empty(0))
 
 
+def farthest(curves: Sequence[Curve]) -> int | None:
+    """The last epoch to which enough curves come for guesses; None if there is none."""
+    counts = Counter(epoch for curve in curves for epoch in curve)
+    return max((epoch for epoch, count in counts.items() if count >= FEWEST), default=None)
+
+
 class Extrapolation:
     """Says of curves that broke off where they would have ended."""
 
-    def __init__(self, curves: Sequence[Curve], finals: Sequence[float]) -> None:
-        """The curves of the trials that ran to their end, and their last values."""
+    def __init__(self, curves: Sequence[Curve], finals: Sequence[float], *, is_end: bool = True) -> None:
+        """The curves of the trials that ran to their end, and their last values; or not the end, but an epoch."""
+        self._is_end = is_end
         self._curves, self._finals = curves, np.array(finals, dtype=float)
         self._known: dict[int, tuple[Array, Array]] = {}
         self._misses: dict[int, Misses] = {}
 
     def of(self, curve: Curve) -> tuple[float, Misses]:
-        """The last value it would have had.  It is no worse than the last one that it had: that one is known."""
+        """The last value it would have had; at the end no worse than the last one that it had: that one is known."""
         last = curve[max(curve)]
         for epoch in sorted(curve, reverse=True):
             values, finals = self._at(epoch)
-            if len(values) >= _FEWEST:
-                return min(last, foretell(curve[epoch], values, finals)), self._missed(epoch)
+            if len(values) >= FEWEST:
+                found = foretell(curve[epoch], values, finals)
+                return min(last, found) if self._is_end else found, self._missed(epoch)
         return last, UNKNOWN
 
     def _at(self, epoch: int) -> tuple[Array, Array]:

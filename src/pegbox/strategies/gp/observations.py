@@ -10,7 +10,7 @@ import numpy as np
 
 from pegbox.strategies.base import Goal, Study, Trial, TrialState
 from pegbox.strategies.gp.arrays import Array, Mask
-from pegbox.strategies.gp.extrapolation import Curve, Extrapolation, Misses
+from pegbox.strategies.gp.extrapolation import FEWEST, Curve, Extrapolation, Misses, farthest
 from pegbox.strategies.gp.layout import Layout
 from pegbox.strategies.gp.warp import deviation, standardise, unit, warp
 
@@ -32,7 +32,7 @@ class Observations:
         ended = _inherited(inherited, layout, sign)
         first = len(ended)
         pending: list[tuple[float, ...]] = []
-        extrapolation = _extrapolation(study, sign)
+        horizon = _Horizon.of(study, sign)
         misses: list[Misses | None] = [None] * first
         for trial in _told_once(study.trials):
             try:
@@ -42,10 +42,7 @@ class Observations:
             if trial.state is TrialState.RUNNING:
                 pending.append(point)
             elif (value := _value(trial)) is not None:
-                missed: Misses | None = None
-                value *= sign
-                if trial.state is TrialState.STOPPED and trial.curve:
-                    value, missed = extrapolation.of(_signed(trial, sign))
+                value, missed = horizon.value(trial, sign * value)
                 ended.append((point, value))
                 misses.append(missed)
         return cls(
@@ -123,11 +120,42 @@ def _inherited(trials: Sequence[Trial], layout: Layout, sign: float) -> list[tup
     return found
 
 
-def _extrapolation(study: Study, sign: float) -> Extrapolation:
-    """From the trials that ran to their end."""
-    whole = [trial for trial in study.trials if trial.state is TrialState.FINISHED and trial.curve]
-    finals = [(_signed(trial, sign), sign * trial.objective) for trial in whole if trial.objective is not None]
-    return Extrapolation([curve for curve, _ in finals], [final for _, final in finals])
+@dataclass(frozen=True, slots=True)
+class _Horizon:
+    """When values are compared: at the end of trials, or at an epoch while too few have run to their end."""
+
+    extrapolation: Extrapolation
+    sign: float
+    epoch: int | None = None
+
+    @classmethod
+    def of(cls, study: Study, sign: float) -> _Horizon:
+        """The end, if enough trials with a curve have come there."""
+        ended = [
+            (trial, sign * value)
+            for trial in _told_once(study.trials)
+            if trial.curve and (value := _value(trial)) is not None and math.isfinite(value)
+        ]
+        curves = [_signed(trial, sign) for trial, _ in ended]
+        finals = [value for _, value in ended]
+        whole = [row for row, (trial, _) in enumerate(ended) if trial.state is TrialState.FINISHED]
+        epoch = None
+        if len(whole) < FEWEST and (epoch := farthest(curves)) is not None:
+            whole = [row for row, curve in enumerate(curves) if epoch in curve]
+            finals = [curve.get(epoch, final) for curve, final in zip(curves, finals, strict=True)]
+        known = [curves[row] for row in whole], [finals[row] for row in whole]
+        return cls(Extrapolation(*known, is_end=epoch is None), sign, epoch)
+
+    def value(self, trial: Trial, value: float) -> tuple[float, Misses | None]:
+        """What a trial with this last value has or would have there, and what is known of such guesses if it is one."""
+        curve = _signed(trial, self.sign)
+        if trial.state is TrialState.FAILED or not curve:
+            return value, None
+        if self.epoch is not None and self.epoch in curve:
+            return curve[self.epoch], None
+        if trial.state is TrialState.FINISHED:
+            return value, None
+        return self.extrapolation.of(curve)
 
 
 def _signed(trial: Trial, sign: float) -> Curve:

@@ -67,3 +67,30 @@ def test_a_trial_that_was_stopped_early_counts_as_what_it_would_have_reached() -
         assert seen.values.tolist() == [sign, sign * 2.0, sign * 3.0, sign * 4.0, sign * (3.0 if sign > 0 else 13.0)]
         doubt = seen.doubt(seen.warped())
         assert np.array_equal(doubt > 0, [False, False, False, False, True])
+
+
+def test_while_too_few_have_run_to_their_end_values_of_one_epoch_are_compared() -> None:
+    """The farthest epoch that three have reached; what one of them had later is not compared with that."""
+
+    def ended(number: int, state: TrialState, *curve: float) -> Trial:
+        return replace(at(number, state, curve[-1]), curve=tuple(enumerate(curve, 1)))
+
+    trials = [
+        ended(1, TrialState.STOPPED, 11.0, 1.0),
+        ended(2, TrialState.STOPPED, 12.0, 2.0),
+        ended(3, TrialState.FINISHED, 13.0, 3.0, 0.0),
+        ended(4, TrialState.STOPPED, 14.0, 4.0, 3.5),
+        ended(5, TrialState.STOPPED, 12.5),
+        replace(ended(6, TrialState.FAILED, 1.0, 1.0), objective=None),
+    ]
+    for told in (trials, trials[::-1], trials * 2):
+        seen = Observations.of(study_of(SPACE, told), Layout(SPACE)).successes()
+        assert seen.values.tolist() == [1.0, 2.0, 3.0, 4.0, 2.5]
+        assert (seen.doubt(seen.warped()) > 0).tolist() == [False] * 4 + [True]
+
+
+def test_where_no_epoch_is_common_last_values_must_do() -> None:
+    stopped = [replace(at(number, TrialState.STOPPED, 1.0), curve=((number, 1.0),)) for number in (1, 2, 3, 4)]
+    seen = Observations.of(study_of(SPACE, stopped), Layout(SPACE))
+    assert seen.values.tolist() == [1.0] * 4
+    assert (seen.doubt(seen.warped()) == 1.0).all()

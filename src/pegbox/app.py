@@ -239,6 +239,7 @@ def compose(settings: Settings) -> Server:
             settings.tuning_jobs,
             settings.tuning_days,
             settings.warm_start_changes,
+            settings.hyperband_model,
             AttemptLogs(),
         ),
         access=Access(
@@ -306,6 +307,7 @@ class _Invoke:
     most_tuning_jobs: int
     most_tuning_days: float
     most_warm_start_changes: int
+    hyperband_model: bool
     logs: LogStore
 
     def __call__(self, handler: Handler, arguments: dict[str, Any], caller: Caller, request_id: str) -> Any:
@@ -323,6 +325,7 @@ class _Invoke:
             most_tuning_jobs=self.most_tuning_jobs,
             most_tuning_days=self.most_tuning_days,
             most_warm_start_changes=self.most_warm_start_changes,
+            hyperband_model=self.hyperband_model,
             logs=self.logs,
         )
         try:

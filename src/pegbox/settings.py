@@ -98,6 +98,8 @@ class Settings:
     silence: float = 60.0
     #: Seconds a strategy may take to propose before a random configuration is used instead.
     propose_timeout: float = 60.0
+    #: Whether tuning jobs of Strategy Hyperband that are created from now on ask a model instead of drawing at random.
+    hyperband_model: bool = False
     #: Seconds between TERM and KILL of a training job that is being stopped.
     stop_grace: float = 120.0
     #: Seconds between two uploads of new checkpoints.

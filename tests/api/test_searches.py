@@ -6,12 +6,14 @@ import io
 import tarfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from jobs import children, new_name, refusal, tuning_ended
+from jobs import children, new_name, refusal, register, tuning_ended
 from pegbox.testing.requests import tuning_request
+from running import RunningServer
 
 # A program with a curve: loss = x + 1 / epoch, an epoch every 50 ms.
 LEARNER = """
@@ -113,6 +115,23 @@ def test_hyperband_gives_the_resource_to_the_good(sagemaker: Any, learner: str, 
     assert max(epochs.values()) == 9
     assert min(epochs.values()) < 9
     assert found["BestTrainingJob"]["TrainingJobStatus"] == "Completed"
+
+
+def test_hyperband_asks_a_model_if_the_server_is_set_so(
+    start_server: Callable[..., RunningServer], tmp_path: Path
+) -> None:
+    """Already the first configurations, which are spread evenly, are not those of random search."""
+    first = {}
+    for setting in ("on", "off"):
+        server = start_server(environment={"PEGBOX_HYPERBAND_MODEL": setting})
+        server.client("s3").create_bucket(Bucket="jobs")
+        program = register(server, tmp_path, LEARNER)
+        for strategy in ("Hyperband", "Random"):
+            limits = {"MaxNumberOfTrainingJobs": 1, "MaxParallelTrainingJobs": 1}
+            request = search(program, "s3://jobs/out", epochs=2, Strategy=strategy, ResourceLimits=limits)
+            found = ended(server.client("sagemaker"), request)
+            first[setting, strategy] = found["BestTrainingJob"]["TunedHyperParameters"]["x"]
+    assert first["off", "Hyperband"] == first["off", "Random"] == first["on", "Random"] != first["on", "Hyperband"]
 
 
 def test_hyperband_lets_a_job_save_its_model_after_the_last_epoch(

@@ -35,6 +35,7 @@ class TuningJob:
     seconds: float | None  #: it may run, by MaxRuntimeInSeconds or the server's limit; None, of old ones: no limit
     created: float
     seed: int
+    asks_model: bool = False  #: whether Strategy Hyperband asks a model, as the setting was at the creation
     exhausted: tuple[str, ...] = ()  #: definitions in which the strategy has nothing left to propose
     failure: str | None = None  #: why it must end, also before it has
     ending: str | None = None  #: why it ends as Completed before all training jobs were launched

@@ -28,6 +28,7 @@ from pegbox.engine.proposer import Answer, Question
 from pegbox.engine.questions import Asks, AtOnce, Subject
 from pegbox.store.base import Resource, Transaction, changing
 from pegbox.strategies.base import Candidate, Goal, Limits, ParentStudy, Study
+from pegbox.strategies.registry import MODEL_HYPERBAND
 
 log = structlog.get_logger()
 
@@ -155,7 +156,8 @@ class TuningWork:
 
     def _ask(self, followed: Followed, place: int, count: int) -> Answer | None:
         """The strategy's answer; None when it comes later."""
-        strategy, key = self._config["Strategy"], (self._resource.id, place)
+        strategy = MODEL_HYPERBAND if self._job.asks_model else self._config["Strategy"]
+        key = (self._resource.id, place)
         answer = self._asks.ask(
             Subject(*key, launched=len(followed.trials[place])),
             lambda: Question(strategy, self._study(followed, place), count, key),

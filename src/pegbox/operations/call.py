@@ -26,4 +26,5 @@ class Call:
     most_tuning_jobs: int  #: of an account and region at once
     most_tuning_days: float = 30.0  #: for which a tuning job may run
     most_warm_start_changes: int  #: of hyperparameters, between a tuning job and its parents
+    hyperband_model: bool = False  #: whether a new search of Strategy Hyperband asks a model
     logs: LogStore = field(default_factory=Nowhere)

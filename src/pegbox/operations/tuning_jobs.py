@@ -170,6 +170,7 @@ def _row(request: dict[str, Any], document: dict[str, Any], call: Call) -> Resou
         seconds=min(limits.get("MaxRuntimeInSeconds", most_seconds), most_seconds),
         created=now,
         seed=call.seed() if seed is None else seed,
+        asks_model=call.hyperband_model and config["Strategy"] == "Hyperband",
     )
     return Resource(
         account=call.account,

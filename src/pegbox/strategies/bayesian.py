@@ -33,6 +33,10 @@ class Bayesian:
     The answer is a function of the study alone: the seed, the trials by number and their values.
     """
 
+    def is_drawn(self, number: int) -> bool:
+        """Whether the trial of this number is drawn at random, whatever the model says."""
+        return False
+
     def ask(self, study: Study, count: int, rng: Generator) -> Sequence[Candidate]:
         """The next `count` configurations; Exhausted when a finite space is used up."""
         layout, inheritance = Layout(study.space), Inheritance.of(study)
@@ -50,6 +54,8 @@ class Bayesian:
             expected: float | None = None
             if number <= len(start):
                 values = start[number - 1] if start[number - 1] not in tried else draw(study.seed, number, tried)
+            elif self.is_drawn(number):
+                values = draw(study.seed, number, tried)
             else:
                 model = model or _model(study, layout, inheritance, candidates)
                 values, expected = _promising(model, study.seed, number, tried)

@@ -1,4 +1,4 @@
-"""The strategies by their names in the API (HyperParameterTuningJobConfig.Strategy).
+"""The strategies by their names in the API (HyperParameterTuningJobConfig.Strategy), and one that has none there.
 
 Importing this module loads no numerical library: a strategy is imported when it is made.
 """
@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pegbox.strategies.base import Strategy
+
+
+MODEL_HYPERBAND = "ModelHyperband"  #: Strategy Hyperband, of tuning jobs that were created with `hyperband_model` on
 
 
 def _random() -> Strategy:
@@ -37,10 +40,24 @@ def _hyperband() -> Strategy:
     return Hyperband()
 
 
+def _model_hyperband() -> Strategy:
+    from pegbox.strategies.model_hyperband import ModelHyperband
+
+    return ModelHyperband()
+
+
 #: Strategy name -> modules that it imports only once there are results to learn from.
-LATER: Mapping[str, tuple[str, ...]] = MappingProxyType({"Bayesian": ("pegbox.strategies.gp.model",)})
+LATER: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    dict.fromkeys(["Bayesian", MODEL_HYPERBAND], ("pegbox.strategies.gp.model",))
+)
 
 #: Strategy name -> how to make it.
 STRATEGIES: Mapping[str, Callable[[], Strategy]] = MappingProxyType(
-    {"Random": _random, "Bayesian": _bayesian, "Grid": _grid, "Hyperband": _hyperband}
+    {
+        "Random": _random,
+        "Bayesian": _bayesian,
+        "Grid": _grid,
+        "Hyperband": _hyperband,
+        MODEL_HYPERBAND: _model_hyperband,
+    }
 )

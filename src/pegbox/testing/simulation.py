@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -57,13 +58,14 @@ class Simulation:
         proposer: Proposer | None = None,
         together: float = 0.0,
         late: bool = False,
+        hyperband_model: bool = False,
     ) -> None:
         self.store = SqlStore(database or f"sqlite:///{folder / 'pegbox.db'}")
         self.store.images.put(Image(name="simulated", command=("true",), created_at=0.0))
         self.mailbox = Mailbox()
         self.executor = SimulatedExecutor(train, self.mailbox.heard)
         self.turns = 0
-        self._settings = Settings(home=folder / "home", slots=slots, tick=TICK)
+        self._settings = Settings(home=folder / "home", slots=slots, tick=TICK, hyperband_model=hyperband_model)
         self._proposer, self._crash, self._together = proposer or _Here(), crash, together
         self._random = None if order is None else random.Random(order)
         self._seeds = random.Random(order)
@@ -108,6 +110,7 @@ class Simulation:
             poke=self.mailbox.poke,
             most_tuning_jobs=10_000,
             most_warm_start_changes=self._settings.warm_start_changes,
+            hyperband_model=self._settings.hyperband_model,
         )
 
     def create(self, request: Mapping[str, Any]) -> str:
@@ -193,8 +196,12 @@ class Simulation:
         except Stale:  # a search has stopped a job that was claimed with it: looked at again, as by the engine
             return 0.0
 
-    def start_again(self) -> None:
-        """As a server that was killed: leases end, memory is lost, everything is looked at again."""
+    def start_again(self, **changed: Any) -> None:
+        """As a server that was killed: leases end, memory is lost, everything is looked at again.
+
+        changed: settings that the server that comes after it has.
+        """
+        self._settings = replace(self._settings, **changed)
         self.store.expire("simulated")
         self._begin()
         with self.store.reading() as tx:

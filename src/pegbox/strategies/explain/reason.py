@@ -32,7 +32,7 @@ def reason(study: Study, number: int, values: Mapping[str, str], strategy: str =
         kind: Kind = "initial" if strategy in MODEL_STRATEGIES else "unguided"
         return Reason(
             kind=kind,
-            text=_UNMODELLED[kind].format(strategy=strategy),
+            text=_unmodelled(kind, strategy),
             results=sum(trial.objective is not None for trial in study.trials),
             best=None,
             predicted=None,
@@ -73,15 +73,17 @@ def _kind(study: Study, number: int, strategy: str, promises: bool) -> Kind:
     return "exploit" if promises else "explore"
 
 
-_UNMODELLED = {
-    "initial": "one of the first, which look at the whole space evenly",
-    "unguided": "{strategy} asks no model",
-}
+def _unmodelled(kind: Kind, strategy: str) -> str:
+    if kind == "initial":
+        return "one of the first, which look at the whole space evenly"
+    if strategy == "Hyperband":  # the API does not tell which it was
+        return "Hyperband asks no model, unless the server's hyperband_model was on when the search began"
+    return f"{strategy} asks no model"
 
 
 def _told(kind: Kind, band: Band, best: float, goal: Goal, strategy: str) -> str:
     if kind not in _GUIDED:
-        return _UNMODELLED[kind].format(strategy=strategy)
+        return _unmodelled(kind, strategy)
     if kind == "exploit":
         return f"the model expected {band.median:.4g} here, as good as anything it knew or better (best: {best:.4g})"
     edge = band.low if goal is Goal.MINIMIZE else band.high

@@ -51,8 +51,9 @@ class Model:
         self._prior = prior or Prior()
         self._success: Posterior | None = None
         seen, self._pending, self._barren = observations, observations.pending, observations.pending[:0]
-        if np.count_nonzero(observations.failed) >= _FAILURES:
+        if np.count_nonzero(observations.failed | observations.stopped) >= _FAILURES:
             self._success = self._fit_success(observations, rng)
+        if np.count_nonzero(observations.failed) >= _FAILURES:
             # an imputed value would put a cliff beside optima at the edge; there is only nothing more to learn there
             self._barren = observations.points[observations.failed][-_MOST_POINTS:]
             seen = observations.successes()
@@ -115,7 +116,8 @@ class Model:
 
     def _fit_success(self, observations: Observations, rng: Generator) -> Posterior:
         """A process over +1 for success and -1 for failure, on the trials with the highest numbers."""
-        points, failed = observations.points[-_MOST_POINTS:], observations.failed[-_MOST_POINTS:]
+        missed = observations.failed | observations.stopped
+        points, failed = observations.points[-_MOST_POINTS:], missed[-_MOST_POINTS:]
         features, labels = self.layout.features(points), np.where(failed, -1.0, 1.0)
         kernel = fit(features, self.layout.group, standardise(labels), self._prior, rng)
         none = np.empty((0, features.shape[1]))

@@ -14,6 +14,8 @@ from pegbox.strategies.gp.extrapolation import FEWEST, Curve, Extrapolation, Mis
 from pegbox.strategies.gp.layout import Layout
 from pegbox.strategies.gp.warp import deviation, standardise, unit, warp
 
+_FEWEST_SURE = 3  #: values
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observations:
@@ -22,8 +24,8 @@ class Observations:
     points: Array  #: (n, d) in the unit cube, but inherited ones may lie outside
     values: Array  #: (n,) to be minimised; nan where the trial failed
     pending: Array  #: (p, d)
+    misses: tuple[Misses | None, ...]  #: (n,) of the values that are guesses, None of the others
     inherited: int = 0  #: how many of the first are inherited
-    misses: tuple[Misses | None, ...] = ()  #: (n,) of the values that are guesses; empty: none is
 
     @classmethod
     def of(cls, study: Study, layout: Layout, inherited: Sequence[Trial] = ()) -> Observations:
@@ -83,13 +85,27 @@ class Observations:
 
     def unit(self) -> float:
         """How far values are apart, in the user's units, whose warped ones differ by 1, among the good ones."""
+        sure = self._sure()
+        return unit(self.values[sure], self.points[sure]) * (deviation(self._imputed()) if self.failed.any() else 1.0)
+
+    @property
+    def stopped(self) -> Mask:
+        """(n,) which trials did not come to their end."""
+        return np.array([missed is not None for missed in self.misses], dtype=bool)
+
+    def _sure(self) -> Mask:
+        """(n,) the values that give the scale: those that are no guesses, or all if there are hardly any others."""
         seen = ~self.failed
-        return unit(self.values[seen], self.points[seen]) * (1.0 if seen.all() else deviation(self._imputed()))
+        sure = seen & ~self.stopped
+        return sure if np.count_nonzero(sure) >= _FEWEST_SURE else seen
 
     def _imputed(self) -> Array:
-        failed = self.failed
+        failed, sure = self.failed, self._sure()
         values = np.empty(len(self.values))
-        values[~failed] = warp(self.values[~failed], self.points[~failed])
+        values[sure] = warp(self.values[sure], self.points[sure])
+        guessed = ~failed & ~sure
+        order = np.flatnonzero(sure)[np.argsort(self.values[sure], kind="stable")]
+        values[guessed] = np.interp(self.values[guessed], self.values[order], values[order]) if guessed.any() else 0.0
         seen = values[~failed]
         values[failed] = seen.max() + 0.5 * np.ptp(seen)
         return values

@@ -40,7 +40,10 @@ def _skill(bequest: Bequest, study: Study, own: Observations, layout: Layout) ->
     if count < _FEWEST:
         return 0.0
     both = replace(
-        own, points=np.concatenate([theirs.points, own.points]), values=np.concatenate([theirs.values, own.values])
+        own,
+        points=np.concatenate([theirs.points, own.points]),
+        values=np.concatenate([theirs.values, own.values]),
+        misses=theirs.misses + own.misses,
     ).warped()
     known, seen = both[:count], both[count:]
     expected = _predicted(theirs.points, known - known.mean(), layout, own.points)

@@ -94,3 +94,27 @@ def test_where_no_epoch_is_common_last_values_must_do() -> None:
     seen = Observations.of(study_of(SPACE, stopped), Layout(SPACE))
     assert seen.values.tolist() == [1.0] * 4
     assert (seen.doubt(seen.warped()) == 1.0).all()
+
+
+def test_guesses_do_not_set_the_scale() -> None:
+    """Many trials that are stopped at once say little; those that ran to their end are as far apart as before."""
+
+    def whole(number: int) -> Trial:
+        return replace(at(number, TrialState.FINISHED, float(number)), curve=((1, number + 10.0), (2, float(number))))
+
+    stopped = [
+        replace(
+            finished(number, {"x": f"{number / 7}", "constant": "1.0"}, 12.5),
+            state=TrialState.STOPPED,
+            curve=((1, 12.5),),
+        )
+        for number in range(10, 40)
+    ]
+    sure = [*map(whole, (1, 2, 3, 4, 5))]
+    seen = Observations.of(study_of(SPACE, [*sure, *stopped]), Layout(SPACE))
+    alone = Observations.of(study_of(SPACE, sure), Layout(SPACE))
+    assert seen.stopped.tolist() == [False] * 5 + [True] * 30
+    assert np.allclose(seen.warped()[:5], alone.warped())
+    assert seen.unit() == alone.unit()
+    assert np.all(seen.warped()[5:] == seen.warped()[5])
+    assert alone.warped()[1] < seen.warped()[5] < alone.warped()[2]

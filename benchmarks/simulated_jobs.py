@@ -17,7 +17,6 @@ import resource
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 from measuring import describe_machine, proportional_set_size
 
@@ -25,32 +24,9 @@ from pegbox.engine.proposer import ProcessProposer
 from pegbox.executors.base import Attempt
 from pegbox.observe.logging import configure
 from pegbox.serving import GARBAGE
+from pegbox.testing.requests import simulated_request
 from pegbox.testing.simulated_executor import Training
 from pegbox.testing.simulation import Simulation
-
-
-def request(jobs: int, at_once: int) -> dict[str, Any]:
-    """A random search."""
-    return {
-        "HyperParameterTuningJobName": "many",
-        "HyperParameterTuningJobConfig": {
-            "Strategy": "Random",
-            "HyperParameterTuningJobObjective": {"Type": "Minimize", "MetricName": "loss"},
-            "ResourceLimits": {"MaxNumberOfTrainingJobs": jobs, "MaxParallelTrainingJobs": at_once},
-            "ParameterRanges": {"ContinuousParameterRanges": [{"Name": "x", "MinValue": "0", "MaxValue": "1"}]},
-        },
-        "TrainingJobDefinition": {
-            "AlgorithmSpecification": {
-                "TrainingImage": "simulated",
-                "TrainingInputMode": "File",
-                "MetricDefinitions": [{"Name": "loss", "Regex": "loss=(.*?);"}],
-            },
-            "RoleArn": "arn:aws:iam::000000000000:role/any",
-            "OutputDataConfig": {"S3OutputPath": "s3://models/out"},
-            "ResourceConfig": {"InstanceType": "local", "InstanceCount": 1, "VolumeSizeInGB": 1},
-            "StoppingCondition": {"MaxRuntimeInSeconds": 60},
-        },
-    }
 
 
 def main() -> None:
@@ -69,7 +45,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         proposer = ProcessProposer(60.0)
         simulation = Simulation(Path(folder), train, slots=given.parallel, order=1, proposer=proposer, together=0.01)
-        name = simulation.create(request(given.jobs, given.parallel))
+        name = simulation.create(simulated_request(given.jobs, given.parallel))
         before, began = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
         gc.freeze()  # as the server does
         gc.set_threshold(GARBAGE)

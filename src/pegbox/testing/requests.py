@@ -34,6 +34,25 @@ def tuning_request(
     }
 
 
+def simulated_definition(seconds: int = 6000) -> dict[str, Any]:
+    """The TrainingJobDefinition of what a Simulation runs; `seconds` is what a training job may take."""
+    training = _definition("simulated", "s3://models/out")
+    training["AlgorithmSpecification"]["MetricDefinitions"] = [dict(LOSS)]
+    training["ResourceConfig"]["InstanceType"] = "local"
+    training["StoppingCondition"]["MaxRuntimeInSeconds"] = seconds
+    return training
+
+
+def simulated_request(jobs: int, at_once: int, strategy: str = "Random", **config: Any) -> dict[str, Any]:
+    """A CreateHyperParameterTuningJob for a Simulation: `search`, over one `x`.
+
+    `config` adds members to HyperParameterTuningJobConfig, or replaces them.
+    """
+    request = tuning_request("search", "simulated", "", jobs, at_once)
+    request["HyperParameterTuningJobConfig"] |= {"Strategy": strategy, "RandomSeed": 1, **config}
+    return request | {"TrainingJobDefinition": simulated_definition()}
+
+
 def channel(name: str, uri: str, **source: Any) -> dict[str, Any]:
     """An input channel; `source` changes its S3DataSource."""
     return {

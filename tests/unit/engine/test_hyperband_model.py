@@ -3,35 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from pegbox.executors.base import Attempt
+from pegbox.testing.requests import simulated_request
 from pegbox.testing.simulated_executor import Training
 from pegbox.testing.simulation import Simulation
 
 EPOCHS, BEST = 9, 0.3
-REQUEST: dict[str, Any] = {
-    "HyperParameterTuningJobName": "search",
-    "HyperParameterTuningJobConfig": {
-        "Strategy": "Hyperband",
-        "StrategyConfig": {"HyperbandStrategyConfig": {"MinResource": 1, "MaxResource": EPOCHS}},
-        "HyperParameterTuningJobObjective": {"Type": "Minimize", "MetricName": "loss"},
-        "ResourceLimits": {"MaxNumberOfTrainingJobs": 24, "MaxParallelTrainingJobs": 2},
-        "ParameterRanges": {"ContinuousParameterRanges": [{"Name": "x", "MinValue": "0", "MaxValue": "1"}]},
-        "RandomSeed": 1,
-    },
-    "TrainingJobDefinition": {
-        "AlgorithmSpecification": {
-            "TrainingImage": "simulated",
-            "TrainingInputMode": "File",
-            "MetricDefinitions": [{"Name": "loss", "Regex": "loss=(.*?);"}],
-        },
-        "RoleArn": "arn:aws:iam::000000000000:role/any",
-        "OutputDataConfig": {"S3OutputPath": "s3://models/out"},
-        "ResourceConfig": {"InstanceType": "local", "InstanceCount": 1, "VolumeSizeInGB": 1},
-        "StoppingCondition": {"MaxRuntimeInSeconds": 6000},
-    },
-}
+REQUEST = simulated_request(
+    24, 2, "Hyperband", StrategyConfig={"HyperbandStrategyConfig": {"MinResource": 1, "MaxResource": EPOCHS}}
+)
 
 
 def train(attempt: Attempt) -> Training:

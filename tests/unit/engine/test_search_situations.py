@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,37 +13,11 @@ from pegbox.engine.proposer import Answer, Question, answer
 from pegbox.executors.base import Attempt
 from pegbox.operations import training_jobs, tuning_jobs
 from pegbox.strategies.base import TrialState
+from pegbox.testing.requests import simulated_request
 from pegbox.testing.simulated_executor import Training
 from pegbox.testing.simulation import Simulation
 
 X = {"ContinuousParameterRanges": [{"Name": "x", "MinValue": "0", "MaxValue": "1"}]}
-DEFINITION: dict[str, Any] = {
-    "AlgorithmSpecification": {
-        "TrainingImage": "simulated",
-        "TrainingInputMode": "File",
-        "MetricDefinitions": [{"Name": "loss", "Regex": "loss=(.*?);"}],
-    },
-    "RoleArn": "arn:aws:iam::000000000000:role/any",
-    "OutputDataConfig": {"S3OutputPath": "s3://models/out"},
-    "ResourceConfig": {"InstanceType": "local", "InstanceCount": 1, "VolumeSizeInGB": 1},
-    "StoppingCondition": {"MaxRuntimeInSeconds": 6000},
-}
-
-
-def request(most: int, at_once: int, strategy: str = "Random", **config: Any) -> dict[str, Any]:
-    """CreateHyperParameterTuningJob, to minimise the loss."""
-    return {
-        "HyperParameterTuningJobName": "search",
-        "HyperParameterTuningJobConfig": {
-            "Strategy": strategy,
-            "HyperParameterTuningJobObjective": {"Type": "Minimize", "MetricName": "loss"},
-            "ResourceLimits": {"MaxNumberOfTrainingJobs": most, "MaxParallelTrainingJobs": at_once},
-            "ParameterRanges": X,
-            "RandomSeed": 1,
-            **config,
-        },
-        "TrainingJobDefinition": copy.deepcopy(DEFINITION),
-    }
 
 
 def losses(*values: float, seconds: float = 1.0, code: int = 0, is_lost: bool = False) -> Training:
@@ -94,7 +67,7 @@ def test_a_job_that_is_tried_again_is_not_judged_by_what_its_lost_attempt_publis
         return losses(*[0.1] * (10 if number == 3 else 3))
 
     simulation = simulate(train)
-    wanted = request(4, 2, TrainingJobEarlyStoppingType="Auto")
+    wanted = simulated_request(4, 2, TrainingJobEarlyStoppingType="Auto")
     wanted["TrainingJobDefinition"]["RetryStrategy"] = {"MaximumRetryAttempts": 1}
     simulation.create(wanted)
     while len(again) < 2:
@@ -112,7 +85,7 @@ def test_a_search_with_ten_failures_goes_on_while_a_job_has_a_value(simulate: Si
         return losses(code=1) if 1 < number <= 11 else losses(*[0.1] * (200 if number == 1 else 1))
 
     simulation = simulate(train)
-    simulation.create(request(14, 2))
+    simulation.create(simulated_request(14, 2))
     simulation.run()
     assert statuses(simulation) == ["Completed", *["Failed"] * 10, *["Completed"] * 3]
     assert simulation.describe("search")["HyperParameterTuningJobStatus"] == "Completed"
@@ -123,7 +96,7 @@ def test_a_search_is_given_up_when_a_job_has_nothing_to_show_for_ten_failures(si
         return losses(0.1, seconds=50) if number_of(attempt) == 1 else losses(code=1)
 
     simulation = simulate(train)
-    simulation.create(request(30, 2))
+    simulation.create(simulated_request(30, 2))
     simulation.run()
     found = simulation.describe("search")
     assert statuses(simulation) == ["Stopped", *["Failed"] * 10]
@@ -154,7 +127,7 @@ def test_what_was_stopped_or_lost_without_a_value_is_no_failure_of_its_configura
 
     proposer = Listening()
     simulation = Simulation(tmp_path, train, proposer=proposer)
-    simulation.create(request(5, 1))
+    simulation.create(simulated_request(5, 1))
     while not simulation.executor.running:
         simulation.step()
     stopped: Any = {"TrainingJobName": simulation.children("search")[0]["TrainingJobName"]}
@@ -167,11 +140,11 @@ def test_what_was_stopped_or_lost_without_a_value_is_no_failure_of_its_configura
 
 def test_a_search_may_inherit_an_integer_that_is_too_great_for_a_double(simulate: Simulate) -> None:
     simulation = simulate(lambda attempt: losses(number_of(attempt) / 10))
-    parent = request(4, 1) | {"HyperParameterTuningJobName": "parent"}
+    parent = simulated_request(4, 1) | {"HyperParameterTuningJobName": "parent"}
     parent["TrainingJobDefinition"]["StaticHyperParameters"] = {"n": "1" + "0" * 400}
     simulation.create(parent)
     simulation.run()
-    child = request(4, 1, "Bayesian")
+    child = simulated_request(4, 1, "Bayesian")
     child["HyperParameterTuningJobConfig"]["ParameterRanges"] = {
         **X,
         "IntegerParameterRanges": [{"Name": "n", "MinValue": "1", "MaxValue": "100"}],
@@ -192,7 +165,7 @@ def test_a_search_may_inherit_an_integer_that_is_too_great_for_a_double(simulate
 def test_a_search_ends_after_thirty_days(simulate: Simulate, given: dict[str, int]) -> None:
     day = 86_400.0
     simulation = simulate(lambda attempt: losses(0.5, seconds=day / 2))
-    wanted = request(100, 1)
+    wanted = simulated_request(100, 1)
     wanted["HyperParameterTuningJobConfig"]["ResourceLimits"] |= given
     simulation.create(wanted)
     simulation.run()
@@ -208,7 +181,7 @@ def test_a_search_that_is_stopped_while_a_criterion_ends_it_has_no_reason(simula
     simulation = simulate(
         lambda attempt: losses(0.1) if number_of(attempt) == 1 else losses(0.5, seconds=1000),
     )
-    simulation.create(request(9, 3, TuningJobCompletionCriteria={"TargetObjectiveMetricValue": 0.2}))
+    simulation.create(simulated_request(9, 3, TuningJobCompletionCriteria={"TargetObjectiveMetricValue": 0.2}))
     while "Stopping" not in statuses(simulation):
         simulation.step()
     tuning_jobs.stop_hyper_parameter_tuning_job({"HyperParameterTuningJobName": "search"}, simulation.call())
@@ -238,7 +211,7 @@ def test_the_strategy_sees_how_far_a_job_was_that_was_stopped_early(tmp_path: Pa
 
     overhearing = Overhearing()
     simulation = Simulation(tmp_path, train, proposer=overhearing)
-    simulation.create(request(6, 1, "Bayesian", TrainingJobEarlyStoppingType="Auto"))
+    simulation.create(simulated_request(6, 1, "Bayesian", TrainingJobEarlyStoppingType="Auto"))
     while len(overhearing.questions) < 5:
         simulation.step()
     if forgets:

@@ -19,6 +19,7 @@ from pegbox.domain.ranges import Categorical, parse_ranges
 from pegbox.domain.searches import Search, searches_of
 from pegbox.engine.proposer import Answer, Question, answer
 from pegbox.executors.base import Attempt
+from pegbox.testing.requests import simulated_definition
 from pegbox.testing.simulated_executor import Training
 from pegbox.testing.simulation import Simulation
 
@@ -28,17 +29,6 @@ RANGES = {
     "categories": {
         "CategoricalParameterRanges": [{"Name": "x", "Values": ["1", "2", "4"]}, {"Name": "y", "Values": ["a", "b"]}]
     },
-}
-DEFINITION: dict[str, Any] = {
-    "AlgorithmSpecification": {
-        "TrainingImage": "simulated",
-        "TrainingInputMode": "File",
-        "MetricDefinitions": [{"Name": "loss", "Regex": "loss=(.*?);"}],
-    },
-    "RoleArn": "arn:aws:iam::000000000000:role/any",
-    "OutputDataConfig": {"S3OutputPath": "s3://models/out"},
-    "ResourceConfig": {"InstanceType": "local", "InstanceCount": 1, "VolumeSizeInGB": 1},
-    "StoppingCondition": {"MaxRuntimeInSeconds": 60},
 }
 COUNTERS = {"Completed": "Completed", "Stopped": "Stopped", "InProgress": "InProgress", "Stopping": "InProgress"}
 
@@ -75,7 +65,7 @@ def requests(draw: st.DrawFn) -> dict[str, Any]:
             ]
         )
     )
-    definition: dict[str, Any] = dict(DEFINITION)
+    definition: dict[str, Any] = simulated_definition(60)
     if draw(st.booleans()):
         definition["RetryStrategy"] = {"MaximumRetryAttempts": 1}
     request: dict[str, Any] = {"HyperParameterTuningJobName": "search", "HyperParameterTuningJobConfig": config}
@@ -166,7 +156,7 @@ def stopped_in_its_turn() -> dict[str, Any]:
             "HyperParameterTuningJobObjective": {"Type": "Maximize", "MetricName": "loss"},
             "ParameterRanges": RANGES["categories"],
         },
-        "TrainingJobDefinition": DEFINITION,
+        "TrainingJobDefinition": simulated_definition(60),
     }
 
 
@@ -244,7 +234,7 @@ def test_a_model_that_expects_more_keeps_a_search_going(
             "HyperParameterTuningJobObjective": {"Type": "Maximize", "MetricName": "loss"},
             "ParameterRanges": RANGES["continuous"],
         },
-        "TrainingJobDefinition": DEFINITION,
+        "TrainingJobDefinition": simulated_definition(60),
     }
     dice = random.Random(1)
     simulation = Simulation(

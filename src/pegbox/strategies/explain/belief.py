@@ -47,7 +47,7 @@ class Belief:
         if self.results < FEWEST:
             raise TooLittle(f"a model needs {FEWEST} results, and there are {self.results}")
         self._sign = 1.0 if study.goal is Goal.MINIMIZE else -1.0
-        warped, self.unit = seen.warped(), seen.unit()
+        warped, self.unit = seen.warped_with_unit()
         self._scale = _Scale(warped, seen.values, self.unit)
         lessons = [Lesson(parent, layout, fixed(study), study.goal) for parent in inheritance.teachers]
         self._trend = Trend(lessons, layout.features(seen.points), warped) if lessons else None

@@ -57,7 +57,7 @@ class Model:
             # an imputed value would put a cliff beside optima at the edge; there is only nothing more to learn there
             self._barren = observations.points[observations.failed][-_MOST_POINTS:]
             seen = observations.successes()
-        values, self._unit = seen.warped(), seen.unit()
+        values, self._unit = seen.warped_with_unit()
         self._trend = Trend(lessons, layout.features(seen.points), values) if lessons else None
         rows = subset(values, _MOST_POINTS, rng)
         self._points, self._values, self._failed = seen.points[rows], values[rows], seen.failed[rows]
@@ -107,7 +107,7 @@ class Model:
         seen = np.concatenate([self._points[~self._failed & self._inside()], self._pending])
         if not len(seen):  # nothing but inherited trials from outside the ranges: anything is an improvement
             return None
-        best = float(posterior.predict(self.layout.features(seen)).mean.min())
+        best = float(posterior.expected(self.layout.features(seen)).min())
         return ExpectedImprovement(posterior, best, self._success)
 
     def _inside(self) -> Mask:

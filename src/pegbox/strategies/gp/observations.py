@@ -12,7 +12,7 @@ from pegbox.strategies.base import Goal, Study, Trial, TrialState
 from pegbox.strategies.gp.arrays import Array, Mask
 from pegbox.strategies.gp.extrapolation import FEWEST, Curve, Extrapolation, Misses, farthest
 from pegbox.strategies.gp.layout import Layout
-from pegbox.strategies.gp.warp import deviation, standardise, unit, warp
+from pegbox.strategies.gp.warp import deviation, standardise, warp_with_unit
 
 _FEWEST_SURE = 3  #: values
 
@@ -80,13 +80,21 @@ class Observations:
 
     def warped(self) -> Array:
         """(n,) values of mean 0 and deviation 1; failures are as bad as the worst seen and half the range more."""
-        values = self._imputed()
-        return standardise(values) if self.failed.any() else values
+        return self.warped_with_unit()[0]
 
-    def unit(self) -> float:
-        """How far values are apart, in the user's units, whose warped ones differ by 1, among the good ones."""
-        sure = self._sure()
-        return unit(self.values[sure], self.points[sure]) * (deviation(self._imputed()) if self.failed.any() else 1.0)
+    def warped_with_unit(self) -> tuple[Array, float]:
+        """Also how far values are apart, in the user's units, whose warped ones differ by 1, among the good ones."""
+        failed, sure = self.failed, self._sure()
+        values = np.empty(len(self.values))
+        values[sure], unit = warp_with_unit(self.values[sure], self.points[sure])
+        guessed = ~failed & ~sure
+        order = np.flatnonzero(sure)[np.argsort(self.values[sure], kind="stable")]
+        values[guessed] = np.interp(self.values[guessed], self.values[order], values[order]) if guessed.any() else 0.0
+        if not failed.any():
+            return values, unit
+        seen = values[~failed]
+        values[failed] = seen.max() + 0.5 * np.ptp(seen)
+        return standardise(values), unit * deviation(values)
 
     @property
     def stopped(self) -> Mask:
@@ -99,20 +107,12 @@ class Observations:
         sure = seen & ~self.stopped
         return sure if np.count_nonzero(sure) >= _FEWEST_SURE else seen
 
-    def _imputed(self) -> Array:
-        failed, sure = self.failed, self._sure()
-        values = np.empty(len(self.values))
-        values[sure] = warp(self.values[sure], self.points[sure])
-        guessed = ~failed & ~sure
-        order = np.flatnonzero(sure)[np.argsort(self.values[sure], kind="stable")]
-        values[guessed] = np.interp(self.values[guessed], self.values[order], values[order]) if guessed.any() else 0.0
-        seen = values[~failed]
-        values[failed] = seen.max() + 0.5 * np.ptp(seen)
-        return values
-
 
 def _told_once(trials: Sequence[Trial]) -> Iterator[Trial]:
     """By number, each trial once, however often it was told."""
+    if len({trial.number for trial in trials}) == len(trials):
+        yield from sorted(trials, key=lambda trial: trial.number)
+        return
     ordered = sorted(trials, key=_identity)
     for before, trial in zip([None, *ordered], ordered, strict=False):
         if before is None or _identity(before) != _identity(trial):

@@ -21,17 +21,14 @@ def warp(values: Array, points: Array) -> Array:
 
     All are 0 if the values are equal.
     """
-    return standardise(_compressed(values, points))
+    return warp_with_unit(values, points)[0]
 
 
-def unit(values: Array, points: Array) -> float:
-    """How far values (n,) are apart whose warped ones differ by 1, among the good ones, where warping is affine."""
-    return float(np.max(np.abs(values))) * deviation(_compressed(values, points))
-
-
-def _compressed(values: Array, points: Array) -> Array:
+def warp_with_unit(values: Array, points: Array) -> tuple[Array, float]:
+    """Also how far values are apart whose warped ones differ by 1, among the good ones, where warping is affine."""
     scaled = rescale(values)
-    return compress(scaled, scaled[spread_out(points, scaled)])
+    compressed = compress(scaled, scaled[spread_out(points, scaled)])
+    return standardise(compressed), float(np.max(np.abs(values))) * deviation(compressed)
 
 
 def spread_out(points: Array, values: Array) -> Indices:
@@ -40,10 +37,15 @@ def spread_out(points: Array, values: Array) -> Indices:
     Without this, a search that closes in on an optimum would make the differences between its last trials the
     measure of everything, and all other values outliers.
     """
+    from scipy.spatial import cKDTree  # SciPy takes longer to import than the first trials to propose
+
+    tree, radius = cKDTree(points), np.nextafter(_APART, 0.0)
+    is_free = np.ones(len(points), dtype=bool)
     kept: list[int] = []
     for row in np.argsort(values, kind="stable"):
-        if not kept or np.abs(points[kept] - points[row]).max(axis=1).min() >= _APART:
+        if is_free[row]:
             kept.append(int(row))
+            is_free[tree.query_ball_point(points[row], radius, p=np.inf)] = False
     return np.array(kept, dtype=np.intp)
 
 

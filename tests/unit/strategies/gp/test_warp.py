@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pegbox.strategies.gp.arrays import Array
-from pegbox.strategies.gp.warp import good_limit, spread_out, standardise, unit
+from pegbox.strategies.gp.warp import good_limit, spread_out, standardise, warp_with_unit
 from pegbox.strategies.gp.warp import warp as warp_at
 
 
@@ -69,11 +69,22 @@ def test_spread_out_keeps_the_best_of_a_cluster() -> None:
     assert sorted(spread_out(points, np.array([2.0, 1.0, 5.0, 3.0]))) == [1, 2]
 
 
+@given(st.integers(1, 60), st.integers(1, 4), st.integers(0, 99))
+def test_spread_out_keeps_whom_no_better_one_is_near(count: int, dimensions: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    points, values = rng.integers(0, 21, (count, dimensions)) / 20, rng.integers(0, 9, count).astype(float)
+    kept: list[int] = []
+    for row in np.argsort(values, kind="stable"):
+        if all(np.abs(points[row] - points[better]).max() >= 0.1 for better in kept):
+            kept.append(int(row))
+    assert spread_out(points, values).tolist() == kept
+
+
 def test_the_unit_is_that_of_the_good_values() -> None:
     values = 1e3 * np.random.default_rng(1).random(60)
     values[:20] *= 1e9  # far away, and warped in another way
     points = np.arange(60.0)[:, None]
     good = np.sort(values)[:20]
     warped = np.sort(warp(values))[:20]
-    assert np.allclose(np.diff(warped) * unit(values, points), np.diff(good))
-    assert unit(np.full(5, 0.1 + 0.2), np.arange(5.0)[:, None]) == 0
+    assert np.allclose(np.diff(warped) * warp_with_unit(values, points)[1], np.diff(good))
+    assert warp_with_unit(np.full(5, 0.1 + 0.2), np.arange(5.0)[:, None])[1] == 0

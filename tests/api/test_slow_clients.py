@@ -9,13 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-from botocore.auth import S3SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 
+from raw_requests import connect, signed
 from running import RunningServer, wait_for
 
 PATIENCE = 1.5  #: seconds; a head has a third of it
@@ -35,27 +32,6 @@ def hasty(start_server: Callable[..., RunningServer]) -> RunningServer:
 def sockets() -> Iterator[ExitStack]:
     with ExitStack() as stack:
         yield stack
-
-
-def connect(server: RunningServer, stack: ExitStack, *sent: bytes) -> socket.socket:
-    place = urlsplit(server.url)
-    connection = stack.enter_context(socket.create_connection((place.hostname, place.port), timeout=30))
-    for piece in sent:
-        connection.sendall(piece)
-    return connection
-
-
-def signed(server: RunningServer, method: str, path: str, **headers: str) -> bytes:
-    """The head of a signed S3 request, as it goes over the wire."""
-    given = server.credentials()
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    request = AWSRequest(method, f"{server.url}{path}", headers={"X-Amz-Content-SHA256": "UNSIGNED-PAYLOAD", **named})
-    credentials = Credentials(given["aws_access_key_id"], given["aws_secret_access_key"])
-    signer = S3SigV4Auth(credentials, "s3", "us-east-1")
-    signer.payload = lambda _: "UNSIGNED-PAYLOAD"
-    signer.add_auth(request)
-    lines = [f"{method} {path} HTTP/1.1", f"Host: {urlsplit(server.url).netloc}"]
-    return "\r\n".join([*lines, *(f"{name}: {value}" for name, value in request.headers.items()), "", ""]).encode()
 
 
 def ended(connection: socket.socket) -> bool:

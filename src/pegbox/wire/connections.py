@@ -28,6 +28,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from pegbox.wire.exchange import Standing, standing_of
+from pegbox.wire.inflow import STATE, Inflow
 
 TICK = 0.5  #: seconds between two looks at all connections
 NO_HTTP = (
@@ -139,8 +140,8 @@ class Crowd:
 class Connection(H11Protocol):
     """uvicorn's protocol with patience."""
 
-    def __init__(self, crowd: Crowd, **given: Any) -> None:
-        super().__init__(**given)
+    def __init__(self, crowd: Crowd, app_state: dict[str, Any], **given: Any) -> None:
+        super().__init__(app_state={**app_state, STATE: Inflow(self, self._passed)}, **given)
         self._crowd = crowd
         self._phase: Phase | None = None
         self._about: tuple[object, Standing] | None = None  #: the request that the phase is of, and whose it is
@@ -163,8 +164,7 @@ class Connection(H11Protocol):
         """Some bytes have come."""
         if self.transport.is_closing():
             return
-        if self._phase is Phase.BODY:
-            self._gain(len(data))
+        self._passed(len(data))
         super().data_received(data)
 
     def send_400_response(self, msg: str) -> None:
@@ -249,6 +249,10 @@ class Connection(H11Protocol):
         limits = self._crowd.limits
         is_awaited = phase is Phase.ANSWER or (phase is Phase.BODY and self._standing() is not Standing.STRANGER)
         return limits.stall if is_awaited else limits.head
+
+    def _passed(self, count: int) -> None:
+        if self._phase is Phase.BODY:
+            self._gain(count)
 
     def _gain(self, count: int) -> None:
         limits = self._crowd.limits

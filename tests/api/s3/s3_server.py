@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pegbox.errors import AuthError
 from pegbox.objects.files import FileStore
-from pegbox.wire.connections import parting
+from pegbox.wire.connections import Crowd, Limits, parting
 from pegbox.wire.rest_s3 import S3Endpoint, is_form, multipart
 from pegbox.wire.signed_form import verify_form
 from pegbox.wire.sigv4 import Caller, Head, Key, Payload, verify
@@ -54,7 +54,13 @@ def app(store: FileStore, checks: bool = True) -> ASGIApp:
 
 
 def configuration(store: FileStore, checks: bool = True) -> uvicorn.Config:
-    return uvicorn.Config(app(store, checks), log_level="warning", lifespan="off", access_log=False)
+    return uvicorn.Config(
+        app(store, checks),
+        log_level="warning",
+        lifespan="off",
+        access_log=False,
+        http=Crowd(Limits()).protocol,  # type: ignore[arg-type]
+    )
 
 
 def listening() -> socket.socket:

@@ -1,13 +1,11 @@
 """Take in a body: undo its framing, write it to a content file, check everything that was said about it.
 
-The event loop only collects pieces.  Framing, hashing and writing happen in threads, a block at a time, while the next
-block arrives; the MD5, which is the slowest of them, has a thread of its own.
+Framing, hashing and writing happen in threads (pump); the MD5, which is the slowest of them, has one of its own.
 A body that is short, changed or cut off never becomes anything.
 """
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import hashlib
@@ -17,11 +15,11 @@ from typing import TypeVar
 
 from pegbox.errors import S3Error
 from pegbox.objects.content import Incoming
-from pegbox.objects.files import STEP
 from pegbox.objects.stored import Checksum
 from pegbox.wire.rest_s3 import checksums, xml
 from pegbox.wire.rest_s3.call import Call, in_thread
 from pegbox.wire.rest_s3.framing import ChunkedDecoder, incomplete
+from pegbox.wire.rest_s3.pump import Piece, pump
 from pegbox.wire.sigv4 import ChunkChain
 
 LARGEST_PUT = 5 << 30  #: bytes of one PUT, as on S3
@@ -61,10 +59,7 @@ def announcement(call: Call) -> Announcement:
 
 
 class Receiver:
-    """A body on its way to a content file, or to memory if there is no file.
-
-    Each block goes through `unframe`, then through `digest` and `keep`, which may run at the same time.
-    """
+    """A body on its way to a content file, or to memory if there is no file; a Sink of the pump's."""
 
     def __init__(self, call: Call, announced: Announcement, incoming: Incoming | None, algorithm: str | None) -> None:
         self.incoming = incoming
@@ -79,20 +74,25 @@ class Receiver:
         chain = ChunkChain(self._payload.chunks) if self._payload.chunks else None
         self._decoder = ChunkedDecoder(chain, announced.signed_trailer) if announced.framed else None
 
-    def unframe(self, block: bytes) -> Sequence[bytes | memoryview]:
+    @property
+    def is_framed(self) -> bool:
+        """Whether the data is in chunks."""
+        return self._decoder is not None
+
+    def unframe(self, block: Piece) -> Sequence[Piece]:
         """The data in what was on the wire.  Raises S3Error, AuthError."""
-        pieces = [block] if self._decoder is None else list(self._decoder.feed(block))
+        pieces: list[Piece] = [block] if self._decoder is None else list(self._decoder.feed(block))
         self._received += sum(map(len, pieces))
         if self._received > self.announced.length:
             raise incomplete(f"more than {self.announced.length} bytes came")
         return pieces
 
-    def digest(self, pieces: Sequence[bytes | memoryview]) -> None:
+    def digest(self, pieces: Sequence[Piece]) -> None:
         """Take data into the ETag."""
         for piece in pieces:
             self._md5.update(piece)
 
-    def keep(self, pieces: Sequence[bytes | memoryview]) -> None:
+    def keep(self, pieces: Sequence[Piece]) -> None:
         """Take data into the other checksums, and write it."""
         for piece in pieces:
             if self._sha256 is not None:
@@ -104,7 +104,7 @@ class Receiver:
             else:
                 self.memory += piece
 
-    def feed(self, block: bytes) -> None:
+    def feed(self, block: Piece) -> None:
         """All of it for one block, in this thread."""
         pieces = self.unframe(block)
         self.digest(pieces)
@@ -157,7 +157,7 @@ async def receive(call: Call, algorithm: str | None, store: Callable[[Incoming, 
     incoming = await in_thread(call.store.receive)
     with incoming:
         receiver = Receiver(call, announced, incoming, algorithm)
-        rest = await _pump(call, receiver)
+        rest = await pump(call.request, receiver)
 
         def last() -> T:
             receiver.feed(rest)
@@ -180,7 +180,7 @@ async def receive_document(call: Call, *, about_itself: bool = True) -> bytes:
     if announced.length > xml.LONGEST_DOCUMENT:
         raise S3Error("MaxMessageLengthExceeded", 400, "Your request was too large.")
     receiver = Receiver(call, announced, None, None)
-    rest = await _pump(call, receiver)
+    rest = await pump(call.request, receiver)
     await in_thread(receiver.feed, rest)
     await in_thread(receiver.finish)
     return bytes(receiver.memory)
@@ -191,38 +191,6 @@ def check_size(length: int) -> None:
     if length > LARGEST_PUT:
         message = "Your proposed upload exceeds the maximum allowed size"
         raise S3Error("EntityTooLarge", 400, message, {"ProposedSize": str(length), "MaxSizeAllowed": str(LARGEST_PUT)})
-
-
-async def _pump(call: Call, receiver: Receiver) -> bytes:
-    """Feed whole blocks; returns the last one, which is left to the caller."""
-    pieces: list[bytes] = []
-    size = 0
-    feeding: asyncio.Future[None] | None = None
-    try:
-        async for piece in call.request.stream():
-            pieces.append(piece)
-            size += len(piece)
-            if size >= STEP:
-                if feeding is not None:
-                    await asyncio.shield(feeding)
-                feeding = asyncio.ensure_future(_feed(receiver, b"".join(pieces)))
-                pieces, size = [], 0
-        if feeding is not None:
-            await asyncio.shield(feeding)
-    except BaseException:
-        if feeding is not None:  # the file is not closed under its writer
-            await asyncio.gather(feeding, return_exceptions=True)
-        raise
-    return b"".join(pieces)
-
-
-async def _feed(receiver: Receiver, block: bytes) -> None:
-    # Without framing there is nothing to do that would be worth a thread.
-    pieces = await in_thread(receiver.unframe, block) if receiver.announced.framed else receiver.unframe(block)
-    both = (in_thread(receiver.digest, pieces), in_thread(receiver.keep, pieces))
-    for outcome in await asyncio.gather(*both, return_exceptions=True):
-        if outcome is not None:
-            raise outcome
 
 
 def _has_body(call: Call) -> bool:

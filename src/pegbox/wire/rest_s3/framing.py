@@ -46,7 +46,7 @@ class ChunkedDecoder:
         self._signature = ""
         self._hash = hashlib.sha256()
 
-    def feed(self, data: bytes) -> Iterator[memoryview]:
+    def feed(self, data: bytes | memoryview) -> Iterator[memoryview]:
         """The data inside the framing of `data`."""
         rest = memoryview(data)
         while rest:

@@ -23,6 +23,7 @@ from sqlalchemy import (
     select,
     text,
     tuple_,
+    union_all,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -86,16 +87,19 @@ _by_id = Prepared(select(_rows).where(_rows.c.id == bindparam("row")))
 _by_name = Prepared(
     select(_rows).where(*(_rows.c[name] == bindparam(name) for name in ("account", "region", "kind", "key")))
 )
-_child = select(
-    *(_rows.c[name] for name in ("id", "number", "status", "outcome", "objective", "ended_at", "version"))
-).where(_rows.c.parent_id == bindparam("parent"))
-_children = Prepared(_child.where(_rows.c.number > bindparam("above")).order_by(_rows.c.number))
-_known = {dialect: _child.where(one_of(_rows.c.id, "rows", dialect)).order_by(_rows.c.number) for dialect in DIALECTS}
-_named_children = {dialect: Prepared(statement) for dialect, statement in _known.items()}
-_changed_children = {
-    dialect: Prepared(statement.where(or_(_rows.c.ended_at.is_not(None), _rows.c.status != "InProgress")))
-    for dialect, statement in _known.items()
-}
+_child = select(*(_rows.c[name] for name in ("id", "number", "status", "outcome", "objective", "ended_at", "version")))
+_unknown = _child.where(_rows.c.parent_id == bindparam("parent"), _rows.c.number > bindparam("above"))
+_children = Prepared(_unknown.order_by(_rows.c.number))
+_news = or_(_rows.c.ended_at.is_not(None), _rows.c.status != "InProgress")
+
+
+def _also(running: bool, dialect: str) -> Prepared:
+    # Without the parent: its index would be read from one end to the other, past ten thousand that have ended.
+    known = _child.where(one_of(_rows.c.id, "rows", dialect), _rows.c.number <= bindparam("above"))
+    return Prepared(union_all(known if running else known.where(_news), _unknown).order_by("number"))
+
+
+_with_known = {(running, dialect): _also(running, dialect) for running in (False, True) for dialect in DIALECTS}
 _results = Prepared(
     select(_rows.c.objective)
     .where(_rows.c.parent_id == bindparam("parent"), _rows.c.objective.is_not(None), _rows.c.ended_at.is_not(None))
@@ -175,11 +179,11 @@ class SqlTransaction:
         self, parent_id: int, above: int = 0, also: Collection[int] = (), *, running: bool = True
     ) -> Sequence[Child]:
         """Children, in a few columns."""
-        found = list(_children.rows(self.connection, {"parent": parent_id, "above": above}))
+        given: dict[str, Any] = {"parent": parent_id, "above": above}
         if also:
-            statements = _named_children if running else _changed_children
-            named = statements[self._dialect].rows(self.connection, {"parent": parent_id, "rows": list(also)})
-            found = [row for row in named if row[1] <= above] + found
+            found = _with_known[running, self._dialect].rows(self.connection, given | {"rows": list(also)})
+        else:
+            found = _children.rows(self.connection, given)
         return [
             Child(
                 id=identity,

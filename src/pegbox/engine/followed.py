@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pegbox.domain.progress import Outliner
+from pegbox.domain.ranges import Space, parse_ranges
 from pegbox.domain.searches import Search
 from pegbox.domain.standing import Child, Standing
 from pegbox.domain.training import Outcome, TrainingJob
@@ -68,6 +69,7 @@ class Followed:
         self.parents: tuple[ParentStudy, ...] | None = None  #: of a warm started search, once they are read
         self.rows: dict[int, ChildRow] = {}  #: number -> row, of those that have not ended
         self._searches = searches
+        self._spaces: dict[int, Space] = {}  # by definition
         self._places: dict[int, tuple[int, int]] = {}  # number -> definition, index of its trial
         self.highest = 0  #: number of the last that was launched
         self._rule = rule
@@ -77,6 +79,13 @@ class Followed:
     def count(self) -> int:
         """How many training jobs are known."""
         return len(self._places)
+
+    def space(self, place: int) -> Space:
+        """What a definition searches."""
+        if place not in self._spaces:
+            search = self._searches[place]
+            self._spaces[place] = parse_ranges(search.ranges, search.static)
+        return self._spaces[place]
 
     @property
     def is_judged(self) -> bool:

@@ -32,17 +32,20 @@ def send_until(pipe: int, message: object, deadline: float) -> None:
     """
     rest = memoryview(_framed(message))
     while rest:
-        _wait(pipe, select.POLLOUT, deadline)
-        rest = rest[os.write(pipe, rest) :]
+        try:
+            rest = rest[os.write(pipe, rest) :]
+        except BlockingIOError:
+            _wait(pipe, select.POLLOUT, deadline)
 
 
 def receive_until(pipe: int, deadline: float) -> object:
-    """Read a message before `deadline` (monotonic) from a descriptor that does not block.
+    """Read a message before `deadline` (monotonic) from a descriptor that does not block; nothing may follow it.
 
     Raises TimeoutError, EOFError at the pipe's end.
     """
-    (length,) = _LENGTH.unpack(_read_until(pipe, _LENGTH.size, deadline))
-    return pickle.loads(_read_until(pipe, length, deadline))
+    data = _read_until(pipe, b"", _LENGTH.size, deadline)
+    (length,) = _LENGTH.unpack_from(data)
+    return pickle.loads(memoryview(_read_until(pipe, data, _LENGTH.size + length, deadline))[_LENGTH.size :])
 
 
 def _framed(message: object) -> bytes:
@@ -57,11 +60,12 @@ def _exactly(pipe: BinaryIO, length: int) -> bytes:
     return data
 
 
-def _read_until(pipe: int, length: int, deadline: float) -> bytes:
-    pieces, left = [], length
-    while left:
+def _read_until(pipe: int, begun: bytes, length: int, deadline: float) -> bytes:
+    """At least `length` bytes, the first of which have been read."""
+    pieces, left = [begun], length - len(begun)
+    while left > 0:
         _wait(pipe, select.POLLIN, deadline)
-        piece = os.read(pipe, min(left, _CHUNK))
+        piece = os.read(pipe, _CHUNK)
         if not piece:
             raise EOFError("the pipe closed")
         pieces.append(piece)

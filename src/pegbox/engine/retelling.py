@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from pegbox.strategies.base import ParentStudy, Study, Trial
+from pegbox.strategies.base import ParentStudy, Study, Trial, TrialState
 from pegbox.strategies.tried import Tried
 
 MOST_STUDIES = 300  #: that a worker remembers
-_STRETCH = 256  #: trials that are compared at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +30,43 @@ class Teller:
 
     def __init__(self, most: int = MOST_STUDIES) -> None:
         self._most = most
-        self._told: OrderedDict[Hashable, Study] = OrderedDict()
+        self._told: OrderedDict[Hashable, _Known] = OrderedDict()
 
     def tell(self, key: Hashable, study: Study) -> Retold:
-        """What to send; it counts as told from now on.  A trial that has changed is another object, as are parents."""
+        """What to send; it counts as told from now on.
+
+        A trial that has changed is another object, as are parents; one that has ended does not change.
+        """
         last, now = self._told.pop(key, None), study.trials
-        before = () if last is None or len(last.trials) > len(now) else last.trials
-        knows_parents = last is not None and last.parents is study.parents
-        self._told[key] = study
+        known = _Known() if last is None or last.count > len(now) else last
+        count, knows_parents = known.count, known.parents is study.parents
+        changed, added = known.learn(study)
+        self._told[key] = known
         forgotten = [self._told.popitem(last=False)[0] for _ in range(len(self._told) - self._most)]
-        changed = [(place, now[place]) for place in _different(before, now)]
         rest = replace(study, trials=(), parents=() if knows_parents else study.parents)
-        return Retold(key, rest, knows_parents, len(before), changed, now[len(before) :], forgotten)
+        return Retold(key, rest, knows_parents, count, changed, added, forgotten)
+
+
+@dataclass(slots=True)
+class _Known:
+    """What a worker knows of a study."""
+
+    count: int = 0  #: of trials
+    running: dict[int, Trial] = field(default_factory=dict)  #: those that had not ended, by place
+    parents: tuple[ParentStudy, ...] | None = None
+
+    def learn(self, study: Study) -> tuple[Sequence[tuple[int, Trial]], Sequence[Trial]]:
+        """All of it; what of that has changed, with its places, and what is new."""
+        now = study.trials
+        changed = [(place, now[place]) for place, trial in self.running.items() if now[place] is not trial]
+        added = now[self.count :]
+        for place, trial in (*changed, *enumerate(added, self.count)):
+            if trial.state is TrialState.RUNNING:
+                self.running[place] = trial
+            else:
+                self.running.pop(place, None)
+        self.count, self.parents = len(now), study.parents
+        return changed, added
 
 
 class Listener:
@@ -80,13 +104,3 @@ class Listener:
             trials[place].values == trial.values for place, trial in told.changed
         )
         return tried if tried and is_same and tried.space == told.study.space else None
-
-
-def _different(before: Sequence[Trial], now: Sequence[Trial]) -> list[int]:
-    """Where trials are others than before: a few of thousands, so that whole stretches are compared first."""
-    places: list[int] = []
-    for start in range(0, len(before), _STRETCH):
-        end = min(start + _STRETCH, len(before))
-        if before[start:end] != now[start:end]:
-            places += [place for place in range(start, end) if before[place] is not now[place]]
-    return places

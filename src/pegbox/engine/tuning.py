@@ -13,7 +13,6 @@ from pegbox.crashpoints import AFTER, reach
 from pegbox.domain import training, tuning
 from pegbox.domain.allocation import share_out
 from pegbox.domain.parents import of_the_program
-from pegbox.domain.ranges import parse_ranges
 from pegbox.domain.searches import Search, searches_of
 from pegbox.domain.training import StopReason, TrainingJob
 from pegbox.domain.tuning import Criteria, TuningJob
@@ -172,7 +171,7 @@ class TuningWork:
     def _study(self, followed: Followed, place: int) -> Study:
         search, parents = self._searches[place], self._parents(followed)
         return Study(
-            space=parse_ranges(search.ranges, search.static),
+            space=followed.space(place),
             goal=Goal.MAXIMIZE if search.maximize else Goal.MINIMIZE,
             limits=Limits(most=self._job.most, at_once=self._job.at_once),
             seed=self._job.seed + place,  # two definitions with one space are two searches

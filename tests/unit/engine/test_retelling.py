@@ -38,6 +38,8 @@ def test_what_is_heard_is_what_is_meant(steps: list[tuple[int, str, int]]) -> No
             trials += [running(len(trials) + place) for place in range(1, 3)]
         elif what == "end" and trials:
             place = number % len(trials)
+            if trials[place].state is not TrialState.RUNNING:
+                continue
             trials[place] = replace(trials[place], state=TrialState.FINISHED, objective=float(number))
         elif what == "forget":
             trials.clear()

@@ -128,14 +128,14 @@ def created(now: float, **child: Any) -> TrainingJob:
     return _enter(TrainingJob(**child), "InProgress", "Pending", now)
 
 
-def enter(job: TrainingJob, secondary: str, phase: Phase, now: float) -> TrainingJob:
+def enter(job: TrainingJob, secondary: str, phase: Phase, now: float, **changes: Any) -> TrainingJob:
     """The job in another secondary status; while it is being stopped the primary status stays Stopping."""
-    return replace(_enter(job, job.status, secondary, now), phase=phase)
+    return _enter(job, job.status, secondary, now, phase=phase, **changes)
 
 
 def ask_to_stop(job: TrainingJob, reason: StopReason, now: float) -> TrainingJob:
     """The job on its way to Stopped."""
-    return replace(_enter(job, "Stopping", "Stopping", now), stop=reason)
+    return _enter(job, "Stopping", "Stopping", now, stop=reason)
 
 
 def complete(job: TrainingJob, now: float) -> TrainingJob:
@@ -149,21 +149,19 @@ def complete(job: TrainingJob, now: float) -> TrainingJob:
 def fail(job: TrainingJob, reason: str, now: float, *, retryable: bool = False) -> TrainingJob:
     """The job, Failed for `reason`; `retryable` says that the system is to blame and not the job."""
     outcome = Outcome.RETRYABLE if retryable else Outcome.NON_RETRYABLE
-    return _end(replace(job, failure=reason[:MOST_REASON]), "Failed", "Failed", outcome, now)
+    return _end(job, "Failed", "Failed", outcome, now, failure=reason[:MOST_REASON])
 
 
 def retry(job: TrainingJob, now: float) -> TrainingJob:
     """The job, waiting for a slot to be started again from the beginning."""
-    again = _enter(job, job.status, "Restarting", now)
     used = job.used + max(0.0, now - job.started if job.started else 0.0)
-    return replace(
-        again, phase=Phase.WAITING, attempt=job.attempt + 1, cursor=0, started=None, ended=None, latest=None, used=used
-    )
+    anew: dict[str, Any] = {"phase": Phase.WAITING, "cursor": 0, "started": None, "ended": None, "latest": None}
+    return _enter(job, job.status, "Restarting", now, attempt=job.attempt + 1, used=used, **anew)
 
 
 def begun_again(job: TrainingJob, now: float) -> TrainingJob:
     """The job, waiting for a slot of any home: nothing of it was started, and what was brought for it is elsewhere."""
-    return replace(_enter(job, job.status, "Pending", now), phase=Phase.WAITING, home=None)
+    return _enter(job, job.status, "Pending", now, phase=Phase.WAITING, home=None)
 
 
 def moved(job: TrainingJob, home: str) -> TrainingJob:
@@ -172,25 +170,32 @@ def moved(job: TrainingJob, home: str) -> TrainingJob:
     return replace(job, home=home if job.home else None, phase=Phase.RUNNING if lost else job.phase)
 
 
-def _end(job: TrainingJob, status: str, secondary: str, outcome: Outcome, now: float) -> TrainingJob:
-    ended = _enter(job, status, secondary, now)
-    now = max(now, ended.transitions[-1]["StartTime"])
-    last = {**ended.transitions[-1], "EndTime": now}
-    return replace(ended, phase=Phase.ENDED, transitions=(*ended.transitions[:-1], last), outcome=outcome, finished=now)
+def _end(job: TrainingJob, status: str, secondary: str, outcome: Outcome, now: float, **changes: Any) -> TrainingJob:
+    *before, last = _transitions(job, status, secondary, now)
+    now = max(now, last["StartTime"])
+    transitions = (*before, {**last, "EndTime": now})
+    changes |= {"phase": Phase.ENDED, "outcome": outcome, "finished": now}
+    return replace(job, status=status, secondary=secondary, transitions=transitions, **changes)
 
 
-def _enter(job: TrainingJob, status: str, secondary: str, now: float) -> TrainingJob:
+def _enter(job: TrainingJob, status: str, secondary: str, now: float, **changes: Any) -> TrainingJob:
+    transitions = _transitions(job, status, secondary, now)
+    return replace(job, status=status, secondary=secondary, transitions=transitions, **changes)
+
+
+def _transitions(job: TrainingJob, status: str, secondary: str, now: float) -> tuple[Mapping[str, Any], ...]:
+    """Those of the job once it is in another status."""
     if status not in MOVES[job.status]:
         raise IllegalMove(f"{job.status} -> {status}")
-    if job.transitions and job.secondary == secondary:
-        return replace(job, status=status)
     before = job.transitions
+    if before and job.secondary == secondary:
+        return before
     if before:  # also when the clock was put back
         now = max(now, before[-1]["StartTime"])
     entry = {"Status": secondary, "StartTime": now, "StatusMessage": MESSAGES[secondary]}
     if before:
         before = (*before[:-1], {**before[-1], "EndTime": now})
-    return replace(job, status=status, secondary=secondary, transitions=(*before, entry))
+    return (*before, entry)
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,8 @@ def _input_data_config(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]
 
 def imported(job: TrainingJob, seen: Observation) -> TrainingJob:
     """The job with the new points and the start of training."""
+    if not seen.points and seen.cursor == job.cursor and (job.started or not seen.started):
+        return job
     latest = dict(job.latest or {})
     for point in seen.points:
         known = latest.get(point.metric)
@@ -101,14 +103,14 @@ def is_unasked(job: TrainingJob, ended: Exit | None) -> bool:
 
 def packed(job: TrainingJob, ended: Exit, now: float) -> TrainingJob:
     """The job whose processes have ended, with what that means for it; its outputs are to be stored."""
-    job = replace(job, started=job.started or ended.started, ended=ended.ended)
+    times: dict[str, Any] = {"started": job.started or ended.started, "ended": ended.ended}
     if ended.cause is Cause.MAX_RUNTIME and job.stop is None:
         job = training.ask_to_stop(job, StopReason.MAX_RUNTIME, now)
     if job.failure is not None:
-        return replace(job, phase=training.Phase.PACKING)
+        return replace(job, phase=training.Phase.PACKING, **times)
     if job.stop is None and any(ended.codes.values()):
-        return replace(job, failure=failure_reason(ended), phase=training.Phase.PACKING)
-    return training.enter(job, "Uploading", training.Phase.PACKING, now)
+        return replace(job, failure=failure_reason(ended), phase=training.Phase.PACKING, **times)
+    return training.enter(job, "Uploading", training.Phase.PACKING, now, **times)
 
 
 def failure_reason(ended: Exit) -> str:

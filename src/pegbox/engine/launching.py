@@ -29,7 +29,8 @@ def child_row(
     own = arn(Kind.TUNING_JOB, parent.name, account=parent.account, region=parent.region)
     child = training.created(now, tuned=values, objective=search.metric, definition=search.name, watched=watched)
     document = child_document(search.definition, parent.document.get("Tags", []), own, name, values)
-    if selected := prioritized(search.definition.get("HyperParameterTuningResourceConfig") or {}, limits.machine()):
+    wanted = search.definition.get("HyperParameterTuningResourceConfig")
+    if wanted and (selected := prioritized(wanted, limits.machine())):
         document["ResourceConfig"] = selected
     return Resource(
         account=parent.account,

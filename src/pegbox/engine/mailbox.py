@@ -18,7 +18,8 @@ class Mailbox:
         """Look at these resources now."""
         with self._lock:
             self._poked.update(identities)
-        self._arrived.set()
+        if not self._arrived.is_set():  # whoever waits clears it before looking
+            self._arrived.set()
 
     def heard(self, attempt: str) -> None:
         """A runner has news of its attempt, `<resource id>-<attempt>`."""

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from errno import EDQUOT, ENOSPC
 from threading import Lock
+from types import TracebackType
 from typing import Any
 
 from sqlalchemy import Connection, Engine, ExceptionContext
@@ -72,14 +73,9 @@ def writing(engine: Engine, lasting: bool = True) -> Iterator[Connection]:
     rest on that.  PostgreSQL sees to that by itself, always.
     """
     alone: OneWriter | None = engine.get_execution_options().get(ONE_WRITER)
-    with told():
-        # Immediate: one that reads first and writes later could not be made to wait.
+    try:
         try:
-            with (
-                _turn(alone),
-                _connected(engine, alone, writes=True) as connection,
-                _transaction(connection, "BEGIN IMMEDIATE"),
-            ):
+            with _Writing(engine, alone) if alone else _begun(engine) as connection:
                 yield connection
                 reach(BEFORE, "database commit")
         except Exception as error:
@@ -89,39 +85,98 @@ def writing(engine: Engine, lasting: bool = True) -> Iterator[Connection]:
         if alone and lasting:
             _on_disk(alone.log)
         reach(AFTER, "database commit")
+    except TROUBLE as error:
+        _tell(error)
+        raise
 
 
 @contextmanager
-def _connected(engine: Engine, alone: OneWriter | None, *, writes: bool) -> Iterator[Connection]:
-    if alone is None:
-        with engine.connect() as connection:
-            yield connection
-        return
-    idle = alone.writer if writes else alone.readers
-    connection, file = alone.take(engine, idle)
-    try:
+def _begun(engine: Engine) -> Iterator[Connection]:
+    with engine.connect() as connection, connection.begin():
         yield connection
-    except BaseException:
-        connection.close()
-        raise
-    idle.append((connection, file))
 
 
-@contextmanager
-def _transaction(connection: Connection, begin: str) -> Iterator[None]:
-    """A transaction; SQLite's driver is told not to begin by itself, and is spoken to directly, which costs less."""
-    if connection.dialect.name != "sqlite":
-        with connection.begin():
-            yield
-        return
-    driver: Any = connection.connection.dbapi_connection
-    driver.execute(begin)
-    try:
-        yield
-        (connection if connection.in_transaction() else driver).commit()  # SQLAlchemy knows if it was used
-    except BaseException:
-        (connection if connection.in_transaction() else driver).rollback()
-        raise
+def _driver_of(connection: Connection) -> Any:
+    return connection.connection.dbapi_connection
+
+
+class _Reading:
+    """A transaction of SQLite's; its driver is told not to begin by itself, and is spoken to directly.
+
+    A class and not a generator for each of its parts: those cost as much as a small transaction.
+    """
+
+    __slots__ = ("_alone", "_connection", "_driver", "_engine", "_file")
+
+    begin = "BEGIN"
+
+    def __init__(self, engine: Engine, alone: OneWriter) -> None:
+        self._engine, self._alone = engine, alone
+
+    def __enter__(self) -> Connection:
+        self._connection, self._file = self._alone.take(self._engine, self._idle())
+        try:
+            self._driver = _driver_of(self._connection)
+            self._driver.execute(self.begin)
+        except BaseException:
+            self._connection.close()
+            raise
+        return self._connection
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._end(error is None)
+        except BaseException:
+            self._connection.close()
+            raise
+        if error is None:
+            self._idle().append((self._connection, self._file))
+        else:
+            self._connection.close()
+
+    def _idle(self) -> Idle:
+        return self._alone.readers
+
+    def _end(self, well: bool) -> None:
+        used = self._connection if self._connection.in_transaction() else self._driver  # SQLAlchemy knows if it was
+        if well:
+            try:
+                used.commit()
+            except BaseException:
+                used.rollback()
+                raise
+        else:
+            used.rollback()
+
+
+class _Writing(_Reading):
+    """The same in its turn."""
+
+    __slots__ = ()
+
+    begin = "BEGIN IMMEDIATE"  # one that reads first and writes later could not be made to wait
+
+    def __enter__(self) -> Connection:
+        if not self._alone.turn.acquire(timeout=BUSY_SECONDS):
+            raise Unavailable("another thread is still writing")
+        try:
+            return super().__enter__()
+        except BaseException:
+            self._alone.turn.release()
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            super().__exit__(kind, error, trace)
+        finally:
+            self._alone.turn.release()
+
+    def _idle(self) -> Idle:
+        return self._alone.writer
 
 
 def _on_disk(log: WriteAheadLog) -> None:
@@ -132,27 +187,21 @@ def _on_disk(log: WriteAheadLog) -> None:
 
 
 @contextmanager
-def _turn(alone: OneWriter | None) -> Iterator[None]:
-    if alone is None:
-        yield
-        return
-    if not alone.turn.acquire(timeout=BUSY_SECONDS):
-        raise Unavailable("another thread is still writing")
-    try:
-        yield
-    finally:
-        alone.turn.release()
-
-
-@contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """A transaction that sees one moment: PostgreSQL is asked for it, SQLite gives it by itself."""
     alone: OneWriter | None = engine.get_execution_options().get(ONE_WRITER)
-    with told(), _connected(engine, alone, writes=False) as connection:
-        if alone is None:
-            connection = connection.execution_options(isolation_level="REPEATABLE READ")
-        with _transaction(connection, "BEGIN"):
-            yield connection
+    try:
+        if alone:
+            with _Reading(engine, alone) as connection:
+                yield connection
+        else:
+            with engine.connect() as connected:
+                connection = connected.execution_options(isolation_level="REPEATABLE READ")
+                with connection.begin():
+                    yield connection
+    except TROUBLE as error:
+        _tell(error)
+        raise
 
 
 @contextmanager
@@ -175,19 +224,26 @@ def told() -> Iterator[None]:
     """Raise Unavailable for a database that does not answer, is full, locked, damaged, or has no connection left."""
     try:
         yield
-    except DatabaseError as error:
-        is_ours = not isinstance(error, OperationalError) and type(error) is not DatabaseError
-        if is_ours and getattr(error.orig, "sqlstate", None) not in ENDED:
-            raise  # DatabaseError itself is what a file that is no database gives
-        raise _kind(error.orig)(str(error.orig)) from error
-    except sqlite3.DatabaseError as error:
-        if not isinstance(error, sqlite3.OperationalError) and type(error) is not sqlite3.DatabaseError:
-            raise
-        raise _kind(error)(str(error)) from error
-    except InterfaceError as error:
-        raise Unavailable(str(error.orig)) from error
-    except TimeoutError as error:
-        raise Unavailable("no connection became free") from error
+    except TROUBLE as error:
+        _tell(error)
+        raise
+
+
+def _tell(error: Exception) -> None:
+    """Raise Unavailable if that is what the error means."""
+    match error:
+        case DatabaseError():
+            is_ours = not isinstance(error, OperationalError) and type(error) is not DatabaseError
+            if is_ours and getattr(error.orig, "sqlstate", None) not in ENDED:
+                return  # DatabaseError itself is what a file that is no database gives
+            raise _kind(error.orig)(str(error.orig)) from error
+        case sqlite3.DatabaseError():
+            if isinstance(error, sqlite3.OperationalError) or type(error) is sqlite3.DatabaseError:
+                raise _kind(error)(str(error)) from error
+        case InterfaceError():
+            raise Unavailable(str(error.orig)) from error
+        case TimeoutError():
+            raise Unavailable("no connection became free") from error
 
 
 def leave_standby(context: ExceptionContext) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Engine, bindparam, delete, select
@@ -59,6 +60,11 @@ class Images:
 
 
 def _image(row: Sequence[Any]) -> Image:
+    return _parsed(tuple(row))
+
+
+@lru_cache(64)  # whoever starts training jobs asks for the same few again and again
+def _parsed(row: tuple[Any, ...]) -> Image:
     got = dict(zip(_columns, row, strict=True))
     return Image(
         name=got["name"],

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import ARRAY, Column, ColumnElement, Connection, Executable, any_, bindparam, func, select
@@ -33,7 +34,11 @@ def made_once(connection: Connection, given: Given) -> dict[str, Any]:
     """Parameters for several statements: lists are brought into the driver's form once."""
     if connection.dialect.name != "sqlite":
         return dict(given)
-    return {name: json.dumps(value) if isinstance(value, list) else value for name, value in given.items()}
+    return {name: _listed(value) if isinstance(value, list) else value for name, value in given.items()}
+
+
+def _listed(values: list[Any]) -> str:
+    return json.dumps(values) if values else "[]"
 
 
 class Prepared:
@@ -79,8 +84,23 @@ class Prepared:
             compiled: SQLCompiler = self._statement.compile(  # type: ignore[attr-defined]
                 dialect=connection.dialect, column_keys=list(given)
             )
-            self._text = _Text(str(compiled), tuple(compiled.positiontup or ()), compiled.params)
+            self._text = _text_of(compiled, given)
         return self._text
+
+
+def _text_of(compiled: SQLCompiler, given: Given) -> _Text:
+    names = tuple(compiled.positiontup or ())
+    return _Text(
+        sql=str(compiled),
+        ordered=_ordered(names),
+        constants={name: value for name, value in compiled.params.items() if name not in given},
+        has_lists=any(isinstance(value, list) for value in given.values()),
+    )
+
+
+def _ordered(names: tuple[str, ...]) -> Callable[[Given], Sequence[Any]]:
+    """What puts parameters in the order of these names; itemgetter gives one alone no tuple."""
+    return itemgetter(*names) if len(names) > 1 else lambda given: tuple(given[name] for name in names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +108,14 @@ class _Text:
     """A statement as SQLite's driver takes it."""
 
     sql: str
-    names: tuple[str, ...]  #: of its parameters, in their order
+    ordered: Callable[[Given], Sequence[Any]]  #: its parameters, in their order
     constants: Given  #: those of the statement itself
+    has_lists: bool  #: whether some of those that are given are lists
 
-    def values(self, given: Given) -> list[Any]:
+    def values(self, given: Given) -> Sequence[Any]:
         """The parameters in their order; lists as JSON, see `one_of`."""
-        found = [given[name] if name in given else self.constants[name] for name in self.names]
-        return [json.dumps(value) if isinstance(value, list) else value for value in found]
+        found = self.ordered({**self.constants, **given})
+        return [_listed(value) if isinstance(value, list) else value for value in found] if self.has_lists else found
 
 
 def _driver(connection: Connection) -> sqlite3.Connection:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from pegbox.store.base import Kind, Resource
@@ -17,20 +18,36 @@ _PLAIN = (
 CHANGING = ("status", "outcome", "objective", "modified_at", "ended_at", "host", "state")
 
 
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+MOST_KNOWN = 256  #: documents of rows that are claimed again and again
+
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
+_KINDS = {kind.value: kind for kind in Kind}
 _ALL = [column.name for column in resource.columns]
 
 
-def to_resource(row: Sequence[Any], names: Sequence[str] = _ALL) -> Resource:
+def to_resource(
+    row: Sequence[Any], names: Sequence[str] = _ALL, parse: Callable[[str], Mapping[str, Any]] = json.loads
+) -> Resource:
     """A resource from a row of these columns; if the document is not among them it stays empty."""
     got = dict(zip(names, row, strict=True))
     return Resource(
         id=got["id"],
-        kind=Kind(got["kind"]),
-        document=json.loads(got["document"]) if "document" in got else {},
+        kind=_KINDS[got["kind"]],
+        document=parse(got["document"]) if "document" in got else {},
         state=json.loads(got["state"]),
         **{name: got[name] for name in _PLAIN},
     )
+
+
+def to_claimed(row: Sequence[Any]) -> Resource:
+    """A resource from a whole row that is claimed; its document, which never changes, is not parsed each time."""
+    return to_resource(row, parse=_known)
+
+
+@lru_cache(MOST_KNOWN)
+def _known(document: str) -> Mapping[str, Any]:
+    known: Mapping[str, Any] = json.loads(document)
+    return known
 
 
 def changed_columns(resource: Resource) -> dict[str, Any]:

@@ -203,6 +203,8 @@ def _patiently(settings: Settings, deadline: float, make: bool) -> SqlStore:
 
 def compose(settings: Settings) -> Server:
     """Everything but threads and sockets in their places."""
+    ballast = Ballast(settings.home)
+    ballast.make_room()
     store = open_store(settings, settings.database_wait)
     keys = KeyRing(store.keys, settings, time.time)
     keys.first()
@@ -226,7 +228,7 @@ def compose(settings: Settings) -> Server:
         clock=time.time,
         poke=mailbox.poke,
         database=database,
-        ballast=Ballast(settings.home),
+        ballast=ballast,
         observer=metrics,
     )
     gateway = Gateway(

@@ -170,6 +170,28 @@ def test_all_goes_on_when_there_is_room_again(own: RunningServer, filler: Filler
     assert "Traceback" not in own.log.read_text()
 
 
+def test_a_server_starts_on_a_full_disk(own: RunningServer, filler: Filler) -> None:
+    own.client("s3").put_object(Bucket=own.home.name, Key="a", Body=b"a")
+    wait_for("the ballast", (own.home / "ballast").exists)
+    own.kill()
+    filler.fill()
+    own.start()
+    assert own.client("s3").get_object(Bucket=own.home.name, Key="a")["Body"].read() == b"a"
+    assert own.client("sagemaker").list_training_jobs()["TrainingJobSummaries"] == []
+    assert "the ballast was dropped" in own.log.read_text()
+
+
+def test_a_start_without_any_room_is_refused_in_one_line(own: RunningServer, filler: Filler) -> None:
+    own.kill()
+    (own.home / "ballast").unlink(missing_ok=True)
+    filler.fill()
+    with pytest.raises(RuntimeError):
+        own.start()
+    last = own.log.read_text().splitlines()[-1]
+    assert last.startswith("pegbox: ") and "make room on it" in last
+    assert "Traceback" not in own.log.read_text()
+
+
 def test_a_program_waits_while_its_log_has_no_room(own: RunningServer, filler: Filler, tmp_path: Path) -> None:
     sagemaker = own.client("sagemaker")
     request = training_request(new_name(), register(own, tmp_path, CHATTY), f"s3://{own.home.name}/out")

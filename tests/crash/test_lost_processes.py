@@ -61,6 +61,9 @@ def test_the_end_of_a_runner_is_noticed_among_many(start_server: Callable[..., R
         job = training_ended(sagemaker, name)
         assert time.monotonic() - since < NOTICE_SECONDS
         assert (job["TrainingJobStatus"], job["FailureReason"][:20]) == ("Failed", "InternalServerError:")
+    told = [line for line in server.log.read_text().splitlines() if "processes of a training job were lost" in line]
+    assert sorted(line.rpartition(" job=")[2].split()[0] for line in told) == sorted(killed)
+    assert all("attempt=1" in line and "tried_again=false" in line for line in told)
     for name in set(names) - set(killed):
         sagemaker.stop_training_job(TrainingJobName=name)
     for name in set(names) - set(killed):

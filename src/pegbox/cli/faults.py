@@ -55,7 +55,7 @@ def _of_database(error: Exception) -> str | None:
     # By name: a command that never touches the database does not import what it is made of.
     name = type(error).__name__
     where = set(_modules(error.__traceback__))
-    if name in ("SchemaTooNew", "IndexTooNew", "IndexLost"):
+    if name in ("SchemaTooNew", "IndexTooNew", "IndexLost", "IndexUnusable"):
         return _line(error)
     if name in OF_URLS or (isinstance(error, ValueError) and "sqlalchemy.engine.url" in where):
         reason = f": {_line(error)}" if name in OF_URLS else ""
@@ -67,6 +67,8 @@ def _of_database(error: Exception) -> str | None:
     cause = getattr(error, "orig", None) or error
     if name == "Full":
         return f"the database does not work: {_line(cause)}; make room on its disk"
+    if name == "Damaged":
+        return f"the database is damaged: {_line(cause)}; see pegbox doctor, and pegbox restore for a backup"
     ours = "Unavailable" in {each.__name__ for each in type(error).__mro__} or (
         type(error).__module__ == "sqlalchemy.exc" and name in OF_DATABASES
     )

@@ -14,6 +14,7 @@ import structlog
 log = structlog.get_logger()
 
 SIZE = 16 << 20  #: bytes
+LEAST = 1 << 20  #: bytes without which a server cannot start
 
 
 class Ballast:
@@ -42,6 +43,12 @@ class Ballast:
             return
         log.warning("the disk is full: the ballast was dropped, make room", file=str(self._file))
 
+    def make_room(self) -> None:
+        """Give the room back if there is none: a server that starts has to write a few small files."""
+        with contextlib.suppress(OSError):  # the start says what is wrong
+            if self._free() < LEAST:
+                self.drop()
+
     def _allocate(self, file: Path) -> None:
         fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -53,5 +60,8 @@ class Ballast:
         return self._file.exists() and self._file.stat().st_size >= self._size
 
     def _is_room(self) -> bool:
+        return self._free() > 3 * self._size
+
+    def _free(self) -> int:
         found = os.statvfs(self._file.parent)
-        return found.f_bavail * found.f_frsize > 3 * self._size
+        return found.f_bavail * found.f_frsize

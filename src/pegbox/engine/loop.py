@@ -109,15 +109,19 @@ class Engine:
     def _beat(self) -> float | None:
         """Say that this home is alive; returns how long ago any of its servers said it before.
 
-        If we said it too long ago, the database was away, or else its clock may have been stepped.  Then other homes
-        look silent that are not: they get the time to beat as well before anything is claimed.
+        If we said it too long ago, this server was paused or the database away, or its clock was stepped.  Then other
+        homes look silent that are not: they get the time to beat as well before anything is claimed.
         """
         settings, before = self._context.settings, self._beaten
         since, stepped = self._read_clock()
         passed = self._beaten - before
         if abs(stepped) > STEP or passed > settings.silence / 2:
             self._held_until = time.monotonic() + settings.lease / 2
-            log.warning("the database was away, or its clock was stepped", silent=round(passed), stepped=round(stepped))
+            log.warning(
+                "this server was paused, or the database away, or its clock stepped",
+                silent=round(passed),
+                stepped=round(stepped),
+            )
         if stepped < -STEP:
             self._context.store.pull_in(settings.lease)
         return since

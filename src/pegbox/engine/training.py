@@ -284,11 +284,16 @@ class TrainingWork(HeldTrainingJob):
         now = self._context.clock()
         retries = (self._resource.document.get("RetryStrategy") or {}).get("MaximumRetryAttempts", 0)
         has_left = job.attempt < 1 + retries + job.rerun
+        is_over = job.stop is not None or job.failure is not None
+        is_retried = not is_over and (has_left or (rebooted and not job.rerun))
+        log.warning(
+            "the processes of a training job were lost", attempt=job.attempt, rebooted=rebooted, tried_again=is_retried
+        )
         if job.stop is not None:
             self._end(training.complete(job, now))
         elif job.failure is not None:
             self._end(training.fail(job, job.failure, now, retryable=True))
-        elif has_left or (rebooted and not job.rerun):
+        elif is_retried:
             self._abandon()
             self._clean()
             self._transact(training.retry(replace(job, rerun=job.rerun or not has_left), now), host=None)

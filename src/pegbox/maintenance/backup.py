@@ -20,7 +20,7 @@ from pegbox.maintenance.archive import Entry, MaintenanceError, Manifest
 from pegbox.maintenance.progress import Progress
 from pegbox.objects import snapshot
 from pegbox.objects.content import ContentFiles
-from pegbox.objects.index import is_there, lost
+from pegbox.objects.index import is_there, lost, unusable
 from pegbox.settings import Settings
 from pegbox.store import dump, place
 from pegbox.store.base import Kind
@@ -142,7 +142,7 @@ def _objects(root: Path, into: Path, written: set[Path], progress: Progress) -> 
     except sqlite3.Error as error:
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
             raise MaintenanceError(f"{into}: {error}: make room on its disk, then try again") from error
-        raise MaintenanceError(f"{root / 'index.db'}: {error}: pegbox doctor says what is wrong with it") from error
+        raise MaintenanceError(unusable(root / "index.db", error)) from error
 
 
 def _copy_objects(root: Path, into: Path, progress: Progress) -> list[str]:

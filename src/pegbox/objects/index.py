@@ -8,6 +8,7 @@ prefixes become ranges.
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -52,6 +53,15 @@ _STEPS: tuple[tuple[str, ...], ...] = (
     ),
 )
 _BUSY_SECONDS = 10.0
+_OF_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_WHAT_TO_DO = {
+    **dict.fromkeys(_OF_DAMAGE, "restore a backup (pegbox restore)"),
+    **dict.fromkeys((sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR), "make room on its disk, and see that it works"),
+    **dict.fromkeys(
+        (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM), "see that you may read and write it"
+    ),
+    sqlite3.SQLITE_BUSY: "another process keeps it locked",
+}
 
 Identity = tuple[int, int]  #: st_dev, st_ino
 
@@ -70,6 +80,10 @@ class IndexLost(Exception):
     """There are contents, and no index that says whose they are."""
 
 
+class IndexUnusable(Exception):
+    """The index is damaged, may not be written to, or its disk is full."""
+
+
 class _Connection(sqlite3.Connection):
     """Remembers which file it has open."""
 
@@ -81,7 +95,7 @@ class Index:
 
     SQLite would go on writing to a file that somebody has removed or replaced, and all that would be lost.  So the
     file is looked at before a connection is used, and nothing is made in its place.  Raises IndexLost if it is not
-    there though `expected`.
+    there though `expected`, IndexUnusable, IndexTooNew.
     """
 
     def __init__(self, path: Path, *, expected: bool = False) -> None:
@@ -95,8 +109,18 @@ class Index:
         self._log = WriteAheadLog(path)
         if not path.exists():
             path.touch(0o600)
-        with self.write() as connection:
-            _upgrade(connection)
+        try:
+            self._prepare()
+        except (sqlite3.DatabaseError, ServiceUnavailable) as error:
+            raise IndexUnusable(unusable(path, error)) from error
+
+    def _prepare(self) -> None:
+        """Bring the tables to the present version; where they are nothing is written, as the disk may be full."""
+        with self.read() as connection:
+            (version,) = connection.execute("pragma user_version").fetchone()
+        if version != len(_STEPS) or not os.access(self._path, os.W_OK):
+            with self.write() as connection:
+                _upgrade(connection)
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
@@ -188,11 +212,11 @@ def is_there(path: Path) -> bool:
     """Whether there is an index with its tables; a damaged one is there.  Nothing is made to find out."""
     if _identity(path) is None or not path.stat().st_size:
         return False
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", _BUSY_SECONDS, uri=True)) as connection:
-        try:
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", _BUSY_SECONDS, uri=True)) as connection:
             return connection.execute(_ANY_TABLE).fetchone() is not None
-        except sqlite3.DatabaseError:
-            return True
+    except sqlite3.DatabaseError:
+        return True
 
 
 def lost(path: Path) -> str:
@@ -201,6 +225,19 @@ def lost(path: Path) -> str:
         f"{path} is gone, or empty, though there are contents beside it: put it back, with its -wal file, or restore a "
         f"backup (pegbox restore); to begin anew without the objects, move {path.parent} aside"
     )
+
+
+def unusable(path: Path, error: Exception) -> str:
+    """What is wrong with an index that is there, and what to do."""
+    cause = error.__cause__ if isinstance(error.__cause__, sqlite3.Error) else error
+    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+    return f"{path}: {cause}: {_WHAT_TO_DO.get(code, 'pegbox doctor looks through it')}"
+
+
+def is_out_of_reach(error: Exception) -> bool:
+    """Whether SQLite finds no fault with the file itself, but with our access to it."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in _WHAT_TO_DO and code not in _OF_DAMAGE
 
 
 def _identity(path: Path) -> Identity | None:

@@ -80,7 +80,8 @@ def test_a_database_of_a_newer_version_is_told(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
     (tmp_path / "pegbox.db").write_text("no database" * 100)
-    assert "file is not a database" in run("serve", tmp_path)
+    said = run("serve", tmp_path)
+    assert "file is not a database; see pegbox doctor, and pegbox restore for a backup" in said
 
 
 @pytest.fixture
@@ -107,6 +108,12 @@ def test_what_is_lost_is_not_made_anew(home: Path, name: str, left: bytes | None
         assert "is gone, or empty" in line and "pegbox restore" in line and "to begin anew" in line
     assert not (into / "manifest.json").exists()
     assert (home / name).read_bytes() == b"" if left is not None else not (home / name).exists()
+
+
+def test_a_damaged_index_is_told(home: Path) -> None:
+    (home / "objects" / "index.db").write_bytes(b"no index" * 1000)
+    for said in (run("serve", home), within(f"backup {home.with_name('backup')}", home)):
+        assert "objects/index.db: file is not a database: restore a backup (pegbox restore)" in said
 
 
 @pytest.mark.parametrize("sign", ["attempts", "objects", "run/database", "run/database of a home that was moved"])

@@ -10,7 +10,7 @@ import pytest
 
 from pegbox.errors import ServiceUnavailable
 from pegbox.objects.files import FileStore
-from pegbox.objects.index import Index, IndexLost
+from pegbox.objects.index import Index, IndexLost, IndexUnusable
 
 
 def test_a_reader_sees_one_moment(tmp_path: Path) -> None:
@@ -105,3 +105,20 @@ def test_a_folder_that_was_prepared_for_contents_is_a_new_store(tmp_path: Path) 
     (tmp_path / "content" / "lost+found").mkdir(parents=True)
     FileStore(tmp_path).close()
     FileStore(tmp_path).close()
+
+
+def test_an_index_that_is_up_to_date_is_opened_without_a_change(tmp_path: Path) -> None:
+    Index(tmp_path / "index.db").close()
+    with closing(sqlite3.connect(tmp_path / "index.db", isolation_level=None)) as other:
+        other.execute("begin immediate")  # nobody else may write
+        Index(tmp_path / "index.db").close()
+
+
+def test_what_is_wrong_with_an_index_is_told_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "index.db").write_bytes(b"no index" * 1000)
+    with pytest.raises(IndexUnusable, match=r"index\.db: file is not a database: restore a backup"):
+        Index(tmp_path / "index.db")
+    (tmp_path / "index.db").unlink()
+    (tmp_path / "index.db").mkdir()
+    with pytest.raises(IndexUnusable, match=r"unable to open database file: see that you may read and write it"):
+        Index(tmp_path / "index.db")

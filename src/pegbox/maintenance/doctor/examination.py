@@ -10,6 +10,7 @@ from pegbox.engine.retention import find
 from pegbox.errors import PegboxError
 from pegbox.maintenance.doctor import attempts, database, home, images, objects
 from pegbox.maintenance.doctor.finding import Finding, Patient
+from pegbox.objects.index import is_out_of_reach, unusable
 from pegbox.store import examine as faults
 from pegbox.store.base import Damaged, Unavailable
 from pegbox.store.upgrade import HEAD
@@ -75,7 +76,8 @@ def _objects(patient: Patient) -> Iterator[Finding]:
         yield from objects.examine(patient)
     except (sqlite3.DatabaseError, PegboxError) as error:
         index = patient.settings.home / "objects" / "index.db"
-        yield Finding(kind="index-damaged", about=str(index), message=f"{error}: restore a backup")
+        kind = "index-unusable" if is_out_of_reach(error) else "index-damaged"
+        yield Finding(kind=kind, about=str(index), message=unusable(index, error).removeprefix(f"{index}: "))
 
 
 def _line(error: Exception) -> str:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from uuid import uuid4
@@ -23,6 +24,8 @@ from pegbox.crashpoints import AFTER, BEFORE, reach
 _STEP = 1 << 30  #: bytes asked of one copy_file_range
 _BUFFER = 1 << 20
 _AHEAD = 16 << 20  #: bytes after which the kernel is to begin with bringing a file to disk
+_LARGE = 64 << 20  #: bytes of a file whose room takes some time to be freed, ten milliseconds
+_closing = threading.BoundedSemaphore(4)  #: threads that free it
 _SYNC_FILE_RANGE_WRITE = 2
 _sync_file_range = getattr(ctypes.CDLL(None), "sync_file_range", None)  # of Linux
 
@@ -130,7 +133,8 @@ class ContentFiles:
     def remove(self, name: str) -> None:
         """Unlink a content file; readers that have it open keep it."""
         reach(BEFORE, "content removed")
-        self.path(name).unlink(missing_ok=True)
+        with _freed_later(self.path(name)):
+            self.path(name).unlink(missing_ok=True)
         reach(AFTER, "content removed")
 
     def folders(self) -> Iterator[Path]:
@@ -198,6 +202,31 @@ def sync_folder(folder: Path) -> None:
             os.fsync(fd)
     finally:
         os.close(fd)
+
+
+@contextmanager
+def _freed_later(path: Path) -> Iterator[None]:
+    """Keep a file open while it loses its name.  A large one is closed on a thread: nobody waits for its room."""
+    fd = -1
+    with suppress(OSError):  # it is away, or there are too many open files
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield
+    finally:
+        if fd >= 0:
+            _close_later(fd)
+
+
+def _close_later(fd: int) -> None:
+    if os.fstat(fd).st_size < _LARGE or not _closing.acquire(blocking=False):
+        os.close(fd)
+        return
+
+    def close() -> None:
+        os.close(fd)
+        _closing.release()
+
+    threading.Thread(target=close, name="content-close", daemon=True).start()
 
 
 def _begin_to_sync(fd: int, start: int, end: int) -> None:

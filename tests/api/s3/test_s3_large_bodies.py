@@ -22,7 +22,7 @@ from raw_requests import connect, signed
 from running import RunningServer, wait_for
 
 STEP = 1 << 20  #: bytes of the end of a body, which goes the usual way
-DATA = random.Random(1).randbytes(2 * LARGE + STEP + 12_345)
+DATA = random.Random(1).randbytes(4 * LARGE + STEP + 12_345)
 PATIENCE = 1.5  #: seconds
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from pegbox.objects.content import ContentFiles
 from pegbox.objects.files import FileStore
 from pegbox.objects.listing import successor
 from pegbox.objects.stored import Conditions, Description
+from running import wait_for
 
 US, THEM = "111111111111", "222222222222"
 
@@ -71,6 +74,27 @@ def test_replaced_and_deleted_contents_are_removed(store: FileStore, tmp_path: P
     assert len(contents(tmp_path)) == 1
     store.delete(US, at("a"))
     assert contents(tmp_path) == []
+
+
+def test_the_room_of_large_contents_is_freed(store: FileStore, tmp_path: Path) -> None:
+    for key in map(str, range(10)):  # more than are freed side by side
+        put(store, key)
+    for path in contents(tmp_path):
+        os.truncate(path, 100 << 20)
+    for key in map(str, range(10)):
+        store.delete(US, at(key))
+    assert contents(tmp_path) == []
+    wait_for(
+        "the files to be closed", lambda: not any(str(tmp_path / "objects/content") in each for each in open_files())
+    )
+
+
+def open_files() -> list[str]:
+    found = []
+    for each in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):
+            found.append(os.readlink(each))
+    return found
 
 
 def test_a_refused_put_leaves_nothing(store: FileStore, tmp_path: Path) -> None:

@@ -1,10 +1,10 @@
-"""Bring a body from its connection to what takes it in: in threads, a block at a time, while the next one arrives."""
+"""Bring a body from its connection to what takes it in: in threads, a block at a time, while the next ones arrive."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
-from functools import partial
 from typing import Protocol
 
 from starlette.requests import Request
@@ -14,12 +14,18 @@ from pegbox.wire.exchange import exchange_of
 from pegbox.wire.inflow import Inflow, inflow_of
 from pegbox.wire.rest_s3.blocks import BLOCKS
 from pegbox.wire.rest_s3.call import in_thread
+from pegbox.wire.rest_s3.lanes import Lane
+
+AHEAD = (
+    3  #: blocks that wait to be taken in while one more arrives; fewer leave the slowest of the threads without work
+)
 
 Piece = bytes | memoryview
+Done = tuple[None, None]  #: what two lanes give
 
 
 class Sink(Protocol):
-    """What a body goes into: each block through `unframe`, then through `digest` and `keep`, maybe at the same time."""
+    """What a body goes into: each block through `unframe`, then through `digest` and `keep`, each in its own thread."""
 
     @property
     def is_framed(self) -> bool:
@@ -57,10 +63,9 @@ async def pump(request: Request, sink: Sink) -> bytes:
                 pieces, size = [], 0
             while inflow is not None and _has_more(inflow):
                 exchange_of(request.scope).received += await feeder.pour(inflow)
+        await feeder.finish()
+    finally:
         await feeder.rest()
-    except BaseException:
-        await feeder.abandon()
-        raise
     return b"".join(pieces)
 
 
@@ -69,17 +74,26 @@ def _has_more(inflow: Inflow | None) -> bool:
 
 
 class _Feeder:
-    """Feeds one block at a time."""
+    """Feeds blocks, in order."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
-        self._feeding: asyncio.Future[None] | None = None
+        self._digest, self._keep = Lane(sink.digest), Lane(sink.keep)
+        self._under_way: deque[asyncio.Future[Done]] = deque()
 
-    async def feed(self, block: Piece) -> asyncio.Future[None]:
-        """Begin with a block when the one before is done.  It must not change until the future is."""
-        await self.rest()
-        self._feeding = asyncio.ensure_future(_feed(self._sink, block))
-        return self._feeding
+    async def feed(self, block: Piece) -> asyncio.Future[Done] | None:
+        """Hand over a block, which must not change until the future is done.  Raises what earlier ones raised."""
+        # Data in chunks of a byte takes up a hundred times its size when it is unframed.
+        step = STEP if self._sink.is_framed else len(block)
+        done = None
+        for at in range(0, len(block), step):
+            while len(self._under_way) >= AHEAD:
+                await asyncio.shield(self._under_way[0])
+                self._under_way.popleft()
+            pieces = await self._unframed(block[at : at + step])
+            done = asyncio.gather(self._digest.do(pieces), self._keep.do(pieces))
+            self._under_way.append(done)
+        return done
 
     async def pour(self, inflow: Inflow) -> int:
         """A block from the connection; returns its length."""
@@ -87,35 +101,30 @@ class _Feeder:
         try:
             filled = block[: inflow.left - 1]
             await inflow.fill(filled)
-            feeding = await self.feed(filled)
+            done = await self.feed(filled)
         except BaseException:
+            await self.rest()
             BLOCKS.give(block)
             raise
-        feeding.add_done_callback(lambda _: BLOCKS.give(block))
+        assert done is not None
+        done.add_done_callback(lambda _: BLOCKS.give(block))
         return len(filled)
 
+    async def finish(self) -> None:
+        """All blocks are taken in.  Raises what any of them raised."""
+        while self._under_way:
+            await asyncio.shield(self._under_way[0])
+            self._under_way.popleft()
+
     async def rest(self) -> None:
-        """Wait for the block that is under way.  Raises what it raised."""
-        if self._feeding is not None:
-            await asyncio.shield(self._feeding)
+        """No thread is at work any more: a file is not closed under its writer."""
+        await self._digest.rest()
+        await self._keep.rest()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+        self._under_way.clear()
 
-    async def abandon(self) -> None:
-        """Wait for it whatever becomes of it: a file is not closed under its writer."""
-        if self._feeding is not None:
-            await asyncio.gather(self._feeding, return_exceptions=True)
-
-
-async def _feed(sink: Sink, block: Piece) -> None:
-    # Data in chunks of a byte takes up a hundred times its size when it is unframed.
-    step = STEP if sink.is_framed else len(block)
-    for at in range(0, len(block), step):
-        await _feed_step(sink, block[at : at + step])
-
-
-async def _feed_step(sink: Sink, block: Piece) -> None:
-    # Without framing there is nothing to do that would be worth a thread.
-    pieces = await in_thread(sink.unframe, block) if sink.is_framed else sink.unframe(block)
-    both = (partial(sink.digest, pieces), partial(sink.keep, pieces))
-    for outcome in await asyncio.gather(*map(in_thread, both), return_exceptions=True):
-        if outcome is not None:
-            raise outcome
+    async def _unframed(self, block: Piece) -> Sequence[Piece]:
+        # Without framing there is nothing to do that would be worth a thread.
+        if self._sink.is_framed:
+            return await in_thread(self._sink.unframe, block)
+        return self._sink.unframe(block)

@@ -20,6 +20,14 @@ class PresignExpired(AuthError):
     """The presigned URL has outlived its X-Amz-Expires."""
 
 
+class Unreadable(AuthError):
+    """The signature cannot be read.  S3 has several codes for that."""
+
+    def __init__(self, message: str, s3_code: str, s3_status: int) -> None:
+        super().__init__("IncompleteSignatureException", message)
+        self.s3_code, self.s3_status = s3_code, s3_status
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     """An access key and the account that it belongs to."""
@@ -106,9 +114,14 @@ def wire_bytes(text: str) -> bytes:
         return text.encode("utf-8", "surrogatepass")
 
 
-def incomplete(message: str) -> AuthError:
+def incomplete(message: str, s3_code: str = "AuthorizationHeaderMalformed", s3_status: int = 400) -> Unreadable:
     """The signature cannot be read."""
-    return AuthError("IncompleteSignatureException", message)
+    return Unreadable(message, s3_code, s3_status)
+
+
+def unreadable_url(message: str) -> Unreadable:
+    """The signature of a presigned URL cannot be read."""
+    return incomplete(message, "AuthorizationQueryParametersError")
 
 
 def mismatch() -> AuthError:

@@ -30,7 +30,7 @@ def verify_form(fields: Mapping[str, str], find_key: Callable[[str], Key | None]
 def _by_4(fields: Mapping[str, str], find_key: Callable[[str], Key | None]) -> Caller:
     algorithm, claimed, _, signature = (_field(fields, name) for name in FIELDS_OF_4)
     if algorithm != ALGORITHM:
-        raise incomplete(f"x-amz-algorithm must be {ALGORITHM}.")
+        raise incomplete(f"X-Amz-Algorithm must be {ALGORITHM}.", "InvalidArgument")
     scope = credential(claimed)
     key = key_of(scope.key_id, find_key)
     expected = hmac.digest(derive_key(key.secret, scope), _field(fields, "policy").encode(), "sha256").hex()
@@ -50,5 +50,5 @@ def _by_2(fields: Mapping[str, str], find_key: Callable[[str], Key | None]) -> C
 
 def _field(fields: Mapping[str, str], name: str) -> str:
     if not fields.get(name):
-        raise incomplete(f"The form must have the field {name}.")
+        raise incomplete(f"Bucket POST must contain a field named '{name}'.", "InvalidArgument")
     return fields[name]

@@ -24,6 +24,7 @@ from pegbox.wire.signed import (
     key_of,
     mismatch,
     query_pairs,
+    unreadable_url,
     wire_bytes,
 )
 
@@ -58,7 +59,7 @@ def verify(head: Head, find_key: Callable[[str], Key | None], now: datetime) -> 
     key = key_of(given[b"AWSAccessKeyId"].decode("utf-8", "replace"), find_key)
     expires = given[b"Expires"]
     if not expires.isdigit() or len(expires) > 12:
-        raise incomplete("Expires must be a number of seconds since 1970.")
+        raise incomplete("Invalid date (should be seconds since epoch): Expires", "AccessDenied", 403)
     if now.timestamp() > int(expires):
         raise PresignExpired("AccessDeniedException", "Request has expired")
     expected = base64.b64encode(hmac.digest(key.secret.encode(), _string_to_sign(head, given), "sha1"))
@@ -72,7 +73,7 @@ def _parameters(head: Head) -> dict[bytes, bytes]:
     pairs = query_pairs(head.query_string)
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise incomplete("A parameter of a presigned URL must not be repeated.")
+        raise unreadable_url("A parameter of a presigned URL must not be repeated.")
     return found
 
 
@@ -88,13 +89,13 @@ def _string_to_sign(head: Head, given: dict[bytes, bytes]) -> bytes:
     lines += [_line(name, value) for name, value in sorted(custom.items())]
     lines.append(_resource(head, given))
     if any(b"\n" in line for line in lines):
-        raise incomplete("A parameter of a presigned URL must not contain line feeds.")
+        raise unreadable_url("A parameter of a presigned URL must not contain line feeds.")
     return b"\n".join(lines)
 
 
 def _line(name: bytes, value: bytes) -> bytes:
     if b":" in name:
-        raise incomplete("A parameter of a presigned URL must not have a colon in its name.")
+        raise unreadable_url("A parameter of a presigned URL must not have a colon in its name.")
     return name + b":" + value
 
 
@@ -103,6 +104,6 @@ def _resource(head: Head, given: dict[bytes, bytes]) -> bytes:
     bare = {part for part in head.query_string.split(b"&") if b"=" not in part}  # ?acl and ?acl= are not the same here
     query = b"&".join(name if name in bare else name + b"=" + value for name, value in chosen)
     if any(part.partition(b"=")[0] in _SUBRESOURCES for _, value in chosen for part in value.split(b"&")[1:]):
-        raise incomplete("A parameter of a presigned URL must not contain another one.")
+        raise unreadable_url("A parameter of a presigned URL must not contain another one.")
     bucket_only = head.raw_path.count(b"/") == 1 and head.raw_path != b"/"  # its resource ends in a slash
     return head.raw_path + b"/" * bucket_only + (b"?" + query if query else b"")

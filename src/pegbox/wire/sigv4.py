@@ -36,6 +36,7 @@ from pegbox.wire.signed import (
     key_of,
     mismatch,
     query_pairs,
+    unreadable_url,
     wire_bytes,
 )
 
@@ -69,6 +70,9 @@ MOST_TOLD = 512  #: characters of the names of headers in a message
 _STAMP = "%Y%m%dT%H%M%SZ"
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 _FIELDS = frozenset({"Credential", "SignedHeaders", "Signature"})
+_PARAMETERS = tuple(
+    f"X-Amz-{name}" for name in ("Algorithm", "Credential", "Date", "Expires", "SignedHeaders", "Signature")
+)
 _MAY_BE_UNSIGNED = frozenset({"x-amz-security-token", "x-amz-user-agent"})
 
 
@@ -129,7 +133,7 @@ def verify(head: Head, find_key: Callable[[str], Key | None], now: datetime, bod
     signing_key = derive_key(key.secret, claim.scope)
     request = hashlib.sha256(_canonical_request(claim, head, payload_hash)).hexdigest()
     expected = _hmac(signing_key, f"{ALGORITHM}\n{claim.timestamp}\n{claim.scope}\n{request}").hex()
-    if not hmac.compare_digest(expected, claim.signature):
+    if not hmac.compare_digest(expected.encode(), wire_bytes(claim.signature)):
         raise mismatch()
     return Caller(
         key_id=key.id,
@@ -170,9 +174,10 @@ def _admitted(head: Head, find_key: Callable[[str], Key | None], now: datetime) 
 
 def _claim(head: Head) -> _Claim:
     presigned = _presign_parameters(head)
-    has_header = bool(head.all("authorization"))
+    has_header = any(head.all("authorization"))
     if presigned and has_header:
-        raise incomplete("Only one auth mechanism is allowed: an Authorization header or X-Amz- query parameters.")
+        message = "Only one auth mechanism is allowed: an Authorization header or X-Amz- query parameters."
+        raise incomplete(message, "InvalidArgument")
     if not presigned and not has_header:
         raise AuthError("MissingAuthenticationTokenException", "Missing Authentication Token")
     return _presigned_claim(presigned) if presigned else _header_claim(head)
@@ -183,23 +188,25 @@ def _header_claim(head: Head) -> _Claim:
     return _Claim(
         scope=credential(_required(fields, "Credential")),
         signed_headers=tuple(_required(fields, "SignedHeaders").split(";")),
-        signature=_hex64(_required(fields, "Signature")),
+        signature=_required(fields, "Signature"),
         timestamp=_header_date(head),
         expires=None,
     )
 
 
 def _presigned_claim(parameters: Mapping[str, str]) -> _Claim:
-    if _required(parameters, "X-Amz-Algorithm") != ALGORITHM:
-        raise incomplete(f"X-Amz-Algorithm only supports {ALGORITHM!r}.")
-    expires = _required(parameters, "X-Amz-Expires")
+    if missing := [name for name in _PARAMETERS if not parameters.get(name)]:
+        raise unreadable_url(f"Query-string authentication version 4 requires the parameter {missing[0]}.")
+    if parameters["X-Amz-Algorithm"] != ALGORITHM:
+        raise unreadable_url(f"X-Amz-Algorithm only supports {ALGORITHM!r}.")
+    expires = parameters["X-Amz-Expires"]
     if not re.fullmatch(r"[0-9]{1,6}", expires) or not 1 <= int(expires) <= LONGEST_PRESIGN:
-        raise incomplete(f"X-Amz-Expires must be a number between 1 and {LONGEST_PRESIGN}.")
+        raise unreadable_url(f"X-Amz-Expires must be a number between 1 and {LONGEST_PRESIGN}.")
     return _Claim(
-        scope=credential(_required(parameters, "X-Amz-Credential")),
-        signed_headers=tuple(_required(parameters, "X-Amz-SignedHeaders").split(";")),
-        signature=_hex64(_required(parameters, "X-Amz-Signature")),
-        timestamp=_required(parameters, "X-Amz-Date"),
+        scope=credential(parameters["X-Amz-Credential"]),
+        signed_headers=tuple(parameters["X-Amz-SignedHeaders"].split(";")),
+        signature=parameters["X-Amz-Signature"],
+        timestamp=parameters["X-Amz-Date"],
         expires=int(expires),
     )
 
@@ -212,15 +219,18 @@ def _presign_parameters(head: Head) -> dict[str, str]:
         if not name.startswith("X-Amz-"):
             continue
         if name in found:
-            raise incomplete(f"The query parameter {name!r} must not be repeated.")
+            raise unreadable_url(f"The query parameter {name!r} must not be repeated.")
         found[name] = value.decode("utf-8", "replace")
     return found if "X-Amz-Signature" in found or "X-Amz-Credential" in found else {}
 
 
 def _authorization(head: Head) -> dict[str, str]:
     algorithm, _, rest = (head.one("authorization") or "").partition(" ")
+    if algorithm == "AWS":  # version 2 of the signature
+        message = f"The authorization mechanism you have provided is not supported. Please use {ALGORITHM}."
+        raise incomplete(message, "InvalidRequest")
     if algorithm != ALGORITHM:
-        raise incomplete(f"The authorization mechanism is not supported. Please use {ALGORITHM}.")
+        raise incomplete(f"Unsupported Authorization Type. Please use {ALGORITHM}.", "InvalidArgument")
     fields: dict[str, str] = {}
     for part in rest.split(","):
         name, _, value = part.strip(" ").partition("=")
@@ -245,12 +255,6 @@ def _required(fields: Mapping[str, str], name: str) -> str:
     return value
 
 
-def _hex64(text: str) -> str:
-    if not _HEX64.fullmatch(text):
-        raise incomplete("Signature must be 64 lower-case hexadecimal digits.")
-    return text
-
-
 def _header_date(head: Head) -> str:
     stamp = head.one("x-amz-date")
     if stamp is not None:
@@ -259,7 +263,7 @@ def _header_date(head: Head) -> str:
         date = parsedate_to_datetime(head.one("date") or "")
         return (date if date.tzinfo else date.replace(tzinfo=UTC)).astimezone(UTC).strftime(_STAMP)
     except (ValueError, TypeError, OverflowError, IndexError):
-        raise incomplete("Authorization requires an 'X-Amz-Date' or a 'Date' header.") from None
+        raise _undated() from None
 
 
 # -- checks
@@ -282,17 +286,23 @@ def _check_time(claim: _Claim, now: datetime) -> None:
             f"Signature expired: {claim.timestamp} is now earlier than {now - WINDOW:{_STAMP}} "
             f"({now:{_STAMP}} - 15 min.)",
         )
+    if claim.timestamp[:8] != claim.scope.date:
+        raise incomplete("The date of the credential is not the date of the request.")
 
 
 def _signing_time(claim: _Claim) -> datetime:
-    if not re.fullmatch(r"[0-9]{8}T[0-9]{6}Z", claim.timestamp):
-        raise incomplete("The date must be in ISO 8601 basic form, for instance 20130524T000000Z.")
-    if claim.timestamp[:8] != claim.scope.date:
-        raise incomplete("The date of the credential is not the date of the request.")
     try:
-        return datetime.strptime(claim.timestamp, _STAMP).replace(tzinfo=UTC)
+        if re.fullmatch(r"[0-9]{8}T[0-9]{6}Z", claim.timestamp):
+            return datetime.strptime(claim.timestamp, _STAMP).replace(tzinfo=UTC)
     except ValueError:
-        raise incomplete("The date of the request is no date.") from None
+        pass
+    if claim.expires is not None:
+        raise unreadable_url("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
+    raise _undated()
+
+
+def _undated() -> AuthError:
+    return incomplete("AWS authentication requires a valid 'X-Amz-Date' or 'Date' header.", "AccessDenied", 403)
 
 
 def _check_signed_headers(claim: _Claim, head: Head) -> None:
@@ -316,10 +326,11 @@ def _payload_hash(claim: _Claim, head: Head, body_hash: str | None) -> str:
     declared = head.one("x-amz-content-sha256")
     if claim.scope.service == "s3":
         if declared is None and claim.expires is None:
-            raise incomplete("Missing required header for this request: x-amz-content-sha256")
+            raise incomplete("Missing required header for this request: x-amz-content-sha256", "InvalidRequest")
         declared = UNSIGNED if declared is None else declared
         if not _HEX64.fullmatch(declared) and declared not in {UNSIGNED, UNSIGNED_CHUNKS, *SIGNED_CHUNKS}:
-            raise incomplete("x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-… or a valid sha256 value.")
+            message = "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-… or a valid sha256 value."
+            raise incomplete(message, "InvalidArgument")
         return declared
     actual = body_hash or EMPTY_SHA256
     if declared is not None and (body_hash is not None or not _HEX64.fullmatch(declared)) and declared != actual:

@@ -41,6 +41,7 @@ def test_a_bucket_lies_where_it_is_told(s3: Any) -> None:
     assert s3.get_bucket_location(Bucket="in-europe")["LocationConstraint"] == "eu-west-1"
     bad = {"LocationConstraint": "no place!"}
     assert code(s3.create_bucket, Bucket="nowhere", CreateBucketConfiguration=bad)[0] == "InvalidLocationConstraint"
+    assert code(s3.create_bucket, Bucket="in-europe") == ("BucketAlreadyOwnedByYou", 409)  # it is not in us-east-1
 
 
 def test_names_are_global_and_buckets_private(s3: Any, url: str, bucket: str) -> None:

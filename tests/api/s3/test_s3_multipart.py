@@ -137,6 +137,14 @@ def test_uploads_are_listed(s3: Any, bucket: str) -> None:
     assert [each["Key"] for each in s3.list_multipart_uploads(Bucket=bucket, KeyMarker="b")["Uploads"]] == ["c/1"]
 
 
+def test_listed_uploads_tell_their_checksums(s3: Any, bucket: str) -> None:
+    s3.create_multipart_upload(Bucket=bucket, Key="k", ChecksumAlgorithm="SHA256")
+    s3.create_multipart_upload(Bucket=bucket, Key="plain")
+    summed, plain = s3.list_multipart_uploads(Bucket=bucket)["Uploads"]
+    assert (summed["ChecksumAlgorithm"], summed["ChecksumType"]) == ("SHA256", "COMPOSITE")
+    assert not {"ChecksumAlgorithm", "ChecksumType"} & plain.keys()
+
+
 def test_uploads_are_listed_as_folders(s3: Any, bucket: str) -> None:
     for key in ("a", "b/1", "b/2", "c/1", "d", "d", "e/f/g"):
         s3.create_multipart_upload(Bucket=bucket, Key=key)

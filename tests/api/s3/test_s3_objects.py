@@ -182,6 +182,14 @@ def test_copies(s3: Any, bucket: str) -> None:
     assert code(s3.copy_object, Bucket=bucket, Key="x", CopySource=f"{bucket}/kept?versionId=1")[0] == "InvalidArgument"
 
 
+def test_a_copy_to_itself_that_names_its_storage_class(s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x", Metadata={"a": "b"})
+    before = s3.head_object(Bucket=bucket, Key="k")
+    s3.copy_object(Bucket=bucket, Key="k", CopySource=f"{bucket}/k", StorageClass="STANDARD")
+    after = s3.head_object(Bucket=bucket, Key="k")
+    assert (after["ETag"], after["Metadata"]) == (before["ETag"], before["Metadata"])
+
+
 def test_a_copy_has_the_checksum_that_is_asked_for(s3: Any, bucket: str) -> None:
     s3.put_object(Bucket=bucket, Key="k", Body=b"x" * 3000, ChecksumAlgorithm="CRC32")
     right = {"SHA256": hashlib.sha256(b"x" * 3000).digest(), "CRC32": zlib.crc32(b"x" * 3000).to_bytes(4, "big")}

@@ -218,6 +218,12 @@ def test_an_acl_that_cannot_be_meant(url: str, s3: Any, full: str) -> None:
     assert read(s3, full, "k") == b"kept"
 
 
+def test_storage_classes_that_there_are_not(s3: Any, full: str) -> None:
+    for write in (s3.put_object, s3.create_multipart_upload):
+        assert code(write, Bucket=full, Key="k", StorageClass="STANDARDD") == ("InvalidStorageClass", 400)
+    assert read(s3, full, "k") == b"kept"
+
+
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "s3.md"
 #: values of headers that ask for something; any other header gets "1"
 ASKING = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 import zlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,6 +37,11 @@ def visit(address: str, method: str = "GET", body: bytes | None = None) -> tuple
             return error.code, error.read()
 
 
+def code_of(body: bytes) -> str:
+    found = re.search(rb"<Code>(.*?)</Code>", body)
+    return found[1].decode() if found else ""
+
+
 def test_who_is_not_known(url: str, bucket: str) -> None:
     assert code(client(url, "AKIDNOBODY").list_buckets) == ("InvalidAccessKeyId", 403)
     assert code(client(url, FIRST, "wrong").list_buckets) == ("SignatureDoesNotMatch", 403)
@@ -49,6 +55,55 @@ def test_clocks_that_differ_too_much(url: str, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("botocore.auth.get_current_datetime", lambda: late)
     answer = Raw(url).send()
     assert (answer.status, b"<Code>RequestTimeTooSkewed</Code>" in answer.body) == (403, True)
+
+
+UNSUPPORTED, UNDATED = ("InvalidArgument", 400), ("AccessDenied", 403)
+UNREADABLE = ("AuthorizationHeaderMalformed", 400)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("Authorization", "", ("AccessDenied", 403)),
+        ("Authorization", "AWS4 HAHAHA", UNSUPPORTED),
+        ("Authorization", "AWS AKID:FWeDfwojDSdS2Ztmpfeubhd9isU=", ("InvalidRequest", 400)),
+        ("Authorization", "AWS4-HMAC-SHA256 Credential=HAHAHA", UNREADABLE),
+        ("X-Amz-Date", "Bad Date", UNDATED),
+        ("X-Amz-Date", "", UNDATED),
+        ("X-Amz-Date", "20101332T215304Z", UNDATED),
+        ("X-Amz-Date", "20100707T215304Z", ("RequestTimeTooSkewed", 403)),
+        ("X-Amz-Date", "99990707T215304Z", ("RequestTimeTooSkewed", 403)),
+        ("X-Amz-Content-SHA256", "invalid", ("InvalidArgument", 400)),
+    ],
+)
+def test_signatures_that_cannot_be_read(
+    url: str, bucket: str, name: str, value: str, expected: tuple[str, int]
+) -> None:
+    sent = Raw(url, "PUT", f"/{bucket}/k", body=b"bar")
+    answer = sent.send(**{name: value})
+    assert (code_of(answer.body), answer.status) == expected
+
+
+def test_a_signature_of_other_letters_is_just_wrong(url: str, bucket: str) -> None:
+    sent = Raw(url, path=f"/{bucket}")
+    right = sent.sign()["Authorization"]
+    for wrong in (right.upper()[-64:], "FWeDfwojDSdS2Ztmpfeubhd9isU=", "\xe4"):
+        answer = sent.send(Authorization=right[:-64] + wrong)
+        assert (code_of(answer.body), answer.status) == ("SignatureDoesNotMatch", 403)
+
+
+def test_parameters_of_presigned_urls_that_cannot_be_read(s3: Any, bucket: str) -> None:
+    right = s3.generate_presigned_url("list_objects_v2", {"Bucket": bucket})
+    for old, new in (
+        ("X-Amz-Expires=3600", "X-Amz-Expires=0"),
+        ("X-Amz-Expires=3600", "X-Amz-Expires=604801"),
+        ("X-Amz-Expires=3600", "X-Amz-Expires=-7"),
+        ("&X-Amz-Expires=3600", ""),
+        ("X-Amz-Date=2", "X-Amz-Date=x"),
+        ("SHA256", "SHA512"),
+    ):
+        status, body = visit(right.replace(old, new))
+        assert (code_of(body), status) == ("AuthorizationQueryParametersError", 400)
 
 
 def test_presigned_urls(s3: Any, url: str, bucket: str) -> None:

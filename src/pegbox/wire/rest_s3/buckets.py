@@ -52,7 +52,10 @@ async def create_bucket(call: Call) -> Response:
     try:
         await in_thread(call.store.create_bucket, call.account, call.bucket, place, tags)
     except S3Error as error:
-        if error.code != "BucketAlreadyOwnedByYou" or place != DEFAULT_REGION:
+        if error.code != "BucketAlreadyOwnedByYou":
+            raise
+        present = await in_thread(call.store.bucket, call.account, call.bucket)
+        if {place, present.region} != {DEFAULT_REGION}:
             raise  # in us-east-1 S3 answers as if the bucket were new (API reference, CreateBucket)
     return Response(None, 200, {"location": f"/{call.bucket}"})
 

@@ -46,7 +46,8 @@ def part_result(part: Part) -> str:
 def _copy(call: Call) -> StoredObject:
     metadata, tags = _directive(call, "x-amz-metadata-directive"), _directive(call, "x-amz-tagging-directive")
     with _open_source(call) as source:
-        if metadata == "COPY" and (source.info.bucket, source.info.key) == (call.bucket, call.key):
+        is_itself = (source.info.bucket, source.info.key) == (call.bucket, call.key)
+        if is_itself and metadata == "COPY" and "x-amz-storage-class" not in call.headers:
             raise S3Error(
                 "InvalidRequest",
                 400,

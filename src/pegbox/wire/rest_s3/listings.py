@@ -107,6 +107,8 @@ async def list_multipart_uploads(call: Call) -> Response:
             person(call, "Initiator"),
             person(call, "Owner"),
             xml.leaves({"StorageClass": "STANDARD", "Initiated": xml.timestamp(upload.started)}),
+            xml.leaves({"ChecksumAlgorithm": upload.algorithm and upload.algorithm.upper()}),
+            xml.leaves({"ChecksumType": upload.kind}),
         )
         for upload in page.uploads
     )

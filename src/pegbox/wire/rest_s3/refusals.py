@@ -13,7 +13,7 @@ from starlette.responses import Response
 from pegbox.errors import AuthError, PegboxError, S3Error
 from pegbox.wire.rest_s3 import xml
 from pegbox.wire.rest_s3.checksums import LENGTHS
-from pegbox.wire.sigv4 import ClockSkew
+from pegbox.wire.signed import ClockSkew, Unreadable
 
 log = structlog.get_logger()
 
@@ -90,6 +90,23 @@ _DEMANDS: dict[str, frozenset[str]] = {
     "x-amz-if-match-last-modified-time": frozenset(),
     "x-amz-if-match-initiated-time": frozenset(),
 }
+_CLASSES = frozenset(  #: storage classes
+    {
+        "STANDARD",
+        "STANDARD_IA",
+        "ONEZONE_IA",
+        "INTELLIGENT_TIERING",
+        "REDUCED_REDUNDANCY",
+        "GLACIER",
+        "GLACIER_IR",
+        "DEEP_ARCHIVE",
+        "EXPRESS_ONEZONE",
+        "FSX_ONTAP",
+        "FSX_OPENZFS",
+        "OUTPOSTS",
+        "SNOW",
+    }
+)
 _CANNED = frozenset(  #: canned access control lists
     {
         "private",
@@ -116,7 +133,6 @@ _AUTH_CODES = {
     "AccessDeniedException": ("AccessDenied", 403),
     "UnrecognizedClientException": ("InvalidAccessKeyId", 403),
     "InvalidSignatureException": ("SignatureDoesNotMatch", 403),
-    "IncompleteSignatureException": ("AuthorizationHeaderMalformed", 400),
 }
 
 
@@ -140,6 +156,8 @@ def as_s3(error: PegboxError) -> S3Error:
     if isinstance(error, ClockSkew):
         message = "The difference between the request time and the current time is too large."
         return S3Error("RequestTimeTooSkewed", 403, message, {"Details": error.message})
+    if isinstance(error, Unreadable):
+        return S3Error(error.s3_code, error.s3_status, error.message)
     if isinstance(error, AuthError):
         code, status = _AUTH_CODES.get(error.code, ("AccessDenied", 403))
         return S3Error(code, status, error.message)
@@ -167,6 +185,10 @@ def check_demands(headers: Headers) -> None:
     acl = headers.get("x-amz-acl", "private")
     if acl not in _CANNED:
         raise S3Error("InvalidArgument", 400, "", {"ArgumentName": "x-amz-acl", "ArgumentValue": acl})
+    storage = headers.get("x-amz-storage-class", "STANDARD")
+    if storage not in _CLASSES:
+        message = "The storage class you specified is not valid"
+        raise S3Error("InvalidStorageClass", 400, message, {"StorageClassRequested": storage})
     for name, value in headers.items():
         harmless = _DEMANDS.get(name)
         if name.startswith(_DEMANDING_PREFIXES) or (harmless is not None and value not in harmless):

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,7 +107,7 @@ class Examination:
             found = connection.execute(f"select * from {fault.table} where content = ?", (fault.content,)).fetchone()
             if found is None or (fault.problem == "missing" and path.exists()):
                 return False
-            _note(aside, fault.table, dict(found))
+            note(aside, fault.table, dict(found))
             if path.exists():
                 move(path, aside / fault.content)
             connection.execute(f"delete from {fault.table} where content = ?", (fault.content,))
@@ -158,8 +158,8 @@ def move(path: Path, target: Path) -> None:
     shutil.move(path, target)
 
 
-def _note(aside: Path, table: str, row: dict[str, Any]) -> None:
-    """Write down a row that is about to be removed."""
+def note(aside: Path, table: str, row: Mapping[str, Any]) -> None:
+    """Write down a row that is about to be removed: add it to `rows.jsonl` in the folder `aside`."""
     aside.mkdir(parents=True, exist_ok=True, mode=0o700)
     told = {name: value.decode(errors="replace") if isinstance(value, bytes) else value for name, value in row.items()}
     with (aside / "rows.jsonl").open("a", encoding="utf-8") as file:

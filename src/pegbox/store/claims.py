@@ -26,7 +26,7 @@ from sqlalchemy import (
 from pegbox.store import schema
 from pegbox.store.base import Kind, Resource
 from pegbox.store.prepared import Prepared, made_once, one_of
-from pegbox.store.rows import to_claimed
+from pegbox.store.rows import claimed
 from pegbox.store.transaction import alone, clock
 
 _rows = schema.resource.c
@@ -111,14 +111,14 @@ class Claims:
         taken: list[Resource] = []
         for kind, limit in ((Kind.TUNING_JOB, asked.tuning_limit), (Kind.TRAINING_JOB, asked.limit)):
             if limit > 0:
-                taken += map(to_claimed, self._work[kind, named].rows(connection, given | {"most": limit}))
+                taken += claimed(self._work[kind, named].rows(connection, given | {"most": limit}))
         room = asked.limit - sum(row.kind is Kind.TRAINING_JOB for row in taken)
         if room > 0:
             alone(connection, asked.host)  # servers of one home count the same slots
             free = asked.slots - int(self._used.rows(connection, given)[0][0])
             if free > 0:
                 given["most"] = min(free, room)
-                taken += map(to_claimed, self._waiting[named].rows(connection, given))
+                taken += claimed(self._waiting[named].rows(connection, given))
         return taken
 
     def release(self, connection: Connection, done: Collection[tuple[Resource, float | None]]) -> None:

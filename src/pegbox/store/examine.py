@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,6 +91,22 @@ def amend(engine: Engine, row: Row, **columns: Any) -> bool:
     with connections.writing(engine) as connection:
         values = {**columns, "version": row.version + 1}
         return connection.execute(update(_rows).where(same).values(**values)).rowcount == 1
+
+
+def take_out(engine: Engine, row: Row, keep: Callable[[Mapping[str, Any]], None]) -> bool:
+    """Remove a resource with its points, unless somebody has changed it since it was read.
+
+    `keep` is given all of its columns before anything is removed.
+    """
+    same = and_(_rows.c.id == row.id, _rows.c.version == row.version)
+    with connections.writing(engine) as connection:
+        found = connection.execute(select(_rows).where(same).with_for_update()).first()
+        if found is None:
+            return False
+        keep(dict(found._mapping))
+        connection.execute(delete(_points).where(_points.c.resource_id == row.id))
+        connection.execute(delete(_rows).where(_rows.c.id == row.id))
+    return True
 
 
 def mark_due(engine: Engine, identity: int) -> None:

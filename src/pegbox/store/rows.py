@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache, partial
 from typing import Any
+
+import structlog
 
 from pegbox.store.base import Kind, Resource
 from pegbox.store.schema import resource
@@ -19,6 +21,8 @@ CHANGING = ("status", "outcome", "objective", "modified_at", "ended_at", "host",
 
 
 MOST_KNOWN = 256  #: documents of rows that are claimed again and again
+
+log = structlog.get_logger()
 
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
 _KINDS = {kind.value: kind for kind in Kind}
@@ -39,9 +43,23 @@ def to_resource(
     )
 
 
-def to_claimed(row: Sequence[Any]) -> Resource:
-    """A resource from a whole row that is claimed; its document, which never changes, is not parsed each time."""
-    return to_resource(row, parse=_known)
+def claimed(rows: Iterable[Sequence[Any]]) -> Iterator[Resource]:
+    """Resources from whole rows that are claimed; their documents, which never change, are not parsed each time."""
+    return readable(rows, partial(to_resource, parse=_known))
+
+
+def readable(
+    rows: Iterable[Sequence[Any]], parse: Callable[[Sequence[Any]], Resource] = to_resource
+) -> Iterator[Resource]:
+    """Resources from whole rows, without those whose JSON somebody has spoilt: one is not to be in the way of all."""
+    for row in rows:
+        try:
+            found = parse(row)
+        except ValueError:
+            kind, name = (row[_ALL.index(column)] for column in ("kind", "name"))
+            log.error("a row of the database cannot be read: see pegbox doctor", kind=kind, job=name)
+        else:
+            yield found
 
 
 @lru_cache(MOST_KNOWN)

@@ -43,7 +43,7 @@ from pegbox.store.base import (
     Tally,
 )
 from pegbox.store.prepared import Prepared, one_of
-from pegbox.store.rows import CHANGING, changed_columns, to_columns, to_resource
+from pegbox.store.rows import CHANGING, changed_columns, readable, to_columns, to_resource
 
 DIALECTS = ("sqlite", "postgresql")
 
@@ -245,10 +245,12 @@ class SqlTransaction:
             wanted.append(or_(beyond, and_(column == value, later)))
         order = (column.desc(), _rows.c.id.desc()) if query.descending else (column.asc(), _rows.c.id.asc())
         found = self.connection.execute(select(_rows).where(*wanted).order_by(*order).limit(limit + 1)).all()
-        page = [to_resource(row) for row in found[:limit]]
+        page = list(readable(found[:limit]))
         if len(found) <= limit:
             return Page(page, None)
-        return Page(page, (found[limit - 1]._mapping[column.name], page[-1].id))
+        last = found[limit - 1]._mapping
+        beyond_it = (last[column.name], last["id"])
+        return Page(page, beyond_it) if page else self.select(query, beyond_it, limit)
 
     def add_points(self, identity: int, points: Iterable[MetricPoint]) -> None:
         """Store points; a repeat is a conflict of keys and changes nothing."""

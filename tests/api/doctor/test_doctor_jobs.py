@@ -13,6 +13,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
+from botocore.exceptions import ClientError
 from sqlalchemy import create_engine, text
 
 from examination import change, ended, examine, finish, repaired, running_job
@@ -38,13 +40,18 @@ def test_columns_that_contradict_the_state(live: RunningServer, tmp_path: Path) 
 
 
 def test_a_document_that_cannot_be_read(live: RunningServer, tmp_path: Path) -> None:
-    _, identity = ended(live, tmp_path)
+    name, identity = ended(live, tmp_path)
     with closing(sqlite3.connect(live.home / "pegbox.db")) as database:
         (state,) = database.execute("select state from resource where id = ?", (identity,)).fetchone()
     change(live, "update resource set state = ? where id = ?", state[:-1], identity)
     code, findings = examine(live.home, "--repair")
-    assert (code, [(each["kind"], each["repairable"]) for each in findings]) == (1, [("document-unreadable", False)])
-    change(live, "update resource set state = ? where id = ?", state, identity)
+    assert (code, [each["kind"] for each in findings]) == (0, ["document-unreadable", "attempt-unknown"])
+    assert all("lost+found" in each["repaired"] for each in findings)
+    row = json.loads((live.home / "lost+found" / "database" / "rows.jsonl").read_text().splitlines()[-1])
+    assert (row["table"], row["id"], row["state"]) == ("resource", identity, state[:-1])
+    with pytest.raises(ClientError, match="Requested resource not found"):
+        live.client("sagemaker").describe_training_job(TrainingJobName=name)
+    assert examine(live.home) == (0, [])
 
 
 def test_a_job_that_nobody_would_look_at(start_server: Start, tmp_path: Path) -> None:

@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import create_engine, inspect, text
 
 from pegbox.store import schema
-from pegbox.store.base import AccessKey, Image, Kind, Resource, Unavailable
+from pegbox.store.base import AccessKey, Image, Kind, Page, Query, Resource, Unavailable
 from pegbox.store.sql import SqlStore
 from pegbox.store.upgrade import HEAD, SchemaTooNew, upgrade
-from pegbox.testing.store_suite import StoreSuite, held
+from pegbox.testing.store_suite import ACCOUNT, HOST, REGION, StoreSuite, a_job, held
 from postgres import Cluster
 
 
@@ -40,6 +40,24 @@ class TestSqlStore(StoreSuite):
         store = SqlStore(url)
         yield store
         store.close()
+
+
+@pytest.mark.parametrize("column", ["state", "document"])
+def test_a_row_that_is_spoilt_is_not_in_the_way_of_others(store: SqlStore, column: str) -> None:
+    with store.transaction() as tx:
+        rows = [tx.insert(a_job(name)) for name in ("a", "b", "c")]
+    with store.engine.begin() as connection:
+        spoil = text(f"update resource set {column} = '{{' where name in ('a', 'c')")
+        connection.execute(spoil)
+    query = Query(account=ACCOUNT, region=REGION, kind=Kind.TRAINING_JOB, sort_by="name")
+    with store.reading() as tx:
+        page = tx.select(query, None, 1)
+        assert [row.name for row in page.resources] == ["b"]
+        assert tx.select(query, page.after, 1) == Page([], None)
+    for only in (None, [row.id for row in rows]):
+        found = store.claim("me", HOST, 0.0, 10, only)
+        assert [row.name for row in found] == ["b"]
+        store.release(found[0], 0.0)
 
 
 def test_the_migrations_make_the_tables_that_the_code_knows(url: str) -> None:

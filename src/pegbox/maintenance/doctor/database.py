@@ -11,6 +11,7 @@ from pegbox.domain.training import TrainingJob
 from pegbox.domain.tuning import TuningJob
 from pegbox.maintenance import losses
 from pegbox.maintenance.doctor.finding import Finding, Patient
+from pegbox.objects.examine import note
 from pegbox.store import examine as faults
 from pegbox.store import place
 from pegbox.store.base import Kind
@@ -94,11 +95,7 @@ def _rows(patient: Patient) -> Iterator[Finding]:
     for row in faults.rows(engine):
         known.add(row.id)
         if row.state is None or row.document is None or _unreadable(row):
-            yield Finding(
-                kind="document-unreadable",
-                about=f"{row.kind} {row.name}",
-                message="its document cannot be read, so nobody can go on with it: restore a backup",
-            )
+            yield _unreadable_row(patient, row)
             continue
         if wrong := _contradiction(row, row.state):
             yield Finding(
@@ -125,6 +122,25 @@ def _rows(patient: Patient) -> Iterator[Finding]:
                 message="its tuning job is gone",
                 repair=partial(_amend, patient, row, {"parent_id": None, "number": None}),
             )
+
+
+def _unreadable_row(patient: Patient, row: Row) -> Finding:
+    """One whose JSON is spoilt is put aside; one that only this version does not understand is left alone."""
+    is_spoilt = row.state is None or row.document is None
+    what_else = "--repair puts it aside" if is_spoilt else "another version may have written it"
+    return Finding(
+        kind="document-unreadable",
+        about=f"{row.kind} {row.name}",
+        message=f"its document cannot be read, so nobody can go on with it: restore a backup; {what_else}",
+        repair=partial(_take_out, patient, row) if is_spoilt else None,
+    )
+
+
+def _take_out(patient: Patient, row: Row) -> str:
+    aside = patient.lost_and_found / "database"
+    if faults.take_out(patient.store.engine, row, partial(note, aside, "resource")):
+        return f"the job is gone; its row is in {aside / 'rows.jsonl'}"
+    return "a server has changed it meanwhile"
 
 
 def _unreadable(row: Row) -> bool:

@@ -76,8 +76,11 @@ def _objects(patient: Patient) -> Iterator[Finding]:
         yield from objects.examine(patient)
     except (sqlite3.DatabaseError, PegboxError) as error:
         index = patient.settings.home / "objects" / "index.db"
-        kind = "index-unusable" if is_out_of_reach(error) else "index-damaged"
-        yield Finding(kind=kind, about=str(index), message=unusable(index, error).removeprefix(f"{index}: "))
+        message = unusable(index, error).removeprefix(f"{index}: ")
+        if is_out_of_reach(error):
+            yield Finding(kind="index-unusable", about=str(index), message=message)
+        else:
+            yield Finding(kind="index-damaged", about=str(index), message=message)
 
 
 def _line(error: Exception) -> str:

@@ -39,6 +39,20 @@ class HeldTrainingJob:
         self._directories: dict[tuple[str, int], Path] = {}  # by home and attempt
         self._unsaved: Sequence[MetricPoint] = ()  # written with the next change of the job
 
+    @property
+    def resource(self) -> Resource:
+        """The row as it was read or written last."""
+        return self._resource
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether its processes run here: there is nothing to do before there is news of them."""
+        return self._job.phase is Phase.RUNNING and self._resource.host == self._context.host
+
+    def seen(self, at: float) -> None:
+        """The row was looked at, by elapsed(), and is as it was, under our lease."""
+        self._confirmed = at
+
     def _confirm(self) -> None:
         """Raise Fenced when another server has the job now.
 

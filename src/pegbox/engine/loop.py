@@ -13,7 +13,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,6 +25,7 @@ from pegbox.crashpoints import AFTER, reach
 from pegbox.engine import homes, owners
 from pegbox.engine.clock import ClockWatch, elapsed
 from pegbox.engine.context import Context
+from pegbox.engine.kept import KeptJobs
 from pegbox.engine.mailbox import Mailbox
 from pegbox.engine.obstacles import Obstacles, obstacle
 from pegbox.engine.owners import Owner
@@ -59,6 +60,8 @@ class Rooms:
 
 
 Done = tuple[Resource, float | None]  #: work and the seconds until the next look at it; None: never
+Work = TuningWork | TrainingWork
+Result = tuple[float | None, Work | None]  #: the seconds until the next look, and what went well
 
 
 class Engine:
@@ -74,6 +77,7 @@ class Engine:
         self._beaten = self._held_until = float("-inf")  # monotonic
         self._done: list[Done] = []  # leases to be given up with the next look
         self._claimed: dict[int, float] = {}  # training jobs that nobody has begun to work on, by elapsed()
+        self._kept = KeptJobs(context, context.settings.slots)
         self._faults: dict[int, int] = {}
         self._near: frozenset[str] = frozenset()
         self._pause = TICKS_AFTER_FAULT * context.settings.tick
@@ -184,7 +188,7 @@ class Engine:
             pool.shutdown(wait=False, cancel_futures=True)
         with self._idle:
             idle = self._idle.wait_for(
-                lambda: len(self._done) == len(self._working), max(0.0, deadline - time.monotonic())
+                lambda: len(self._done) + len(self._kept) == len(self._working), max(0.0, deadline - time.monotonic())
             )
         with contextlib.suppress(Exception):  # leases that cannot be given up run out by themselves
             self._let_go()
@@ -193,7 +197,9 @@ class Engine:
         return idle
 
     def _let_go(self) -> None:
-        for resource, due_in in self._done:
+        with self._lock:
+            done, self._done = [*self._done, *((resource, 0.0) for resource in self._kept.take_all())], []
+        for resource, due_in in done:
             self._context.store.release(resource, due_in)
 
     def _tick(self) -> None:
@@ -222,12 +228,32 @@ class Engine:
         with self._lock:
             done, self._done = self._done, []
             working = _without(self._working, done)
-        kinds = Counter(working.values())
+            kept = set(self._kept.identities)
+        kinds = Counter(kind for identity, kind in working.items() if identity not in kept)
         rooms = Rooms(self._room - kinds[Kind.TRAINING_JOB], TUNERS + MORE_TUNING_JOBS - kinds[Kind.TUNING_JOB])
-        news = self._mailbox.take(working.keys()) if rooms.training > 0 else ()
-        if not (done or news or everything):
-            return
-        poked = self._left | set(news)
+        news = self._mailbox.take(working.keys() - kept) if rooms.training > 0 else ()
+        self._look_at_kept(kept.intersection(news))
+        if done or everything or not kept.issuperset(news):
+            self._look_for_work(rooms, self._left.union(news) - kept, working, done)
+
+    def _look_at_kept(self, poked: Collection[int]) -> None:
+        """Go on with jobs that are kept and have news, or were not looked at for a tick."""
+        with self._lock:
+            works = self._kept.take(poked, time.monotonic() + self._context.settings.tick / 2)
+        try:
+            present = self._kept.present(works)
+        except BaseException:
+            with self._lock:
+                self._done += [(work.resource, 0.0) for work in works]
+            raise
+        lost = {work.resource.id for work in works}.difference(work.resource.id for work in present)
+        with self._idle:
+            self._working = {identity: kind for identity, kind in self._working.items() if identity not in lost}
+            self._idle.notify_all()
+        for work in present:
+            self._submit(work.resource, work)
+
+    def _look_for_work(self, rooms: Rooms, poked: Set[int], working: Mapping[int, Kind], done: Sequence[Done]) -> None:
         if (hold := self._held_until - time.monotonic()) > 0:
             with put_down():
                 self._stopping.wait(hold)
@@ -237,7 +263,7 @@ class Engine:
         except BaseException:
             self._mailbox.poke(poked)
             with self._lock:
-                self._done = done + self._done
+                self._done = [*done, *self._done]
             raise
         with self._idle:
             self._working = _without(self._working, done) | {row.id: row.kind for row in taken}
@@ -247,8 +273,11 @@ class Engine:
             if resource.kind is Kind.TRAINING_JOB:
                 self._claimed[resource.id] = asked
             self._context.observer.claimed(resource.kind)
-            pool = self._tuners if resource.kind is Kind.TUNING_JOB else self._trainers
-            pool.submit(self._work, resource).add_done_callback(partial(self._ended, resource))
+            self._submit(resource)
+
+    def _submit(self, resource: Resource, work: Work | None = None) -> None:
+        pool = self._tuners if resource.kind is Kind.TUNING_JOB else self._trainers
+        pool.submit(self._work, resource, work).add_done_callback(partial(self._ended, resource))
 
     def _claim(
         self, rooms: Rooms, poked: Collection[int], working: Collection[int], done: Collection[Done]
@@ -269,54 +298,61 @@ class Engine:
             silence=settings.silence,
         )
 
-    def _ended(self, resource: Resource, work: Future[float | None]) -> None:
+    def _ended(self, resource: Resource, future: Future[Result]) -> None:
         """The work is done, or was cancelled before it began."""
-        if work.cancelled():
-            due_in: float | None = 0.0
-        elif error := work.exception():
+        due_in: float | None = 0.0
+        work: Work | None = None
+        if future.cancelled():
+            pass
+        elif error := future.exception():
             log.error("work ended with a fault of the engine's own", job=resource.name, exc_info=error)
             due_in = self._pause
         else:
-            due_in = work.result()
+            due_in, work = future.result()
         with self._idle:
-            self._done.append((resource, due_in))
+            if not self._keeps(work, due_in):
+                self._done.append((resource, due_in))
             self._idle.notify_all()
         self._mailbox.poke([resource.id] if due_in == 0.0 else [])
 
-    def _work(self, resource: Resource) -> float | None:
-        """Do what can be done; the seconds until the next look, None for never."""
-        with structlog.contextvars.bound_contextvars(**_named_in_log(resource)):
-            result, due_in = self._carry_out(resource)
-        self._context.observer.worked(resource.kind, result)
-        reach(AFTER, "work")
-        return due_in
+    def _keeps(self, work: Work | None, due_in: float | None) -> bool:
+        """Whether the job is kept until the next look."""
+        if not due_in or self._stopping.is_set() or not isinstance(work, TrainingWork) or not work.goes_on:
+            return False
+        return self._kept.keep(work, time.monotonic() + due_in)
 
-    def _carry_out(self, resource: Resource) -> tuple[str, float | None]:
-        """How it went, and the seconds until the next look."""
+    def _work(self, resource: Resource, work: Work | None) -> Result:
+        """Do what can be done."""
+        with structlog.contextvars.bound_contextvars(**_named_in_log(resource)):
+            how, result = self._carry_out(resource, work)
+        self._context.observer.worked(resource.kind, how)
+        reach(AFTER, "work")
+        return result
+
+    def _carry_out(self, resource: Resource, work: Work | None) -> tuple[str, Result]:
+        """How it went, and what came of it."""
         try:
             if self._stopping.is_set():
-                return "done", 0.0
+                return "done", (0.0, None)
             with carried():
-                due_in = self._run(resource)
+                work = work or self._work_on(resource)
+                due_in = work.run()
             self._faults.pop(resource.id, None)
             self._obstacles.over(resource.id)
-            return "done", due_in
+            return "done", (due_in, work)
         except Closing:
-            return "done", 0.0  # the next start asks again
+            return "done", (0.0, None)  # the next start asks again
         except Stale as error:
             lost = isinstance(error, Fenced)
             log.debug("the row changed meanwhile", lost=lost)
-            return "fenced" if lost else "stale", 0.0
+            return "fenced" if lost else "stale", (0.0, None)
         except Unavailable as error:
             self._unavailable(error)
-            return "unavailable", self._pause
+            return "unavailable", (self._pause, None)
         except Exception as error:
-            return "fault", self._after_fault(resource, error)
+            return "fault", (self._after_fault(resource, error), None)
 
-    def _run(self, resource: Resource) -> float | None:
-        return self._work_on(resource).run()
-
-    def _work_on(self, resource: Resource) -> TuningWork | TrainingWork:
+    def _work_on(self, resource: Resource) -> Work:
         if resource.kind is Kind.TUNING_JOB:
             return TuningWork(self._context, resource, self._questions)
         return TrainingWork(self._context, resource, self._claimed.pop(resource.id, -math.inf))

@@ -47,6 +47,11 @@ class TuningWork:
         self._searches = searches_of(resource.document)
         self._criteria = Criteria.of(resource.document)
 
+    @property
+    def resource(self) -> Resource:
+        """The row as it was read or written last."""
+        return self._resource
+
     def run(self) -> float | None:
         """Do what can be done now; returns the seconds until the next look, or None for never."""
         if self._job.status in tuning.TERMINAL:

@@ -315,6 +315,13 @@ class Store(Protocol):
         """
         ...
 
+    def look_again(self, held: Sequence[Resource]) -> Sequence[Resource]:
+        """Those that are still ours: the same object if nobody has changed it since, else the row as it is now.
+
+        Who has marked it due meanwhile is answered by that.
+        """
+        ...
+
     def renew(self, owner: str, lease: float, identities: Collection[int]) -> None:
         """Hold the work for another `lease` seconds."""
         ...

@@ -5,7 +5,7 @@ The statements are made once for a dialect: making one anew costs more than runn
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,6 +98,11 @@ class Claims:
         }
         self._used = Prepared(select(func.count()).where(_live, _rows.host == bindparam("mine")))
         self._release = _releasing(now)
+        self._versions = Prepared(
+            select(_rows.id, _rows.epoch, _rows.version).where(
+                one_of(_rows.id, "rows", dialect), _rows.lease_owner.is_not(None)
+            )
+        )
         self._renew = _renewing(now, dialect)
 
     def anything(self, connection: Connection, asked: Asked) -> bool:
@@ -129,9 +134,27 @@ class Claims:
         ]
         self._release.change_each(connection, given)
 
+    def versions(self, connection: Connection, identities: Collection[int]) -> Mapping[int, tuple[int, int]]:
+        """Epoch and version of those that are leased."""
+        found = self._versions.rows(connection, {"rows": list(identities)})
+        return {identity: (epoch, version) for identity, epoch, version in found}
+
+    def hear(self, connection: Connection, held: Collection[Resource]) -> Sequence[Resource]:
+        """Work that is held as it is now; who has marked it due needs no other look."""
+        found = (_hear.first(connection, {"row": row.id, "epoch_then": row.epoch}) for row in held)
+        return [to_claimed(row) for row in found if row is not None]
+
     def renew(self, connection: Connection, owner: str, lease: float, identities: Collection[int]) -> None:
         """Hold work for another `lease` seconds."""
         self._renew.change(connection, {"only": list(identities), "owner": owner, "lease": lease})
+
+
+_hear = Prepared(
+    update(schema.resource)
+    .where(_rows.id == bindparam("row"), _rows.epoch == bindparam("epoch_then"), _rows.lease_owner.is_not(None))
+    .values(due_at=_rows.lease_until)
+    .returning(schema.resource)
+)
 
 
 def _taking(now: ColumnElement[float], wanted: ColumnElement[bool], order: Any, **values: Any) -> Prepared:

@@ -115,6 +115,18 @@ class SqlStore:
             self._claims.release(tx.connection, done)
             return self._claims.take(tx.connection, asked)
 
+    def look_again(self, held: Sequence[Resource]) -> Sequence[Resource]:
+        """What has become of work that is held."""
+        with connections.reading(self.engine) as connection:
+            found = self._claims.versions(connection, [row.id for row in held])
+        ours = [row for row in held if row.id in found and found[row.id][0] == row.epoch]
+        changed = [row for row in ours if found[row.id][1] != row.version]
+        if not changed:
+            return ours
+        with self.transaction(lasting=False) as tx:
+            anew = self._claims.hear(tx.connection, changed)
+        return [row for row in ours if found[row.id][1] == row.version] + list(anew)
+
     def _anything(self, asked: Asked) -> bool:
         with connections.reading(self.engine) as connection:
             return self._claims.anything(connection, asked)

@@ -6,6 +6,7 @@ left to do, the clock goes to the next event.  The same seed gives the same run.
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -16,6 +17,7 @@ from typing import Any, BinaryIO
 from pegbox.engine.ballast import Ballast
 from pegbox.engine.clock import elapsed
 from pegbox.engine.context import Context
+from pegbox.engine.kept import KeptJobs
 from pegbox.engine.mailbox import Mailbox
 from pegbox.engine.outage import Outage
 from pegbox.engine.proposer import Answer, Proposer, Question, answer
@@ -78,6 +80,7 @@ class Simulation:
         """What a server has in memory."""
         self._done, self._desk = [], []
         self._context = self._make_context()
+        self._kept = KeptJobs(self._context, self._settings.slots)
         asks = Questions(self._context, self.mailbox.poke, self._desk.append)
         self._asks = asks if self._late else AtOnce(self._context)
 
@@ -143,8 +146,10 @@ class Simulation:
         if self._desk and self._dice.random() < ANSWERS:
             self._desk.pop(0)()
             return True
-        if poked := self.mailbox.take(frozenset()):
-            self._carry_out(self._claim(sorted(poked)))
+        if poked := set(self.mailbox.take(frozenset())):
+            kept = self._kept.present(self._kept.take(poked, 0.0))
+            others = sorted(poked.difference(work.resource.id for work in kept))
+            self._carry_out([*kept, *(self._claim(others) if others else ())])
             return True
         if self.executor.advance(self._together):
             return True
@@ -154,7 +159,7 @@ class Simulation:
         with self.store.reading() as tx:
             if tx.live(ACCOUNT, REGION, Kind.TUNING_JOB) == 0:
                 return False
-        due = self._claim(None)
+        due: list[Resource | TrainingWork] = [*self._kept.present(self._kept.take((), math.inf)), *self._claim(None)]
         if not due:
             raise AssertionError("nothing is due and nothing will happen: a job would never end")
         self._carry_out(due)
@@ -174,27 +179,33 @@ class Simulation:
         done, self._done = self._done, []
         return self.store.claim("simulated", HOST, LEASE, 1000, poked, slots=self._settings.slots, done=done)
 
-    def _carry_out(self, taken: Collection[Resource]) -> None:
-        rows = list(taken)
+    def _carry_out(self, taken: Collection[Resource | TrainingWork]) -> None:
+        works = [self._work_on(each) if isinstance(each, Resource) else each for each in taken]
         if self._random is not None:
-            self._random.shuffle(rows)
-        for row in rows:
+            self._random.shuffle(works)
+        for work in works:
             self.turns += 1
             if self._crash():
                 self.start_again()
                 return
-            due_in = self._work_on(row)
-            self._done.append((row, due_in))
-            if due_in == 0.0:
-                self.mailbox.poke([row.id])
+            self._run(work)
 
-    def _work_on(self, row: Resource) -> float | None:
+    def _run(self, work: TuningWork | TrainingWork) -> None:
+        """Let it do what it can, and keep it, or let go of it with the next claim, as the engine does."""
         try:
-            if row.kind is Kind.TUNING_JOB:
-                return TuningWork(self._context, row, self._asks).run()
-            return TrainingWork(self._context, row, elapsed()).run()
+            due_in = work.run()
         except Stale:  # a search has stopped a job that was claimed with it: looked at again, as by the engine
-            return 0.0
+            due_in = 0.0
+        if due_in and isinstance(work, TrainingWork) and work.goes_on and self._kept.keep(work, 1.0):
+            return
+        self._done.append((work.resource, due_in))
+        if due_in == 0.0:
+            self.mailbox.poke([work.resource.id])
+
+    def _work_on(self, row: Resource) -> TuningWork | TrainingWork:
+        if row.kind is Kind.TUNING_JOB:
+            return TuningWork(self._context, row, self._asks)
+        return TrainingWork(self._context, row, elapsed())
 
     def start_again(self, **changed: Any) -> None:
         """As a server that was killed: leases end, memory is lost, everything is looked at again.

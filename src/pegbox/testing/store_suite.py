@@ -115,6 +115,33 @@ class StoreSuite:
         store.release(claimed, 1000)
         assert len(store.claim("one", HOST, 60, 10)) == 1
 
+    def test_work_that_is_held_is_looked_at_again(self, store: Store) -> None:
+        """As it was while nobody changes it; a change and the mark that came with it are heard once."""
+        insert(store, a_job("ab"))
+        (held,) = store.claim("one", HOST, 60, 10)
+        (same,) = store.look_again([held])
+        assert same is held
+        with store.transaction() as tx:
+            tx.save(replace(tx.by_id(held.id), status="Stopping"))
+            tx.mark_due([held.id])
+        (now,) = store.look_again([held])
+        assert (now.status, now.epoch, now.version) == ("Stopping", held.epoch, held.version + 1)
+        assert store.look_again([now]) == [now]
+        store.release(now, 1000)
+        assert store.claim("one", HOST, 60, 10) == []
+
+    def test_work_that_another_has_or_nobody_is_not_held(self, store: Store) -> None:
+        """Also if it was changed there."""
+        insert(store, a_job("ab"))
+        (asleep,) = store.claim("one", HOST, 0.0, 10)
+        (taken,) = store.claim("two", HOST, 60, 10, [asleep.id])
+        assert store.look_again([asleep]) == []
+        with store.transaction() as tx:
+            changed = tx.save(replace(taken, status="Stopping"), leased=True)
+        assert store.look_again([asleep]) == []
+        store.release(changed, 1000)
+        assert store.look_again([changed]) == []
+
     def test_a_lost_lease_is_fenced(self, store: Store) -> None:
         """A server that slept past its lease writes nothing, and its release does nothing."""
         insert(store, a_job("ab"))

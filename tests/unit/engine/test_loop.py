@@ -27,6 +27,7 @@ from pegbox.engine.loop import Engine
 from pegbox.engine.mailbox import Mailbox
 from pegbox.engine.owners import Owner
 from pegbox.engine.proposer import Answer, Closing, Proposer, Question
+from pegbox.executors.base import Executor, Observation
 from pegbox.objects.base import ObjectStore, Unreachable
 from pegbox.store.base import Beat, Store, Unavailable
 from pegbox.testing.requests import LOSS, tuning_request
@@ -66,6 +67,32 @@ def insert_search(context: Context, tmp_path: Path, name: str) -> None:
 
 def has_ended(context: Context, identity: int) -> Callable[[], bool]:
     return lambda: rows.read(context, identity)[1].phase is Phase.ENDED
+
+
+class Watched:
+    """An executor that counts how often an attempt was looked at."""
+
+    def __init__(self, inner: Executor) -> None:
+        self._inner, self.looks = inner, 0
+
+    def observe(self, *arguments: Any) -> Observation:
+        self.looks += 1
+        return self._inner.observe(*arguments)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+@contextmanager
+def training_on(context: Context, tmp_path: Path) -> Iterator[tuple[Watched, int, Path]]:
+    """An executor, and a job that trains until a file is there."""
+    watched, go = Watched(context.executor), tmp_path / "go"
+    script = f"import pathlib, time\nwhile not pathlib.Path({str(go)!r}).exists(): time.sleep(0.01)\n"
+    identity = insert(context, tmp_path, script)
+    try:
+        yield watched, identity, go
+    finally:
+        go.touch()
 
 
 class SlowStore:
@@ -145,6 +172,55 @@ def test_work_in_hand_is_not_begun_again_when_its_lease_is_lost(context: Context
         slow.gate.set()
         wait_for("the end", has_ended(context, identity))
     assert rows.read(context, identity)[0].status == "Completed"
+
+
+def test_a_job_that_trains_is_claimed_once_and_looked_at_again_and_again(context: Context, tmp_path: Path) -> None:
+    with training_on(context, tmp_path) as (watched, identity, go), running(replace(context, executor=watched)):
+        wait_for("the training", lambda: rows.read(context, identity)[1].started)
+        epoch, seen = rows.read(context, identity)[0].epoch, watched.looks
+        wait_for("more looks", lambda: watched.looks > seen + 3)
+        assert rows.read(context, identity)[0].epoch == epoch
+        go.touch()
+        wait_for("the end", has_ended(context, identity))
+        assert rows.read(context, identity)[0].epoch == epoch
+        wait_for("its lease to be given up", lambda: context.store.owners() == [])
+
+
+def test_a_stop_of_a_job_that_trains_is_heard_from_another_server(context: Context, tmp_path: Path) -> None:
+    with training_on(context, tmp_path) as (watched, identity, _), running(replace(context, executor=watched)):
+        wait_for("the training", lambda: rows.read(context, identity)[1].started)
+        with context.store.transaction() as tx:
+            row = tx.by_id(identity)
+            job = training.ask_to_stop(TrainingJob.parse(row.state), training.StopReason.USER, 2.0)
+            tx.save(replace(row, status=job.status, state=job.dump()))
+            tx.mark_due([identity])
+        wait_for("the end", has_ended(context, identity))
+    assert rows.read(context, identity)[0].status == "Stopped"
+
+
+def test_a_job_that_trains_is_let_go_of_when_the_engine_stops(context: Context, tmp_path: Path) -> None:
+    with training_on(context, tmp_path) as (watched, identity, go):
+        with running(replace(context, executor=watched)):
+            wait_for("the training", lambda: rows.read(context, identity)[1].started)
+        assert context.store.owners() == []
+        go.touch()
+        with running(context):
+            wait_for("the end", has_ended(context, identity))
+
+
+def test_a_job_that_trains_and_was_taken_by_another_server_is_left_to_it(context: Context, tmp_path: Path) -> None:
+    with training_on(context, tmp_path) as (watched, identity, go):
+        with running(replace(context, executor=watched)) as engine:
+            wait_for("the training", lambda: rows.read(context, identity)[1].started)
+            (owner,) = context.store.owners()
+            context.store.expire(owner)
+            (taken,) = context.store.claim("another", context.host, 3600, 10)
+            seen = watched.looks
+            go.touch()
+            assert engine.stop(10)
+            assert watched.looks <= seen + 1  # one that had begun
+        row, job = rows.read(context, identity)
+        assert (row.epoch, job.phase) == (taken.epoch, Phase.RUNNING)
 
 
 def test_long_transfers_of_all_slots_leave_room_for_the_rest(context: Context, tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ class Claims:
     def hear(self, connection: Connection, held: Collection[Resource]) -> Sequence[Resource]:
         """Work that is held as it is now; who has marked it due needs no other look."""
         found = (_hear.first(connection, {"row": row.id, "epoch_then": row.epoch}) for row in held)
-        return [to_claimed(row) for row in found if row is not None]
+        return list(claimed(row for row in found if row is not None))
 
     def renew(self, connection: Connection, owner: str, lease: float, identities: Collection[int]) -> None:
         """Hold work for another `lease` seconds."""

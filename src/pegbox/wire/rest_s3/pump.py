@@ -16,9 +16,7 @@ from pegbox.wire.rest_s3.blocks import BLOCKS
 from pegbox.wire.rest_s3.call import in_thread
 from pegbox.wire.rest_s3.lanes import Lane
 
-AHEAD = (
-    3  #: blocks that wait to be taken in while one more arrives; fewer leave the slowest of the threads without work
-)
+AHEAD = 3  #: blocks that wait to be taken in while one more arrives: some, so that the slowest thread never waits
 
 Piece = bytes | memoryview
 Done = tuple[None, None]  #: what two lanes give

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import select
 import socket
 import urllib.request
+from contextlib import ExitStack, suppress
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,7 +17,8 @@ from botocore.exceptions import ClientError
 
 from jobs import new_name, refusal, refusal_of
 from pegbox.testing.requests import training_request
-from running import RunningServer
+from pegbox.wire.bodies import ROOM
+from running import RunningServer, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -159,6 +163,50 @@ def test_who_was_not_asked_for_a_body_is_not_heard_on(server: RunningServer, lin
         answer = b"".join(iter(lambda: connection.recv(4096), b""))
     assert answer.startswith(b"HTTP/1.1 %d " % status)
     assert b"\r\nconnection: close\r\n" in answer
+
+
+def test_the_id_of_a_key_does_not_buy_the_servers_memory(server: RunningServer) -> None:
+    """Who has seen a presigned URL knows an id; what is sent under it is not kept without end."""
+    place, key = urlsplit(server.url), server.credentials()["aws_access_key_id"]
+    now = datetime.now(UTC)
+    head = (
+        b"POST / HTTP/1.1\r\nHost: a\r\nX-Amz-Target: SageMaker.ListTrainingJobs\r\nContent-Length: %d\r\n"
+        b"X-Amz-Date: %s\r\nAuthorization: AWS4-HMAC-SHA256 Credential=%s/%s/us-east-1/sagemaker/aws4_request, "
+        b"SignedHeaders=host;x-amz-date;x-amz-target, Signature=%s\r\n\r\n"
+    ) % (4 << 20, f"{now:%Y%m%dT%H%M%SZ}".encode(), key.encode(), f"{now:%Y%m%d}".encode(), b"0" * 64)
+    with ExitStack() as stack:
+        connections = [
+            stack.enter_context(socket.create_connection((place.hostname, place.port), timeout=30))
+            for _ in range(ROOM // (4 << 20) + 1)
+        ]
+        for connection in connections:
+            connection.sendall(head + bytes((4 << 20) - 1))
+        refused, _, _ = select.select(connections, [], [], 30)
+        assert [connection.recv(13) for connection in refused] == [b"HTTP/1.1 503 "]
+    sagemaker = server.client("sagemaker", config=Config(parameter_validation=False))
+
+    def answered() -> bool:
+        return refusal(sagemaker.list_training_jobs, NameContains="a" * 100_000)[0] == "ValidationException"
+
+    wait_for("the memory to be free again", answered)
+
+
+SMUGGLED = b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+@pytest.mark.parametrize("line", [PUT, POST, QUERY, GET])
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_body_that_is_framed_twice_is_refused(server: RunningServer, line: bytes, order: int) -> None:
+    """Whoever stands between may count otherwise than we (RFC 9112, 6.1)."""
+    place = urlsplit(server.url)
+    framing = b"".join((b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n")[::order])
+    with socket.create_connection((place.hostname, place.port), timeout=30) as connection:
+        connection.sendall(line + b"Host: a\r\n" + framing + b"\r\n0\r\n\r\n" + SMUGGLED)
+        answer = b""
+        with suppress(ConnectionResetError):
+            answer = b"".join(iter(lambda: connection.recv(4096), b""))
+    assert answer.count(b"HTTP/1.1 ") <= 1
+    assert answer[:13] in (b"", b"HTTP/1.1 400 ")
 
 
 def test_a_path_may_have_any_sign(server: RunningServer) -> None:

@@ -36,6 +36,7 @@ NO_HTTP = (
     b"Connection: close\r\nContent-Length: %d\r\n\r\n"
 )
 CLOSE = (b"connection", b"close")
+FRAMES = {b"content-length", b"transfer-encoding"}
 BUSY = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -52,11 +53,17 @@ class Limits:
 def parting(app: ASGIApp) -> ASGIApp:
     """`app`, after whose answers a connection ends if its client waits to be asked for a body, and has not been.
 
-    Such a client sends its next request where the body would have been (RFC 9110, 10.1.1).
+    Such a client sends its next request where the body would have been (RFC 9110, 10.1.1).  Of a body that is framed
+    twice nobody can say where it ends, so such a request is refused (RFC 9112, 6.1).
     """
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        asked = not any(name == b"expect" for name, _ in scope["headers"])
+        names = {name for name, _ in scope["headers"]}
+        if names >= FRAMES:
+            await send({"type": "http.response.start", "status": 400, "headers": [CLOSE, (b"content-length", b"0")]})
+            await send({"type": "http.response.body"})
+            return
+        asked = b"expect" not in names
 
         async def asking() -> Message:
             nonlocal asked

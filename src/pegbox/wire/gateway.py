@@ -24,7 +24,6 @@ from starlette.types import Receive, Scope, Send
 from pegbox.errors import (
     AuthError,
     InternalFailure,
-    MalformedRequest,
     PegboxError,
     RequestTooLarge,
     S3Error,
@@ -32,6 +31,7 @@ from pegbox.errors import (
     ValidationException,
 )
 from pegbox.wire import exchange, json11, query
+from pegbox.wire.bodies import MOST_DRAINED, Room, read_body, stated_length, too_large
 from pegbox.wire.exchange import Exchange, Standing
 from pegbox.wire.origins import check_local
 from pegbox.wire.registry import Handler, Table
@@ -50,7 +50,6 @@ MOST_HEADERS = 256
 LONGEST_HEADERS = 64 << 10  #: bytes of all names and values
 MOST_PARAMETERS = 256  #: of a query
 LONGEST_TARGET = 16 << 10  #: bytes of path and query; a key and two markers of 1,024 bytes, percent-encoded, have 9 KiB
-MOST_DRAINED = 64 << 20  #: bytes of an oversized body that are read so that the client hears the answer
 JSON_TYPES = ("application/x-amz-json-1.1", "application/x-amz-json-1.0")
 EXCESSIVE = "Your request header and query parameters exceed the maximum allowed size."
 FORM = "application/x-www-form-urlencoded"
@@ -78,6 +77,7 @@ class Gateway:
     s3: S3Endpoint
     max_body: int
     observer: exchange.Observer = field(default_factory=exchange.Unobserved)
+    room: Room = field(default_factory=Room)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -171,12 +171,14 @@ class Gateway:
 
     async def _body(self, request: Request, head: Head, current: Exchange) -> bytes:
         """The body; a long one is not awaited from somebody whose key is not known."""
-        if _stated(request) > max(self.max_body, MOST_DRAINED):
-            raise _too_large(self.max_body)
-        if self.access.verify and not 0 <= _stated(request) <= SHORT_BODY:
-            await run_in_threadpool(admit, head, self.access.find_key, self.access.clock())
-            current.standing = Standing.KNOWN
-        return await _read(request, self.max_body)
+        stated = stated_length(request)
+        if stated > max(self.max_body, MOST_DRAINED):
+            raise too_large(self.max_body)
+        if not self.access.verify or 0 <= stated <= SHORT_BODY:
+            return await read_body(request, self.max_body)
+        await run_in_threadpool(admit, head, self.access.find_key, self.access.clock())
+        current.standing = Standing.KNOWN
+        return await read_body(request, self.max_body, self.room)
 
     async def _run(self, operation: Operation, parse: Parse, caller: Caller, request_id: str) -> Any:
         def work() -> Any:  # a large body is parsed and checked beside the event loop, too
@@ -290,30 +292,3 @@ def _headers(request_id: str, content_type: str) -> dict[str, str]:
 def _parting(error: PegboxError) -> dict[str, str]:
     # What is left of a body that is too large is not read: nothing else can follow on the connection.
     return {"Connection": "close"} if isinstance(error, RequestTooLarge) else {}
-
-
-async def _read(request: Request, most: int) -> bytes:
-    """The body, if it is not longer than `most` bytes.  Raises RequestTooLarge, MalformedRequest."""
-    stated = _stated(request)
-    pieces: list[bytes] = []
-    size = 0
-    async for piece in request.stream():
-        size += len(piece)
-        if size <= most:
-            pieces.append(piece)
-        elif size > MOST_DRAINED:
-            break
-    if size > most:
-        raise _too_large(most)
-    if stated >= 0 and stated != size:
-        raise MalformedRequest("The request body is shorter than its Content-Length.")
-    return b"".join(pieces)
-
-
-def _stated(request: Request) -> int:
-    """The Content-Length, which the HTTP parser has checked; -1 if there is none."""
-    return int(request.headers.get("content-length", -1))
-
-
-def _too_large(most: int) -> RequestTooLarge:
-    return RequestTooLarge(f"The request body is longer than {most} bytes.")

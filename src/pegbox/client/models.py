@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import tarfile
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from pegbox.objects.locations import parse
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 MOST_EMPTY = 512  #: bytes; an archive that is larger has a file in it, and is not looked into
 MISSING = ("404", "NoSuchKey", "NoSuchBucket")
+LONGEST_PATH = 3800  #: bytes; Linux takes 4,095, and the name of one more member has to fit
 NOTHING = "nothing was saved in SM_MODEL_DIR"
 
 
@@ -80,9 +82,27 @@ def _unpack(store: _Store, key: str, folder: Path) -> None:
         content.seek(0)
         try:
             with tarfile.open(fileobj=content) as archive:
+                _check_names(archive, folder)
                 archive.extractall(folder, filter="data")
-        except tarfile.TarError as error:
+        except (tarfile.TarError, KeyError) as error:  # KeyError: a hard link to nothing
             raise NoModel(f"the archive cannot be unpacked: {error}") from None
+
+
+def _check_names(archive: tarfile.TarFile, folder: Path) -> None:
+    """Refuse what tarfile's filter is not up to in all versions of Python: paths too long for the system, and members
+    behind links (CVE-2025-4517).  Raises TarError.
+    """
+    links: set[PurePosixPath] = set()
+    for member in archive:
+        path = PurePosixPath(member.name.lstrip("/"))
+        if len(os.fsencode(folder / path)) > LONGEST_PATH:
+            raise tarfile.TarError(f"the name [{member.name[:200]}] is too long")
+        if not links.isdisjoint((path, *path.parents)) or ".." in path.parts:
+            raise tarfile.TarError(f"[{member.name[:200]}] lies behind a link")
+        if member.issym():
+            links.add(path)
+        elif member.islnk() and not links.isdisjoint(PurePosixPath(member.linkname).parents):
+            raise tarfile.TarError(f"[{member.name[:200]}] is a link to what lies behind a link")
 
 
 def _copy_all(store: _Store, prefix: str, folder: Path) -> None:

@@ -68,6 +68,25 @@ def test_where_nobody_can_tell_the_place_is_shown(
         fetch(away, f"file://{tmp_path}/none.tar.gz", tmp_path / "out")
 
 
+def test_no_chain_of_links_leads_out_of_the_folder(near: Connection, tmp_path: Path) -> None:
+    """tarfile's filter loses its way where paths get too long (CVE-2025-4517)."""
+    flag = tmp_path / "flag"
+    flag.write_text("mine")
+    long, members, path = "d" * 247, [], ""
+    for letter in "abcdefghijklmnop":
+        members += [member(path + long, tarfile.DIRTYPE), member(path + letter, tarfile.SYMTYPE, long)]
+        path += f"{long}/"
+    end = "/".join("abcdefghijklmnop") + "/" + "l" * 254
+    members += [member(end, tarfile.SYMTYPE, "../" * 16), member("out", tarfile.SYMTYPE, f"{end}/../../..")]
+    members += [member("x", tarfile.LNKTYPE, "out/flag"), member("x"), member("out/new")]
+    uri = packed(tmp_path / "model.tar.gz", *members)
+    with pytest.raises(NoModel, match="cannot be unpacked"):
+        fetch(near, uri, tmp_path / "models" / "one")
+    assert flag.read_text() == "mine"
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["flag", "model.tar.gz", "models"]
+    assert list((tmp_path / "models").iterdir()) == []
+
+
 @pytest.mark.parametrize(
     "bad",
     [

@@ -242,7 +242,7 @@ def compose(settings: Settings) -> Server:
             settings.tuning_days,
             settings.warm_start_changes,
             settings.hyperband_model,
-            AttemptLogs(),
+            AttemptLogs(settings.home),
         ),
         access=Access(
             find_key=_Answering(keys.find, database),

@@ -17,7 +17,12 @@ class AttemptLogs:
     """A LogStore of the homes on this machine.
 
     A home's folder is believed only if it says that it is the job's: a database that was replaced counts from 1 again.
+    `home` is the server's own.  It is looked into first: it may have been moved or copied since the job wrote down
+    where it was.
     """
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
 
     def stream(self, job: Job, host: str) -> AttemptStream | None:
         """The log of an instance; None if it has printed nothing, or its files are not here."""
@@ -25,12 +30,14 @@ class AttemptLogs:
             return None
         files = []
         for attempt in range(1, job.attempt + 1):
-            folder = Path(job.home, "attempts", str(job.id), str(attempt))
-            is_whole = attempt < job.attempt or job.is_over or (folder / "exit.json").exists()  # before its size
-            lines = Lines(folder / f"{host}.log", LONGEST, is_whole)
-            if lines.size and _is_of(folder, job):
-                index = Index(folder / f"{host}.idx", otherwise=_changed(lines.path))
-                files.append(_File(attempt, lines, index))
+            for home in dict.fromkeys((str(self._home), job.home)):
+                folder = Path(home, "attempts", str(job.id), str(attempt))
+                is_whole = attempt < job.attempt or job.is_over or (folder / "exit.json").exists()  # before its size
+                lines = Lines(folder / f"{host}.log", LONGEST, is_whole)
+                if lines.size and _is_of(folder, job):
+                    index = Index(folder / f"{host}.idx", otherwise=_changed(lines.path))
+                    files.append(_File(attempt, lines, index))
+                    break
         return AttemptStream(files) if files else None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 BLOCK = 256 << 10  #: bytes that are read at a time
@@ -18,6 +18,8 @@ Line = tuple[int, int, bytes]  #: where it begins and ends, and what it is, with
 class Lines:
     """The lines of a file; empty ones are none.  A file that has been removed has no lines.
 
+    What is appended later is not seen: the index that says when it arrived is as old as this.
+
     A line of more than `longest` bytes is cut wherever its offset in the file is a multiple of that.  So where it is
     cut can be seen from anywhere, and what is cut off a line that has not ended is as it will be.
     """
@@ -25,14 +27,15 @@ class Lines:
     path: Path
     longest: int
     is_whole: bool  #: nothing will be added: the last line needs no end
+    size: int = field(init=False)  #: bytes
 
-    @property
-    def size(self) -> int:
-        """Bytes."""
+    def __post_init__(self) -> None:
+        """Ask for the size."""
         try:
-            return self.path.stat().st_size
+            size = self.path.stat().st_size
         except FileNotFoundError:
-            return 0
+            size = 0
+        object.__setattr__(self, "size", size)
 
     def forward(self, begin: int) -> Iterator[Line]:
         """The lines from `begin` on, which is where a line, or a piece of one, begins or has ended."""
@@ -58,6 +61,8 @@ class Lines:
         """The lines before `end`, which is such a place too; the last one first."""
         while end > 0:
             data = self._before(end)
+            if not data:  # removed meanwhile
+                return
             blank = len(data) - len(data.rstrip(_ENDS))
             if blank:
                 end -= blank  # then look again, at all that may belong to the line
@@ -102,6 +107,6 @@ class Lines:
         try:
             with open(self.path, "rb") as file:
                 file.seek(offset)
-                return file.read(size)
+                return file.read(max(0, min(size, self.size - offset)))
         except FileNotFoundError:
             return b""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ class Attempt:
 
 
 def stream(home: Path, attempt: int = 1, *, is_over: bool = False) -> Stream:
-    found = AttemptLogs().stream(Job(id=7, arn=ARN, home=str(home), attempt=attempt, is_over=is_over), "algo-1")
+    found = AttemptLogs(home).stream(Job(id=7, arn=ARN, home=str(home), attempt=attempt, is_over=is_over), "algo-1")
     assert found is not None
     return found
 
@@ -84,8 +85,29 @@ def test_attempts_follow_each_other(tmp_path: Path) -> None:
 def test_only_a_folder_of_the_job_is_read(tmp_path: Path) -> None:
     Attempt(tmp_path, 1, ARN.replace("job/job", "job/other")).print(1, b"secret\n")
     job = Job(id=7, arn=ARN, home=str(tmp_path), attempt=1, is_over=True)
-    assert AttemptLogs().stream(job, "algo-1") is None
-    assert AttemptLogs().stream(Job(id=8, arn=ARN, home="", attempt=1, is_over=False), "algo-1") is None
+    assert AttemptLogs(tmp_path).stream(job, "algo-1") is None
+    assert AttemptLogs(tmp_path).stream(Job(id=8, arn=ARN, home="", attempt=1, is_over=False), "algo-1") is None
+
+
+def test_what_comes_while_a_stream_is_read_is_for_the_next_one(tmp_path: Path) -> None:
+    attempt = Attempt(tmp_path, 1)
+    attempt.print(100, b"a\nhalf")
+    found = stream(tmp_path)
+    attempt.print(200, b" and half\nb\n")
+    assert (events(found), found.size, found.end()) == ([(100, "a")], 6, Place(1, 2))
+    assert events(stream(tmp_path)) == [(100, "a"), (200, "half and half"), (200, "b")]
+
+
+def test_a_home_that_was_moved_is_looked_into_first(tmp_path: Path) -> None:
+    moved, other = tmp_path / "moved", tmp_path / "other"
+    Attempt(moved, 1).print(1, b"here\n")
+    job = Job(id=7, arn=ARN, home=str(tmp_path / "before"), attempt=2, is_over=True)
+    here = AttemptLogs(moved).stream(job, "algo-1")
+    assert here is not None and events(here) == [(1, "here")]
+    Attempt(other, 1).print(2, b"there\n")
+    Attempt(other, 2).print(3, b"only there\n")
+    both = AttemptLogs(moved).stream(replace(job, home=str(other)), "algo-1")
+    assert both is not None and events(both) == [(1, "here"), (3, "only there")]
 
 
 def test_a_log_that_is_removed_meanwhile_is_empty(tmp_path: Path) -> None:
@@ -95,7 +117,7 @@ def test_a_log_that_is_removed_meanwhile_is_empty(tmp_path: Path) -> None:
     for file in attempt.folder.iterdir():
         file.unlink()
     assert events(found) == []
-    assert (found.size, list(found.backward(found.since(0)))) == (0, [])
+    assert (found.size, list(found.backward(found.since(0)))) == (4, [])  # as large as it was when it was looked at
 
 
 def test_times_are_found_in_any_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

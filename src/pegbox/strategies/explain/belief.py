@@ -57,7 +57,7 @@ class Belief:
         self._features = layout.features(self._points)
         trend = self._trend.mean(self._features) if self._trend else np.zeros(len(rows))
         self._unexpected = self._warped - trend
-        self._kernel = fit(self._features, layout.group, self._unexpected, Prior(), rng, self._doubt)
+        self._kernel = fit(self._features, layout.group, self._unexpected, Prior(), rng, self._doubt, layout.numbers)
         self._failed = known.points[known.failed]
         self._running = known.pending
         self.posterior = self._conditioned(layout.features(known.pending[:0]))
@@ -77,9 +77,9 @@ class Belief:
         """Mean and variance, warped, of the average over points (m, d)."""
         features = self.layout.features(points)
         prediction = self.posterior.predict(features)
-        scaled = features / self._kernel.lengthscales[self.layout.group]
+        scaled = self._kernel.scaled(features, self.layout.group)
         prior = self._kernel.signal * matern52(squared_distances(scaled, scaled))[0].mean()
-        ours = self._features / self._kernel.lengthscales[self.layout.group]
+        ours = self._kernel.scaled(self._features, self.layout.group)
         covariance = self._kernel.signal * matern52(squared_distances(scaled, ours))[0].mean(axis=0)
         return float(prediction.mean.mean()), float(max(prior - covariance @ prediction.solved.mean(axis=0), 0.0))
 
@@ -120,7 +120,7 @@ class Belief:
         spread = float(np.sum((self._warped - self._warped.mean()) ** 2))
         if spread == 0.0:
             return None
-        scaled = self._features / self._kernel.lengthscales[self.layout.group]
+        scaled = self._kernel.scaled(self._features, self.layout.group)
         covariance = self._kernel.signal * matern52(squared_distances(scaled, scaled))[0]
         covariance[np.diag_indices_from(covariance)] = self._kernel.signal + self._kernel.noise + JITTER + self._doubt
         precision = inverse(cholesky(covariance))

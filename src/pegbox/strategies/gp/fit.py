@@ -13,7 +13,8 @@ from scipy.linalg.lapack import dpotrf, dpotri, dpotrs
 from scipy.optimize import minimize
 
 from pegbox.strategies.gp.arrays import Array, Indices
-from pegbox.strategies.gp.kernel import matern52, squared_distances, weighted_squares
+from pegbox.strategies.gp.input_warping import InputWarping
+from pegbox.strategies.gp.kernel import matern52, squared_distances, weighted_differences, weighted_squares
 
 JITTER = 1e-8
 _LENGTHSCALE_BOUNDS = (np.log(0.025), np.log(100.0))
@@ -22,6 +23,10 @@ _NOISE_BOUNDS = (np.log(1e-6), np.log(2.0))
 _SCREEN = 100  #: points on which several starts compete
 _POLISH = 300  #: points on which the winner is refined
 _FAILED = 1e20
+_BEND = 0.75  #: standard deviation of the prior over the logarithms of a warping's a and b
+_BEND_BOUNDS = (np.log(0.1), np.log(10.0))
+_FEWEST_WARPED = 20  #: values without which nothing is warped
+_GAIN = 2.0  #: by how much the logarithm of the posterior density has to grow for each number that is warped
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +36,16 @@ class Kernel:
     lengthscales: Array
     signal: float
     noise: float
+    warping: InputWarping | None = None
 
     @classmethod
-    def of(cls, theta: Array) -> Kernel:
+    def of(cls, theta: Array, warping: InputWarping | None = None) -> Kernel:
         """From the vector of logarithms (d + 2,)."""
-        return cls(np.exp(theta[:-2]), float(np.exp(theta[-2])), float(np.exp(theta[-1])))
+        return cls(np.exp(theta[:-2]), float(np.exp(theta[-2])), float(np.exp(theta[-1])), warping)
+
+    def scaled(self, features: Array, group: Indices) -> Array:
+        """Features (m, D), warped and divided by the lengthscales."""
+        return (features if self.warping is None else self.warping(features)) / self.lengthscales[group]
 
     def rougher(self, longest: float) -> Kernel:
         """The same with no lengthscale above `longest`.
@@ -85,6 +95,23 @@ def negative_log_likelihood(
 
     x (n, D) features, group (D,) which lengthscale a column has, y (n,), doubt (n,) variances known beside the noise.
     """
+    value, gradient, _ = _likelihood(theta, x, group, y, doubt)
+    return value, gradient
+
+
+def warped_negative_log_likelihood(
+    theta: Array, x: Array, columns: Indices, group: Indices, y: Array, doubt: Array | float = 0.0
+) -> tuple[float, Array]:
+    """The same with warped columns (k,); theta (2k + d + 2,) begins with the logarithms of a and b."""
+    count = 2 * len(columns)
+    warping = InputWarping.of(columns, theta[:count])
+    value, gradient, by_features = _likelihood(theta[count:], warping(x), group, y, doubt)
+    by_warping = np.einsum("nk,pnk->pk", by_features[:, columns], warping.by_logarithms(x)).ravel()
+    return value, np.concatenate([by_warping, gradient])
+
+
+def _likelihood(theta: Array, x: Array, group: Indices, y: Array, doubt: Array | float) -> tuple[float, Array, Array]:
+    """-log p, its gradients by theta (d + 2,) and by x (n, D)."""
     kernel = Kernel.of(theta)
     scaled = x / kernel.lengthscales[group]
     squared = squared_distances(scaled, scaled)
@@ -94,17 +121,19 @@ def negative_log_likelihood(
     covariance[np.diag_indices_from(covariance)] += kernel.noise + JITTER + doubt
     factor, info = dpotrf(covariance, lower=1, clean=1)
     if info:
-        return _FAILED, np.zeros_like(theta)
+        return _FAILED, np.zeros_like(theta), np.zeros_like(x)
     alpha, _ = dpotrs(factor, y, lower=1)
     value = 0.5 * (y @ alpha) + np.log(np.diag(factor)).sum()
     # W = K^-1 - alpha alpha'; every derivative is tr(W dK) / 2
     weights = inverse(factor) - np.outer(alpha, alpha)
     gradient = np.empty_like(theta)
-    per_column = 0.5 * kernel.signal * weighted_squares(weights * slope, scaled)
+    pull = kernel.signal * weights * slope
+    per_column = 0.5 * weighted_squares(pull, scaled)
     gradient[:-2] = np.bincount(group, weights=per_column, minlength=len(theta) - 2)
     gradient[-2] = 0.5 * kernel.signal * np.sum(weights * correlation)
     gradient[-1] = 0.5 * kernel.noise * np.trace(weights)
-    return float(value), gradient
+    by_x = -weighted_differences(pull, scaled, scaled) / kernel.lengthscales[group]
+    return float(value), gradient, by_x
 
 
 def inverse(factor: Array) -> Array:
@@ -114,10 +143,19 @@ def inverse(factor: Array) -> Array:
     return np.asarray(lower + np.tril(lower, -1).T)
 
 
-def fit(x: Array, group: Indices, y: Array, prior: Prior, rng: Generator, doubt: Array | None = None) -> Kernel:
+def fit(
+    x: Array,
+    group: Indices,
+    y: Array,
+    prior: Prior,
+    rng: Generator,
+    doubt: Array | None = None,
+    numbers: Indices | None = None,
+) -> Kernel:
     """The best kernel for features x (n, D) and standardised values y (n,), of which `doubt` (n,) is the variance.
 
-    Two starts compete on a part of the data; the winner is refined on more of it.
+    Two starts compete on a part of the data; the winner is refined on more of it.  Columns `numbers` (k,) are warped if
+    the data speak for it.
     """
     dimensions = int(group.max()) + 1
     doubt = np.zeros(len(y)) if doubt is None else doubt
@@ -127,7 +165,32 @@ def fit(x: Array, group: Indices, y: Array, prior: Prior, rng: Generator, doubt:
     if len(y) > len(small):
         large = subset(y, _POLISH, rng)
         theta = _climb(theta, x[large], group, y[large], doubt[large], prior, 12)[1]
-    return Kernel.of(theta)
+    if numbers is None or not len(numbers) or len(y) < _FEWEST_WARPED:
+        return Kernel.of(theta)
+    return _warped(theta, x[small], numbers, group, y[small], doubt[small], prior)
+
+
+def _warped(theta: Array, x: Array, numbers: Indices, group: Indices, y: Array, doubt: Array, prior: Prior) -> Kernel:
+    """The kernel with warped numbers, if that is so much more probable than without.
+
+    Without the test of evidence warping costs as much on objectives that need none as it brings on others.
+    """
+    count = 2 * len(numbers)
+
+    def loss(both: Array) -> tuple[float, Array]:
+        fitness, gradient = warped_negative_log_likelihood(both, x, numbers, group, y, doubt)
+        penalty, slope = prior.negative_log(both[count:])
+        bend = both[:count] / _BEND
+        return fitness + penalty + 0.5 * float(bend @ bend), gradient + np.concatenate([bend / _BEND, slope])
+
+    bounds = [_BEND_BOUNDS] * count + [_LENGTHSCALE_BOUNDS] * (len(theta) - 2) + [_SIGNAL_BOUNDS, _NOISE_BOUNDS]
+    first = np.concatenate([np.zeros(count), theta])
+    options = {"maxiter": 15, "maxfun": 30, "ftol": 1e-6, "gtol": 1e-3}
+    found = minimize(loss, first, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+    gain = loss(first)[0] - float(found.fun)
+    if gain < _GAIN * len(numbers):
+        return Kernel.of(theta)
+    return Kernel.of(found.x[count:], InputWarping.of(numbers, found.x[:count]))
 
 
 def subset(y: Array, size: int, rng: Generator) -> Indices:

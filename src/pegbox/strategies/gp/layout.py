@@ -37,6 +37,11 @@ class Layout:
         self.columns: Indices = np.array(self.first[:-1], dtype=np.intp)  #: (d,) first column of each coordinate
 
     @property
+    def numbers(self) -> Indices:
+        """The columns of numbers."""
+        return self.columns[~self.is_category]
+
+    @property
     def dimensions(self) -> int:
         """d, the number of coordinates that vary."""
         return len(self.parameters)

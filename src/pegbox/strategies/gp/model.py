@@ -66,7 +66,7 @@ class Model:
         self._crowded = crowded(layout, recent, self._points[np.argmin(self._values)])
         features = layout.features(self._points)
         self._unexpected = self._values - self._trend.mean(features) if self._trend else self._values
-        self._kernel = fit(features, layout.group, self._unexpected, self._prior, rng, self._doubt)
+        self._kernel = fit(features, layout.group, self._unexpected, self._prior, rng, self._doubt, layout.numbers)
         if len(observations.values) % _ROUGH_EVERY == 0:
             self._kernel = self._kernel.rougher(np.exp(self._prior.mode(layout.dimensions)[0]))
 

@@ -33,7 +33,8 @@ class Prediction:
 
     mean: Array
     variance: Array
-    scaled: Array  #: (m, D) the points, divided by the lengthscales
+    features: Array  #: (m, D) the points
+    scaled: Array  #: (m, D) the points, warped and divided by the lengthscales
     slope: Array  #: (m, n) signal times the kernel's slope
     solved: Array  #: (m, n) k(x)' K^-1
 
@@ -63,7 +64,8 @@ class Posterior:
         self.kernel = kernel
         self._prior = prior
         self._scale = kernel.lengthscales[group]
-        self._x = np.concatenate([finished, pending]) / self._scale
+        self._group = group
+        self._x = kernel.scaled(np.concatenate([finished, pending]), group)
         covariance = kernel.signal * matern52(squared_distances(self._x, self._x))[0]
         covariance[np.diag_indices_from(covariance)] = kernel.signal + kernel.noise + JITTER
         if doubt is not None:
@@ -76,7 +78,7 @@ class Posterior:
 
     def predict(self, features: Array) -> Prediction:
         """Features (m, D) -> mean and variance (m,)."""
-        scaled = features / self._scale
+        scaled = self.kernel.scaled(features, self._group)
         correlation, slope = matern52(squared_distances(scaled, self._x))
         covariance = self.kernel.signal * correlation
         solved = covariance @ self._inverse
@@ -85,6 +87,7 @@ class Posterior:
         return Prediction(
             mean=mean if self._prior is None else mean + self._prior.mean(features),
             variance=np.maximum(variance, _LEAST_VARIANCE),
+            features=features,
             scaled=scaled,
             slope=self.kernel.signal * slope,
             solved=solved,
@@ -93,9 +96,9 @@ class Posterior:
     def pull_back(self, prediction: Prediction, by_mean: Array, by_variance: Array) -> Array:
         """Chain rule: derivatives (m,) of a loss by mean and variance -> by features (m, D)."""
         by_covariance = by_mean[:, None] * self._alpha - 2.0 * by_variance[:, None] * prediction.solved
-        pulled = self._pull_back(by_covariance * prediction.slope, prediction.scaled)
+        pulled = self._pull_back(by_covariance * prediction.slope, prediction.scaled, prediction.features)
         if self._prior is not None:
-            pulled += self._prior.pull_back(prediction.scaled * self._scale, by_mean)
+            pulled += self._prior.pull_back(prediction.features, by_mean)
         return pulled
 
     def expected(self, features: Array) -> Array:
@@ -105,18 +108,19 @@ class Posterior:
 
     def mean(self, features: Array) -> Array:
         """The same without the prior mean."""
-        correlation, _ = matern52(squared_distances(features / self._scale, self._x))
+        correlation, _ = matern52(squared_distances(self.kernel.scaled(features, self._group), self._x))
         return np.asarray(self.kernel.signal * (correlation @ self._alpha))
 
     def pull_back_mean(self, features: Array, by_mean: Array) -> Array:
         """Chain rule for `mean`: derivatives (m,) of a loss by it -> by features (m, D)."""
-        scaled = features / self._scale
+        scaled = self.kernel.scaled(features, self._group)
         _, slope = matern52(squared_distances(scaled, self._x))
-        return self._pull_back(self.kernel.signal * slope * (by_mean[:, None] * self._alpha), scaled)
+        return self._pull_back(self.kernel.signal * slope * (by_mean[:, None] * self._alpha), scaled, features)
 
-    def _pull_back(self, weights: Array, scaled: Array) -> Array:
+    def _pull_back(self, weights: Array, scaled: Array, features: Array) -> Array:
         """Weights (m, n): derivatives by covariances, times the kernel's slope."""
-        return np.asarray(-weighted_differences(weights, scaled, self._x) / self._scale)
+        pulled = -weighted_differences(weights, scaled, self._x) / self._scale
+        return np.asarray(pulled if self.kernel.warping is None else pulled * self.kernel.warping.slopes(features))
 
 
 def cholesky(covariance: Array) -> Array:

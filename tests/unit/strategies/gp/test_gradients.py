@@ -12,7 +12,8 @@ from pegbox.domain.ranges import Categorical, Continuous, Scaling, Space
 from pegbox.strategies.base import Goal, ParentKind
 from pegbox.strategies.gp.acquisition import Acquisition, ConfidenceBound, ExpectedImprovement, log_success
 from pegbox.strategies.gp.arrays import Array
-from pegbox.strategies.gp.fit import Kernel, Prior, negative_log_likelihood
+from pegbox.strategies.gp.fit import Kernel, Prior, negative_log_likelihood, warped_negative_log_likelihood
+from pegbox.strategies.gp.input_warping import InputWarping
 from pegbox.strategies.gp.layout import Layout
 from pegbox.strategies.gp.lesson import Lesson, Trend
 from pegbox.strategies.gp.posterior import Posterior
@@ -41,7 +42,9 @@ def agree(analytic: Array, numeric: Array) -> bool:
 
 def kernel_from(rng: np.random.Generator) -> Kernel:
     lengthscales = np.exp(rng.uniform(np.log(0.1), np.log(10.0), LAYOUT.dimensions))
-    return Kernel(lengthscales, float(np.exp(rng.uniform(-3, 3))), float(np.exp(rng.uniform(-8, 0))))
+    bends = rng.normal(0, 0.5, 2 * len(LAYOUT.numbers))
+    warping = InputWarping.of(LAYOUT.numbers, bends) if rng.random() < 0.5 else None
+    return Kernel(lengthscales, float(np.exp(rng.uniform(-3, 3))), float(np.exp(rng.uniform(-8, 0))), warping)
 
 
 def features_from(rng: np.random.Generator, count: int) -> Array:
@@ -59,6 +62,22 @@ def test_likelihood_and_prior(seed: int, count: int) -> None:
     assert agree(gradient, central(lambda t: negative_log_likelihood(t, x, LAYOUT.group, y)[0], theta))
     prior = Prior(lengthscale=(rng.uniform(-1, 2), rng.uniform(0.3, 2)), noise=(rng.uniform(-6, 0), 1.0))
     assert agree(prior.negative_log(theta)[1], central(lambda t: prior.negative_log(t)[0], theta))
+
+
+@QUICK
+@given(SEEDS, st.integers(1, 40))
+def test_likelihood_with_warped_numbers(seed: int, count: int) -> None:
+    rng = np.random.default_rng(seed)
+    x, y, numbers = features_from(rng, count), rng.standard_normal(count), LAYOUT.numbers
+    theta = np.concatenate([rng.normal(0, 0.75, 2 * len(numbers)), rng.uniform(-2, 3, LAYOUT.dimensions), [0.3, -3.0]])
+
+    def value(at: Array) -> float:
+        return warped_negative_log_likelihood(at, x, numbers, LAYOUT.group, y)[0]
+
+    assert agree(warped_negative_log_likelihood(theta, x, numbers, LAYOUT.group, y)[1], central(value, theta))
+    theta[: 2 * len(numbers)] = 0.0
+    straight = negative_log_likelihood(theta[2 * len(numbers) :], x, LAYOUT.group, y)[0]
+    assert np.isclose(value(theta), straight)
 
 
 @QUICK

@@ -60,7 +60,7 @@ def _three(*_: object) -> int:
 VARIANTS: Mapping[str, Changes] = MappingProxyType(
     {
         "no-warping": {"pegbox.strategies.gp.warp:compress": _as_it_is},
-        "no-input-warping": {"pegbox.strategies.gp.fit:_FEWEST_WARPED": NEVER},
+        "no-input-warping": {"pegbox.strategies.gp.model:_FEWEST_WARPED": NEVER},
         "no-prior": {"pegbox.strategies.gp.fit:Prior.negative_log": _flat},
         "no-pending": {
             "pegbox.strategies.gp.model:Model.add_pending": _nothing,

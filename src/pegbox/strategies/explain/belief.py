@@ -1,7 +1,8 @@
 """The surrogate that explanations ask.
 
-It is fitted as the Bayesian strategy fits its own, to whatever strategy's trials, but for two things that serve the
-search and not the truth: failures teach it nothing about values, and its kernel is never made rougher.
+It is fitted as the Bayesian strategy fits its own, to whatever strategy's trials, but for three things that serve
+the search and not the truth: failures teach it nothing about values, its kernel is never made rougher, and numbers are
+not bent, which is steep at the ends of ranges.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class Belief:
         self._features = layout.features(self._points)
         trend = self._trend.mean(self._features) if self._trend else np.zeros(len(rows))
         self._unexpected = self._warped - trend
-        self._kernel = fit(self._features, layout.group, self._unexpected, Prior(), rng, self._doubt, layout.numbers)
+        self._kernel = fit(self._features, layout.group, self._unexpected, Prior(), rng, self._doubt)
         self._failed = known.points[known.failed]
         self._running = known.pending
         self.posterior = self._conditioned(layout.features(known.pending[:0]))

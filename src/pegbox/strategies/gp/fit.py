@@ -25,7 +25,6 @@ _POLISH = 300  #: points on which the winner is refined
 _FAILED = 1e20
 _BEND = 0.75  #: standard deviation of the prior over the logarithms of a warping's a and b
 _BEND_BOUNDS = (np.log(0.1), np.log(10.0))
-_FEWEST_WARPED = 20  #: values without which nothing is warped
 _GAIN = 2.0  #: by how much the logarithm of the posterior density has to grow for each number that is warped
 
 
@@ -165,7 +164,7 @@ def fit(
     if len(y) > len(small):
         large = subset(y, _POLISH, rng)
         theta = _climb(theta, x[large], group, y[large], doubt[large], prior, 12)[1]
-    if numbers is None or not len(numbers) or len(y) < _FEWEST_WARPED:
+    if numbers is None or not len(numbers):
         return Kernel.of(theta)
     return _warped(theta, x[small], numbers, group, y[small], doubt[small], prior)
 

@@ -25,6 +25,7 @@ _FAILURES = 3  #: from so many failed trials on, the chance of success is modell
 _RECENT, _NEAR = 5, 0.02  #: so many last trials, so near to the best one: time to look elsewhere
 _WIDTH = 3.0  #: confidence bound of exploring asks, in standard deviations
 _INCUMBENTS = 5
+_FEWEST_WARPED = 20  #: values of the study's own without which no number is bent
 _ROUGH_EVERY = 2  #: every so many ended trials, the kernel must not be smoother than its prior
 
 
@@ -66,7 +67,9 @@ class Model:
         self._crowded = crowded(layout, recent, self._points[np.argmin(self._values)])
         features = layout.features(self._points)
         self._unexpected = self._values - self._trend.mean(features) if self._trend else self._values
-        self._kernel = fit(features, layout.group, self._unexpected, self._prior, rng, self._doubt, layout.numbers)
+        # what others have seen may be another function: it must not say how numbers are bent
+        numbers = layout.numbers if len(seen.values) - seen.inherited >= _FEWEST_WARPED else None
+        self._kernel = fit(features, layout.group, self._unexpected, self._prior, rng, self._doubt, numbers)
         if len(observations.values) % _ROUGH_EVERY == 0:
             self._kernel = self._kernel.rougher(np.exp(self._prior.mode(layout.dimensions)[0]))
 

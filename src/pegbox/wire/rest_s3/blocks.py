@@ -6,7 +6,7 @@ Fresh memory costs as much as a copy, because the system clears it first.
 from __future__ import annotations
 
 LARGE = 2 << 20  #: bytes; what it takes to hand a block to a thread does not count beside its MD5
-MOST = 16  #: large blocks, of all bodies together
+MOST = 8  #: large blocks, of all bodies together
 SMALL = 256 << 10  #: bytes of a block while all of these are in use
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pegbox.strategies.gp.arrays import Array
+from pegbox.strategies.gp.arrays import Array, interpolate
 
 FEWEST = 3  #: trials that came to an end and are needed for a guess
 _LARGEST = float(np.finfo(float).max)
@@ -38,7 +38,7 @@ class Misses:
         Counted with one of 1, which is all that can be said when nothing is known: few misses may be few by chance.
         """
         order = np.argsort(values, kind="stable")
-        reached, foretold = (np.interp(each, values[order], warped[order]) for each in (self.reached, self.foretold))
+        reached, foretold = (interpolate(each, values[order], warped[order]) for each in (self.reached, self.foretold))
         return float((1.0 + np.sum((reached - foretold) ** 2)) / (1.0 + len(reached)))
 
 

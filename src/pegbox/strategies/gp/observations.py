@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pegbox.strategies.base import Goal, Study, Trial, TrialState
-from pegbox.strategies.gp.arrays import Array, Mask
+from pegbox.strategies.gp.arrays import Array, Mask, interpolate
 from pegbox.strategies.gp.extrapolation import FEWEST, Curve, Extrapolation, Misses, farthest
 from pegbox.strategies.gp.layout import Layout
 from pegbox.strategies.gp.warp import deviation, standardise, warp_with_unit
@@ -89,7 +89,7 @@ class Observations:
         values[sure], unit = warp_with_unit(self.values[sure], self.points[sure])
         guessed = ~failed & ~sure
         order = np.flatnonzero(sure)[np.argsort(self.values[sure], kind="stable")]
-        values[guessed] = np.interp(self.values[guessed], self.values[order], values[order]) if guessed.any() else 0.0
+        values[guessed] = interpolate(self.values[guessed], self.values[order], values[order])
         if not failed.any():
             return values, unit
         seen = values[~failed]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pegbox.domain.progress import Outliner
@@ -49,6 +49,7 @@ def test_guesses_from_an_epoch_that_says_nothing_are_doubted_more() -> None:
     assert misleading > 1.5 * telling
 
 
+@example([(0.0, 0.0), (1.0, 0.0), (2.0, 2.225073858507203e-309)], 0.0)
 @given(
     st.lists(st.tuples(*[st.floats(allow_nan=False, allow_infinity=False)] * 2), min_size=3), st.floats(-1e308, 1e308)
 )

@@ -30,7 +30,7 @@ from pegbox.engine.mailbox import Mailbox
 from pegbox.engine.obstacles import Obstacles, obstacle
 from pegbox.engine.owners import Owner
 from pegbox.engine.proposer import Closing
-from pegbox.engine.questions import Desk, Questions
+from pegbox.engine.questions import MOMENT, Desk, Questions
 from pegbox.engine.retention import keep_sweeping
 from pegbox.engine.training import TrainingWork
 from pegbox.engine.tuning import TuningWork
@@ -89,7 +89,7 @@ class Engine:
         self._trainers = ThreadPoolExecutor(self._room, thread_name_prefix="training")
         self._tuners = ThreadPoolExecutor(TUNERS, thread_name_prefix="tuning")
         self._desk = Desk()
-        self._questions = Questions(context, mailbox.poke, self._desk.put)
+        self._questions = Questions(context, mailbox.poke, self._desk.put, MOMENT)
         self._threads = [
             threading.Thread(target=self._tick, name="engine-tick", daemon=True),
             threading.Thread(target=self._renew, name="engine-lease", daemon=True),

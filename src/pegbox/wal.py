@@ -89,7 +89,9 @@ class WriteAheadLog:
     def _sync_file(self) -> None:
         # Opened each time: whoever has moved all changes to the database, on disk, may have removed the log.
         with suppress(FileNotFoundError):
-            fd = os.open(f"{os.path.realpath(str(self._path))}-wal", os.O_RDONLY | os.O_CLOEXEC)
+            path = str(self._path)
+            path = os.path.realpath(path) if os.path.islink(path) else path  # beside the file itself
+            fd = os.open(f"{path}-wal", os.O_RDONLY | os.O_CLOEXEC)
             try:
                 self._sync(fd)
             finally:

@@ -7,6 +7,7 @@ them, as a stop does, or has taken them; leases are renewed with those of all ot
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from itertools import takewhile
 
 from pegbox.engine.clock import elapsed
 from pegbox.engine.context import Context
@@ -19,7 +20,7 @@ class KeptJobs:
 
     def __init__(self, context: Context, most: int) -> None:
         self._context, self._most = context, most
-        self._kept: dict[int, tuple[TrainingWork, float]] = {}  # with the time of the next look
+        self._kept: dict[int, tuple[TrainingWork, float]] = {}  # with the time of the next look, the next first
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -30,7 +31,7 @@ class KeptJobs:
         return self._kept.keys()
 
     def keep(self, work: TrainingWork, look: float) -> bool:
-        """Keep a job that has been looked at until somebody pokes it or the time is `look`; False for one too many."""
+        """Keep a job until somebody pokes it or the time is `look`, which only grows; False for one too many."""
         if len(self._kept) >= self._most:
             return False
         self._kept[work.resource.id] = work, look
@@ -38,7 +39,7 @@ class KeptJobs:
 
     def take(self, poked: Iterable[int], now: float) -> Sequence[TrainingWork]:
         """Those that are to be looked at."""
-        due = [identity for identity, (_, look) in self._kept.items() if look <= now]
+        due = takewhile(lambda identity: self._kept[identity][1] <= now, self._kept)
         wanted = {identity for identity in poked if identity in self._kept}.union(due)
         return [self._kept.pop(identity)[0] for identity in sorted(wanted)]
 

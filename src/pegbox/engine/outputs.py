@@ -38,21 +38,19 @@ def store_model(
     objects: ObjectStore, account: str, document: Mapping[str, Any], directory: Path, *, empty: bool
 ) -> None:
     """Store /opt/ml/model of all instances under S3ModelArtifacts; with `empty` also when there is nothing in it."""
-    folders = [_Folder(directory, (host, "ml", "model")) for host in hosts(document)]
-    files = _merged(folders)
+    files, links = _merged([_Folder(directory, (host, "ml", "model")) for host in hosts(document)])
     if files or empty:
-        _store(objects, account, artifacts(document), files, _links(folders, files), directory)
+        _store(objects, account, artifacts(document), files, links, directory)
 
 
 def store_data(objects: ObjectStore, account: str, document: Mapping[str, Any], directory: Path) -> None:
     """Store /opt/ml/output/data of all instances, if there is anything in it."""
-    folders = [_Folder(directory, (host, "ml", "output", "data")) for host in hosts(document)]
-    files = _merged(folders)
+    files, links = _merged([_Folder(directory, (host, "ml", "output", "data")) for host in hosts(document)])
     if files:
         base = artifacts(document).rsplit("/output/", 1)[0]
         plain = document["OutputDataConfig"].get("CompressionType") == "NONE"
         target = f"{base}/output/data/" if plain else f"{base}/output/output.tar.gz"
-        _store(objects, account, target, files, _links(folders, files), directory)
+        _store(objects, account, target, files, links, directory)
 
 
 def store_checkpoints(
@@ -113,13 +111,9 @@ class _Folder:
 
     def files(self) -> Iterator[tuple[str, Stamp]]:
         """Name and stamp of all files.  Raises ClientFault for a folder that cannot be read."""
-        return ((name, stamp(found)) for name, found, _ in self._entries() if S_ISREG(found.st_mode))
+        return ((name, stamp(found)) for name, found, _ in self.entries() if S_ISREG(found.st_mode))
 
-    def links(self) -> dict[str, str]:
-        """Symbolic links that point to another place in the folder, and where; all others are left out."""
-        return {name: target for name, _, target in self._entries() if target and _stays_inside(name, target)}
-
-    def _entries(self) -> Iterator[tuple[str, os.stat_result, str]]:
+    def entries(self) -> Iterator[tuple[str, os.stat_result, str]]:
         """Name, state and, of a link, target of all that is in the folder but folders."""
         names = [""]
         while names:
@@ -304,14 +298,6 @@ def _empty_archive() -> bytes:
     return packed.getvalue()
 
 
-def _links(folders: Sequence[_Folder], files: Collection[str]) -> dict[str, str]:
-    """The links of all instances, for an archive; a bucket has none."""
-    merged: dict[str, str] = {}
-    for below in folders:
-        merged = below.links() | merged
-    return {name: target for name, target in sorted(merged.items()) if name not in files}
-
-
 def _link(name: str, target: str) -> tarfile.TarInfo:
     member = tarfile.TarInfo(name)
     member.type, member.linkname = tarfile.SYMTYPE, target
@@ -343,13 +329,20 @@ def _under(base: Location, name: str) -> Location:
     return replace(base, key=base.key + name)
 
 
-def _merged(folders: Sequence[_Folder]) -> dict[str, _Folder]:
-    """Name -> the folder it is in, over all instances; of two files with one name, the first instance's counts."""
-    merged: dict[str, _Folder] = {}
+def _merged(folders: Sequence[_Folder]) -> tuple[dict[str, _Folder], dict[str, str]]:
+    """Files of all instances, with the folder they are in, and links that stay in theirs, with where they lead.
+
+    Of two with one name, the first instance's counts; a file counts before a link.
+    """
+    files: dict[str, _Folder] = {}
+    links: dict[str, str] = {}
     for below in folders:
-        for name, _ in below.files():
-            merged.setdefault(name, below)
-    return dict(sorted(merged.items()))
+        for name, found, target in below.entries():
+            if S_ISREG(found.st_mode):
+                files.setdefault(name, below)
+            elif target and _stays_inside(name, target):
+                links.setdefault(name, target)
+    return dict(sorted(files.items())), {name: links[name] for name in sorted(links) if name not in files}
 
 
 def _check_names(names: Iterable[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 from pegbox.executors.base import Attempt, Cause, Exit, Observation, Phase, Point
 
 HOST = "algo-1"
+MOST_ENDED = 1000  #: attempts that have ended and are known: nobody asks for older ones, which real ones have on disk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,7 @@ class SimulatedExecutor:
         self.epochs = 0  #: values published, in all
         self._train, self._heard = train, heard
         self._attempts: dict[Path, _Running] = {}
+        self._ended: deque[Path] = deque()
         self._events: list[tuple[float, int, Path]] = []
         self._order = itertools.count()
 
@@ -108,6 +111,7 @@ class SimulatedExecutor:
     def close(self) -> None:
         """Forget all attempts."""
         self._attempts.clear()
+        self._ended.clear()
 
     def _plan(self, directory: Path) -> None:
         seconds = self._attempts[directory].training.seconds
@@ -122,6 +126,7 @@ class SimulatedExecutor:
             self._plan(running.directory)
         elif training.is_lost:
             running.is_lost = True
+            self._forget(running.directory)
         else:
             self._end(running, Cause.EXIT, training.code)
 
@@ -129,3 +134,9 @@ class SimulatedExecutor:
         failure = "" if cause is Cause.STOPPED or not code else "it failed"
         running.exit = Exit(cause=cause, codes={HOST: code}, started=running.started, ended=self.now, failure=failure)
         running.training = replace(running.training, values=())
+        self._forget(running.directory)
+
+    def _forget(self, ended: Path) -> None:
+        self._ended.append(ended)
+        if len(self._ended) > MOST_ENDED:
+            del self._attempts[self._ended.popleft()]

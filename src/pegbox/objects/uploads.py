@@ -276,7 +276,10 @@ def _find(connection: sqlite3.Connection, account: str, bucket: str, key: str, u
     query = f"select {UPLOAD} from upload where id = ? and bucket = ? and key = ?"
     row = connection.execute(query, (upload_id, bucket, key.encode())).fetchone()
     if row is None:
-        message = "The specified multipart upload does not exist. It may have been aborted or completed."
+        message = (
+            "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or "
+            "completed."
+        )
         raise S3Error("NoSuchUpload", 404, message, {"UploadId": upload_id})
     return upload_of(row)
 

@@ -217,9 +217,26 @@ def test_a_framed_body(ours: RunningServer, s3: Any, sockets: ExitStack) -> None
     assert is_absent(s3, "wrong")
 
 
-def memory(server: RunningServer) -> int:
+def test_chunks_of_a_byte_take_no_more_memory(ours: RunningServer, s3: Any, sockets: ExitStack) -> None:
+    """Each chunk has an object of its own while a block is unframed."""
+    data = DATA[:STEP]
+    wire = b"".join(b"1\r\n%c\r\n" % byte for byte in data) + b"0\r\n\r\n"
+    about = {
+        "payload": "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+        "content_encoding": "aws-chunked",
+        "x_amz_decoded_content_length": str(len(data)),
+    }
+    Path(f"/proc/{ours.process.pid}/clear_refs").write_text("5")  # what was the most is forgotten
+    before = memory(ours)
+    connection = connect(ours, sockets, put(ours, "bytes", len(wire), **about), wire)
+    assert answer_to(connection) == (200, b"")
+    check(s3, "bytes", data)
+    assert memory(ours, "VmHWM") - before < 40 * STEP + MOST * LARGE
+
+
+def memory(server: RunningServer, name: str = "VmRSS") -> int:
     lines = Path(f"/proc/{server.process.pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS:"))
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:"))
 
 
 def test_many_large_bodies_at_once_take_bounded_memory(ours: RunningServer, s3: Any, sockets: ExitStack) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -79,36 +79,34 @@ class Receiver:
         """Whether the data is in chunks."""
         return self._decoder is not None
 
-    def unframe(self, block: Piece) -> Sequence[Piece]:
-        """The data in what was on the wire.  Raises S3Error, AuthError."""
-        pieces: list[Piece] = [block] if self._decoder is None else list(self._decoder.feed(block))
-        self._received += sum(map(len, pieces))
+    def unframe(self, block: Piece) -> Piece:
+        """The data in what was on the wire, in one piece however small its chunks are.  Raises S3Error, AuthError."""
+        data = block if self._decoder is None else b"".join(self._decoder.feed(block))
+        self._received += len(data)
         if self._received > self.announced.length:
             raise incomplete(f"more than {self.announced.length} bytes came")
-        return pieces
+        return data
 
-    def digest(self, pieces: Sequence[Piece]) -> None:
+    def digest(self, data: Piece) -> None:
         """Take data into the ETag."""
-        for piece in pieces:
-            self._md5.update(piece)
+        self._md5.update(data)
 
-    def keep(self, pieces: Sequence[Piece]) -> None:
+    def keep(self, data: Piece) -> None:
         """Take data into the other checksums, and write it."""
-        for piece in pieces:
-            if self._sha256 is not None:
-                self._sha256.update(piece)
-            if self._sum is not None:
-                self._sum.update(piece)
-            if self.incoming is not None:
-                self.incoming.write(piece)
-            else:
-                self.memory += piece
+        if self._sha256 is not None:
+            self._sha256.update(data)
+        if self._sum is not None:
+            self._sum.update(data)
+        if self.incoming is not None:
+            self.incoming.write(data)
+        else:
+            self.memory += data
 
     def feed(self, block: Piece) -> None:
         """All of it for one block, in this thread."""
-        pieces = self.unframe(block)
-        self.digest(pieces)
-        self.keep(pieces)
+        data = self.unframe(block)
+        self.digest(data)
+        self.keep(data)
 
     def finish(self) -> tuple[str, Checksum | None]:
         """The body is over: check it and bring it to disk.  Returns the ETag and the checksum.  Raises S3Error."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
 from typing import Protocol
 
 from starlette.requests import Request
@@ -17,6 +16,7 @@ from pegbox.wire.rest_s3.call import in_thread
 from pegbox.wire.rest_s3.lanes import Lane
 
 AHEAD = 3  #: blocks that wait to be taken in while one more arrives: some, so that the slowest thread never waits
+FRAMED = 256 << 10  #: bytes that are unframed at once: in chunks of a byte they take up forty times as much meanwhile
 
 Piece = bytes | memoryview
 Done = tuple[None, None]  #: what two lanes give
@@ -30,15 +30,15 @@ class Sink(Protocol):
         """Whether `unframe` has anything to do."""
         ...
 
-    def unframe(self, block: Piece) -> Sequence[Piece]:
+    def unframe(self, block: Piece) -> Piece:
         """The data in what was on the wire."""
         ...
 
-    def digest(self, pieces: Sequence[Piece]) -> None:
+    def digest(self, data: Piece) -> None:
         """Take data into the slowest of the checksums."""
         ...
 
-    def keep(self, pieces: Sequence[Piece]) -> None:
+    def keep(self, data: Piece) -> None:
         """Take data into all the rest."""
         ...
 
@@ -81,15 +81,14 @@ class _Feeder:
 
     async def feed(self, block: Piece) -> asyncio.Future[Done] | None:
         """Hand over a block, which must not change until the future is done.  Raises what earlier ones raised."""
-        # Data in chunks of a byte takes up a hundred times its size when it is unframed.
-        step = STEP if self._sink.is_framed else len(block)
+        step = FRAMED if self._sink.is_framed else len(block)
         done = None
         for at in range(0, len(block), step):
             while len(self._under_way) >= AHEAD:
                 await asyncio.shield(self._under_way[0])
                 self._under_way.popleft()
-            pieces = await self._unframed(block[at : at + step])
-            done = asyncio.gather(self._digest.do(pieces), self._keep.do(pieces))
+            data = await self._unframed(block[at : at + step])
+            done = asyncio.gather(self._digest.do(data), self._keep.do(data))
             self._under_way.append(done)
         return done
 
@@ -121,7 +120,7 @@ class _Feeder:
         await asyncio.gather(*self._under_way, return_exceptions=True)
         self._under_way.clear()
 
-    async def _unframed(self, block: Piece) -> Sequence[Piece]:
+    async def _unframed(self, block: Piece) -> Piece:
         # Without framing there is nothing to do that would be worth a thread.
         if self._sink.is_framed:
             return await in_thread(self._sink.unframe, block)

@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import re
 from bisect import bisect_right, insort
-from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from pegbox.domain.progress import Progress
 
 ETA = 3  #: reduction factor: one of so many passes a rung
+FIRST = range(1, ETA + 1)  #: numbers of the jobs that are compared with each other
 MOST_RESOURCE = 20_000  #: limit on MaxResource
 #: Static hyperparameters that tell MaxResource, the first one first.
 EPOCHS = ("epochs", "numepochs", "n-epochs", "n_epochs", "num_epochs")
@@ -49,12 +49,11 @@ def inferred_most(static: Mapping[str, str]) -> int | None:
 def bracket(number: int, resource: Resource, seed: int) -> int:
     """The bracket of a trial, from 0, where jobs may be stopped after MinResource values, to the most patient one.
 
-    Shares are those of Hyperband (Li et al. 2018, algorithm 1): ceil((s_max + 1) eta^s / (s + 1)) jobs for bracket
-    s_max - s.  The brackets that judge only beyond the geometric mean of MinResource and MaxResource are left out: they
-    would use half of all epochs and rarely find anything.  The multiples of the golden ratio spread the shares evenly
-    over any stretch of trials.
+    All brackets get equally many trials: the multiples of the golden ratio spread them evenly over any stretch.
+    The brackets that judge only beyond the geometric mean of MinResource and MaxResource are left out: they would use
+    half of all epochs and rarely find anything.
     """
-    return _bracket(number, _sizes(resource), _offset(seed))
+    return _bracket(number, _brackets(resource), _offset(seed))
 
 
 def rungs(resource: Resource, bracket: int) -> tuple[int, ...]:
@@ -72,44 +71,63 @@ def to_stop(resource: Resource, seed: int, maximize: bool, jobs: Sequence[Progre
 
     At MaxResource itself a job is left alone: most programs end there by themselves, once they have saved their model.
 
-    A job passes a rung if its value there is among the best 1/eta (rounded up, ties pass) of its own and those of the
-    jobs launched before it in its bracket; the first eta jobs of a bracket are compared with each other.  Jobs launched
-    later do not count, nor do values that a job published after a rung that it did not pass.  So the verdict on a job
-    follows from the values alone, whatever the order in which they arrive, and never changes.  A verdict that needs
-    values still to come is open, and the job runs on meanwhile: it is stopped as soon as nothing can save it.
+    A job passes a rung if its value there is among the best 1/eta (rounded down, but at least one; ties pass) of its
+    own and those of the jobs launched before it that came there, from whichever bracket; the first eta jobs are
+    compared with each other.  Jobs launched later do not count, nor do values that a job published after a rung that it
+    did not pass.  So the verdict on a job follows from the values alone, whatever the order in which they arrive, and
+    never changes.  A verdict that needs values still to come is open, and the job runs on meanwhile: it is stopped as
+    soon as nothing can save it.
     """
-    sizes, offset = _sizes(resource), _offset(seed)
-    ladders: defaultdict[int, list[Progress]] = defaultdict(list)
-    for job in sorted(jobs, key=lambda job: job.number):
-        ladders[_bracket(job.number, sizes, offset)].append(job)
-    lost: set[int] = set()
-    for index, ladder in ladders.items():
-        lost |= _lost(ladder, rungs(resource, index), maximize)
+    offset, count = _offset(seed), _brackets(resource)
+    starts = {number: resource.least * ETA ** _bracket(number, count, offset) for number in FIRST}
+    climbing = [
+        (job, resource.least * ETA ** _bracket(job.number, count, offset))
+        for job in sorted(jobs, key=lambda job: job.number)
+    ]
+    lost = _lost(climbing, rungs(resource, 0), starts, maximize)
     return frozenset(
         job.number for job in jobs if not job.ended and (len(job.curve) > resource.most or job.number in lost)
     )
 
 
-def _lost(ladder: Sequence[Progress], levels: Sequence[int], maximize: bool) -> set[int]:
-    """Who has not passed a rung, by number; `ladder` are the jobs of one bracket in the order of their launch."""
+def _lost(
+    climbing: Sequence[tuple[Progress, int]], levels: Sequence[int], starts: Mapping[int, int], maximize: bool
+) -> set[int]:
+    """Who has not passed a rung, by number.
+
+    The jobs are given in the order of their launch, each with the level of its first rung; starts: those of the first
+    jobs, launched or not.
+    """
     lost: set[int] = set()
     unsure: set[int] = set()  #: whose verdict at a lower rung is open
+    first = [job for job, _ in climbing if job.number in starts]
     for level in levels:
-        rung = _Rung(level, maximize, ladder[:ETA], lost, unsure)
-        climbing = [job for job in ladder if job.number not in lost]
-        verdicts = [(job.number, rung.verdict(job)) for job in climbing]
+        known = [job for job in first if starts[job.number] <= level]
+        missing = sum(start <= level for start in starts.values()) - len(known)
+        rung = _Rung(level, maximize, known, missing, lost, unsure)
+        judged = [job for job, start in climbing if start <= level and job.number not in lost]
+        verdicts = [(job.number, rung.verdict(job)) for job in judged]
         lost = lost | {number for number, passes in verdicts if passes is False}
         unsure = unsure | {number for number, passes in verdicts if passes is None}
     return lost
 
 
 class _Rung:
-    """One rung of a bracket, to which those that have not lost a lower one come in the order of their launch."""
+    """One rung, to which those that have not lost a lower one come in the order of their launch."""
 
-    def __init__(self, level: int, maximize: bool, first: Sequence[Progress], lost: Set[int], unsure: Set[int]) -> None:
+    def __init__(
+        self,
+        level: int,
+        maximize: bool,
+        first: Sequence[Progress],
+        missing: int,
+        lost: Set[int],
+        unsure: Set[int],
+    ) -> None:
         self._level = level
         self._sign = 1 if maximize else -1
-        self._first = first  #: the jobs of the bracket that are compared with each other
+        self._first = first  #: the jobs judged here that are compared with each other
+        self._missing = missing  #: how many more of these there will be
         self._lost = lost  #: at lower rungs
         self._unsure = unsure  #: likewise
         self._values: list[float] = []  #: of the jobs seen that are at this rung for sure; ascending, more is better
@@ -121,7 +139,7 @@ class _Rung:
             self._open += not job.ended
             return True
         value = self._value(job)
-        if len(self._first) < ETA or job.number < self._first[-1].number:
+        if job.number in FIRST:
             verdict = _passes(value, *self._others(job))
         else:
             verdict = _passes(value, self._values, self._open)
@@ -137,7 +155,7 @@ class _Rung:
         there = [other for other in others if len(other.curve) >= self._level]
         sure = sorted(self._value(other) for other in there if other.number not in self._unsure)
         coming = sum(not other.ended for other in others if len(other.curve) < self._level)
-        return sure, coming + len(there) - len(sure) + ETA - len(self._first)
+        return sure, coming + len(there) - len(sure) + self._missing
 
     def _value(self, job: Progress) -> float:
         return self._sign * job.curve[self._level - 1]
@@ -146,28 +164,22 @@ class _Rung:
 def _passes(value: float, values: Sequence[float], waiting: int) -> bool | None:
     """Is a value among the best 1/eta of itself, `values` (ascending) and `waiting` unknown ones?  None: it depends."""
     ahead = len(values) - bisect_right(values, value)
-    places = -(-(len(values) + waiting + 1) // ETA)
+    places = max(1, (len(values) + waiting + 1) // ETA)
     if ahead >= places:
         return False
     return True if ahead + waiting < places else None
 
 
-def _bracket(number: int, sizes: Sequence[int], offset: float) -> int:
-    place = (offset + number * _GOLDEN) % 1.0 * sum(sizes)
-    for index, size in enumerate(sizes):
-        place -= size
-        if place < 0:
-            return index
-    return len(sizes) - 1
+def _brackets(resource: Resource) -> int:
+    """How many there are."""
+    count = 1
+    while resource.least * ETA ** (2 * count) <= resource.most:
+        count += 1
+    return count
 
 
-def _sizes(resource: Resource) -> list[int]:
-    """How many jobs each bracket gets, bracket 0 first."""
-    largest = 0
-    while resource.least * ETA ** (largest + 1) <= resource.most:
-        largest += 1
-    kept = [k for k in range(largest + 1) if resource.least * ETA ** (2 * k) <= resource.most]
-    return [-(-(largest + 1) * ETA ** (largest - k) // (largest - k + 1)) for k in kept]
+def _bracket(number: int, count: int, offset: float) -> int:
+    return min(int((offset + number * _GOLDEN) % 1.0 * count), count - 1)
 
 
 def _offset(seed: int) -> float:

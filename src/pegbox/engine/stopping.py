@@ -62,8 +62,9 @@ def rule_of(document: Mapping[str, Any], seed: int) -> Rule | None:
 class MedianRule:
     """TrainingJobEarlyStoppingType Auto; there is one definition."""
 
-    def __init__(self, maximize: bool) -> None:
-        self._averages = Averages(maximize)
+    def __init__(self, maximize: bool, head_start: float = 0.0) -> None:
+        """The head start is none of the documented rule's: see Averages."""
+        self._averages = Averages(maximize, head_start)
         self._curves: dict[int, array[float]] = {}  # of those that have not ended
         self._unjudged: set[int] = set()  # those of them about which there is news
         self._values = 0  # in all of these curves
@@ -139,60 +140,59 @@ class HyperbandRule:
     def __init__(self, searches: Sequence[Search], resources: Sequence[rungs.Resource | None], seed: int) -> None:
         self._searches, self._resources, self._seed = searches, resources, seed
         self._orders = [0] * len(searches)
-        self._brackets: dict[tuple[int, int], list[_Climber]] = {}  # by definition and bracket
-        self._homes: dict[int, tuple[tuple[int, int], _Climber]] = {}  # by number: where those that run are
-        self._changed: set[tuple[int, int]] = set()  # brackets about which there is news
-        self._lost: dict[tuple[int, int], Sequence[int]] = {}  # by bracket, the numbers that must be stopped
+        self._climbers: dict[int, list[_Climber]] = {}  # by definition
+        self._homes: dict[int, tuple[int, _Climber]] = {}  # by number: definitions of those that run
+        self._changed: set[int] = set()  # definitions about which there is news
+        self._lost: dict[int, Sequence[int]] = {}  # by definition, the numbers that must be stopped
         self._values = 0
 
     def launched(self, number: int, search: int) -> None:
-        """One more in its bracket."""
+        """One more of its definition."""
         self._orders[search] += 1
         resource, order = self._resources[search], self._orders[search]
         if resource is None:  # refused when the job was created
             return
         bracket = rungs.bracket(order, resource, self._seed + search)
-        place = (search, bracket)
         climber = _Climber(number, order, rungs.rungs(resource, bracket), resource.most)
-        self._brackets.setdefault(place, []).append(climber)
-        self._homes[number] = (place, climber)
-        self._changed.add(place)
+        self._climbers.setdefault(search, []).append(climber)
+        self._homes[number] = (search, climber)
+        self._changed.add(search)
 
     def published(self, number: int, values: Sequence[float]) -> None:
         """Values between two rungs change nothing."""
         if number not in self._homes:
             return
-        place, climber = self._homes[number]
+        search, climber = self._homes[number]
         before = len(climber.curve)
         climber.curve.extend(values)
         self._values += len(values)
         if climber.has_news(before):
-            self._changed.add(place)
+            self._changed.add(search)
 
     def restarted(self, number: int) -> None:
         """From the foot."""
         if number in self._homes:
-            place, climber = self._homes[number]
+            search, climber = self._homes[number]
             self._cut(climber, 0)
-            self._changed.add(place)
+            self._changed.add(search)
 
     def ended(self, number: int, completed: bool) -> None:
         """It will come to no higher rung; what it had at the rungs still counts."""
         if number in self._homes:
-            place, climber = self._homes.pop(number)
+            search, climber = self._homes.pop(number)
             climber.ended = True
             self._cut(climber, climber.levels[-1] if climber.levels else 0)
-            self._changed.add(place)
+            self._changed.add(search)
 
     def to_stop(self) -> Sequence[int]:
         """Those that have had all of the resource, or did not pass a rung."""
-        for place in self._changed:
-            search, resource = place[0], self._resources[place[0]]
+        for search in self._changed:
+            resource = self._resources[search]
             if resource is not None:
-                numbers = {climber.order: climber.number for climber in self._brackets[place]}
-                jobs = [climber.progress() for climber in self._brackets[place]]
+                numbers = {climber.order: climber.number for climber in self._climbers[search]}
+                jobs = [climber.progress() for climber in self._climbers[search]]
                 losers = rungs.to_stop(resource, self._seed + search, self._searches[search].maximize, jobs)
-                self._lost[place] = [numbers[order] for order in losers]
+                self._lost[search] = [numbers[order] for order in losers]
         self._changed.clear()
         return sorted(number for numbers in self._lost.values() for number in numbers)
 

@@ -8,15 +8,15 @@ DIR holds `lcbench/model.onnx` and `lcbench/encoding.json` of YAHPO Gym (Pfister
 validation accuracy in percent, published once an epoch, maximised; a job's final objective is its last value.
 `--write` adds to results/learning_curves.json, `--cache` keeps the curves for the next run.
 
-The clock is virtual: each of `--workers` workers trains one epoch a tick, and after every tick the functions of
-pegbox.domain that the service runs say who stops.  Strategies and rules are those of the product.
+The clock is virtual: each of `--workers` workers trains one epoch a tick, and after every tick the rules that the
+service asks (pegbox.engine.stopping) say who stops.  Strategies and rules are those of the product.
 
 - Hyperband against Random: the epochs that all jobs have trained when an ended job of Hyperband is as good as the best
   of Random's `--jobs` jobs, as a share of the epochs of these.  Infinite if that takes more epochs than Random used.
   Once with a seed of its own, once with Random's, with which Hyperband draws the same configurations in the same order.
 - Early stopping: `--jobs` jobs without and with it, same seed.  Saved: the share of epochs that are not trained.  Loss:
   by how much the best final objective is worse, in percent of the best final objective without early stopping; and in
-  normalised regret.  Once as documented, once with a head start of a tenth of the length of completed jobs.
+  normalised regret.  Random also with a head start of a tenth of the length of completed jobs.
 - Normalised regret: (best known - best) / (best known - median over the seeds of Random's best of 10 jobs).
 """
 
@@ -29,7 +29,7 @@ import multiprocessing
 import pickle
 import statistics
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -39,17 +39,18 @@ from measuring import describe_machine
 from optimiser.tasks.surrogates import EPOCHS, LCBENCH, SPACE, LCBench
 from optimiser.tasks.task import Curve
 
-from pegbox.domain import rungs
-from pegbox.domain.early_stopping import Averages
-from pegbox.domain.progress import Outliner, Progress
+from pegbox.domain.progress import Outliner
+from pegbox.domain.rungs import Resource
+from pegbox.domain.searches import Search
+from pegbox.engine.stopping import HyperbandRule, MedianRule, Rule
 from pegbox.strategies.base import Goal, Limits, Study, Trial, TrialState
 from pegbox.strategies.registry import STRATEGIES
+from pegbox.strategies.tried import Tried
 
 RESULTS = Path(__file__).parent / "results" / "learning_curves.json"
 HEAD_START = 0.1
 MOST_JOBS = 750  #: of a Hyperband tuning job
 OTHER_SEEDS = 10_000  #: Hyperband's own seeds begin here
-Rule = Callable[[Sequence[Progress]], Iterable[int]]
 
 
 class Curves:
@@ -74,34 +75,37 @@ class Curves:
             self._file.write_bytes(pickle.dumps(self._known))
 
 
-@dataclass(slots=True)
 class Job:
-    curve: Curve
-    values: Mapping[str, str]
-    progress: Progress
+    """A training job of the simulated tuning job."""
+
+    def __init__(self, number: int, values: Mapping[str, str], curve: Curve) -> None:
+        self.number = number
+        self.state = TrialState.RUNNING
+        self._values, self._curve = values, curve
+        self._epochs = 0
+        self._outliner = Outliner()
+        self._trial: Trial | None = None  #: once it has ended
 
     @property
     def final(self) -> float:
-        return self.progress.curve[-1]
+        return self._curve[self._epochs - 1]
 
-    def train(self) -> None:
-        """One more epoch."""
-        number, epochs = self.progress.number, len(self.progress.curve) + 1
-        over = epochs == len(self.curve)
-        self.progress = Progress(number, self.curve[:epochs], completed=over, ended=over)
-
-    def stop(self) -> None:
-        self.progress = Progress(self.progress.number, self.progress.curve, ended=True)
+    def train(self) -> float:
+        """One more epoch; its value."""
+        self._epochs += 1
+        self._outliner.add([self.final])
+        if self._epochs == len(self._curve):
+            self.state = TrialState.FINISHED
+        return self.final
 
     def trial(self) -> Trial:
-        number = self.progress.number
-        if not self.progress.ended:
-            return Trial(number=number, values=self.values, state=TrialState.RUNNING)
-        state = TrialState.FINISHED if self.progress.completed else TrialState.STOPPED
-        outliner = Outliner()
-        outliner.add(self.progress.curve)
-        outline = outliner.outline()
-        return Trial(number=number, values=self.values, state=state, objective=self.final, curve=outline)
+        number, values = self.number, self._values
+        if self.state is TrialState.RUNNING:
+            return Trial(number=number, values=values, state=self.state)
+        if self._trial is None:
+            outline = self._outliner.outline()
+            self._trial = Trial(number=number, values=values, state=self.state, objective=self.final, curve=outline)
+        return self._trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,21 +128,12 @@ class Run:
         return next((spent for spent, best in self.steps if best >= target), math.inf)
 
 
-def early(head_start: float) -> Rule:
-    """TrainingJobEarlyStoppingType Auto, for one tuning job."""
-    averages = Averages(True, head_start)
-
-    def rule(jobs: Sequence[Progress]) -> Iterable[int]:
-        for job in jobs:
-            averages.add(job)
-        return [job.number for job in jobs if not job.ended and averages.condemns(job)]
-
-    return rule
-
-
 def hyperband(seed: int) -> Rule:
-    """Hyperband's rungs, MinResource 1."""
-    return lambda jobs: rungs.to_stop(rungs.Resource(1, EPOCHS), seed, True, jobs)
+    """Strategy Hyperband, MinResource 1."""
+    static = {"epochs": str(EPOCHS)}
+    objective = {"Type": "Maximize", "MetricName": "accuracy"}
+    search = Search(name="", definition={"StaticHyperParameters": static}, ranges={}, objective=objective)
+    return HyperbandRule([search], [Resource(1, EPOCHS)], seed)
 
 
 def simulate(
@@ -156,24 +151,51 @@ def simulate(
     every: list[Job] = []
     active: list[Job] = []
     steps = [(0, -math.inf)]
+    tried = Tried(SPACE)
     while steps[-1][0] < budget:
         free = min(workers - len(active), jobs - len(every))
         if free > 0:
             trials = tuple(job.trial() for job in every)
-            study = Study(space=SPACE, goal=Goal.MAXIMIZE, limits=limits, seed=seed, trials=trials)
+            study = Study(
+                space=SPACE,
+                goal=Goal.MAXIMIZE,
+                limits=limits,
+                seed=seed,
+                trials=trials,
+                early_stopping=isinstance(rule, MedianRule),
+                tried=tried,
+            )
             for candidate in strategy.ask(study, free, np.random.default_rng([seed, len(every)])):
-                every.append(Job(curves(candidate.values), candidate.values, Progress(len(every) + 1, ())))
+                every.append(Job(len(every) + 1, candidate.values, curves(candidate.values)))
                 active.append(every[-1])
+                tried.add(candidate.values)
+                if rule:
+                    rule.launched(len(every), 0)
         if not active:
             break
-        for job in active:
-            job.train()
-        for number in rule([job.progress for job in every]) if rule else ():
-            every[number - 1].stop()
-        best = max([steps[-1][1], *(job.final for job in active if job.progress.ended)])
+        tick(active, every, rule)
+        best = max([steps[-1][1], *(job.final for job in active if job.state is not TrialState.RUNNING)])
         steps.append((steps[-1][0] + len(active), best))
-        active = [job for job in active if not job.progress.ended]
-    return Run(finals=[job.final for job in every if job.progress.ended], steps=steps)
+        active = [job for job in active if job.state is TrialState.RUNNING]
+    return Run(finals=[job.final for job in every if job.state is not TrialState.RUNNING], steps=steps)
+
+
+def tick(active: Sequence[Job], every: Sequence[Job], rule: Rule | None) -> None:
+    """One epoch of each active job, and what the rule says of it."""
+    for job in active:
+        value = job.train()
+        if rule:
+            rule.published(job.number, [value])
+    if not rule:
+        return
+    for job in active:
+        if job.state is TrialState.FINISHED:
+            rule.ended(job.number, True)
+    for number in rule.to_stop():
+        job = every[number - 1]
+        if job.state is TrialState.RUNNING:
+            job.state = TrialState.STOPPED
+            rule.ended(number, False)
 
 
 def runs_of(curves: Curves, seed: int, jobs: int, workers: int) -> dict[str, Run]:
@@ -182,8 +204,8 @@ def runs_of(curves: Curves, seed: int, jobs: int, workers: int) -> dict[str, Run
     found = {}
     for name in ("Random", "Bayesian"):
         found[name] = run(name, seed=seed, jobs=jobs)
-        found[f"{name}, early stopping"] = run(name, seed=seed, jobs=jobs, rule=early(0.0))
-        found[f"{name}, head start"] = run(name, seed=seed, jobs=jobs, rule=early(HEAD_START))
+        found[f"{name}, early stopping"] = run(name, seed=seed, jobs=jobs, rule=MedianRule(True))
+    found["Random, head start"] = run("Random", seed=seed, jobs=jobs, rule=MedianRule(True, HEAD_START))
     budget = found["Random"].epochs
     for name, own in (("Hyperband", seed + OTHER_SEEDS), ("Hyperband, same seed", seed)):
         found[name] = run("Hyperband", seed=own, jobs=MOST_JOBS, rule=hyperband(own), budget=budget)

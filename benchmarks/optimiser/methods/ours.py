@@ -34,6 +34,7 @@ class Ours:
         self._strategy: Strategy = STRATEGIES[strategy]()
         self._task, self._seed, self._changes = task, seed, changes
         self._limits = Limits(most=setting.budget, at_once=setting.workers)
+        self._early = setting.early
         self._trials: dict[int, Trial] = {}
         self.seconds = 0.0
 
@@ -44,6 +45,7 @@ class Ours:
             limits=self._limits,
             seed=self._seed,
             trials=self.trials,
+            early_stopping=self._early,
         )
         rng = np.random.default_rng([self._seed, numbers[0]])
         with changed(self._changes):

@@ -183,6 +183,7 @@ class TuningWork:
             trials=tuple(followed.trials[place]),
             static=of_the_program(search.static) if parents else {},
             parents=parents,
+            early_stopping=self._config.get("TrainingJobEarlyStoppingType") == "Auto",
         )
 
     def _parents(self, followed: Followed) -> tuple[ParentStudy, ...]:

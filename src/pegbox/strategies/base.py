@@ -86,6 +86,7 @@ class Study:
     trials: tuple[Trial, ...] = field(default=())
     static: Mapping[str, str] = field(default_factory=dict)  #: hyperparameters that are not tuned; known with `parents`
     parents: tuple[ParentStudy, ...] = field(default=())
+    early_stopping: bool = False  #: the median rule stops trials (TrainingJobEarlyStoppingType Auto)
     tried: Tried | None = field(default=None, compare=False, repr=False)  #: made of `trials`, by whoever keeps it
 
 

@@ -218,6 +218,7 @@ def test_the_strategy_sees_how_far_a_job_was_that_was_stopped_early(tmp_path: Pa
         simulation.start_again()
     simulation.run()
     simulation.close()
+    assert overhearing.questions[-1].study.early_stopping
     trials = overhearing.questions[-1].study.trials
     assert [trial.state for trial in trials] == [TrialState.FINISHED] * 3 + [TrialState.STOPPED, TrialState.FINISHED]
     assert trials[0].curve == ((1, 0.3), (2, 0.2), (3, 0.1))

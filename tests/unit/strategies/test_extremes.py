@@ -24,6 +24,7 @@ VALUES = st.one_of(
     st.floats(-1, 1),
     st.sampled_from([0.0, -0.0, 1.0, 1.0, 1e308, -1e308, LARGEST, -LARGEST, 5e-324, math.nan, math.inf, -math.inf]),
 )
+CURVES = st.lists(st.floats(-1, 1) | st.sampled_from([0.0, 1.0, 1e308, -1e308, LARGEST, 5e-324]), max_size=3)
 STATES = st.sampled_from([TrialState.FINISHED, *TrialState])
 
 
@@ -54,8 +55,11 @@ def spaces(draw: st.DrawFn, most: int, finite: bool = False) -> Space:
     return Space(tuple(draw(parameters(f"p{place}", finite)) for place in range(count)))
 
 
-def checked(space: Space, trials: Sequence[Trial], count: int, goal: Goal) -> Sequence[Candidate]:
-    candidates = Bayesian().ask(replace(study_of(space, trials), goal=goal), count, ANY)
+def checked(
+    space: Space, trials: Sequence[Trial], count: int, goal: Goal, early_stopping: bool = False
+) -> Sequence[Candidate]:
+    study = replace(study_of(space, trials), goal=goal, early_stopping=early_stopping)
+    candidates = Bayesian().ask(study, count, ANY)
     for candidate in candidates:
         check_candidate(space, candidate)
     return candidates
@@ -78,6 +82,26 @@ def test_any_study_is_answered(data: st.DataObject, space: Space, goal: Goal) ->
     assert candidates
     if tried.size is not None:
         assert not any(candidate.values in tried for candidate in candidates)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.tuples(STATES, CURVES), min_size=4, max_size=16), spaces(3), st.sampled_from(Goal))
+def test_any_study_of_a_search_with_early_stopping_is_answered(
+    told: list[tuple[TrialState, list[float]]], space: Space, goal: Goal
+) -> None:
+    rng = np.random.default_rng(len(told))
+    trials = [
+        Trial(
+            number=number,
+            values=space.decode(rng.random(len(space.parameters)).tolist()),
+            state=state,
+            objective=curve[-1] if curve else None,
+            curve=tuple(enumerate(curve, 1)),
+        )
+        for number, (state, curve) in enumerate(told, 1)
+    ]
+    if not Tried(space, (trial.values for trial in trials)).exhausted:
+        assert checked(space, trials, 2, goal, early_stopping=True)
 
 
 @settings(deadline=None, max_examples=25)

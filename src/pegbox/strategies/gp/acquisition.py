@@ -1,10 +1,12 @@
-"""How much a configuration promises: log expected improvement, times the chance that it runs at all.
+"""How much a configuration promises: log expected improvement, times the chance that it runs to its end.
 
 Everything is minimisation of the warped objective.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -70,38 +72,49 @@ def log_success(mean: Array, variance: Array) -> tuple[Array, Array, Array]:
     return log_chance, hazard / sigma, -0.5 * hazard * z / variance
 
 
-class ExpectedImprovement:
-    """log EI, plus log P(success) if failures are modelled (Gardner et al. 2014, constrained EI, eq. 5)."""
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Something without which nothing is gained: that a process, seen with its noise, is above 0."""
 
-    def __init__(self, objective: Posterior, best: float, success: Posterior | None = None) -> None:
-        self._objective, self._best, self._success = objective, best, success
+    process: Posterior
+    weight: float = 1.0  #: of the chance's logarithm
+
+    def value(self, features: Array) -> Array:
+        """(m, D) -> weighted logarithms of the chances (m,)."""
+        belief = self.process.predict(features)
+        return self.weight * log_success(belief.mean, belief.variance + self.process.kernel.noise)[0]
+
+    def value_and_gradient(self, features: Array) -> tuple[Array, Array]:
+        """The same with its gradient by the features."""
+        belief = self.process.predict(features)
+        value, by_mean, by_variance = log_success(belief.mean, belief.variance + self.process.kernel.noise)
+        return self.weight * value, self.process.pull_back(belief, self.weight * by_mean, self.weight * by_variance)
+
+
+class ExpectedImprovement:
+    """log EI, plus the logarithms of the chances of conditions (Gardner et al. 2014, constrained EI, eq. 5)."""
+
+    def __init__(self, objective: Posterior, best: float, conditions: Sequence[Condition] = ()) -> None:
+        self._objective, self._best, self._conditions = objective, best, conditions
 
     def value(self, features: Array) -> Array:
         """Log of the expected improvement over `best`, in units of the warped objective."""
         belief = self._objective.predict(features)
         value = log_expected_improvement(belief.mean, belief.variance, self._best)[0]
-        if self._success is not None:
-            chance = self._success.predict(features)
-            value = value + log_success(chance.mean, chance.variance + self._success.kernel.noise)[0]
-        return value
+        return np.asarray(value + sum(each.value(features) for each in self._conditions))
 
     def value_and_gradient(self, features: Array) -> tuple[Array, Array]:
         """The same with its gradient by the features."""
         belief = self._objective.predict(features)
         value, by_mean, by_variance = log_expected_improvement(belief.mean, belief.variance, self._best)
-        gradient = self._objective.pull_back(belief, by_mean, by_variance)
-        if self._success is not None:
-            chance = self._success.predict(features)
-            extra, by_mean, by_variance = log_success(chance.mean, chance.variance + self._success.kernel.noise)
-            value, gradient = value + extra, gradient + self._success.pull_back(chance, by_mean, by_variance)
-        return value, gradient
+        return _with(self._conditions, features, value, self._objective.pull_back(belief, by_mean, by_variance))
 
 
 class ConfidenceBound:
-    """-(mean - width * sigma): a look at the unknown (Srinivas et al. 2010, GP-UCB), plus log P(success)."""
+    """-(mean - width * sigma): a look at the unknown (Srinivas et al. 2010, GP-UCB), plus the logarithms of chances."""
 
-    def __init__(self, objective: Posterior, width: float, success: Posterior | None = None) -> None:
-        self._objective, self._width, self._success = objective, width, success
+    def __init__(self, objective: Posterior, width: float, conditions: Sequence[Condition] = ()) -> None:
+        self._objective, self._width, self._conditions = objective, width, conditions
 
     def value(self, features: Array) -> Array:
         """Minus the lower confidence bound."""
@@ -113,8 +126,11 @@ class ConfidenceBound:
         sigma = np.sqrt(belief.variance)
         value = self._width * sigma - belief.mean
         gradient = self._objective.pull_back(belief, np.full_like(sigma, -1.0), 0.5 * self._width / sigma)
-        if self._success is not None:
-            chance = self._success.predict(features)
-            extra, by_mean, by_variance = log_success(chance.mean, chance.variance + self._success.kernel.noise)
-            value, gradient = value + extra, gradient + self._success.pull_back(chance, by_mean, by_variance)
-        return value, gradient
+        return _with(self._conditions, features, value, gradient)
+
+
+def _with(conditions: Sequence[Condition], features: Array, value: Array, gradient: Array) -> tuple[Array, Array]:
+    for condition in conditions:
+        extra, slope = condition.value_and_gradient(features)
+        value, gradient = value + extra, gradient + slope
+    return value, gradient

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator
 
-from pegbox.strategies.gp.acquisition import Acquisition, ConfidenceBound, ExpectedImprovement
+from pegbox.strategies.gp.acquisition import Acquisition, Condition, ConfidenceBound, ExpectedImprovement
 from pegbox.strategies.gp.arrays import Array, Mask
 from pegbox.strategies.gp.fit import Prior, fit, subset
 from pegbox.strategies.gp.layout import Layout
@@ -22,6 +22,11 @@ from pegbox.strategies.tried import Tried
 _MOST_POINTS = 1000  #: trials in the posterior; of more, the best half and a random rest
 _MOST_LISTED = 2000  #: a space with fewer configurations is listed, not searched
 _FAILURES = 3  #: from so many failed trials on, the chance of success is modelled
+_JUDGED = 3  #: from so many trials on whose margins are known, the chance of not being stopped early is modelled
+#: A trial that is stopped early costs a few epochs and one job of the budget, and the hurdles are not those of the end:
+#: the chance of it counts with its tenth root, so that little less than certainty of it keeps the search away.
+_SURVIVAL_WEIGHT = 0.1
+_MOST_DOUBT = 0.5  #: variance, of 1, beyond which a guess at the end of a stopped trial is no evidence of values
 _RECENT, _NEAR = 5, 0.02  #: so many last trials, so near to the best one: time to look elsewhere
 _WIDTH = 3.0  #: confidence bound of exploring asks, in standard deviations
 _INCUMBENTS = 5
@@ -50,19 +55,20 @@ class Model:
     ) -> None:
         self.layout = layout
         self._prior = prior or Prior()
-        self._success: Posterior | None = None
+        self._conditions = self._fit_conditions(observations, rng)
         seen, self._pending, self._barren = observations, observations.pending, observations.pending[:0]
-        if np.count_nonzero(observations.failed | observations.stopped) >= _FAILURES:
-            self._success = self._fit_success(observations, rng)
         if np.count_nonzero(observations.failed) >= _FAILURES:
             # an imputed value would put a cliff beside optima at the edge; there is only nothing more to learn there
             self._barren = observations.points[observations.failed][-_MOST_POINTS:]
             seen = observations.successes()
         values, self._unit = seen.warped_with_unit()
         self._trend = Trend(lessons, layout.features(seen.points), values) if lessons else None
-        rows = subset(values, _MOST_POINTS, rng)
+        doubt = seen.doubt(values)
+        # what early stopping says of a trial is in the model of survival, even if a guess at its end is worth nothing
+        telling = np.flatnonzero(~np.isfinite(seen.margins) | (doubt <= _MOST_DOUBT))
+        rows = telling[subset(values[telling], _MOST_POINTS, rng)]
         self._points, self._values, self._failed = seen.points[rows], values[rows], seen.failed[rows]
-        self._doubt = seen.doubt(values)[rows]
+        self._doubt = doubt[rows]
         recent = observations.points[observations.inherited :][-_RECENT:]
         self._crowded = crowded(layout, recent, self._points[np.argmin(self._values)])
         features = layout.features(self._points)
@@ -90,7 +96,7 @@ class Model:
         if improvement is not None and not self._crowded:
             points, gains = self._sorted(improvement, tried, rng)
         else:
-            points, _ = self._sorted(ConfidenceBound(posterior, _WIDTH, self._success), tried, rng)
+            points, _ = self._sorted(ConfidenceBound(posterior, _WIDTH, self._conditions), tried, rng)
             if improvement is None:
                 return Ranking(points, None)
             gains = improvement.value(self.layout.features(points))
@@ -111,20 +117,38 @@ class Model:
         if not len(seen):  # nothing but inherited trials from outside the ranges: anything is an improvement
             return None
         best = float(posterior.expected(self.layout.features(seen)).min())
-        return ExpectedImprovement(posterior, best, self._success)
+        return ExpectedImprovement(posterior, best, self._conditions)
 
     def _inside(self) -> Mask:
         """(n,) which points lie in the ranges."""
         return np.asarray(np.all((self._points >= 0.0) & (self._points <= 1.0), axis=1))
 
-    def _fit_success(self, observations: Observations, rng: Generator) -> Posterior:
-        """A process over +1 for success and -1 for failure, on the trials with the highest numbers."""
-        missed = observations.failed | observations.stopped
-        points, failed = observations.points[-_MOST_POINTS:], missed[-_MOST_POINTS:]
-        features, labels = self.layout.features(points), np.where(failed, -1.0, 1.0)
-        kernel = fit(features, self.layout.group, standardise(labels), self._prior, rng)
-        none = np.empty((0, features.shape[1]))
-        return Posterior(kernel, self.layout.group, features, labels, none)
+    def _fit_conditions(self, observations: Observations, rng: Generator) -> list[Condition]:
+        """Processes over the trials with the highest numbers: that one does not fail, and that it is not stopped early.
+
+        +1 for success and -1 for failure; or the margin by which the hurdles of early stopping were cleared, on a scale
+        on which those that are far from them are alike.
+        """
+        judged = np.isfinite(observations.margins)
+        failed = observations.failed | (observations.stopped & ~judged)
+        conditions = []
+        if np.count_nonzero(failed) >= _FAILURES:
+            labels = np.where(failed, -1.0, 1.0)[-_MOST_POINTS:]
+            conditions.append(
+                Condition(self._fit(observations.points[-_MOST_POINTS:], labels, standardise(labels), rng))
+            )
+        if np.count_nonzero(judged) >= _JUDGED:
+            rows = np.flatnonzero(judged)[-_MOST_POINTS:]
+            margins = np.tanh(observations.margins[rows])
+            margins /= max(float(np.sqrt(np.mean(margins**2))), np.finfo(float).tiny)
+            conditions.append(Condition(self._fit(observations.points[rows], margins, margins, rng), _SURVIVAL_WEIGHT))
+        return conditions
+
+    def _fit(self, points: Array, values: Array, scaled: Array, rng: Generator) -> Posterior:
+        """A process over values (n,) at points (n, d), its kernel fitted to scaled values (n,)."""
+        features = self.layout.features(points)
+        kernel = fit(features, self.layout.group, scaled, self._prior, rng)
+        return Posterior(kernel, self.layout.group, features, values, features[:0])
 
 
 def crowded(layout: Layout, recent: Array, best: Array) -> bool:

@@ -12,6 +12,7 @@ from pegbox.strategies.base import Goal, Study, Trial, TrialState
 from pegbox.strategies.gp.arrays import Array, Mask, interpolate
 from pegbox.strategies.gp.extrapolation import FEWEST, Curve, Extrapolation, Misses, farthest
 from pegbox.strategies.gp.layout import Layout
+from pegbox.strategies.gp.survival import Hurdles
 from pegbox.strategies.gp.warp import deviation, standardise, warp_with_unit
 
 _FEWEST_SURE = 3  #: values
@@ -25,6 +26,7 @@ class Observations:
     values: Array  #: (n,) to be minimised; nan where the trial failed
     pending: Array  #: (p, d)
     misses: tuple[Misses | None, ...]  #: (n,) of the values that are guesses, None of the others
+    margins: Array  #: (n,) by how much each clears the hurdles of early stopping; nan: nothing is known
     inherited: int = 0  #: how many of the first are inherited
 
     @classmethod
@@ -36,6 +38,8 @@ class Observations:
         pending: list[tuple[float, ...]] = []
         horizon = _Horizon.of(study, sign)
         misses: list[Misses | None] = [None] * first
+        margins = [math.nan] * first
+        hurdles = _hurdles(study, sign)
         for trial in _told_once(study.trials):
             try:
                 point = layout.encode(trial.values)
@@ -47,12 +51,14 @@ class Observations:
                 value, missed = horizon.value(trial, sign * value)
                 ended.append((point, value))
                 misses.append(missed)
+                margins.append(hurdles.margin(_signed(trial, sign)) if hurdles else math.nan)
         return cls(
             points=_matrix([point for point, _ in ended], layout.dimensions),
             values=np.array([value for _, value in ended], dtype=float),
             pending=_matrix(pending, layout.dimensions),
             inherited=first,
             misses=tuple(misses),
+            margins=np.array(margins, dtype=float),
         )
 
     @property
@@ -64,7 +70,9 @@ class Observations:
         """The same without the failed trials."""
         rows = ~self.failed
         misses = tuple(missed for missed, kept in zip(self.misses, rows, strict=True) if kept)
-        return replace(self, points=self.points[rows], values=self.values[rows], misses=misses)
+        return replace(
+            self, points=self.points[rows], values=self.values[rows], misses=misses, margins=self.margins[rows]
+        )
 
     def doubt(self, warped: Array) -> Array:
         """(n,) variance of the warped values that are guesses, 0 of the others."""
@@ -106,6 +114,17 @@ class Observations:
         seen = ~self.failed
         sure = seen & ~self.stopped
         return sure if np.count_nonzero(sure) >= _FEWEST_SURE else seen
+
+
+def _hurdles(study: Study, sign: float) -> Hurdles | None:
+    """None where nothing is stopped early by the median rule."""
+    if not study.early_stopping:
+        return None
+    ended = [
+        trial for trial in _told_once(study.trials) if (value := _value(trial)) is not None and math.isfinite(value)
+    ]
+    whole = [_signed(trial, sign) for trial in ended if trial.state is TrialState.FINISHED]
+    return Hurdles(whole, [_signed(trial, sign) for trial in ended])
 
 
 def _told_once(trials: Sequence[Trial]) -> Iterator[Trial]:

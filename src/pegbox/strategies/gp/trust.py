@@ -44,6 +44,7 @@ def _skill(bequest: Bequest, study: Study, own: Observations, layout: Layout) ->
         points=np.concatenate([theirs.points, own.points]),
         values=np.concatenate([theirs.values, own.values]),
         misses=theirs.misses + own.misses,
+        margins=np.concatenate([theirs.margins, own.margins]),
     ).warped()
     known, seen = both[:count], both[count:]
     expected = _predicted(theirs.points, known - known.mean(), layout, own.points)

@@ -7,6 +7,7 @@ from scipy.optimize import approx_fprime
 from scipy.special import log_ndtr
 
 from pegbox.strategies.gp.acquisition import (
+    Condition,
     ConfidenceBound,
     ExpectedImprovement,
     log_expected_improvement,
@@ -75,8 +76,9 @@ def test_gradients_of_the_acquisitions(constrained: bool) -> None:
     x, group = rng.random((10, 3)), np.arange(3)
     kernel = Kernel(np.array([0.3, 0.5, 0.8]), 1.0, 0.01)
     posterior = Posterior(kernel, group, x, rng.standard_normal(10), x[:0])
-    success = Posterior(kernel, group, x, np.sign(rng.standard_normal(10)), x[:0]) if constrained else None
-    for acquisition in (ExpectedImprovement(posterior, -0.5, success), ConfidenceBound(posterior, 2.0, success)):
+    success = Condition(Posterior(kernel, group, x, np.sign(rng.standard_normal(10)), x[:0]), 0.5)
+    conditions = [success] if constrained else []
+    for acquisition in (ExpectedImprovement(posterior, -0.5, conditions), ConfidenceBound(posterior, 2.0, conditions)):
         at = rng.random((4, 3))
         values, gradients = acquisition.value_and_gradient(at)
         assert np.allclose(values, acquisition.value(at))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pegbox.domain.ranges import Categorical, Continuous, Scaling, Space
 from pegbox.strategies.base import Goal, ParentKind
-from pegbox.strategies.gp.acquisition import Acquisition, ConfidenceBound, ExpectedImprovement, log_success
+from pegbox.strategies.gp.acquisition import Acquisition, Condition, ConfidenceBound, ExpectedImprovement, log_success
 from pegbox.strategies.gp.arrays import Array
 from pegbox.strategies.gp.fit import Kernel, Prior, negative_log_likelihood, warped_negative_log_likelihood
 from pegbox.strategies.gp.input_warping import InputWarping
@@ -92,12 +92,13 @@ def test_acquisitions_with_pending_points_failures_and_teachers(
         trend.weights = rng.random(len(LESSONS))
     posterior = Posterior(kernel, LAYOUT.group, x, y, features_from(rng, running), trend)
     labels = np.where(rng.random(12) < 0.4, -1.0, 1.0)
-    success = Posterior(kernel_from(rng), LAYOUT.group, x, labels, x[:0]) if fails else None
+    success, survival = (Posterior(kernel_from(rng), LAYOUT.group, x, each, x[:0]) for each in (labels, 0.3 * y))
+    conditions = [Condition(success), Condition(survival, 0.1)] if fails else []
     at = features_from(rng, 1)
     assume(float(posterior.predict(at).variance[0]) > 1e-5)  # else differences are nothing but rounding
     acquisitions: list[Acquisition] = [
-        ExpectedImprovement(posterior, float(rng.normal()), success),
-        ConfidenceBound(posterior, 3.0, success),
+        ExpectedImprovement(posterior, float(rng.normal()), conditions),
+        ConfidenceBound(posterior, 3.0, conditions),
     ]
     for acquisition in acquisitions:
         values, gradients = acquisition.value_and_gradient(at)

@@ -1,0 +1,76 @@
+"""How near trials come to being stopped early.
+
+The median rule is known (pegbox.domain.early_stopping), and so is what it would say of every trial if it were launched
+now.  By how much a trial clears the hurdles says more than whether it was stopped: it can be foretold where the other
+cannot.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+
+from pegbox.domain.early_stopping import FEWEST
+from pegbox.strategies.gp.arrays import Array
+from pegbox.strategies.gp.extrapolation import Curve
+
+_ROUNDING = 1e-13
+
+
+class Hurdles:
+    """The median that a value must not be worse than, at each epoch; values are to be minimised."""
+
+    def __init__(self, whole: Sequence[Curve], curves: Sequence[Curve]) -> None:
+        """The curves of the trials that ran to their end, and of all."""
+        self._unit = max((abs(value) for curve in curves for value in curve.values()), default=0.0) or 1.0
+        averages, values = defaultdict[int, list[float]](list), defaultdict[int, list[float]](list)
+        for curve in whole:
+            for epoch, average in running(self._scaled(curve)).items():
+                averages[epoch].append(average)
+        for curve in curves:
+            for epoch, value in self._scaled(curve).items():
+                values[epoch].append(value)
+        known = sorted(epoch for epoch, row in averages.items() if len(row) >= FEWEST)
+        self._epochs = np.array(known, dtype=float)
+        self._medians = np.array([np.median(averages[epoch]) for epoch in known])
+        distances = [np.abs(apart(values[epoch], at)) for epoch, at in zip(known, self._medians, strict=True)]
+        self._spreads = np.array([np.median(row) or np.mean(row) for row in distances])
+
+    def margin(self, curve: Curve) -> float:
+        """By how much a trial clears the hurdles, in median distances from them; negative if it is stopped.
+
+        The least of all epochs; nan if nothing is known.
+        """
+        scaled = self._scaled(curve)
+        epochs = np.array([epoch for epoch in sorted(scaled) if epoch <= max(self._epochs, default=0)], dtype=float)
+        if not len(epochs):
+            return np.nan
+        medians, spreads = (np.interp(epochs, self._epochs, row) for row in (self._medians, self._spreads))
+        usable = spreads > 0
+        ahead = apart(medians, np.array([scaled[int(epoch)] for epoch in epochs]))
+        return float(np.min(ahead[usable] / spreads[usable])) if usable.any() else np.nan
+
+    def _scaled(self, curve: Curve) -> Curve:
+        """Into [-1, 1], so that sums do not overflow."""
+        return {epoch: value / self._unit for epoch, value in curve.items()}
+
+
+def apart(values: Array | Sequence[float], others: Array | float) -> Array:
+    """Differences of values in [-1, 1], 0 where they are equal but for rounding."""
+    difference = np.asarray(values) - others
+    return np.where(np.abs(difference) < _ROUNDING, 0.0, difference)
+
+
+def running(curve: Curve) -> Curve:
+    """The averages up to each epoch of an outline, between whose epochs the curve is taken to be straight."""
+    found: dict[int, float] = {}
+    total, last, before = 0.0, 0, 0.0
+    for epoch, value in sorted(curve.items()):
+        before = before if last else value
+        steps = epoch - last
+        total += steps * before + (value - before) * (steps + 1) / 2
+        found[epoch] = total / epoch
+        last, before = epoch, value
+    return found

@@ -99,6 +99,10 @@ def test_a_bind_that_is_not_there_or_opens_the_home_is_mentioned(server: Running
     done = command(server, f"{add} --bind {server.home}", tmp_path)
     assert done.returncode == 0
     assert "contains the server's home, which stays hidden" in done.stderr
+    for place in ("/", "/proc:ro"):
+        done = command(server, f"{add} --bind {place}", tmp_path)
+        assert done.returncode == 0
+        assert f"is registered, but --bind {place.removesuffix(':ro')} shows nothing" in done.stderr
     done = command(server, f"{add} --workdir {server.home.parent}", tmp_path)
     assert "contains the server's home" in done.stderr
     done = command(server, f"{add} --bind :ro", tmp_path)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pegbox.store.base import Image
 
 READ_ONLY = ":ro"
+#: the root, and what each cell has of its own: not shown, whatever an image binds
+NOTHING = ((), ("proc",), ("sys",), ("dev",))
 LONGEST_NAME = 255  #: characters (SageMaker API reference, AlgorithmSpecification: TrainingImage)
 
 app = typer.Typer(no_args_is_help=True, help="What a training image name means on a machine without containers.")
@@ -159,6 +161,8 @@ def _doubts(image: Image, home: Path) -> Iterator[str]:
         path = Path(text.removesuffix(READ_ONLY))
         if not path.exists():
             yield f"--bind {path} is not there: its jobs will run without it"
+        elif path.resolve().parts[1:2] in NOTHING:
+            yield f"--bind {path} shows nothing: name folders of data below it"
         elif home.is_relative_to(path.resolve()):
             yield f"{path}, which it may see, contains the server's home, which stays hidden"
     if image.workdir and home.is_relative_to(image.workdir):

@@ -9,6 +9,7 @@ All methods may be called from several threads, and several servers on one host 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import os
@@ -44,6 +45,8 @@ from pegbox.objects.uploads import Uploads, keep
 STEP = 1 << 20  #: bytes read or written at a time
 DEFAULT_TYPE = "binary/octet-stream"
 _ATTEMPTS = 100
+
+_DOCTOR = "pegbox doctor, on the server, tells more."
 
 log = logging.getLogger(__name__)
 
@@ -249,7 +252,8 @@ class FileStore:
             info = self.head_object(account, bucket, key)
             with suppress(FileNotFoundError):  # replaced since we looked: look again
                 return OpenObject(info, self._content.open(info.content))
-        raise S3Error("InternalError", 500, "The content of the object is missing.")
+        log.error("the content of an object is missing: see pegbox doctor; s3://%s/%s", bucket, key)
+        raise S3Error("InternalError", 500, f"The content of the object is missing; {_DOCTOR}")
 
     def delete_objects(self, account: str, bucket: str, keys: Sequence[tuple[str, Conditions]]) -> list[S3Error | None]:
         """Remove objects in one step; a missing one is no error.  One answer for each key."""
@@ -362,7 +366,7 @@ class FileStore:
 
 
 class _absent:
-    """Turns "there is none" and "it is not yours" into NoSuchObject, trouble with the index into Unreachable."""
+    """Turns "there is none" and "not yours" into NoSuchObject, trouble with index and contents into Unreachable."""
 
     def __init__(self, location: Location) -> None:
         self._location = location
@@ -374,6 +378,10 @@ class _absent:
             raise NoSuchObject(f"{self._location}: {error.message}") from error
         if isinstance(error, (ServiceUnavailable, sqlite3.OperationalError)):
             raise Unreachable(f"{self._location}: the index of the object store: {error}") from error
+        if isinstance(error, S3Error) and error.status == 500:
+            raise Unreachable(f"{self._location}: {error.message}") from error
+        if isinstance(error, OSError) and error.errno == errno.EIO:
+            raise Unreachable(f"{self._location}: {error.strerror}; {_DOCTOR}") from error
 
 
 def _info(stored: StoredObject) -> ObjectInfo:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pegbox.errors import S3Error
-from pegbox.objects.base import Location, NoSuchObject
+from pegbox.objects.base import Location, NoSuchObject, Unreachable
 from pegbox.objects.content import ContentFiles
 from pegbox.objects.files import FileStore
 from pegbox.objects.listing import successor
@@ -43,6 +43,19 @@ def put(store: FileStore, key: str, body: bytes = b"x") -> str:
 
 def contents(root: Path) -> list[Path]:
     return [*(root / "objects" / "content").glob("*/*"), *(root / "objects" / "incoming").iterdir()]
+
+
+@pytest.mark.parametrize(("left", "said"), [(None, "is missing"), (b"half", "is shorter than the index says")])
+def test_an_object_whose_content_is_lost_can_be_waited_for(
+    store: FileStore, tmp_path: Path, left: bytes | None, said: str
+) -> None:
+    put(store, "a", b"half and half")
+    (file,) = contents(tmp_path)
+    file.unlink()  # its disk may not be mounted
+    if left is not None:
+        file.write_bytes(left)
+    with pytest.raises(Unreachable, match=rf"s3://bucket/a: .*{said}.*pegbox doctor"):
+        store.fetch(US, at("a"), tmp_path / "out")
 
 
 def test_the_bucket_of_another_account_is_absent(store: FileStore, tmp_path: Path) -> None:

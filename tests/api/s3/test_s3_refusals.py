@@ -150,7 +150,9 @@ def test_unserved_configurations_are_refused(s3: Any, full: str) -> None:
     assert code(s3.put_bucket_acl, Bucket=full, ACL="public-read") == ("NotImplemented", 501)
     life = {"LifecycleConfiguration": {"Rules": [rule]}}
     assert code(s3.put_bucket_lifecycle_configuration, Bucket=full, **life) == ("NotImplemented", 501)
-    assert code(s3.delete_bucket_cors, Bucket=full) == ("NotImplemented", 501)
+    owners = {"OwnershipControls": {"Rules": [{"ObjectOwnership": "ObjectWriter"}]}}
+    assert code(s3.put_bucket_ownership_controls, Bucket=full, **owners) == ("NotImplemented", 501)
+    assert code(s3.delete_bucket_ownership_controls, Bucket=full) == ("NotImplemented", 501)
     assert everything(s3, full) == before
 
 
@@ -167,10 +169,22 @@ ABSENT = {
 }
 
 
+UNREMOVABLE = {"bucket_policy_status", "object_lock_configuration"}
+
+
 @pytest.mark.parametrize("operation", ABSENT)
 def test_what_a_bucket_does_not_have(s3: Any, bucket: str, operation: str) -> None:
     assert code(getattr(s3, operation), Bucket=bucket) == (ABSENT[operation], 404)
     assert code(getattr(s3, operation), Bucket="no-such-bucket") == ("NoSuchBucket", 404)
+
+
+@pytest.mark.parametrize("what", sorted({name.removeprefix("get_") for name in ABSENT} - UNREMOVABLE))
+def test_what_a_bucket_does_not_have_can_be_removed(s3: Any, full: str, what: str) -> None:
+    before = everything(s3, full)
+    remove = getattr(s3, f"delete_{what}".removesuffix("_configuration"))
+    assert remove(Bucket=full)["ResponseMetadata"]["HTTPStatusCode"] == 204
+    assert code(remove, Bucket="no-such-bucket") == ("NoSuchBucket", 404)
+    assert everything(s3, full) == before
 
 
 EMPTY = {

@@ -1,7 +1,8 @@
 """What a bucket is asked about and does not have: versions, policies, life cycles and the like.
 
 Clients look before they act, and S3 has an answer for a bucket where nothing was ever configured.  These are those
-answers (S3 API reference, the Get operation of each).  Configuring any of it is refused.
+answers (S3 API reference, the Get operation of each).  Configuring any of it is refused; removing what is not there
+is done, as on S3.
 """
 
 from __future__ import annotations
@@ -35,6 +36,17 @@ def _absent(name: str, code: str, message: str) -> Answer:
     async def answer(call: Call) -> Response:
         await in_thread(call.store.bucket, call.account, call.bucket)
         raise S3Error(code, 404, message, {"BucketName": call.bucket})
+
+    answer.__name__ = name
+    return answer
+
+
+def _gone(name: str) -> Answer:
+    """The operation `name` of a bucket, which removes a configuration: there is none, before and after."""
+
+    async def answer(call: Call) -> Response:
+        await in_thread(call.store.bucket, call.account, call.bucket)
+        return Response(None, 204)
 
     answer.__name__ = name
     return answer
@@ -80,3 +92,10 @@ get_public_access_block = _absent(
     "NoSuchPublicAccessBlockConfiguration",
     "The public access block configuration was not found",
 )
+delete_bucket_policy = _gone("delete_bucket_policy")
+delete_bucket_lifecycle = _gone("delete_bucket_lifecycle")
+delete_bucket_cors = _gone("delete_bucket_cors")
+delete_bucket_website = _gone("delete_bucket_website")
+delete_bucket_encryption = _gone("delete_bucket_encryption")
+delete_bucket_replication = _gone("delete_bucket_replication")
+delete_public_access_block = _gone("delete_public_access_block")

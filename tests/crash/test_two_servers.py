@@ -214,6 +214,7 @@ def test_the_work_of_a_dead_server_is_taken_over_and_nothing_starts_again(pair: 
             return all(TrainingJob.parse(tx.by_id(number).state).cursor > before[number].cursor for number in theirs)
 
     wait_for("values of the dead server's jobs", goes_on, 2 * lease)
+    assert alive.log.read_text().count("the servers of a home are gone") == 1
     alive.client("sagemaker").stop_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
     both.ended(name)
     assert both.faults(name, alive) == []

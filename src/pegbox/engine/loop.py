@@ -154,7 +154,10 @@ class Engine:
         After a silence of our own, end what others have given up meanwhile.
         """
         homes.give_back(self._context)
-        self._near = homes.near(self._context)
+        near = homes.near(self._context)
+        if new := near - self._near:
+            log.warning("the servers of a home are gone: its training jobs are gone on with here", homes=sorted(new))
+        self._near = near
         if since is None or since > self._context.settings.silence:
             threading.Thread(target=self._tidy, name="engine-tidy", daemon=True).start()
 

@@ -375,7 +375,7 @@ def test_a_damaged_index_is_not_backed_up(backed_up: Path, tmp_path: Path) -> No
     assert command("restore", str(backed_up), "--home", str(home))[0] == 0
     (home / "objects" / "index.db").write_bytes(b"no index" * 1000)
     code, said = command("backup", str(tmp_path / "backup"), "--home", str(home))
-    assert (code, "index.db: file is not a database: pegbox doctor" in said) == (1, True)
+    assert (code, "index.db: file is not a database: restore a backup (pegbox restore)" in said) == (1, True)
 
 
 FULL = 'mount -t tmpfs -o size=200k none "$1" && shift && exec "$0" -m pegbox "$@"'

@@ -11,7 +11,6 @@ not hold.
 from __future__ import annotations
 
 import argparse
-import os
 import random
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from typing import Any
 from surroundings import children, kill, postgresql, runners, write_result
 
 from installation import QUICK, Installation
+from pegbox.processes import identity, is_alive
 from pegbox.testing.crash_drive import revive
 
 WEIGHTS = {"server": 2, "runner": 6, "zygote": 2, "proposer": 1}
@@ -41,7 +41,7 @@ class Killer:
         self._all, self._rng = installation, rng
         self.done: Counter[str] = Counter()
         self.noticed: list[float] = []  #: seconds until the server knew of a runner's end, if it lived through them
-        self.left: list[int] = []  #: zygotes and proposers whose server was killed
+        self.left: list[dict[str, Any]] = []  #: zygotes and proposers whose server was killed
         self._open: dict[Path, float] = {}
 
     def strike(self) -> None:
@@ -49,7 +49,7 @@ class Killer:
         (kind,) = self._rng.choices(list(WEIGHTS), list(WEIGHTS.values()))
         server = self._all.server
         if kind == "server":
-            self.left += [pid for module in MODULES.values() for pid in children(server.process.pid, module)]
+            self.left += [identity(pid) for module in MODULES.values() for pid in children(server.process.pid, module)]
             server.kill()
             self._open.clear()
             self.done[kind] += 1
@@ -99,7 +99,7 @@ def soak(installation: Installation, kills: int, pause: float, rng: random.Rando
         ).one()
     tuning_jobs = len(installation.feeder.names)
     faults = installation.close()
-    faults += [f"process {pid} outlived its server" for pid in killer.left if os.path.exists(f"/proc/{pid}")]
+    faults += [f"process {left['pid']} outlived its server" for left in killer.left if is_alive(left)]
     return {
         "kills": dict(killer.done),
         "seconds_of_kills": round(killed_for),

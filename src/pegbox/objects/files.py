@@ -38,7 +38,17 @@ from pegbox.objects.rows import (
     replace_object,
     tags_of,
 )
-from pegbox.objects.stored import NO_CONDITIONS, Bucket, Checksum, Conditions, Description, Page, StoredObject, Totals
+from pegbox.objects.stored import (
+    FIRST_REGION,
+    NO_CONDITIONS,
+    Bucket,
+    Checksum,
+    Conditions,
+    Description,
+    Page,
+    StoredObject,
+    Totals,
+)
 from pegbox.objects.unnamed import MOST_SHARE
 from pegbox.objects.uploads import Uploads, keep
 
@@ -114,10 +124,15 @@ class FileStore:
     # -- buckets
 
     def create_bucket(self, account: str, name: str, region: str, tags: Mapping[str, str] | None = None) -> Bucket:
-        """Make a bucket.  BucketAlreadyOwnedByYou or BucketAlreadyExists if the name is taken."""
+        """Make a bucket.  BucketAlreadyOwnedByYou or BucketAlreadyExists if the name is taken.
+
+        In us-east-1 one's own bucket can be made again, and stays as it is (API reference, CreateBucket).
+        """
         bucket = Bucket(name=name, account=account, region=region, created=self._now())
         with self._index.write() as connection:
-            row = connection.execute("select account from bucket where name = ?", (name,)).fetchone()
+            row = connection.execute("select account, region from bucket where name = ?", (name,)).fetchone()
+            if row is not None and row[0] == account and {region, row[1]} == {FIRST_REGION}:
+                return find_bucket(connection, account, name)
             if row is not None:
                 raise _taken(name, ours=row[0] == account)
             values = (name, account, region, milliseconds(bucket.created), None if tags is None else dump_tags(tags))

@@ -8,6 +8,8 @@ from datetime import datetime
 
 from pegbox.errors import S3Error
 
+FIRST_REGION = "us-east-1"  #: where S3 began, and has a few habits of its own
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket:

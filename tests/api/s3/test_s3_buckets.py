@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -246,3 +247,14 @@ def test_an_empty_token_is_no_token(s3: Any, bucket: str) -> None:
         s3.put_object(Bucket=bucket, Key=key, Body=b"")
     found = s3.list_objects_v2(Bucket=bucket, ContinuationToken="", StartAfter="a")
     assert ([each["Key"] for each in found["Contents"]], found["ContinuationToken"]) == (["b", "c"], "")
+
+
+def test_a_bucket_that_comes_and_goes_is_made_whenever_that_is_asked(s3: Any) -> None:
+    def come_and_go(_: int) -> None:
+        for _ in range(20):
+            s3.create_bucket(Bucket="comes-and-goes")
+            with suppress(s3.exceptions.NoSuchBucket):
+                s3.delete_bucket(Bucket="comes-and-goes")
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(come_and_go, range(4)))

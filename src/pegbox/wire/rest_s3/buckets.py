@@ -8,7 +8,7 @@ import re
 from starlette.responses import Response
 
 from pegbox.errors import S3Error
-from pegbox.objects.stored import Bucket
+from pegbox.objects.stored import FIRST_REGION, Bucket
 from pegbox.wire.rest_s3 import xml
 from pegbox.wire.rest_s3.body import receive_document
 from pegbox.wire.rest_s3.call import Call, in_thread, invalid_argument
@@ -18,7 +18,6 @@ from pegbox.wire.rest_s3.tags import MOST_OF_BUCKET, tags_of_set
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]")
 _RESERVED_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
 _RESERVED_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
-DEFAULT_REGION = "us-east-1"
 
 
 async def list_buckets(call: Call) -> Response:
@@ -48,15 +47,8 @@ async def create_bucket(call: Call) -> Response:
     if region and not re.fullmatch(r"[A-Za-z0-9-]{1,64}", region):
         message = "The specified location-constraint is not valid"
         raise S3Error("InvalidLocationConstraint", 400, message, {"LocationConstraint": region})
-    place = "eu-west-1" if region == "EU" else region or call.caller.region or DEFAULT_REGION
-    try:
-        await in_thread(call.store.create_bucket, call.account, call.bucket, place, tags)
-    except S3Error as error:
-        if error.code != "BucketAlreadyOwnedByYou":
-            raise
-        present = await in_thread(call.store.bucket, call.account, call.bucket)
-        if {place, present.region} != {DEFAULT_REGION}:
-            raise  # in us-east-1 S3 answers as if the bucket were new (API reference, CreateBucket)
+    place = "eu-west-1" if region == "EU" else region or call.caller.region or FIRST_REGION
+    await in_thread(call.store.create_bucket, call.account, call.bucket, place, tags)
     return Response(None, 200, {"location": f"/{call.bucket}"})
 
 
@@ -75,7 +67,7 @@ async def delete_bucket(call: Call) -> Response:
 async def get_bucket_location(call: Call) -> Response:
     """GetBucketLocation; empty for us-east-1."""
     bucket = await in_thread(call.store.bucket, call.account, call.bucket)
-    return xml_response(xml.document("LocationConstraint", "" if bucket.region == DEFAULT_REGION else bucket.region))
+    return xml_response(xml.document("LocationConstraint", "" if bucket.region == FIRST_REGION else bucket.region))
 
 
 async def check_owner(call: Call) -> None:

@@ -24,8 +24,8 @@ _MOST_LISTED = 2000  #: a space with fewer configurations is listed, not searche
 _FAILURES = 3  #: from so many failed trials on, the chance of success is modelled
 _JUDGED = 3  #: from so many trials on whose margins are known, the chance of not being stopped early is modelled
 #: A trial that is stopped early costs a few epochs and one job of the budget, and the hurdles are not those of the end:
-#: the chance of it counts with its tenth root, so that little less than certainty of it keeps the search away.
-_SURVIVAL_WEIGHT = 0.1
+#: the chance of it counts with its fourth root, so that little less than certainty of it keeps the search away.
+_SURVIVAL_WEIGHT = 0.25
 _MOST_DOUBT = 0.5  #: variance, of 1, beyond which a guess at the end of a stopped trial is no evidence of values
 _RECENT, _NEAR = 5, 0.02  #: so many last trials, so near to the best one: time to look elsewhere
 _WIDTH = 3.0  #: confidence bound of exploring asks, in standard deviations

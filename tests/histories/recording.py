@@ -83,6 +83,8 @@ class History:
             answer = UNANSWERED if failed else told(error)
         except (HTTPClientError, IncompleteReadError):
             answer = UNANSWERED
+        except KeyError:  # a dying server's answer that was cut off behind its head is an empty one to botocore
+            answer = UNANSWERED
         ended = time.monotonic()
         call = Call(
             client=client.number,

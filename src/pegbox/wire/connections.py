@@ -29,6 +29,7 @@ from uvicorn.server import ServerState
 
 from pegbox.wire.exchange import Standing, standing_of
 from pegbox.wire.inflow import STATE, Inflow
+from pegbox.wire.joined import Joined
 
 TICK = 0.5  #: seconds between two looks at all connections
 NO_HTTP = (
@@ -158,6 +159,7 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client has connected."""
         super().connection_made(transport)
+        self.transport = Joined(transport)  # type: ignore[assignment]
         if not self._crowd.enter(self):
             transport.write(BUSY)
             transport.close()

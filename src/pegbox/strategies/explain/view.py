@@ -7,7 +7,7 @@ from itertools import product
 
 import numpy as np
 
-from pegbox.domain.ranges import Categorical, Parameter
+from pegbox.domain.ranges import Categorical, Integer, Parameter
 from pegbox.strategies.base import Study
 from pegbox.strategies.explain.answers import Place, View
 from pegbox.strategies.explain.belief import Belief
@@ -53,10 +53,15 @@ def view(study: Study | Belief, names: Sequence[str], places: int | None = None)
 
 
 def _values(parameter: Parameter, count: int) -> Sequence[str]:
-    """Values evenly along the scale, both ends included."""
+    """All values of a category, and of an integer that has no more; else evenly along the scale, with both ends."""
     if isinstance(parameter, Categorical):
         return parameter.values
-    return list(dict.fromkeys(parameter.decode(float(point)) for point in np.linspace(0.0, 1.0, max(count, 2))))
+    count, low, high = max(count, 2), 0.0, 1.0
+    if isinstance(parameter, Integer):
+        if parameter.size() <= count:
+            return [parameter.value(index) for index in range(parameter.size())]
+        low, high = (parameter.encode(str(bound)) for bound in (parameter.low, parameter.high))  # middles of cells
+    return list(dict.fromkeys(parameter.decode(float(point)) for point in np.linspace(low, high, count)))
 
 
 def _moved(points: Array, columns: Sequence[int], at: Sequence[float]) -> Array:

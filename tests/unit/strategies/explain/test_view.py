@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from known_functions import MIXED, SQUARE, bowl, told
+from pegbox.domain.ranges import Continuous, Integer, Scaling, Space
 from pegbox.strategies.base import Goal, ParentKind
 from pegbox.strategies.explain.answers import document
 from pegbox.strategies.explain.belief import Belief
@@ -62,6 +63,21 @@ def test_categories_and_integers_have_their_values() -> None:
     assert len(plane.places) == 15
     lowest = min(plane.places, key=lambda place: place.average.median)
     assert lowest.values["n"] == "1" and lowest.values["kind"] != "b"
+
+
+@pytest.mark.parametrize("size", range(2, 8))
+@pytest.mark.parametrize("scaling", [Scaling.LINEAR, Scaling.LOGARITHMIC])
+def test_of_integers_that_have_room_none_is_left_out(size: int, scaling: Scaling) -> None:
+    space = Space((Integer("n", 1, size, scaling), Continuous("x", 0.0, 1.0)))
+    study = told(space, lambda values: int(values["n"]) + float(values["x"]), 5)
+    assert [place.values["n"] for place in view(study, ["n"], places=7).places] == [str(n + 1) for n in range(size)]
+
+
+def test_of_many_integers_those_are_seen_that_lie_evenly() -> None:
+    space = Space((Integer("n", 1, 13, Scaling.LINEAR), Continuous("x", 0.0, 1.0)))
+    study = told(space, lambda values: int(values["n"]) + float(values["x"]), 5)
+    seen = [place.values["n"] for place in view(study, ["n"], places=7).places]
+    assert seen == ["1", "3", "5", "7", "9", "11", "13"]
 
 
 def test_huge_values_stay_finite() -> None:

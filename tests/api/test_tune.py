@@ -183,6 +183,8 @@ def test_the_next_one_gets_the_next_number_and_can_be_stopped(tuned: Tuned, sage
     ended = tuned.run("describe", "my-train-2", "--watch")
     assert ended.code == 1
     assert "my-train-2 Stopped: " in ended.out
+    assert "  Stopped\n" in ended.out
+    assert "no value" not in ended.out and "no result" not in ended.out
 
 
 def test_a_program_that_fails_is_told_with_its_reason(tuned: Tuned) -> None:

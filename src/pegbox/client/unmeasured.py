@@ -1,4 +1,4 @@
-"""Searches whose training jobs ended well, and none of which printed the metric that counts."""
+"""Searches whose training jobs ended by themselves, and none of which printed the metric that counts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pegbox.client import following
 from pegbox.client.lines import told
 from pegbox.client.reading import JobLog
-from pegbox.client.view import aim, lacks_value
+from pegbox.client.view import aim, objective
 
 if TYPE_CHECKING:
     from pegbox.client.connection import Connection
@@ -19,9 +19,13 @@ LONGEST = 200  #: characters of one
 
 
 def is_unmeasured(tuning: Mapping[str, Any]) -> bool:
-    """Whether training jobs have ended other than by a failure, all without a value."""
+    """Whether training jobs have ended other than by a failure, all without a value.
+
+    Stopped ones count when the search has completed, as when all ran out of their time; else somebody stopped them.
+    """
     counters = tuning["TrainingJobStatusCounters"]
-    return counters["Completed"] + counters["Stopped"] > 0 and not tuning["ObjectiveStatusCounters"]["Succeeded"]
+    stopped = counters["Stopped"] if tuning["HyperParameterTuningJobStatus"] == "Completed" else 0
+    return counters["Completed"] + stopped > 0 and not tuning["ObjectiveStatusCounters"]["Succeeded"]
 
 
 def reasons(connection: Connection, tuning: Mapping[str, Any], again: str) -> Iterator[str]:
@@ -29,7 +33,8 @@ def reasons(connection: Connection, tuning: Mapping[str, Any], again: str) -> It
     if not is_unmeasured(tuning):
         return
     name = tuning["HyperParameterTuningJobName"]
-    ended = [job for job in following.training_jobs(connection.client("sagemaker"), name) if lacks_value(job)]
+    jobs = following.training_jobs(connection.client("sagemaker"), name)
+    ended = [job for job in jobs if job["TrainingJobStatus"] in ("Completed", "Stopped") and objective(job) is None]
     ended.sort(key=lambda job: job["TrainingJobStatus"] != "Completed")
     metric, expression = _looked_for(tuning, ended[0] if ended else {})
     yield told("no result", f"no job printed the metric {metric}")

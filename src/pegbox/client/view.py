@@ -42,8 +42,8 @@ def objective(job: Job) -> float | None:
 
 
 def lacks_value(job: Job) -> bool:
-    """Whether it has ended without a failure and without an objective value."""
-    return job["TrainingJobStatus"] in ("Completed", "Stopped") and objective(job) is None
+    """Whether it has completed without an objective value; one that was stopped may have had no time to print it."""
+    return job["TrainingJobStatus"] == "Completed" and objective(job) is None
 
 
 def aim(tuning: Mapping[str, Any]) -> Mapping[str, str]:
@@ -73,9 +73,8 @@ class PlainView:
             if status in ENDED and name not in self._told:
                 self._told.add(name)
                 shown = _result(job, tuning)
-                self._console.print(
-                    f"{len(self._told):3d}  {name}  {status}  {shown}", markup=False, highlight=False, soft_wrap=True
-                )
+                line = f"{len(self._told):3d}  {name}  {status}  {shown}".rstrip()
+                self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _result(job: Job, tuning: Mapping[str, Any]) -> str:

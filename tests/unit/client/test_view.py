@@ -42,9 +42,11 @@ def test_a_job_that_ends_without_a_value_is_told_at_once(terminal: bool) -> None
         ),
     }  # fmt: skip
     jobs = [{"TrainingJobName": f"a-{number}", "TrainingJobStatus": "Completed"} for number in (1, 2)]
+    jobs.insert(0, {"TrainingJobName": "a-0", "TrainingJobStatus": "Stopped"})
     with view_for(Console(file=shown, force_terminal=terminal, width=90, no_color=True)) as view:
         view.show(tuning, jobs)
     said = shown.getvalue()
     assert ("3:00:0" in said) == terminal  # since it was created, not since it is watched
     assert ("a-1 ended and printed no value of los: see pegbox logs a-1" if terminal else "no value of los\n") in said
     assert said.count("no value of los") == (said.count("a-1 ended") if terminal else 2)
+    assert terminal or "a-0  Stopped\n" in said  # which is not the program's doing

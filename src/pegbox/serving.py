@@ -56,6 +56,7 @@ def run(settings: Settings, idle: float | None = None) -> None:
     """Serve until SIGTERM or Ctrl-C, or until there has been neither a request nor a job for `idle` seconds."""
     os.umask(0o077)  # the database beside its journal, objects and logs are for their owner
     configure(settings.log_level, settings.log_format)
+    other = announced_server(settings)  # before the socket is ours, which may be the address of one that died
     listener = _listen(settings)
     server = compose(settings)
     _require_containment(server)
@@ -67,6 +68,8 @@ def run(settings: Settings, idle: float | None = None) -> None:
     try:
         with announced(settings, url):
             log.info("serving", url=url, home=str(settings.home), auth="on" if settings.auth else "off")
+            if other is not None:
+                log.info("another server serves this home too: both do its jobs", url=other["url"], pid=other["pid"])
             asyncio.run(_Uvicorn(server.asgi, _limits(settings), idleness).serve(sockets=[listener]))
     finally:
         _end_within(STOP_SECONDS)

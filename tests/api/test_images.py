@@ -116,8 +116,8 @@ WRONG = {
     "pegbox image add x": (2, "give --command, or --python"),
     "pegbox image add x --command 'a' --env B": (2, "is not of the form KEY=VALUE"),
     'pegbox image add x --command "a \'b"': (2, "No closing quotation"),
-    "pegbox image remove nobody": (1, "There is no image nobody"),
-    "pegbox keys remove nobody": (1, "There is no access key nobody"),
+    "pegbox image remove nobody": (1, "pegbox: there is no image nobody"),
+    "pegbox keys remove nobody": (1, "pegbox: there is no access key nobody"),
     "pegbox keys add --account 12": (2, "--account: '12' is not twelve digits"),
     "pegbox image add x --command ' '": (2, "give --command, or --python"),
     "pegbox image add x --command ' ' --python python": (2, "give --command, or --python"),
@@ -200,8 +200,11 @@ def test_the_second_server_of_a_home_leaves_the_first_one_known(
     start_server: Callable[..., RunningServer], tmp_path: Path
 ) -> None:
     first = start_server()
+    assert "another server" not in first.log.read_text()
     second = RunningServer(first.home)
     try:
+        told = [line for line in second.log.read_text().splitlines() if "another server" in line]
+        assert len(told) == 1 and first.url in told[0]
         assert endpoint(first, tmp_path) == f"export AWS_ENDPOINT_URL={second.url}"
     finally:
         second.stop()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pegbox.cli.options import Home
+from pegbox.cli.output import refuse
 from pegbox.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -115,8 +116,7 @@ def remove(name: Annotated[str, typer.Argument(help="The image's name.")], home:
     removed = store.images.remove(name)
     store.close()
     if not removed:
-        typer.echo(f"There is no image {name}. `pegbox image list` shows those there are.", err=True)
-        raise typer.Exit(1)
+        raise refuse(f"there is no image {name}: `pegbox image list` shows those there are")
 
 
 def _youngest(images: Sequence[Image]) -> Sequence[Image]:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from pegbox.cli.options import Home
+from pegbox.cli.output import refuse
 from pegbox.settings import is_account, load
 
 app = typer.Typer(no_args_is_help=True, help="Access keys: who may call, and for which account.")
@@ -56,5 +57,4 @@ def remove(key_id: Annotated[str, typer.Argument(help="The access key id.")], ho
     removed = store.keys.remove(key_id)
     store.close()
     if not removed:
-        typer.echo(f"There is no access key {key_id}. `pegbox keys list` shows those there are.", err=True)
-        raise typer.Exit(1)
+        raise refuse(f"there is no access key {key_id}: `pegbox keys list` shows those there are")

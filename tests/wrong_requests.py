@@ -313,6 +313,7 @@ TUNING: dict[str, tuple[Change, str]] = {
 
 NOT_YET: dict[str, tuple[Change, str]] = {
     "Pipe mode": (lambda r: (_channel()(r), _algorithm(r, TrainingInputMode="Pipe")), "Pipe"),
+    "Pipe mode without channels": (lambda r: _algorithm(r, TrainingInputMode="Pipe"), "TrainingInputMode is Pipe"),
     "Pipe mode of one channel": (_channel(InputMode="Pipe"), "Pipe"),
     "augmented manifest": (_source(S3DataType="AugmentedManifestFile"), "AugmentedManifestFile"),
     "file system": (
@@ -365,6 +366,10 @@ TRAINING: dict[str, tuple[dict[str, Any], str]] = {
             ]
         },
         "less than or equal to 20",
+    ),
+    "Pipe mode without channels": (
+        {"AlgorithmSpecification": {"TrainingImage": "any", "TrainingInputMode": "Pipe"}},
+        "TrainingInputMode is Pipe, which is not supported yet: use File or FastFile",
     ),
     "name of 64": ({"TrainingJobName": "a" * 64}, "less than or equal to 63"),
 }

@@ -9,6 +9,7 @@
     ├── LogsNotFound                     no such log group or stream (ResourceNotFoundException)
     ├── InvalidParameter                 CloudWatch Logs' word for a broken rule (InvalidParameterException)
     ├── UnknownOperation                 the model has it, pegbox does not serve it (HTTP 404)
+    ├── QueryError                       the query protocol's own codes, each with its own status
     ├── MalformedRequest                 the body is no request at all (SerializationException)
     ├── RequestTooLarge                  body or header over the limit (HTTP 413)
     ├── AuthError                        who are you?  `code` says what is wrong with the signature
@@ -55,9 +56,21 @@ class ResourceInUse(PegboxError):
 
 
 class ResourceLimitExceeded(PegboxError):
-    """A quota of the account is reached."""
+    """A quota of the account is reached: `used` and `wanted` together are above `limit`, all counted in `unit`.
+
+    The form of the message is the service's.  `setting` is the one that raises the limit, None if none does.
+    """
 
     code, status = "ResourceLimitExceeded", 400
+
+    def __init__(self, quota: str, unit: str, *, limit: int, used: int, wanted: int, setting: str | None) -> None:
+        remedy = "No setting of pegbox raises it."
+        if setting is not None:
+            remedy = f"Please raise pegbox's setting {setting} (PEGBOX_{setting.upper()}) for a higher limit."
+        super().__init__(
+            f"The account-level service limit '{quota}' is {limit} {unit}, with current utilization of {used} {unit} "
+            f"and a request delta of {wanted} {unit}. {remedy}"
+        )
 
 
 class ConflictException(PegboxError):
@@ -100,7 +113,7 @@ class AuthError(PegboxError):
     """The signature, key or time of the request is not accepted.
 
     `code` is one of MissingAuthenticationTokenException, IncompleteSignatureException, UnrecognizedClientException,
-    InvalidSignatureException, AccessDeniedException; REST-XML services translate it to their own names.
+    InvalidSignatureException, AccessDeniedException; S3 and the query protocol translate it to their own names.
     """
 
     status = 400
@@ -120,6 +133,14 @@ class InternalFailure(PegboxError):
     """A fault of the server; clients retry."""
 
     code, status = "InternalFailure", 500
+
+
+class QueryError(PegboxError):
+    """An error of the query protocol that has another code there than elsewhere."""
+
+    def __init__(self, code: str, status: int, message: str) -> None:
+        super().__init__(message)
+        self.code, self.status = code, status
 
 
 class S3Error(PegboxError):

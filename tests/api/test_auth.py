@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from jobs import keys as keys_of
 from jobs import new_name, pegbox, put, refusal, register, training_ended
@@ -56,8 +57,44 @@ def test_a_wrong_secret_is_refused(server: RunningServer) -> None:
     client = server.client("sagemaker", aws_secret_access_key="guessed")
     code, _ = refusal(client.list_training_jobs)
     assert code == "InvalidSignatureException"
-    code, _ = refusal(server.client("sts", aws_secret_access_key="guessed").get_caller_identity)
-    assert code == "InvalidSignatureException"
+
+
+NOBODY, GUESSED = {"aws_access_key_id": "AKIAAAAAAAAAAAAAAAAA"}, {"aws_secret_access_key": "guessed"}
+NO_TOKEN = "The security token included in the request is invalid."
+
+
+@pytest.mark.parametrize(
+    ("given", "expected", "message"),
+    [
+        (NOBODY, "InvalidClientTokenId", NO_TOKEN),
+        (GUESSED, "SignatureDoesNotMatch", "The request signature we calculated does not match"),
+        ({"config": Config(signature_version=UNSIGNED)}, "MissingAuthenticationToken", "Missing Authentication Token"),
+    ],
+    ids=["nobody", "guessed", "unsigned"],
+)
+def test_sts_refuses_strangers_in_words_of_its_own(
+    server: RunningServer, given: dict[str, Any], expected: str, message: str
+) -> None:
+    with pytest.raises(ClientError) as caught:
+        server.client("sts", **given).get_caller_identity()
+    told = caught.value.response
+    assert (told["Error"]["Code"], told["ResponseMetadata"]["HTTPStatusCode"]) == (expected, 403)
+    assert told["Error"]["Message"].startswith(message)
+
+
+def test_sts_tells_a_signature_that_cannot_be_read(server: RunningServer) -> None:
+    sts = server.client("sts")
+
+    def change(request: Any) -> None:
+        request.headers["Authorization"] = "AWS4-HMAC-SHA256 Credential=x"
+
+    with (
+        _changed(sts, "before-send.sts.GetCallerIdentity", change),
+        pytest.raises(ClientError) as caught,
+    ):
+        sts.get_caller_identity()
+    told = caught.value.response
+    assert (told["Error"]["Code"], told["ResponseMetadata"]["HTTPStatusCode"]) == ("IncompleteSignature", 400)
 
 
 def test_a_body_changed_on_the_way_is_refused(server: RunningServer, sagemaker: Any) -> None:
@@ -80,6 +117,9 @@ def test_a_request_of_another_hour_is_refused(server: RunningServer, monkeypatch
     monkeypatch.setattr(botocore.auth, "get_current_datetime", lambda *_, **__: late.replace(tzinfo=None))
     code, message = refusal(server.client("sagemaker").list_training_jobs)
     assert code == "InvalidSignatureException"
+    assert "Signature expired" in message
+    code, message = refusal(server.client("sts").get_caller_identity)
+    assert code == "SignatureDoesNotMatch"
     assert "Signature expired" in message
 
 

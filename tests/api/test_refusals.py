@@ -61,7 +61,10 @@ def test_there_is_a_limit_to_the_instances_of_a_job(sagemaker: Any, here: str) -
     request["ResourceConfig"]["InstanceCount"] = 1_000_000
     code, message = refusal(sagemaker.create_training_job, **request)
     assert code == "ResourceLimitExceeded"
-    assert "at most 100 instances" in message
+    assert message == (
+        "The account-level service limit 'Number of instances for a training job' is 100 Instances, with current "
+        "utilization of 0 Instances and a request delta of 1000000 Instances. No setting of pegbox raises it."
+    )
     request = tuning_request(new_name(), "any", here)
     job(request)["ResourceConfig"]["InstanceCount"] = 101
     assert refusal(sagemaker.create_hyper_parameter_tuning_job, **request)[0] == "ResourceLimitExceeded"
@@ -73,7 +76,11 @@ def test_there_is_a_limit_to_the_training_jobs_at_once(
     request = tuning_request(new_name(), "any", here, jobs=200, at_once=101)
     code, message = refusal(sagemaker.create_hyper_parameter_tuning_job, **request)
     assert code == "ResourceLimitExceeded"
-    assert "limit of 100 parallel training jobs" in message and "MaxParallelTrainingJobs [101]" in message
+    assert message == (
+        "The account-level service limit 'Number of parallel training jobs per hyperparameter tuning job' is 100 "
+        "Training jobs, with current utilization of 0 Training jobs and a request delta of 101 Training jobs. Please "
+        "raise pegbox's setting parallel_training_jobs (PEGBOX_PARALLEL_TRAINING_JOBS) for a higher limit."
+    )
     other = start_server(environment={"PEGBOX_PARALLEL_TRAINING_JOBS": "2"}).client("sagemaker")
     other.create_hyper_parameter_tuning_job(**tuning_request("two", "any", "s3://none/out", jobs=3, at_once=2))
     request = tuning_request("three", "any", "s3://none/out", jobs=3, at_once=3)
@@ -95,7 +102,12 @@ def test_there_is_a_limit_to_the_tuning_jobs_at_once(
     for request in requests[:2]:
         client.create_hyper_parameter_tuning_job(**request)
     code, message = refusal(client.create_hyper_parameter_tuning_job, **requests[2])
-    assert code == "ResourceLimitExceeded" and "limit of 2 hyperparameter tuning jobs at once" in message
+    assert code == "ResourceLimitExceeded"
+    assert message == (
+        "The account-level service limit 'Number of parallel hyperparameter tuning jobs' is 2 Tuning jobs, with "
+        "current utilization of 2 Tuning jobs and a request delta of 1 Tuning jobs. Please raise pegbox's setting "
+        "tuning_jobs (PEGBOX_TUNING_JOBS) for a higher limit."
+    )
     assert refusal(client.create_hyper_parameter_tuning_job, **requests[3])[0] == "ResourceInUse"
     client.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName="a")
     tuning_ended(client, "a")

@@ -114,8 +114,32 @@ def test_sts_says_who_calls(server: RunningServer) -> None:
     assert found["Account"] == "000000000000"
     assert found["Arn"] == "arn:aws:sts::000000000000:assumed-role/pegbox/session"
     assert found["UserId"] == server.credentials()["aws_access_key_id"]
-    code, message = refusal(sts.get_session_token)
-    assert code == "UnknownOperationException" and "GetSessionToken" in message
+
+
+def test_sts_does_not_find_what_it_does_not_serve(server: RunningServer) -> None:
+    with pytest.raises(ClientError) as caught:
+        server.client("sts").get_session_token()
+    told = caught.value.response
+    assert told["Error"] == {
+        "Type": "Sender",
+        "Code": "InvalidAction",
+        "Message": "Could not find operation GetSessionToken for version 2011-06-15",
+    }
+    assert told["ResponseMetadata"]["HTTPStatusCode"] == 400
+    code, message = refusal(server.client("iam").list_users)
+    assert (code, message) == ("InvalidAction", "Could not find operation ListUsers for version 2010-05-08")
+
+
+def test_the_name_of_an_action_that_is_not_there_spoils_no_answer(server: RunningServer) -> None:
+    sts = server.client("sts")
+
+    def replace(params: dict[str, Any], **_: object) -> None:
+        params["body"] = {"Action": "<Get>\0" + "x" * 1000}
+
+    sts.meta.events.register_last("before-call.sts.GetCallerIdentity", replace, unique_id="action")
+    code, message = refusal(sts.get_caller_identity)
+    assert code == "InvalidAction"
+    assert message == f"Could not find operation <Get>?{'x' * 122} for version NO_VERSION_SPECIFIED"
 
 
 def test_every_answer_carries_a_request_id(sagemaker: Any, server: RunningServer) -> None:
@@ -154,7 +178,7 @@ QUERY = b"POST / HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\n
 GET = b"GET /health HTTP/1.1\r\n"
 
 
-@pytest.mark.parametrize("line, status", [(PUT, 403), (POST, 400), (QUERY, 400), (GET, 200)])
+@pytest.mark.parametrize("line, status", [(PUT, 403), (POST, 400), (QUERY, 403), (GET, 200)])
 def test_who_was_not_asked_for_a_body_is_not_heard_on(server: RunningServer, line: bytes, status: int) -> None:
     """The client believes that its next request is one; we could only take it for the body."""
     place = urlsplit(server.url)
@@ -276,7 +300,7 @@ def test_a_long_body_of_a_stranger_is_not_awaited(server: RunningServer) -> None
     form = (
         b"POST / HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\nTransfer-Encoding: chunked"
     )
-    assert b" 400 " in head_of(server, form)
+    assert b" 403 " in head_of(server, form)
 
 
 @pytest.mark.parametrize("method", [b"GET", b"HEAD", b"PUT"])

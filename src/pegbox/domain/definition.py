@@ -18,6 +18,7 @@ MOST_RUNTIME = 28 * 24 * 3600  #: seconds, MaxRuntimeInSeconds of a training job
 DEFAULT_RUNTIME = 24 * 3600
 MOST_INSTANCES = 100  #: each is a process of this machine
 CHECKPOINTS = "/opt/ml/checkpoints/"
+_NO_PIPE = "Pipe, which is not supported yet: use File or FastFile."
 _RESERVED = ("input", "model", "output", "code")  #: of /opt/ml: not for checkpoints
 _SOURCE_LATER = ("AttributeNames", "InstanceGroupNames", "ModelAccessConfig", "HubAccessConfig")
 
@@ -57,9 +58,8 @@ def check_resources(document: Mapping[str, Any]) -> None:
     if count < 1:
         refuse("ResourceConfig.InstanceCount must be at least 1.")
     if count > MOST_INSTANCES:
-        raise ResourceLimitExceeded(
-            f"A training job can have at most {MOST_INSTANCES} instances on this server; the request has {count}."
-        )
+        quota = "Number of instances for a training job"
+        raise ResourceLimitExceeded(quota, "Instances", limit=MOST_INSTANCES, used=0, wanted=count, setting=None)
 
 
 def normalise(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,6 +106,8 @@ def _check_algorithm(algorithm: Mapping[str, Any]) -> None:
 
 
 def _check_channels(channels: Sequence[Mapping[str, Any]], mode: str) -> None:
+    if mode == "Pipe" and not channels:
+        refuse(f"AlgorithmSpecification.TrainingInputMode is {_NO_PIPE}")
     names = [channel["ChannelName"] for channel in channels]
     for name in names:
         if names.count(name) > 1:
@@ -132,7 +134,7 @@ def _check_channel(channel: Mapping[str, Any], mode: str) -> None:
         if source.get(unknown):
             refuse(f"The channel [{name}] has {unknown}, which is not supported yet: leave it out.")
     if mode == "Pipe":
-        refuse(f"The channel [{name}] has input mode Pipe, which is not supported yet: use File or FastFile.")
+        refuse(f"The channel [{name}] has input mode {_NO_PIPE}")
     if source["S3DataType"] not in ("S3Prefix", "ManifestFile"):
         refuse(
             f"The channel [{name}] has S3DataType {source['S3DataType']}, which is not supported yet: "

@@ -236,13 +236,22 @@ def _check_quota(tx: Transaction, document: dict[str, Any], call: Call) -> None:
     at_once = document["HyperParameterTuningJobConfig"]["ResourceLimits"]["MaxParallelTrainingJobs"]
     if at_once > call.most_at_once:
         raise ResourceLimitExceeded(
-            f"The account-level limit of {call.most_at_once} parallel training jobs of a hyperparameter tuning job is "
-            f"exceeded by MaxParallelTrainingJobs [{at_once}]."
+            "Number of parallel training jobs per hyperparameter tuning job",
+            "Training jobs",
+            limit=call.most_at_once,
+            used=0,
+            wanted=at_once,
+            setting="parallel_training_jobs",
         )
-    if tx.live(call.account, call.region, Kind.TUNING_JOB) > call.most_tuning_jobs:
+    live = tx.live(call.account, call.region, Kind.TUNING_JOB)
+    if live > call.most_tuning_jobs:
         raise ResourceLimitExceeded(
-            f"The account-level limit of {call.most_tuning_jobs} hyperparameter tuning jobs at once is reached. "
-            "Wait until one has ended, or stop one."
+            "Number of parallel hyperparameter tuning jobs",
+            "Tuning jobs",
+            limit=call.most_tuning_jobs,
+            used=live - 1,
+            wanted=1,
+            setting="tuning_jobs",
         )
 
 

@@ -140,7 +140,10 @@ class Gateway:
         service = QUERY_VERSIONS.get(parameters.get("Version", ""))
         current.means(service)
         caller = await self._caller(head, service, body, current)
-        operation = self._operation(service, parameters.get("Action", ""))
+        try:
+            operation = self._operation(service, parameters.get("Action", ""))
+        except UnknownOperation:
+            raise query.not_found(parameters) from None
         current.means(operation.service, operation.name)
         answer = await self._run(operation, partial(query.parse, parameters), caller, current.request_id)
         told = query.answer(answer, operation, current.request_id)
@@ -248,8 +251,9 @@ class _QueryRefusal:
     request_id: str
 
     def __call__(self, error: PegboxError) -> Response:
-        headers = _headers(self.request_id, "text/xml") | _parting(error)
-        return Response(query.refusal(error, self.request_id), error.status, headers)
+        told = query.as_query(error)
+        headers = _headers(self.request_id, "text/xml") | _parting(told)
+        return Response(query.refusal(told, self.request_id), told.status, headers)
 
 
 def _is_excessive(request: Request) -> bool:

@@ -13,11 +13,21 @@ from xml.sax.saxutils import escape
 
 from botocore.model import ListShape, Shape, StructureShape
 
-from pegbox.errors import MalformedRequest, PegboxError
+from pegbox.errors import AuthError, MalformedRequest, PegboxError, QueryError
 from pegbox.wire.dump import dump
 from pegbox.wire.service import Operation
 
 MOST_PARAMETERS = 1000
+MOST_TOLD = 128  #: characters of a name in a message
+
+#: what the protocol calls a bad signature, with the HTTP status.  (API reference of STS, "Common Errors")
+_AUTH_CODES = {
+    "MissingAuthenticationTokenException": ("MissingAuthenticationToken", 403),
+    "IncompleteSignatureException": ("IncompleteSignature", 400),
+    "UnrecognizedClientException": ("InvalidClientTokenId", 403),
+    "InvalidSignatureException": ("SignatureDoesNotMatch", 403),
+    "AccessDeniedException": ("AccessDenied", 403),
+}
 
 
 def form(body: bytes) -> dict[str, str]:
@@ -46,6 +56,24 @@ def answer(value: Mapping[str, Any] | None, operation: Operation, request_id: st
         f'<{operation.name}Response xmlns="{escape(str(space))}">{inner}'
         f"<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></{operation.name}Response>"
     ).encode()
+
+
+def as_query(error: PegboxError) -> PegboxError:
+    """Any error of ours as the protocol names it."""
+    if isinstance(error, AuthError) and error.code in _AUTH_CODES:
+        return QueryError(*_AUTH_CODES[error.code], error.message)
+    return error
+
+
+def not_found(parameters: Mapping[str, str]) -> QueryError:
+    """There is no such operation here."""
+    action, version = parameters.get("Action", ""), parameters.get("Version", "NO_VERSION_SPECIFIED")
+    return QueryError("InvalidAction", 400, f"Could not find operation {_told(action)} for version {_told(version)}")
+
+
+def _told(name: str) -> str:
+    # XML has no control characters, not even escaped ones
+    return "".join(letter if letter.isprintable() else "?" for letter in name[:MOST_TOLD])
 
 
 def refusal(error: PegboxError, request_id: str) -> bytes:

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import re
 import zlib
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
 from s3_client import FIRST, Answer, Raw, client, code, read
 from s3_server import KEYS, running
 
@@ -42,11 +44,20 @@ def code_of(body: bytes) -> str:
     return found[1].decode() if found else ""
 
 
+def message_of(work: Callable[[], object]) -> str:
+    with pytest.raises(ClientError) as caught:
+        work()
+    return caught.value.response["Error"]["Message"]
+
+
 def test_who_is_not_known(url: str, bucket: str) -> None:
     assert code(client(url, "AKIDNOBODY").list_buckets) == ("InvalidAccessKeyId", 403)
     assert code(client(url, FIRST, "wrong").list_buckets) == ("SignatureDoesNotMatch", 403)
     anonymous = boto3.client("s3", endpoint_url=url, region_name="us-east-1", config=Config(signature_version=UNSIGNED))
     assert code(anonymous.list_buckets) == ("AccessDenied", 403)
+    unknown = "The AWS Access Key Id you provided does not exist in our records."
+    assert message_of(client(url, "AKIDNOBODY").list_buckets) == unknown
+    assert message_of(anonymous.list_buckets) == "Access Denied"
     assert code(client(url, FIRST, "wrong").head_bucket, Bucket=bucket) == ("403", 403)
 
 

@@ -134,6 +134,10 @@ _AUTH_CODES = {
     "UnrecognizedClientException": ("InvalidAccessKeyId", 403),
     "InvalidSignatureException": ("SignatureDoesNotMatch", 403),
 }
+_AUTH_MESSAGES = {  #: where S3 says it in other words
+    "MissingAuthenticationTokenException": "Access Denied",
+    "UnrecognizedClientException": "The AWS Access Key Id you provided does not exist in our records.",
+}
 
 
 def error_response(error: PegboxError, request_id: str, resource: str, head: bool) -> Response:
@@ -160,7 +164,7 @@ def as_s3(error: PegboxError) -> S3Error:
         return S3Error(error.s3_code, error.s3_status, error.message)
     if isinstance(error, AuthError):
         code, status = _AUTH_CODES.get(error.code, ("AccessDenied", 403))
-        return S3Error(code, status, error.message)
+        return S3Error(code, status, _AUTH_MESSAGES.get(error.code, error.message))
     return S3Error(error.code, error.status, error.message)
 
 

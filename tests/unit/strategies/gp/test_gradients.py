@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from pegbox.domain.ranges import Categorical, Continuous, Scaling, Space
@@ -81,6 +81,7 @@ def test_likelihood_with_warped_numbers(seed: int, count: int) -> None:
 
 
 @QUICK
+@example(seed=280027, running=5, fails=False, taught=True)
 @given(SEEDS, st.integers(0, 5), st.booleans(), st.booleans())
 def test_acquisitions_with_pending_points_failures_and_teachers(
     seed: int, running: int, fails: bool, taught: bool
@@ -94,7 +95,8 @@ def test_acquisitions_with_pending_points_failures_and_teachers(
     labels = np.where(rng.random(12) < 0.4, -1.0, 1.0)
     success, survival = (Posterior(kernel_from(rng), LAYOUT.group, x, each, x[:0]) for each in (labels, 0.3 * y))
     conditions = [Condition(success), Condition(survival, 0.1)] if fails else []
-    at = features_from(rng, 1)
+    # at the ends of a range bent numbers are too steep for differences
+    at = LAYOUT.features(LAYOUT.snap(rng.uniform(0.02, 0.98, (1, LAYOUT.dimensions))))
     assume(float(posterior.predict(at).variance[0]) > 1e-5)  # else differences are nothing but rounding
     acquisitions: list[Acquisition] = [
         ExpectedImprovement(posterior, float(rng.normal()), conditions),
@@ -103,7 +105,12 @@ def test_acquisitions_with_pending_points_failures_and_teachers(
     for acquisition in acquisitions:
         values, gradients = acquisition.value_and_gradient(at)
         assert np.allclose(values, acquisition.value(at))
-        numeric = central(lambda p, a=acquisition: float(a.value(p[None, :])[0]), at[0])  # type: ignore[misc]
+
+        def value(point: Array, a: Acquisition = acquisition) -> float:
+            return float(a.value(point[None, :])[0])
+
+        numeric = central(value, at[0])
+        assume(agree(numeric, central(value, at[0], 4e-5)))  # else they are rounding, or the slope is too steep
         assert agree(gradients[0], numeric)
 
 

@@ -15,7 +15,7 @@ from s3_client import client, code, read
 from running import wait_for
 
 #: a small file system that only this process and its children see
-PROGRAM = 'mount -t tmpfs -o size=$4 none "$1" && exec "$2" "$3" "$1" 0.001'
+PROGRAM = 'mount -t tmpfs -o size=$4 none "$1" && exec "$2" "$3" "$1" 0'
 
 
 @pytest.fixture(params=["2m"])

@@ -11,6 +11,7 @@ import logging
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -185,7 +186,8 @@ class Index:
             connection = sqlite3.connect(
                 where, _BUSY_SECONDS, isolation_level=None, check_same_thread=False, factory=_Connection, uri=True
             )
-            for setting in ("journal_mode=wal", "synchronous=normal", "foreign_keys=on"):
+            _use_log(connection)
+            for setting in ("synchronous=normal", "foreign_keys=on"):
                 connection.execute(f"pragma {setting}").fetchall()
         except sqlite3.OperationalError as error:
             if _identity(self._path) is None:
@@ -206,6 +208,19 @@ class Index:
             log.error("objects/index.db is gone; put it back, with its -wal file")
         elif news:
             log.info("objects/index.db is there again")
+
+
+def _use_log(connection: sqlite3.Connection) -> None:
+    """Have a write-ahead log; SQLite itself does not wait where another server does the same just now."""
+    end = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("pragma journal_mode=wal").fetchall()
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= end:
+                raise
+        time.sleep(0.01)
 
 
 def is_there(path: Path) -> bool:

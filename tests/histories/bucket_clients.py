@@ -32,7 +32,7 @@ def bucket_calls(doors: Sequence[Door], kind: str, seed: str, *, clients: int = 
     history = History(doors)
     work = _Work(history, f"{kind}-{seed}")
     if kind != "buckets":
-        doors[0].client("s3").create_bucket(Bucket=work.bucket)
+        doors[0].insist("s3", lambda s3: s3.create_bucket(Bucket=work.bucket))
     mixture = MIXTURES[kind]
 
     def live(client: Client) -> None:

@@ -34,6 +34,15 @@ class Door:
         assert self._up.wait(60)
         return self._clients[service]
 
+    def insist(self, service: str, work: Callable[[Any], Any]) -> None:
+        """Do what can be done twice, until the server lives long enough to answer."""
+        while True:
+            try:
+                work(self.client(service))
+                return
+            except (EndpointConnectionError, HTTPClientError):
+                continue
+
     def kill(self) -> None:
         """Kill the server and start it again."""
         self._up.clear()

@@ -16,7 +16,7 @@ class LeasedObjects:
 
     inner: ObjectStore
     confirm: Callable[[], None]
-    confirm_now: Callable[[], None]  #: the same, right before an object becomes visible
+    confirm_now: Callable[[], None]  #: the same, whenever it was seen last
 
     def open(self, account: str, location: Location) -> BinaryIO:
         """Open an object for streaming.  Raises NoSuchObject."""
@@ -24,12 +24,15 @@ class LeasedObjects:
 
     def put(self, account: str, location: Location, source: BinaryIO, confirm: Callable[[], None] = at_any_time) -> str:
         """Store all of `source`; the lease is looked at when all of it is there, right before it becomes visible."""
+        again = False
 
-        def both() -> None:
+        def all_of_them() -> None:
+            nonlocal again
             confirm()
-            self.confirm_now()
+            self.confirm() if again else self.confirm_now()
+            again = True
 
-        return self.inner.put(account, location, source, both)
+        return self.inner.put(account, location, source, all_of_them)
 
     def list(self, account: str, prefix: Location) -> Iterator[ObjectInfo]:
         """All objects under a prefix."""
@@ -39,10 +42,15 @@ class LeasedObjects:
         """Whether there is a bucket that a put could go to."""
         self.inner.check(account, location)
 
-    def delete(self, account: str, location: Location) -> None:
+    def delete(self, account: str, location: Location, confirm: Callable[[], None] = at_any_time) -> None:
         """Remove an object; a missing one is no error."""
-        self.confirm()
-        self.inner.delete(account, location)
+
+        def both() -> None:
+            confirm()
+            self.confirm()
+
+        both()  # the one that waits for nobody
+        self.inner.delete(account, location, both)
 
     def fetch(self, account: str, location: Location, into: Path) -> None:
         """Write an object to `into`."""

@@ -4,8 +4,8 @@ Atomic:     a put is visible whole or not at all, also after a crash.
 Repeatable: put, delete and copy may be repeated with the same arguments.
 Threads:    all methods may be called from several threads at once.
 Streams:    bodies are never held in memory whole.
-Fences:     put calls `confirm` when all bytes are there, right before they become visible; what it raises leaves the
-            object as it was.
+Fences:     put calls `confirm` when all bytes are there, right before they become visible, and perhaps again if it had
+            to wait for that; delete likewise.  What it raises leaves the object as it was.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class ObjectStore(Protocol):
         """Whether there is a bucket that a put to `location` could go to.  Raises NoSuchObject if there is none."""
         ...
 
-    def delete(self, account: str, location: Location) -> None:
+    def delete(self, account: str, location: Location, confirm: Callable[[], None] = at_any_time) -> None:
         """Remove an object; a missing one is no error."""
         ...
 

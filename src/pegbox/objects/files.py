@@ -197,8 +197,12 @@ class FileStore:
         description: Description,
         checksum: Checksum | None = None,
         conditions: Conditions = NO_CONDITIONS,
+        confirm: Callable[[], None] = at_any_time,
     ) -> StoredObject:
-        """Make a settled file the object of `key`, at once and for good."""
+        """Make a settled file the object of `key`, at once and for good.
+
+        `confirm` is called when nobody else can write any more: whoever comes after it comes after this object.
+        """
         stored = StoredObject(
             bucket=bucket,
             key=key,
@@ -212,6 +216,7 @@ class FileStore:
         )
         with self._index.write() as connection:
             find_bucket(connection, account, bucket)
+            confirm()
             old = replace_object(connection, stored, conditions)
             keep(incoming)
         self._remove([old] if old else [])
@@ -270,12 +275,22 @@ class FileStore:
         log.error("the content of an object is missing: see pegbox doctor; s3://%s/%s", bucket, key)
         raise S3Error("InternalError", 500, f"The content of the object is missing; {_DOCTOR}")
 
-    def delete_objects(self, account: str, bucket: str, keys: Sequence[tuple[str, Conditions]]) -> list[S3Error | None]:
-        """Remove objects in one step; a missing one is no error.  One answer for each key."""
+    def delete_objects(
+        self,
+        account: str,
+        bucket: str,
+        keys: Sequence[tuple[str, Conditions]],
+        confirm: Callable[[], None] = at_any_time,
+    ) -> list[S3Error | None]:
+        """Remove objects in one step; a missing one is no error.  One answer for each key.
+
+        `confirm` as in put_object.
+        """
         answers: list[S3Error | None] = []
         dropped: list[str] = []
         with self._index.write() as connection:
             find_bucket(connection, account, bucket)
+            confirm()
             for key, conditions in keys:
                 answers.append(_delete(connection, bucket, key, conditions, dropped))
         self._remove(dropped)
@@ -312,7 +327,15 @@ class FileStore:
                 described = Description(headers={"content-type": DEFAULT_TYPE})
                 etag = digest.hexdigest()
                 confirm()
-                self.put_object(account, location.bucket, location.key, incoming, etag=etag, description=described)
+                self.put_object(
+                    account,
+                    location.bucket,
+                    location.key,
+                    incoming,
+                    etag=etag,
+                    description=described,
+                    confirm=confirm,
+                )
         return etag
 
     def list(self, account: str, prefix: Location) -> Iterator[ObjectInfo]:
@@ -326,10 +349,10 @@ class FileStore:
         with _absent(location):
             self.bucket(account, location.bucket)
 
-    def delete(self, account: str, location: Location) -> None:
+    def delete(self, account: str, location: Location, confirm: Callable[[], None] = at_any_time) -> None:
         """Remove an object; a missing one is no error."""
         with suppress(NoSuchObject), _absent(location):
-            self.delete_objects(account, location.bucket, [(location.key, NO_CONDITIONS)])
+            self.delete_objects(account, location.bucket, [(location.key, NO_CONDITIONS)], confirm)
 
     def fetch(self, account: str, location: Location, into: Path) -> None:
         """Write a private copy of an object to `into`.  Raises NoSuchObject."""

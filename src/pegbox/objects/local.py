@@ -95,13 +95,14 @@ class LocalStore:
         if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
             raise Refused(f"{location}: [{folder}] can't be written")
 
-    def delete(self, account: str, location: Location) -> None:
+    def delete(self, account: str, location: Location, confirm: Callable[[], None] = at_any_time) -> None:
         """Remove a file; a missing one is no error."""
         with suppress(NoSuchObject, FileNotFoundError, NotADirectoryError, IsADirectoryError):
             path = self._inside(location)
             folder = os.open(path.parent, _FOLDER)
             try:
                 self._check(_place(folder) / path.name, location)
+                confirm()
                 os.unlink(path.name, dir_fd=folder)
             finally:
                 os.close(folder)

@@ -33,9 +33,9 @@ class MeteredStore:
         """Whether there is a bucket that a put could go to.  Raises NoSuchObject."""
         self._store.check(account, location)
 
-    def delete(self, account: str, location: Location) -> None:
+    def delete(self, account: str, location: Location, confirm: Callable[[], None] = at_any_time) -> None:
         """Remove an object; a missing one is no error."""
-        self._store.delete(account, location)
+        self._store.delete(account, location, confirm)
 
     def fetch(self, account: str, location: Location, into: Path) -> None:
         """Write a private copy of an object to `into`.  Raises NoSuchObject."""

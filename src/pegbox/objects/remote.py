@@ -71,10 +71,11 @@ class RemoteStore:
         with _told(location):
             self._client.list_objects_v2(Bucket=location.bucket, Prefix=location.key, MaxKeys=1)
 
-    def delete(self, account: str, location: Location) -> None:
+    def delete(self, account: str, location: Location, confirm: Callable[[], None] = at_any_time) -> None:
         """Remove an object; a missing one is no error."""
         try:
             with _told(location):
+                confirm()
                 self._client.delete_object(Bucket=location.bucket, Key=location.key)
         except NoSuchObject:
             return

@@ -31,9 +31,9 @@ class RoutedStore:
         """Whether there is a bucket that a put could go to.  Raises NoSuchObject if there is none."""
         self._of(location).check(account, location)
 
-    def delete(self, account: str, location: Location) -> None:
+    def delete(self, account: str, location: Location, confirm: Callable[[], None] = at_any_time) -> None:
         """Remove an object; a missing one is no error."""
-        self._of(location).delete(account, location)
+        self._of(location).delete(account, location, confirm)
 
     def fetch(self, account: str, location: Location, into: Path) -> None:
         """Write a private copy of an object to `into`.  Raises NoSuchObject."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -128,6 +129,7 @@ _best = {
         .where(_rows.c.parent_id == bindparam("parent"), _has_objective)
         .order_by(_rows.c.objective.desc() if maximize else _rows.c.objective.asc(), _rows.c.id)
         .limit(1)
+        .offset(bindparam("beyond"))
     )
     for maximize in (False, True)
 }
@@ -212,9 +214,14 @@ class SqlTransaction:
         return tallies
 
     def best(self, parent_id: int, maximize: bool) -> Resource | None:
-        """The best child by final objective."""
-        row = _best[maximize].first(self.connection, {"parent": parent_id})
-        return to_resource(row) if row else None
+        """The best child by final objective, of those that can be read."""
+        for beyond in itertools.count():
+            found = _best[maximize].rows(self.connection, {"parent": parent_id, "beyond": beyond})
+            for best in readable(found):
+                return best
+            if not found:
+                break
+        return None
 
     def save(self, resource: Resource, *, leased: bool = False) -> Resource:
         """Write a changed resource, if nobody else has since it was read."""

@@ -80,6 +80,22 @@ class ObjectStoreSuite:
         assert [info.key for info in store.list(ACCOUNT, base)] == [self.at(base, "a").key]
         assert self.read(store, self.at(base, "a")) == b"old"
 
+    def test_a_removal_that_is_not_confirmed_leaves_the_object(self, store: ObjectStore, base: Location) -> None:
+        """It is asked for before anything is removed."""
+        self.put(store, self.at(base, "a"), b"old")
+
+        class Lost(Exception):
+            """The lease, for example."""
+
+        def refuse() -> None:
+            raise Lost
+
+        with pytest.raises(Lost):
+            store.delete(ACCOUNT, self.at(base, "a"), refuse)
+        assert self.read(store, self.at(base, "a")) == b"old"
+        store.delete(ACCOUNT, self.at(base, "a"), lambda: None)
+        assert list(store.list(ACCOUNT, base)) == []
+
     def test_a_reader_keeps_what_it_opened(self, store: ObjectStore, base: Location) -> None:
         """Replacing or deleting an object does not disturb its readers."""
         self.put(store, self.at(base, "a"), b"old" * 1000)

@@ -264,8 +264,9 @@ class Nowhere:
     def check(self, account: str, location: Location) -> None:
         """Every bucket is there."""
 
-    def delete(self, account: str, location: Location) -> None:
+    def delete(self, account: str, location: Location, confirm: Callable[[], None] = at_any_time) -> None:
         """There is nothing."""
+        confirm()
 
     def fetch(self, account: str, location: Location, into: Path) -> None:
         """There is nothing."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +21,7 @@ from pegbox.engine.clock import elapsed
 from pegbox.engine.context import Context, attempt_directory
 from pegbox.engine.held import CONFIRMED_FOR
 from pegbox.engine.training import TrainingWork
+from pegbox.objects.files import FileStore
 from pegbox.objects.locations import parse
 from pegbox.store.base import Fenced
 from running import wait_for
@@ -59,6 +62,21 @@ class _Pausing:
 
     def arm(self) -> None:
         self.armed = True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+class _PausedBehindAnswers:
+    """A store behind whose first answer about a lease something happens, before anybody has heard it."""
+
+    def __init__(self, inner: Any, meanwhile: Callable[[], None]) -> None:
+        self._inner, self._meanwhile = inner, [meanwhile]
+
+    def confirm(self, resource: Any) -> None:
+        self._inner.confirm(resource)
+        while self._meanwhile:
+            self._meanwhile.pop()()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
@@ -148,3 +166,50 @@ def test_a_machine_that_was_stopped_while_an_object_came_does_not_show_it(contex
     with pytest.raises(Fenced):
         work._objects.put(row.account, location, Source(b"weights"))
     assert not (tmp_path / "output" / "object").exists()
+
+
+def test_a_server_that_is_paused_while_it_hears_that_the_lease_is_its_own_asks_again(
+    context: Context, tmp_path: Path
+) -> None:
+    """The answer was right when it was given."""
+    identity = rows.insert(context, rows.script_document(tmp_path, "pass")).id
+    (row,) = context.store.claim("paused", HOST, -1.0, 1, [identity])
+
+    def pause() -> None:
+        context.store.claim("other", HOST, 60, 1, [identity])
+        threading.Event().wait(1.5 * CONFIRMED_FOR)
+
+    work = TrainingWork(replace(context, store=_PausedBehindAnswers(context.store, pause)), row)  # type: ignore[arg-type]
+    with pytest.raises(Fenced):
+        work._confirm()
+
+
+@pytest.mark.parametrize("change", ["put", "delete"])
+def test_a_server_that_is_paused_before_it_changes_an_object_leaves_it_as_it_is(
+    context: Context, tmp_path: Path, change: str
+) -> None:
+    """It waits until it may write to the index, and may sleep there."""
+    identity = rows.insert(context, rows.script_document(tmp_path, "pass")).id
+    (row,) = context.store.claim("paused", HOST, -1.0, 1, [identity])
+    files = FileStore(tmp_path / "objects")
+    files.create_bucket(row.account, "jobs", "us-east-1")
+    location = parse("s3://jobs/object")
+    files.put(row.account, location, io.BytesIO(b"theirs"))
+    asked = threading.Event()
+    store = _PausedBehindAnswers(context.store, asked.set)
+    work = TrainingWork(replace(context, store=store, objects=files), row)  # type: ignore[arg-type]
+    index = sqlite3.connect(tmp_path / "objects" / "index.db", isolation_level=None)
+    index.execute("begin immediate")
+    with ThreadPoolExecutor(1) as pool:
+        source = [io.BytesIO(b"ours")] if change == "put" else []
+        changing = pool.submit(getattr(work._objects, change), row.account, location, *source)
+        assert asked.wait(20)
+        context.store.claim("other", HOST, 60, 1, [identity])
+        threading.Event().wait(1.5 * CONFIRMED_FOR)
+        index.execute("commit")
+        with pytest.raises(Fenced):
+            changing.result()
+    index.close()
+    with files.open(row.account, location) as found:
+        assert found.read() == b"theirs"
+    files.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,23 @@ def test_a_row_that_is_spoilt_is_not_in_the_way_of_others(store: SqlStore, colum
         found = store.claim("me", HOST, 0.0, 10, only)
         assert [row.name for row in found] == ["b"]
         store.release(found[0], 0.0)
+
+
+def test_the_best_job_that_can_be_read_stands_for_one_that_is_spoilt(store: SqlStore) -> None:
+    with store.transaction() as tx:
+        parent = tx.insert(replace(a_job("search"), kind=Kind.TUNING_JOB))
+        for number, objective in enumerate((3.0, 1.0, 2.0), 1):
+            child = replace(a_job(f"child-{number}"), parent_id=parent.id, number=number, objective=objective)
+            tx.insert(child)
+    with store.engine.begin() as connection:
+        connection.execute(text("update resource set state = '{' where name = 'child-2'"))
+    with store.reading() as tx:
+        best = [tx.best(parent.id, maximize=maximize) for maximize in (False, True)]
+    assert [row.name if row else None for row in best] == ["child-3", "child-1"]
+    with store.engine.begin() as connection:
+        connection.execute(text("update resource set document = '' where parent_id is not null"))
+    with store.reading() as tx:
+        assert tx.best(parent.id, maximize=True) is None
 
 
 def test_the_migrations_make_the_tables_that_the_code_knows(url: str) -> None:

@@ -14,7 +14,8 @@ import platformdirs
 from .environments import install
 from .latency import latencies
 from .methods.method import Setting
-from .methods.registry import OURS, PEERS, Chosen, ours, peer, variant
+from .methods.parents import KINDS
+from .methods.registry import OURS, PEERS, Chosen, ours, peer, variant, warm
 from .methods.variants import VARIANTS
 from .reference import estimate_all, references
 from .report import Wanted, report, show_latencies
@@ -74,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     installed.add_argument("peer", nargs="*", help=f"{', '.join(PEERS)}; all by default")
     run = commands.add_parser("run", parents=[places, tasks], help="run the searches that are missing")
     _add_methods(run)
+    run.add_argument("--parent", nargs="*", choices=KINDS, default=[], help="Bayesian, warm started by such a parent")
     run.add_argument("--seeds", type=int, default=20)
     run.add_argument("--first-seed", type=int, default=0)
     run.add_argument("--budget", type=int, default=100, help="evaluations of a search")
@@ -119,6 +121,7 @@ def _methods(chosen: argparse.Namespace) -> Sequence[Chosen]:
     special = [variant(name) for name in (VARIANTS if "all" in chosen.variant else chosen.variant)]
     if changes:
         special.append(ours("Bayesian", {place: json.loads(value) for place, value in changes.items()}))
+    special += [warm(kind, chosen.bench, chosen.cache) for kind in getattr(chosen, "parent", ())]
     names = chosen.method or ([] if special else [*OURS, *PEERS])
     found = [ours(name) for name in names if name in OURS]
     for name in names:

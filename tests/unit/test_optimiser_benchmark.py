@@ -135,6 +135,23 @@ def test_bayesian_is_told_of_curves_and_runs_in_every_variant() -> None:
         assert all(trial.curve[-1][1] == trial.objective for trial in method.trials)
 
 
+def test_parents_are_what_their_kind_says(tmp_path: Path) -> None:
+    from benchmarks.optimiser.methods.parents import KINDS, parent
+
+    def bowl(values: dict[str, str]) -> float:
+        return (float(values["x0"]) - 0.3) ** 2
+
+    task = a_task(exact=bowl)
+    known = {kind: parent(task, kind, 0, None, tmp_path) for kind in KINDS}
+    for kind, found in known.items():
+        assert found.kind is KINDS[kind]
+        assert len(found.trials) == 50
+        told = [(trial.objective, bowl(dict(trial.values))) for trial in found.trials]
+        assert all(objective == exact for objective, exact in told) == (kind == "identical")
+        assert sorted(told)[0][1] < 0.01 or kind in ("shuffled", "lying")
+        assert ({objective for objective, _ in told} == {exact for _, exact in told}) == (kind != "related")
+
+
 def test_latency_is_measured_after_what_a_method_was_told() -> None:
     from benchmarks.optimiser.latency import latencies
     from benchmarks.optimiser.methods.registry import ours

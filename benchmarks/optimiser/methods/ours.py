@@ -13,7 +13,7 @@ import numpy as np
 import pegbox
 from pegbox.domain import ranges
 from pegbox.domain.progress import Outline, Outliner
-from pegbox.strategies.base import Exhausted, Limits, Strategy, Study, Trial, TrialState
+from pegbox.strategies.base import Exhausted, Limits, ParentStudy, Strategy, Study, Trial, TrialState
 from pegbox.strategies.registry import STRATEGIES
 
 from ..tasks.task import Task, Values
@@ -30,11 +30,20 @@ _STATES = {
 class Ours:
     """One of pegbox's strategies, possibly with changes to its ingredients."""
 
-    def __init__(self, task: Task, setting: Setting, seed: int, *, strategy: str, changes: Changes) -> None:
+    def __init__(
+        self,
+        task: Task,
+        setting: Setting,
+        seed: int,
+        *,
+        strategy: str,
+        changes: Changes,
+        parents: tuple[ParentStudy, ...] = (),
+    ) -> None:
         self._strategy: Strategy = STRATEGIES[strategy]()
         self._task, self._seed, self._changes = task, seed, changes
         self._limits = Limits(most=setting.budget, at_once=setting.workers)
-        self._early = setting.early
+        self._early, self._parents = setting.early, parents
         self._trials: dict[int, Trial] = {}
         self.seconds = 0.0
 
@@ -45,6 +54,7 @@ class Ours:
             limits=self._limits,
             seed=self._seed,
             trials=self.trials,
+            parents=self._parents,
             early_stopping=self._early,
         )
         rng = np.random.default_rng([self._seed, numbers[0]])

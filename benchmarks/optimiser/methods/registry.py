@@ -12,6 +12,7 @@ from pathlib import Path
 from ..tasks.task import Task
 from .method import Maker, Setting
 from .ours import Ours, fingerprint
+from .parents import with_parent
 from .peer import Peer
 from .variants import NONE, VARIANTS, Changes
 
@@ -52,6 +53,12 @@ def ours(strategy: str, changes: Changes = NONE) -> Chosen:
 def variant(name: str) -> Chosen:
     """Bayesian with an ingredient changed."""
     return Chosen(name=f"{name}@{fingerprint()}", maker=partial(_varied, name=name))
+
+
+def warm(kind: str, bench: Path | None, cache: Path) -> Chosen:
+    """Bayesian with a parent of this kind."""
+    maker = partial(with_parent, kind=kind, bench=bench, cache=cache)
+    return Chosen(name=f"{kind}-parent@{fingerprint()}", maker=maker)
 
 
 def _varied(task: Task, setting: Setting, seed: int, *, name: str) -> Ours:

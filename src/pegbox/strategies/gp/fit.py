@@ -14,7 +14,7 @@ from scipy.optimize import minimize
 
 from pegbox.strategies.gp.arrays import Array, Indices
 from pegbox.strategies.gp.input_warping import InputWarping
-from pegbox.strategies.gp.kernel import matern52, squared_distances, weighted_differences, weighted_squares
+from pegbox.strategies.gp.kernel import matern52, squared_distances, weighted_differences
 
 JITTER = 1e-8
 _LENGTHSCALE_BOUNDS = (np.log(0.025), np.log(100.0))
@@ -88,58 +88,80 @@ class Prior:
 
 
 def negative_log_likelihood(
-    theta: Array, x: Array, group: Indices, y: Array, doubt: Array | float = 0.0
+    theta: Array, x: Array, group: Indices, y: Array, doubt: Array | float = 0.0, room: Array | None = None
 ) -> tuple[float, Array]:
     """-log p(y | x, theta) without its constant, and its gradient (Rasmussen and Williams 2006, eq. 5.8 and 5.9).
 
     x (n, D) features, group (D,) which lengthscale a column has, y (n,), doubt (n,) variances known beside the noise.
+    `room` (4, n, n) is overwritten; whoever calls this many times makes it once.
     """
-    value, gradient, _ = _likelihood(theta, x, group, y, doubt)
+    value, gradient, _ = _likelihood(theta, x, group, y, doubt, room)
     return value, gradient
 
 
 def warped_negative_log_likelihood(
-    theta: Array, x: Array, columns: Indices, group: Indices, y: Array, doubt: Array | float = 0.0
+    theta: Array,
+    x: Array,
+    columns: Indices,
+    group: Indices,
+    y: Array,
+    doubt: Array | float = 0.0,
+    room: Array | None = None,
 ) -> tuple[float, Array]:
     """The same with warped columns (k,); theta (2k + d + 2,) begins with the logarithms of a and b."""
     count = 2 * len(columns)
     warping = InputWarping.of(columns, theta[:count])
-    value, gradient, by_features = _likelihood(theta[count:], warping(x), group, y, doubt)
+    value, gradient, by_features = _likelihood(theta[count:], warping(x), group, y, doubt, room)
     by_warping = np.einsum("nk,pnk->pk", by_features[:, columns], warping.by_logarithms(x)).ravel()
     return value, np.concatenate([by_warping, gradient])
 
 
-def _likelihood(theta: Array, x: Array, group: Indices, y: Array, doubt: Array | float) -> tuple[float, Array, Array]:
+def room_for(count: int) -> Array:
+    """Where the likelihood of so many values makes its matrices."""
+    return np.empty((4, count, count))
+
+
+def _likelihood(
+    theta: Array, x: Array, group: Indices, y: Array, doubt: Array | float, room: Array | None
+) -> tuple[float, Array, Array]:
     """-log p, its gradients by theta (d + 2,) and by x (n, D)."""
+    room = room_for(len(y)) if room is None else room
     kernel = Kernel.of(theta)
     scaled = x / kernel.lengthscales[group]
-    squared = squared_distances(scaled, scaled)
+    squared = squared_distances(scaled, scaled, room[0])
     np.fill_diagonal(squared, 0.0)
-    correlation, slope = matern52(squared)
-    covariance = kernel.signal * correlation
+    correlation, slope = matern52(squared, (room[1], room[2]))
+    covariance = np.multiply(correlation, kernel.signal, out=squared)
     covariance[np.diag_indices_from(covariance)] += kernel.noise + JITTER + doubt
-    factor, info = dpotrf(covariance, lower=1, clean=1)
+    factor, info = dpotrf(covariance.T, lower=1, clean=1, overwrite_a=1)
     if info:
         return _FAILED, np.zeros_like(theta), np.zeros_like(x)
     alpha, _ = dpotrs(factor, y, lower=1)
     value = 0.5 * (y @ alpha) + np.log(np.diag(factor)).sum()
     # W = K^-1 - alpha alpha'; every derivative is tr(W dK) / 2
-    weights = inverse(factor) - np.outer(alpha, alpha)
+    weights = inverse(factor, room[3])
+    weights -= np.outer(alpha, alpha, out=room[0])
     gradient = np.empty_like(theta)
-    pull = kernel.signal * weights * slope
-    per_column = 0.5 * weighted_squares(pull, scaled)
-    gradient[:-2] = np.bincount(group, weights=per_column, minlength=len(theta) - 2)
-    gradient[-2] = 0.5 * kernel.signal * np.sum(weights * correlation)
+    gradient[-2] = 0.5 * kernel.signal * np.vdot(weights, correlation)
     gradient[-1] = 0.5 * kernel.noise * np.trace(weights)
-    by_x = -weighted_differences(pull, scaled, scaled) / kernel.lengthscales[group]
-    return float(value), gradient, by_x
+    pull = np.multiply(weights, slope, out=slope)
+    pull *= kernel.signal
+    by_scaled = weighted_differences(pull, scaled, scaled)
+    # sum_ij W_ij (x_ik - x_jk)^2 / 2 of a symmetric W
+    per_column = np.einsum("ik,ik->k", scaled, by_scaled)
+    gradient[:-2] = np.bincount(group, weights=per_column, minlength=len(theta) - 2)
+    return float(value), gradient, -by_scaled / kernel.lengthscales[group]
 
 
-def inverse(factor: Array) -> Array:
-    """K^-1 (n, n), both triangles, from the lower Cholesky factor of K."""
-    lower, _ = dpotri(factor, lower=1)
-    lower = np.tril(lower)
-    return np.asarray(lower + np.tril(lower, -1).T)
+def inverse(factor: Array, room: Array | None = None) -> Array:
+    """K^-1 (n, n), both triangles, from the lower Cholesky factor of K with zeros above.
+
+    In `room` if there is any; the factor is lost then.
+    """
+    lower, _ = dpotri(factor, lower=1, overwrite_c=room is not None)
+    both: Array = np.add(lower, lower.T, out=room)
+    both[np.diag_indices_from(both)] *= 0.5
+    return both
 
 
 def fit(
@@ -174,10 +196,10 @@ def _warped(theta: Array, x: Array, numbers: Indices, group: Indices, y: Array, 
 
     Without the test of evidence warping costs as much on objectives that need none as it brings on others.
     """
-    count = 2 * len(numbers)
+    count, room = 2 * len(numbers), room_for(len(y))
 
     def loss(both: Array) -> tuple[float, Array]:
-        fitness, gradient = warped_negative_log_likelihood(both, x, numbers, group, y, doubt)
+        fitness, gradient = warped_negative_log_likelihood(both, x, numbers, group, y, doubt, room)
         penalty, slope = prior.negative_log(both[count:])
         bend = both[:count] / _BEND
         return fitness + penalty + 0.5 * float(bend @ bend), gradient + np.concatenate([bend / _BEND, slope])
@@ -214,8 +236,10 @@ def _starts(prior: Prior, dimensions: int) -> list[Array]:
 def _climb(
     start: Array, x: Array, group: Indices, y: Array, doubt: Array, prior: Prior, steps: int
 ) -> tuple[float, Array]:
+    room = room_for(len(y))
+
     def loss(theta: Array) -> tuple[float, Array]:
-        fitness, gradient = negative_log_likelihood(theta, x, group, y, doubt)
+        fitness, gradient = negative_log_likelihood(theta, x, group, y, doubt, room)
         penalty, slope = prior.negative_log(theta)
         return fitness + penalty, gradient + slope
 

@@ -5,8 +5,8 @@ import pytest
 from scipy.optimize import approx_fprime
 from scipy.stats import lognorm, multivariate_normal
 
-from pegbox.strategies.gp.fit import JITTER, Kernel, Prior, fit, inverse, negative_log_likelihood, subset
-from pegbox.strategies.gp.kernel import matern52, squared_distances, weighted_differences, weighted_squares
+from pegbox.strategies.gp.fit import JITTER, Kernel, Prior, fit, inverse, negative_log_likelihood, room_for, subset
+from pegbox.strategies.gp.kernel import matern52, squared_distances, weighted_differences
 from pegbox.strategies.gp.posterior import cholesky
 
 GROUP = np.array([0, 1, 1, 1, 2])
@@ -75,12 +75,19 @@ def test_slope_of_the_kernel() -> None:
 def test_sums_without_the_large_array() -> None:
     rng = np.random.default_rng(2)
     x, z, weights = rng.random((7, 3)), rng.random((4, 3)), rng.random((4, 7))
-    square = rng.random((7, 7))
-    square += square.T
-    differences = x[:, None, :] - x[None, :, :]
-    assert np.allclose(weighted_squares(square, x), np.einsum("ij,ijk->k", square, differences**2))
     expected = np.einsum("ij,ijk->ik", weights, z[:, None, :] - x[None, :, :])
     assert np.allclose(weighted_differences(weights, z, x), expected)
+
+
+def test_a_place_for_matrices_changes_nothing() -> None:
+    rng = np.random.default_rng(4)
+    x, y, theta = rng.random((9, 3)), rng.standard_normal(9), np.array([0.1, -0.4, 0.3, 0.2, -3.0])
+    room = room_for(9)
+    for _ in range(2):
+        value, gradient = negative_log_likelihood(theta, x, np.arange(3), y, 0.1, room)
+        expected, slope = negative_log_likelihood(theta, x, np.arange(3), y, 0.1)
+        assert value == expected
+        assert np.array_equal(gradient, slope)
 
 
 def test_inverse_and_cholesky_of_a_singular_matrix() -> None:

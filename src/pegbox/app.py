@@ -54,7 +54,7 @@ from pegbox.objects.routed import RoutedStore
 from pegbox.observe.prometheus import CONTENT_TYPE, Living, Metrics, Sources, Stored
 from pegbox.operations import identity, logs, training_jobs, tuning_jobs
 from pegbox.operations.call import Call
-from pegbox.settings import RESTORING, Settings, SettingsError, is_loopback
+from pegbox.settings import RESTORING, Settings, SettingsError, is_loopback, make_home
 from pegbox.store import examine, place
 from pegbox.store.base import Full, Kind, Unavailable
 from pegbox.store.census import Counted
@@ -141,8 +141,7 @@ class Server:
 def open_home(settings: Settings) -> None:
     """Make the home directory, for its owner only.  Raises SettingsError for one that is half restored."""
     check_restored(settings)
-    for folder in (settings.home, settings.home / "run"):
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_home(settings.home)
 
 
 def check_restored(settings: Settings) -> None:

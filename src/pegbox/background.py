@@ -10,6 +10,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from pegbox.settings import make_home
+
 PATIENCE = 60.0  #: seconds for a server to start
 LOG = "server.log"  #: in the home
 MOST_TOLD = 2000  #: characters of the log that are quoted
@@ -22,7 +24,7 @@ class DidNotStart(Exception):
 def start(home: Path, options: Sequence[str], environment: Mapping[str, str]) -> tuple[subprocess.Popen[bytes], str]:
     """Run `pegbox serve` on a home; returns the process and its URL once it answers.  Raises DidNotStart."""
     command = [sys.executable, "-m", "pegbox", "serve", "--home", str(home), *options]
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_home(home)
     descriptor = os.open(home / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     begin = os.fstat(descriptor).st_size
     with os.fdopen(descriptor, "ab") as log:

@@ -182,6 +182,12 @@ def load(given: Mapping[str, Any] | None = None, environment: Mapping[str, str] 
     return settings
 
 
+def make_home(home: Path) -> None:
+    """Make the home and its folder `run`, for their owner only; one that is there stays as it is."""
+    for folder in (home, home / "run"):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
 def unknown_variables(environment: Mapping[str, str] | None = None) -> list[str]:
     """Variables that look like settings and are none."""
     environment = os.environ if environment is None else environment

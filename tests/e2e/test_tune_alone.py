@@ -81,6 +81,7 @@ def test_ctrl_c_asks_whether_to_stop_or_to_leave_it(alone: Alone) -> None:
     screen = " ".join(terminal.screen.split())
     assert f"a server has been started in the background on {alone.home} (process {alone.server})" in screen
     assert "wait-1 goes on. watch pegbox describe wait-1 --watch stop pegbox stop wait-1" in screen
+    assert [folder.stat().st_mode & 0o777 for folder in (alone.home, alone.home / "run")] == [0o700, 0o700]
 
     terminal = alone.terminal("describe", "wait-1", "--watch")
     terminal.see("1 running")

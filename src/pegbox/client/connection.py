@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pegbox import announcement, background
-from pegbox.settings import Settings, load
+from pegbox.settings import Settings, load, make_home
 
 ENDPOINT = "AWS_ENDPOINT_URL"
 LOST = ("ConnectTimeoutError", "ConnectionClosedError", "EndpointConnectionError", "ReadTimeoutError")  #: of botocore
@@ -101,7 +101,7 @@ def connect(
 
 
 def _start(settings: Settings, tell: Callable[[str], None], environment: Mapping[str, str]) -> str:
-    (settings.home / "run").mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_home(settings.home)
     with (settings.home / "run" / "start.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two commands at once start one server
         found = announcement.address(settings)

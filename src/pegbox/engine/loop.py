@@ -235,9 +235,15 @@ class Engine:
         kinds = Counter(kind for identity, kind in working.items() if identity not in kept)
         rooms = Rooms(self._room - kinds[Kind.TRAINING_JOB], TUNERS + MORE_TUNING_JOBS - kinds[Kind.TUNING_JOB])
         news = self._mailbox.take(working.keys() - kept) if rooms.training > 0 else ()
-        self._look_at_kept(kept.intersection(news))
-        if done or everything or not kept.issuperset(news):
-            self._look_for_work(rooms, self._left.union(news) - kept, working, done)
+        try:
+            self._look_at_kept(kept.intersection(news))
+            if done or everything or not kept.issuperset(news):
+                self._look_for_work(rooms, self._left.union(news) - kept, working, done)
+        except BaseException:
+            self._mailbox.poke(news)
+            with self._lock:
+                self._done = [*done, *self._done]
+            raise
 
     def _look_at_kept(self, poked: Collection[int]) -> None:
         """Go on with jobs that are kept and have news, or were not looked at for a tick."""
@@ -261,13 +267,7 @@ class Engine:
             with put_down():
                 self._stopping.wait(hold)
         asked = elapsed()
-        try:
-            taken = self._claim(rooms, poked, working, done)
-        except BaseException:
-            self._mailbox.poke(poked)
-            with self._lock:
-                self._done = [*done, *self._done]
-            raise
+        taken = self._claim(rooms, poked, working, done)
         with self._idle:
             self._working = _without(self._working, done) | {row.id: row.kind for row in taken}
             self._idle.notify_all()

@@ -223,10 +223,15 @@ def _close_later(fd: int) -> None:
         return
 
     def close() -> None:
-        os.close(fd)
-        _closing.release()
+        try:
+            os.close(fd)
+        finally:
+            _closing.release()
 
-    threading.Thread(target=close, name="content-close", daemon=True).start()
+    try:
+        threading.Thread(target=close, name="content-close", daemon=True).start()
+    except RuntimeError:  # the machine has no room for a thread
+        close()
 
 
 def _begin_to_sync(fd: int, start: int, end: int) -> None:

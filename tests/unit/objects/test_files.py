@@ -89,13 +89,18 @@ def test_replaced_and_deleted_contents_are_removed(store: FileStore, tmp_path: P
     assert contents(tmp_path) == []
 
 
-def test_the_room_of_large_contents_is_freed(store: FileStore, tmp_path: Path) -> None:
+@pytest.mark.parametrize("stack", [0, 1 << 40], ids=["usual", "without room for a thread"])
+def test_the_room_of_large_contents_is_freed(store: FileStore, tmp_path: Path, stack: int) -> None:
     for key in map(str, range(10)):  # more than are freed side by side
         put(store, key)
     for path in contents(tmp_path):
         os.truncate(path, 100 << 20)
-    for key in map(str, range(10)):
-        store.delete(US, at(key))
+    usual = threading.stack_size(stack)
+    try:
+        for key in map(str, range(10)):
+            store.delete(US, at(key))
+    finally:
+        threading.stack_size(usual)
     assert contents(tmp_path) == []
     wait_for(
         "the files to be closed", lambda: not any(str(tmp_path / "objects/content") in each for each in open_files())

@@ -21,6 +21,7 @@ CHANGING = ("status", "outcome", "objective", "modified_at", "ended_at", "host",
 
 
 MOST_KNOWN = 256  #: documents of rows that are claimed again and again
+LONGEST_KNOWN = 1 << 16  #: characters of one of them
 
 log = structlog.get_logger()
 
@@ -45,7 +46,7 @@ def to_resource(
 
 def claimed(rows: Iterable[Sequence[Any]]) -> Iterator[Resource]:
     """Resources from whole rows that are claimed; their documents, which never change, are not parsed each time."""
-    return readable(rows, partial(to_resource, parse=_known))
+    return readable(rows, partial(to_resource, parse=_parsed))
 
 
 def readable(
@@ -60,6 +61,10 @@ def readable(
             log.error("a row of the database cannot be read: see pegbox doctor", kind=kind, job=name)
         else:
             yield found
+
+
+def _parsed(document: str) -> Mapping[str, Any]:
+    return _known(document) if len(document) <= LONGEST_KNOWN else json.loads(document)
 
 
 @lru_cache(MOST_KNOWN)

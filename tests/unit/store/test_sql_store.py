@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -76,6 +77,23 @@ def test_the_best_job_that_can_be_read_stands_for_one_that_is_spoilt(store: SqlS
         connection.execute(text("update resource set document = '' where parent_id is not null"))
     with store.reading() as tx:
         assert tx.best(parent.id, maximize=True) is None
+
+
+def test_documents_of_claimed_rows_take_bounded_memory(tmp_path: Path) -> None:
+    store = SqlStore(f"sqlite:///{tmp_path / 'pegbox.db'}")
+    with store.transaction() as tx:
+        for number in range(20):
+            tx.insert(a_job(str(number), document={"Large": str(number) * (1 << 20)}))
+    tracemalloc.start()
+    try:
+        for _ in range(20):
+            (claimed,) = store.claim("me", HOST, 60, 1)
+            store.release(claimed, None)
+        del claimed
+        assert tracemalloc.get_traced_memory()[0] < 4 << 20
+    finally:
+        tracemalloc.stop()
+    store.close()
 
 
 def test_the_migrations_make_the_tables_that_the_code_knows(url: str) -> None:

@@ -16,8 +16,8 @@ from pegbox.store import schema
 from pegbox.store.base import AccessKey, Image, Kind, Page, Query, Resource, Unavailable
 from pegbox.store.sql import SqlStore
 from pegbox.store.upgrade import HEAD, SchemaTooNew, upgrade
-from pegbox.testing.store_suite import StoreSuite
 from pegbox.testing.store_rows import ACCOUNT, HOST, REGION, a_job, held
+from pegbox.testing.store_suite import StoreSuite
 from postgres import Cluster
 
 

@@ -6,48 +6,19 @@ import re
 import tarfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import rows
-from pegbox.domain.training import Phase, TrainingJob
+from pegbox.domain.training import Phase
 from pegbox.engine.context import Context, attempt_directory
-from pegbox.engine.training import TrainingWork
 from pegbox.executors.directory import lock_holder
 from rows import insert, script_document
 from running import wait_for
+from turns import Crash, Dying, run_until_ended
 
 HOST = "here"
 EARLIER = "00000000-0000-0000-0000-000000000000"
-
-
-class Crash(BaseException):
-    """Stands for kill -9."""
-
-
-class DyingStore:
-    """An object store whose server dies when it is about to store something."""
-
-    def __init__(self, inner: Any) -> None:
-        self._inner = inner
-
-    def put(self, *_: object) -> str:
-        raise Crash
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-
-def run(context: Context, identity: int) -> TrainingJob:
-    """One turn of the engine; the job as it is then."""
-    (row,) = context.store.claim("me", HOST, 60, 1, [identity])
-    context.store.release(row, TrainingWork(context, row).run())
-    return rows.read(context, identity)[1]
-
-
-def run_until_ended(context: Context, identity: int) -> TrainingJob:
-    return wait_for("the end", lambda: job if (job := run(context, identity)).phase is Phase.ENDED else None)
 
 
 @pytest.mark.parametrize(("size", "phase"), [(7, Phase.RUNNING), (2 << 20, Phase.PACKING)], ids=["small", "large"])
@@ -55,7 +26,7 @@ def test_a_model_that_may_not_be_whole_is_not_stored(context: Context, tmp_path:
     source = f"import os; open(os.environ['SM_MODEL_DIR'] + '/model', 'w').write('w' * {size}); print('done')"
     row = insert(context, script_document(tmp_path, source))
     with pytest.raises(Crash):
-        run_until_ended(replace(context, objects=DyingStore(context.objects)), row.id)  # type: ignore[arg-type]
+        run_until_ended(replace(context, objects=Dying(context.objects, Crash)), row.id)
     assert rows.read(context, row.id)[1].phase is phase
     directory = attempt_directory(str(context.settings.home), row.id, 1)
     wait_for("the runner's end", lambda: lock_holder(directory) is None)

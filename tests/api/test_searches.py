@@ -157,6 +157,17 @@ def test_hyperband_cuts_a_job_that_goes_on_beyond_the_maximum(sagemaker: Any, le
 
 
 @pytest.mark.parametrize(
+    "config", [{"TrainingJobEarlyStoppingType": "Auto"}, {"Strategy": "Hyperband"}], ids=["early stopping", "Hyperband"]
+)
+def test_programs_that_print_one_value_are_not_stopped_before_they_save_their_model(
+    sagemaker: Any, image: Callable[..., str], here: str, config: dict[str, Any]
+) -> None:
+    request = search(image(SAVER.replace("range(1, epochs + 1)", "[1]")), here, jobs=8, epochs=9, **config)
+    found = ended(sagemaker, request)
+    assert found["TrainingJobStatusCounters"]["Completed"] == 8
+
+
+@pytest.mark.parametrize(
     ("criteria", "reason"),
     [
         ({"TargetObjectiveMetricValue": 1.99}, "A training job has reached TargetObjectiveMetricValue [1.99]."),

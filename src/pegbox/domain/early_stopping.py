@@ -40,6 +40,11 @@ class Averages:
         return 2 * self._values
 
     @property
+    def epochs(self) -> int:
+        """How many values the longest of them has."""
+        return len(self._columns)
+
+    @property
     def known(self) -> Set[int]:
         """The numbers of the jobs that were added."""
         return self._known
@@ -59,9 +64,12 @@ class Averages:
             insort(column, average)
 
     def condemns(self, job: Progress) -> bool:
-        """Must a running job stop at its latest epoch?  Equality keeps it running."""
+        """Must a running job stop at its latest epoch?  Equality keeps it running.
+
+        While all have published but one value, that one is taken for their end, at which they still save their model.
+        """
         epoch = len(job.curve)
-        if not 0 < epoch <= len(self._columns):
+        if not 0 < epoch <= self.epochs or self.epochs < 2:
             return False
         place = bisect_left(self._numbers, job.number)
         averages = self._before(place, epoch)

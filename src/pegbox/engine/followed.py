@@ -93,6 +93,11 @@ class Followed:
         return self._rule is not None
 
     @property
+    def is_idle(self) -> bool:
+        """Whether there are results, but nothing for the rule to judge."""
+        return self._rule is not None and self._rule.is_idle and len(self.standing.results) > 0
+
+    @property
     def kept(self) -> int:
         """How many training jobs are kept in memory, or what takes as much."""
         values = self._rule.kept if self._rule else 0

@@ -42,6 +42,11 @@ class Rule(Protocol):
         ...
 
     @property
+    def is_idle(self) -> bool:
+        """Whether no training job has published a second value: there is nothing to judge."""
+        ...
+
+    @property
     def kept(self) -> int:
         """How many numbers are kept in memory, of eight bytes each."""
         ...
@@ -86,10 +91,11 @@ class MedianRule:
 
     def ended(self, number: int, completed: bool) -> None:
         """If it completed, those launched after it are compared with it as well."""
-        curve = self._drop(number)
+        curve, was_idle = self._drop(number), self.is_idle
         if completed:
             self._averages.add(Progress(number, curve, completed=True, ended=True))
-            self._unjudged.update(other for other in self._curves if other > number)
+            begun = was_idle and not self.is_idle
+            self._unjudged.update(other for other in self._curves if other > number or begun)
 
     def to_stop(self) -> Sequence[int]:
         """Those whose latest value is worse than the median of the others at that epoch."""
@@ -100,6 +106,11 @@ class MedianRule:
         ]
         self._unjudged = set(found)
         return found
+
+    @property
+    def is_idle(self) -> bool:
+        """As far as completed ones tell."""
+        return self._averages.epochs < 2
 
     @property
     def kept(self) -> int:
@@ -135,7 +146,10 @@ class _Climber:
 
 
 class HyperbandRule:
-    """Strategy Hyperband, for each definition by itself."""
+    """Strategy Hyperband, for each definition by itself.
+
+    Nobody is judged before there is a second value: programs that print one at their end save their model after it.
+    """
 
     def __init__(self, searches: Sequence[Search], resources: Sequence[rungs.Resource | None], seed: int) -> None:
         self._searches, self._resources, self._seed = searches, resources, seed
@@ -144,6 +158,7 @@ class HyperbandRule:
         self._homes: dict[int, tuple[int, _Climber]] = {}  # by number: definitions of those that run
         self._changed: set[int] = set()  # definitions about which there is news
         self._lost: dict[int, Sequence[int]] = {}  # by definition, the numbers that must be stopped
+        self._judged: set[int] = set()  # definitions of which a job has published a second value
         self._values = 0
 
     def launched(self, number: int, search: int) -> None:
@@ -166,7 +181,10 @@ class HyperbandRule:
         before = len(climber.curve)
         climber.curve.extend(values)
         self._values += len(values)
-        if climber.has_news(before):
+        if len(climber.curve) > 1 and search not in self._judged:
+            self._judged.add(search)
+            self._changed.add(search)
+        elif climber.has_news(before):
             self._changed.add(search)
 
     def restarted(self, number: int) -> None:
@@ -186,7 +204,7 @@ class HyperbandRule:
 
     def to_stop(self) -> Sequence[int]:
         """Those that have had all of the resource, or did not pass a rung."""
-        for search in self._changed:
+        for search in self._changed & self._judged:
             resource = self._resources[search]
             if resource is not None:
                 numbers = {climber.order: climber.number for climber in self._climbers[search]}
@@ -195,6 +213,11 @@ class HyperbandRule:
                 self._lost[search] = [numbers[order] for order in losers]
         self._changed.clear()
         return sorted(number for numbers in self._lost.values() for number in numbers)
+
+    @property
+    def is_idle(self) -> bool:
+        """In all definitions."""
+        return not self._judged
 
     @property
     def kept(self) -> int:

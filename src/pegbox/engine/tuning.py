@@ -91,6 +91,8 @@ class TuningWork:
                 case tuning.Fail(reason=reason):
                     self._transact(replace(self._job, failure=reason))
                 case tuning.Finish(status=status, reason=reason):
+                    if self._config["Strategy"] == "Hyperband" and followed.is_idle:
+                        log.warning("no training job published its objective twice: Hyperband had nothing to judge")
                     self._finish(status, reason)
                 case tuning.Wait(seconds=seconds):
                     return _patience(seconds)

@@ -66,6 +66,12 @@ def test_nothing_is_stopped_beyond_what_others_have_reached() -> None:
     assert to_stop(True, [*THREE, running(4, 0.0, 0.0, 0.0)]) == frozenset()
 
 
+def test_what_is_published_once_is_never_stopped() -> None:
+    once = [done(number, 9.0) for number in range(1, 9)]
+    assert to_stop(True, [*once, running(9, 0.0)]) == frozenset()
+    assert to_stop(True, [*once, done(9, 9.0, 9.0), running(10, 0.0)]) == {10}
+
+
 def test_a_head_start_is_a_share_of_the_median_length() -> None:
     jobs = [done(1, *[9.0] * 10), done(2, *[9.0] * 30), done(3, *[9.0] * 300)]
     for epoch, stopped in ((1, set()), (2, set()), (3, {4}), (4, {4})):
@@ -99,7 +105,7 @@ def test_the_rule_as_it_is_written(jobs: list[Progress], random: object) -> None
     for job in jobs:
         epoch = len(job.curve)
         peers = [p for p in jobs if p.completed and p.number < job.number and len(p.curve) >= epoch]
-        if job.ended or not epoch or len(peers) < 3:
+        if job.ended or not epoch or len(peers) < 3 or not any(p.completed and len(p.curve) > 1 for p in jobs):
             continue
         middle = median(fmean(peer.curve[:epoch]) for peer in peers)
         if middle - job.curve[-1] > 1e-9:

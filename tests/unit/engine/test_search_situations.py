@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from pegbox.domain.tuning import ALL_FAILED, TIME_IS_UP
 from pegbox.engine.proposer import Answer, Question, answer
@@ -223,3 +224,14 @@ def test_the_strategy_sees_how_far_a_job_was_that_was_stopped_early(tmp_path: Pa
     assert [trial.state for trial in trials] == [TrialState.FINISHED] * 3 + [TrialState.STOPPED, TrialState.FINISHED]
     assert trials[0].curve == ((1, 0.3), (2, 0.2), (3, 0.1))
     assert trials[3].curve == ((1, 0.9),)
+
+
+@pytest.mark.parametrize("values", [[0.5], [0.5, 0.4]])
+def test_the_log_tells_that_hyperband_had_nothing_to_judge(simulate: Simulate, values: list[float]) -> None:
+    simulation = simulate(lambda attempt: losses(*values))
+    band = {"HyperbandStrategyConfig": {"MinResource": 1, "MaxResource": 9}}
+    with capture_logs() as log:
+        simulation.create(simulated_request(4, 2, "Hyperband", StrategyConfig=band))
+        simulation.run()
+    told = [line["event"] for line in log if line["log_level"] == "warning"]
+    assert told == ["no training job published its objective twice: Hyperband had nothing to judge"] * (len(values) < 2)

@@ -73,12 +73,41 @@ def test_the_median_rule_is_the_one_that_knows_everything(
         assert set(rule.to_stop()) == early_stopping.to_stop(maximize, progress(jobs))
 
 
+def test_whoever_published_once_is_judged_when_others_turn_out_to_publish_more() -> None:
+    rule = MedianRule(False)
+    for number in range(1, 7):
+        rule.launched(number, 0)
+        rule.published(number, [float(number)])
+        if number < 4:
+            rule.ended(number, completed=True)
+        assert rule.to_stop() == []
+    rule.published(6, [1.0])
+    rule.ended(6, completed=True)
+    assert rule.to_stop() == [4, 5]
+
+
 @given(news=news)
 def test_hyperband_is_the_one_that_knows_everything(news: list[tuple[str, int, list[float]]]) -> None:
     rule, jobs = HyperbandRule([SEARCH], [RESOURCE], SEED), list[Job]()
+    is_judged = False
     for each in news:
         happen(rule, jobs, *each)
-        assert set(rule.to_stop()) == rungs.to_stop(RESOURCE, SEED, False, progress(jobs))
+        is_judged = is_judged or any(len(job.curve) > 1 for job in jobs)
+        expected = rungs.to_stop(RESOURCE, SEED, False, progress(jobs)) if is_judged else frozenset()
+        assert set(rule.to_stop()) == expected
+
+
+def test_hyperband_stops_nobody_while_all_have_published_but_once() -> None:
+    """Else programs that print a value at their end would be stopped before they have saved their models."""
+    rule = HyperbandRule([SEARCH, SEARCH], [rungs.Resource(1, 2)] * 2, SEED)
+    for number in range(1, 11):
+        rule.launched(number, number % 2)
+        rule.published(number, [float(number)])
+        assert rule.to_stop() == []
+        if number < 4:
+            rule.ended(number, completed=True)
+    rule.published(8, [1.0])
+    assert rule.to_stop() == [4, 6, 8, 10]
 
 
 @pytest.mark.parametrize("rule", [MedianRule(False), HyperbandRule([SEARCH], [rungs.Resource(1, 9000)], SEED)])

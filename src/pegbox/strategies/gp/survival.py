@@ -32,7 +32,8 @@ class Hurdles:
         for curve in curves:
             for epoch, value in self._scaled(curve).items():
                 values[epoch].append(value)
-        known = sorted(epoch for epoch, row in averages.items() if len(row) >= FEWEST)
+        is_judged = max(averages, default=0) > 1  # what is published once is not
+        known = sorted(epoch for epoch, row in averages.items() if is_judged and len(row) >= FEWEST)
         self._epochs = np.array(known, dtype=float)
         self._medians = np.array([np.median(averages[epoch]) for epoch in known])
         distances = [np.abs(apart(values[epoch], at)) for epoch, at in zip(known, self._medians, strict=True)]

@@ -110,8 +110,16 @@ def test_margins_are_known_where_the_rule_is() -> None:
     assert (margins < 0).tolist() == [False] * 3 + [True] * 4
 
 
+def test_what_is_published_once_meets_no_hurdles() -> None:
+    curves = [curve_of([value]) for value in (1.0, 2.0, 3.0, 9.0)]
+    assert math.isnan(Hurdles(curves[:3], curves).margin(curves[3]))
+
+
 def test_a_result_of_zero_is_a_result() -> None:
-    whole = [replace(finished(number, {"x": f"0.{number}"}, 0.0), curve=((1, float(number)),)) for number in (1, 2, 3)]
+    whole = [
+        replace(finished(number, {"x": f"0.{number}"}, 0.0), curve=((1, float(number)), (2, float(number))))
+        for number in (1, 2, 3)
+    ]
     for told in (whole, whole[::-1], whole * 2):
         seen = Observations.of(replace(study_of(LINE, told), early_stopping=True), Layout(LINE))
         assert np.allclose(seen.margins, [1.0, 0.0, -1.0])

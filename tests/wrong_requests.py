@@ -301,7 +301,13 @@ TUNING: dict[str, tuple[Change, str]] = {
     ),
     "no instances in a second choice": (
         _instances([_INSTANCES, _INSTANCES | {"InstanceCount": 0}]),
-        "InstanceCount must be at least 1",
+        "HyperParameterTuningResourceConfig.InstanceConfigs.2.InstanceCount must be at least 1",
+    ),
+    "no instance type of a tuning job": (
+        lambda r: job(r).update(
+            HyperParameterTuningResourceConfig={"InstanceCount": job(r).pop("ResourceConfig")["InstanceCount"]}
+        ),
+        "HyperParameterTuningResourceConfig needs an InstanceType",
     ),
     "seven instance configs": (_instances([_INSTANCES] * 7), "less than or equal to 6"),
     "AutoParameters alone": (

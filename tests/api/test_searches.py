@@ -265,6 +265,8 @@ def _band(**given: int) -> Callable[[dict[str, Any]], object]:
     )
 
 
+_WRONG = {"ContinuousParameterRanges": [{"Name": "x", "MinValue": "2", "MaxValue": "1"}]}
+_ANOTHER = {"Type": "Minimize", "MetricName": "another"}
 _GRID = {"CategoricalParameterRanges": [{"Name": "x", "Values": ["1", "2"]}]}
 
 REFUSED: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
@@ -308,6 +310,22 @@ REFUSED: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "definitions of one name": (_several("a", "a"), "The DefinitionName [a] is used more than once"),
     "a definition without a name": (_several("a", None), "needs a DefinitionName"),
     "a definition without an objective": (_several("a", TuningObjective=None), "[a] needs a TuningObjective"),
+    "one of several with bounds that are swapped": (
+        lambda r: (_several("a", "b")(r), r["TrainingJobDefinitions"][1].update(HyperParameterRanges=_WRONG)),
+        "The training job definition [b]: MinValue of the hyperparameter x must not be greater",
+    ),
+    "one of several without epochs": (
+        _both(
+            _several("a", "b"),
+            _band(MinResource=1),
+            lambda r: r["TrainingJobDefinitions"][1].update(StaticHyperParameters={}),
+        ),
+        "The training job definition [b]: The Hyperband strategy needs MaxResource",
+    ),
+    "one of several without its metric": (
+        lambda r: (_several("a", "b")(r), r["TrainingJobDefinitions"][1].update(TuningObjective=_ANOTHER)),
+        "The training job definition [b]: A metric is required for this hyperparameter tuning job objective.",
+    ),
     "ranges at both places": (
         _both(_several("a"), lambda r: _config(r).update(ParameterRanges=_GRID)),
         "HyperParameterTuningJobConfig.ParameterRanges is for a single TrainingJobDefinition",

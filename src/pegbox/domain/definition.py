@@ -37,26 +37,26 @@ def check(document: Mapping[str, Any]) -> None:
         _check_local_path(checkpoints.get("LocalPath", CHECKPOINTS), local_path(checkpoints))
 
 
-def check_resources(document: Mapping[str, Any]) -> None:
+def check_resources(document: Mapping[str, Any], place: str = "ResourceConfig") -> None:
     """Raise ValidationException unless type and number of instances are given, ResourceLimitExceeded for too many."""
     if document.get("InstanceGroups"):
         refuse(
-            "ResourceConfig.InstanceGroups (heterogeneous clusters) is not supported yet: "
+            f"{place}.InstanceGroups (heterogeneous clusters) is not supported yet: "
             "give InstanceType and InstanceCount."
         )
     if document.get("KeepAlivePeriodInSeconds"):
-        refuse("ResourceConfig.KeepAlivePeriodInSeconds (warm pools) is not supported yet: leave it out.")
+        refuse(f"{place}.KeepAlivePeriodInSeconds (warm pools) is not supported yet: leave it out.")
     for unknown in ("TrainingPlanArn", "InstancePlacementConfig", "InstancePreferences"):
         if document.get(unknown):
-            refuse(f"ResourceConfig.{unknown} is not supported: leave it out.")
+            refuse(f"{place}.{unknown} is not supported: leave it out.")
     for told in ("SelectedInstanceType", "SelectedInstanceCount"):
         if document.get(told):
-            refuse(f"ResourceConfig.{told} is told by Describe and can't be set: leave it out.")
+            refuse(f"{place}.{told} is told by Describe and can't be set: leave it out.")
     if not document.get("InstanceType"):
-        refuse("ResourceConfig needs an InstanceType, for example ml.m5.large or local.")
+        refuse(f"{place} needs an InstanceType, for example ml.m5.large or local.")
     count = document.get("InstanceCount", 0)
     if count < 1:
-        refuse("ResourceConfig.InstanceCount must be at least 1.")
+        refuse(f"{place}.InstanceCount must be at least 1.")
     if count > MOST_INSTANCES:
         quota = "Number of instances for a training job"
         raise ResourceLimitExceeded(quota, "Instances", limit=MOST_INSTANCES, used=0, wanted=count, setting=None)

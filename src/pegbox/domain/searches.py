@@ -6,9 +6,12 @@ ten TrainingJobDefinitions, each with its own.  (API reference, HyperParameterTr
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+
+from pegbox.errors import ValidationException
 
 DEFINITION_NAME = "training-job-definition"  #: what the SDK shows for a single, unnamed definition
 
@@ -61,3 +64,14 @@ def searches_of(document: Mapping[str, Any]) -> Sequence[Search]:
             objective=config.get("HyperParameterTuningJobObjective"),
         )
     ]
+
+
+@contextmanager
+def naming(search: Search, searches: Sequence[Search]) -> Iterator[None]:
+    """What is refused of one among several is told with its name."""
+    try:
+        yield
+    except ValidationException as error:
+        if len(searches) == 1:
+            raise
+        raise ValidationException(f"The training job definition [{search.name}]: {error.message}") from None

@@ -12,7 +12,7 @@ from typing import Any
 from pegbox.domain.definition import refuse
 from pegbox.domain.ranges import Categorical, Space
 from pegbox.domain.rungs import EPOCHS, MOST_RESOURCE, Resource, inferred_most
-from pegbox.domain.searches import Search
+from pegbox.domain.searches import Search, naming
 
 MOST_JOBS = 750
 MOST_RANDOM_JOBS = 10_000
@@ -21,13 +21,13 @@ MOST_RANDOM_JOBS = 10_000
 def check(config: Mapping[str, Any], searches: Sequence[Search], spaces: Sequence[Space]) -> None:
     """Raise ValidationException for what does not go together."""
     strategy = config["Strategy"]
-    if strategy == "Grid":
-        for search, space in zip(searches, spaces, strict=True):
-            _check_grid(search, space)
-    if strategy == "Hyperband":
-        for search in searches:
-            _check_hyperband(config, search)
-    elif config.get("StrategyConfig"):
+    for search, space in zip(searches, spaces, strict=True):
+        with naming(search, searches):
+            if strategy == "Grid":
+                _check_grid(space)
+            elif strategy == "Hyperband":
+                _check_hyperband(config, search)
+    if strategy != "Hyperband" and config.get("StrategyConfig"):
         refuse("StrategyConfig is for the Hyperband strategy: leave it out.")
     _check_early_stopping(config, searches)
     _check_limits(config, spaces)
@@ -51,7 +51,7 @@ def limits(config: Mapping[str, Any], spaces: Sequence[Space]) -> dict[str, Any]
     return {"MaxNumberOfTrainingJobs": _grid_size(spaces), **config["ResourceLimits"]}
 
 
-def _check_grid(search: Search, space: Space) -> None:
+def _check_grid(space: Space) -> None:
     for parameter in space.parameters:
         if not isinstance(parameter, Categorical):
             refuse(

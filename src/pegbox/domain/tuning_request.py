@@ -13,7 +13,7 @@ from pegbox.domain import instances, strategy_rules, warm_start
 from pegbox.domain.definition import refuse
 from pegbox.domain.metrics import OBJECTIVE_ALIAS, OBJECTIVE_PARAMETER, expression_of, without_alias
 from pegbox.domain.ranges import Space, parse_ranges
-from pegbox.domain.searches import Search, searches_of
+from pegbox.domain.searches import Search, naming, searches_of
 
 LISTS = ("IntegerParameterRanges", "ContinuousParameterRanges", "CategoricalParameterRanges")
 
@@ -54,7 +54,10 @@ def check(request: Mapping[str, Any]) -> Sequence[Space]:
     config = request["HyperParameterTuningJobConfig"]
     check_forms(request)
     searches = searches_of(request)
-    spaces = [_check_search(search) for search in searches]
+    spaces = []
+    for search in searches:
+        with naming(search, searches):
+            spaces.append(_check_search(search))
     variables = sum(len(search.definition.get("Environment") or {}) for search in searches)
     if variables > MOST_ENVIRONMENT:
         refuse(f"The definitions have {variables} Environment variables in all; the limit is {MOST_ENVIRONMENT}.")
@@ -137,27 +140,30 @@ def _cleared(search: Search) -> dict[str, Any]:
 def _check_search(search: Search) -> Space:
     job = search.definition
     definitions.check(job)
-    definitions.check_resources(resources(job))
-    if tuning := job.get("HyperParameterTuningResourceConfig"):
-        _check_instances(tuning)
+    _check_resources(job)
     space = parse_ranges(search.ranges, search.static)
     _check_count(space, search.static)
     _check_alias(job)
     return space
 
 
-def _check_instances(tuning: Mapping[str, Any]) -> None:
-    if not tuning.get("InstanceConfigs"):
+def _check_resources(job: Mapping[str, Any]) -> None:
+    plain, place = resources(job), "HyperParameterTuningResourceConfig"
+    tuning = job.get(place)
+    if not tuning:
+        definitions.check_resources(plain)
+        return
+    several = tuning.get("InstanceConfigs")
+    if not several:
         if tuning.get("AllocationStrategy"):
-            refuse("HyperParameterTuningResourceConfig.AllocationStrategy is for InstanceConfigs: give them, too.")
+            refuse(f"{place}.AllocationStrategy is for InstanceConfigs: give them, too.")
+        definitions.check_resources(tuning, place)
         return
     for field in ("InstanceType", "InstanceCount", "VolumeSizeInGB"):
         if tuning.get(field) is not None:
-            refuse(
-                f"HyperParameterTuningResourceConfig has InstanceConfigs, which have {field} of their own: remove it."
-            )
-    for config in tuning["InstanceConfigs"]:
-        definitions.check_resources(config)
+            refuse(f"{place} has InstanceConfigs, which have {field} of their own: remove it.")
+    for number, config in enumerate(several, 1):
+        definitions.check_resources(config, f"{place}.InstanceConfigs.{number}")
 
 
 def _check_single(job: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
@@ -10,7 +11,7 @@ import structlog
 from pegbox.algorithms.base import Kind as RangeKind
 from pegbox.domain import autotune, tuning, tuning_request
 from pegbox.domain.ranges import Categorical, Integer, Space
-from pegbox.domain.searches import Search, searches_of
+from pegbox.domain.searches import Search, naming, searches_of
 from pegbox.domain.tuning import TuningJob
 from pegbox.errors import ResourceInUse, ResourceLimitExceeded, ResourceNotFound, ValidationException
 from pegbox.operations import locations, tags, training_view, tuning_view
@@ -50,7 +51,7 @@ def create_hyper_parameter_tuning_job(
     document = tuning_request.as_written(_autotuned(cast(dict[str, Any], request), call))
     spaces = tuning_request.check(document)
     labels = tags.checked(document)
-    metrics = [_checked(search, space, call) for search, space in zip(searches_of(document), spaces, strict=True)]
+    metrics = _all_checked(searches_of(document), spaces, call)
     normal = tuning_request.normalise(document, metrics)
     row = _row(document | {"Tags": labels}, {**normal, **parents_record(normal, call)}, call)
     try:
@@ -202,6 +203,14 @@ def _tunables(search: Search, call: Call) -> autotune.Tunables | None:
     hints = {auto["Name"]: auto["ValueHint"] for auto in search.ranges.get("AutoParameters") or ()}
     algorithm = built_in({**job, "StaticHyperParameters": {**search.static, **hints}}, call)
     return None if algorithm is None else algorithm.tunables
+
+
+def _all_checked(searches: Sequence[Search], spaces: Sequence[Space], call: Call) -> list[list[dict[str, str]]]:
+    metrics = []
+    for search, space in zip(searches, spaces, strict=True):
+        with naming(search, searches):
+            metrics.append(_checked(search, space, call))
+    return metrics
 
 
 def _checked(search: Search, space: Space, call: Call) -> list[dict[str, str]]:

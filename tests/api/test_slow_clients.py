@@ -60,13 +60,12 @@ def test_half_a_head_is_not_awaited_for_ever(hasty: RunningServer, sockets: Exit
         assert seconds_to_end(connection) < 10
 
 
-def test_a_trickle_is_no_head(hasty: RunningServer, sockets: ExitStack) -> None:
-    connection = connect(hasty, sockets, b"GET /health HTTP/1.1\r\n")
-    connection.settimeout(0.1)
+def trickle_until_cut_off(connection: socket.socket, piece: bytes) -> None:
+    """Send a piece, wait for an answer as long as the connection's timeout says, and so on."""
 
     def cut_off() -> bool:
         try:
-            connection.sendall(b"a: b\r\n")
+            connection.sendall(piece)
             return connection.recv(1) == b""
         except TimeoutError:
             return False
@@ -74,6 +73,12 @@ def test_a_trickle_is_no_head(hasty: RunningServer, sockets: ExitStack) -> None:
             return True
 
     wait_for("the end of the patience", cut_off, 10)
+
+
+def test_a_trickle_is_no_head(hasty: RunningServer, sockets: ExitStack) -> None:
+    connection = connect(hasty, sockets, b"GET /health HTTP/1.1\r\n")
+    connection.settimeout(0.1)
+    trickle_until_cut_off(connection, b"a: b\r\n")
 
 
 def test_a_body_that_stalls_leaves_nothing(hasty: RunningServer, sockets: ExitStack) -> None:
@@ -158,17 +163,7 @@ def test_a_stranger_has_the_time_of_a_head_for_a_body(hasty: RunningServer, sock
     connection = connect(hasty, sockets, JSON)
     connection.settimeout(0.05)
     begin = time.monotonic()
-
-    def cut_off() -> bool:
-        try:
-            connection.sendall(b" ")
-            return connection.recv(1) == b""
-        except TimeoutError:
-            return False
-        except ConnectionError:
-            return True
-
-    wait_for("the end of the patience", cut_off, 10)
+    trickle_until_cut_off(connection, b" ")
     assert time.monotonic() - begin < PATIENCE + 1  # a third of it, and two looks
 
 

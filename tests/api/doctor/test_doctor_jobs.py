@@ -54,29 +54,20 @@ def test_a_document_that_cannot_be_read(live: RunningServer, tmp_path: Path) -> 
     assert examine(live.home) == (0, [])
 
 
-def test_a_job_that_nobody_would_look_at(start_server: Start, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("columns", "finding"),
+    [("due_at = null", "never-due"), ("parent_id = 999999, number = 1", "parent-missing")],
+    ids=["that nobody would look at", "that is a child of no tuning job"],
+)
+def test_a_job_with_columns_that_cannot_be(start_server: Start, tmp_path: Path, columns: str, finding: str) -> None:
     server = start_server(environment={"PEGBOX_TICK": "0.2"})
     server.client("s3").create_bucket(Bucket="kept")
     name, image = new_name(), register(server, tmp_path, PATIENT)
     server.client("sagemaker").create_training_job(**training_request(name, image, "s3://kept/out"))
     in_training(server.client("sagemaker"), name)
     assert server.stop() == 0
-    change(server, "update resource set due_at = null where name = ?", name)
-    repaired(server, "never-due")
-    (tmp_path / "go").touch()
-    server.start()
-    assert training_ended(server.client("sagemaker"), name)["TrainingJobStatus"] == "Completed"
-
-
-def test_a_child_of_no_tuning_job(start_server: Start, tmp_path: Path) -> None:
-    server = start_server(environment={"PEGBOX_TICK": "0.2"})
-    server.client("s3").create_bucket(Bucket="kept")
-    name, image = new_name(), register(server, tmp_path, PATIENT)
-    server.client("sagemaker").create_training_job(**training_request(name, image, "s3://kept/out"))
-    in_training(server.client("sagemaker"), name)
-    assert server.stop() == 0
-    change(server, "update resource set parent_id = 999999, number = 1 where name = ?", name)
-    repaired(server, "parent-missing")
+    change(server, f"update resource set {columns} where name = ?", name)
+    repaired(server, finding)
     (tmp_path / "go").touch()
     server.start()
     assert training_ended(server.client("sagemaker"), name)["TrainingJobStatus"] == "Completed"

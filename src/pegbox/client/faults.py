@@ -10,6 +10,8 @@ from pathlib import Path
 
 from pegbox.client.document import Node
 
+MOST_SHOWN = 40  #: characters of a value in a message
+
 
 class Fault(Exception):
     """One value cannot be used."""
@@ -97,4 +99,7 @@ def shown(node: Node) -> str:
     """What stands there, for a message."""
     if isinstance(node.value, (dict, list)):
         return "this"
-    return "nothing" if node.value is None else repr(node.text or node.value)
+    if node.value is None:
+        return "nothing"
+    text = str(node.text or node.value)
+    return repr(text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]} ...")

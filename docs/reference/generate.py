@@ -72,7 +72,7 @@ def commands() -> Iterator[tuple[str, Any]]:
 def _command(name: str, command: Any) -> str:
     places = [each for each in command.params if each.param_type_name == "argument"]
     options = [each for each in command.params if each.param_type_name == "option"]
-    usage = " ".join([name, *(each.name.upper() for each in places)])
+    usage = " ".join([name, *(each.name.upper() if each.required else f"[{each.name.upper()}]" for each in places)])
     lines = [f"## `{usage}`", "", " ".join((command.help or "").split())]
     rows = [f"| `{_spelt(each)}` | {each.help or ''} | {_shown(each)} |" for each in options]
     rows = [f"| `{each.name.upper()}` | {each.help or ''} | |" for each in places] + rows
@@ -82,7 +82,7 @@ def _command(name: str, command: Any) -> str:
 
 
 def _spelt(option: Any) -> str:
-    return "`, `".join(option.opts) + ("" if option.is_flag else f" {option.name.upper()}")
+    return "`, `".join([*option.opts, *option.secondary_opts]) + ("" if option.is_flag else f" {option.name.upper()}")
 
 
 def _shown(option: Any) -> str:

@@ -226,7 +226,7 @@ COMMAND = "minimize: y\nparameters: {n: [1, 2]}\ncommand: "
 WRONG = {
     "": ["train.yaml:1: there are no parameters", "train.yaml:1: there is no metric", "train.yaml:1: write command:"],
     "- a": ["train.yaml:1: this is no list of names with values"],
-    "import sys\n" + 99 * "sys.argv\n": ["train.yaml:1: 'import sys sys.argv sys.argv sys.argv sy ...' is no list of names"],
+    "import sys\n" + 99 * "sys.argv\n": ["train.yaml:1: 'import sys sys.argv sys.argv sys.argv sy ...' is no list"],
     OTHERS + "parameter: {}\n": ["train.yaml:3: parameter: parameter is not known here; did you mean parameters?"],
     OTHERS + "parameters:\n  lr: [0.1, 1e-4]": [
         "train.yaml:4: parameters.lr: the smaller bound stands first: not 0.1, 1e-4"

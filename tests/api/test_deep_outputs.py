@@ -1,4 +1,4 @@
-"""Programs that nest folders deeper than a path can be long."""
+"""Programs that nest folders deeper than a path can be long, or make files with more holes than a volume has room."""
 
 from __future__ import annotations
 
@@ -37,3 +37,21 @@ def test_a_deep_tree_harms_nobody(
         assert job["FailureReason"].startswith("ClientError: The output [")
         assert job["FailureReason"].endswith("is nested too deeply.")
     assert "level=error" not in server.log.read_text()
+
+
+SPARSE = """
+import os
+for number in range(11):
+    with open(os.environ["SM_MODEL_DIR"] + f"/{number}", "wb") as file:
+        file.truncate(1 << 30)
+"""
+
+
+def test_a_model_of_holes_is_no_work_without_end(sagemaker: Any, here: str, image: Callable[..., str]) -> None:
+    resources = {"InstanceType": "local", "InstanceCount": 1, "VolumeSizeInGB": 1}
+    request = training_request(new_name(), image(SPARSE), here, ResourceConfig=resources)
+    sagemaker.create_training_job(**request)
+    job = training_ended(sagemaker, request["TrainingJobName"])
+    assert job["FailureReason"].startswith(
+        "ClientError: The files of the output [model] have 11811160064 bytes, more than 10 times VolumeSizeInGB"
+    )

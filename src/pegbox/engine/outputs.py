@@ -30,22 +30,34 @@ from pegbox.objects.locations import parse
 SMALL = 1 << 20  #: bytes that are stored in a moment
 FILE_COST = 1 << 14  #: bytes that could be stored in the time that a file takes
 
+VOLUMES = 10  #: what outputs may fill of them: less room is taken by holes, and by what a file system compresses
 LONGEST_NAME = 4096  #: characters below the folder, PATH_MAX of Linux; a program can nest deeper, step by step
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO})  #: nothing, a link, a socket
 
 
 def store_model(
-    objects: ObjectStore, account: str, document: Mapping[str, Any], directory: Path, *, empty: bool
+    objects: ObjectStore,
+    account: str,
+    document: Mapping[str, Any],
+    directory: Path,
+    *,
+    empty: bool,
+    volume: int | None = None,
 ) -> None:
-    """Store /opt/ml/model of all instances under S3ModelArtifacts; with `empty` also when there is nothing in it."""
-    files, links = _merged([_Folder(directory, (host, "ml", "model")) for host in hosts(document)])
+    """Store /opt/ml/model of all instances under S3ModelArtifacts; with `empty` also when there is nothing in it.
+
+    `volume` is what an instance may have on disk, in bytes.  Raises ClientFault for what cannot be stored.
+    """
+    files, links = _merged([_Folder(directory, (host, "ml", "model")) for host in hosts(document)], volume)
     if files or empty:
         _store(objects, account, artifacts(document), files, links, directory)
 
 
-def store_data(objects: ObjectStore, account: str, document: Mapping[str, Any], directory: Path) -> None:
-    """Store /opt/ml/output/data of all instances, if there is anything in it."""
-    files, links = _merged([_Folder(directory, (host, "ml", "output", "data")) for host in hosts(document)])
+def store_data(
+    objects: ObjectStore, account: str, document: Mapping[str, Any], directory: Path, *, volume: int | None = None
+) -> None:
+    """Store /opt/ml/output/data of all instances, if there is anything in it; `volume` as for the model."""
+    files, links = _merged([_Folder(directory, (host, "ml", "output", "data")) for host in hosts(document)], volume)
     if files:
         base = artifacts(document).rsplit("/output/", 1)[0]
         plain = document["OutputDataConfig"].get("CompressionType") == "NONE"
@@ -59,11 +71,13 @@ def store_checkpoints(
     document: Mapping[str, Any],
     directory: Path,
     confirm: Callable[[], None] = at_any_time,
+    *,
+    volume: int | None = None,
 ) -> None:
     """Bring CheckpointConfig.S3Uri up to date with the files of all instances: new, changed and removed ones.
 
     Only objects that this attempt restored or uploaded are ever removed; all others are not ours.  `confirm` raises
-    Stale when another server does this now: then its list counts, and ours is not written.
+    Stale when another server does this now: then its list counts, and ours is not written.  `volume` as for the model.
     """
     config = document.get("CheckpointConfig")
     if not config:
@@ -74,6 +88,8 @@ def store_checkpoints(
     }
     checkpoints = _Checkpoints(objects, account, folder(parse(config["S3Uri"])), directory, folders, confirm)
     found = {host: dict(below.files()) for host, below in folders.items()}
+    for host, below in folders.items():
+        _check_size(sum(size for _, size in found[host].values()), below, volume)
     checkpoints.upload(found)
     checkpoints.remove(set().union(*found.values()))
     _check_names(set().union(*found.values()))
@@ -329,7 +345,7 @@ def _under(base: Location, name: str) -> Location:
     return replace(base, key=base.key + name)
 
 
-def _merged(folders: Sequence[_Folder]) -> tuple[dict[str, _Folder], dict[str, str]]:
+def _merged(folders: Sequence[_Folder], volume: int | None) -> tuple[dict[str, _Folder], dict[str, str]]:
     """Files of all instances, with the folder they are in, and links that stay in theirs, with where they lead.
 
     Of two with one name, the first instance's counts; a file counts before a link.
@@ -337,12 +353,24 @@ def _merged(folders: Sequence[_Folder]) -> tuple[dict[str, _Folder], dict[str, s
     files: dict[str, _Folder] = {}
     links: dict[str, str] = {}
     for below in folders:
+        size = 0
         for name, found, target in below.entries():
             if S_ISREG(found.st_mode):
                 files.setdefault(name, below)
+                size += found.st_size
             elif target and _stays_inside(name, target):
                 links.setdefault(name, target)
+        _check_size(size, below, volume)
     return dict(sorted(files.items())), {name: links[name] for name in sorted(links) if name not in files}
+
+
+def _check_size(size: int, below: _Folder, volume: int | None) -> None:
+    """Files with holes take no room before they are stored: a program could fill the store, or keep a slot for days."""
+    if volume is not None and size > VOLUMES * volume:
+        raise ClientFault(
+            f"The files of the output [{below.parts[-1]}] have {size} bytes, more than {VOLUMES} times VolumeSizeInGB: "
+            "holes in files count, and files with several names as often."
+        )
 
 
 def _check_names(names: Iterable[str]) -> None:

@@ -13,7 +13,7 @@ import structlog
 
 from pegbox.domain import training
 from pegbox.domain.training import Phase, TrainingJob
-from pegbox.engine import homes, leftovers, outputs, staging
+from pegbox.engine import homes, leftovers, limits, outputs, staging
 from pegbox.engine.attempts import attempt_of, imported, is_unasked, kept_points, may_run, packed
 from pegbox.engine.context import Context
 from pegbox.engine.faults import ClientFault
@@ -257,9 +257,11 @@ class TrainingWork(HeldTrainingJob):
         try:
             if self._job.failure is None:
                 stopped = self._job.stop is not None
-                outputs.store_model(self._objects, account, document, directory, empty=not stopped)
-            outputs.store_data(self._objects, account, document, directory)
-            outputs.store_checkpoints(self._objects, account, document, directory, self._confirm)
+                outputs.store_model(
+                    self._objects, account, document, directory, empty=not stopped, volume=self._volume()
+                )
+            outputs.store_data(self._objects, account, document, directory, volume=self._volume())
+            self._bring_checkpoints()
         except ClientFault as fault:
             self._end(training.fail(self._job, fault.reason, context.clock()))
             return
@@ -325,9 +327,11 @@ class TrainingWork(HeldTrainingJob):
         mark.touch()
 
     def _bring_checkpoints(self) -> None:
-        outputs.store_checkpoints(
-            self._objects, self._resource.account, self._resource.document, self._directory(), self._confirm
-        )
+        account, document, directory = self._resource.account, self._resource.document, self._directory()
+        outputs.store_checkpoints(self._objects, account, document, directory, self._confirm, volume=self._volume())
+
+    def _volume(self) -> int | None:
+        return limits.of(self._resource.document, self._context.settings.limited).disk
 
     def _look_meanwhile(self) -> None:
         """While checkpoints are on their way a stop is heard, metrics arrive, and the end of training is noted."""

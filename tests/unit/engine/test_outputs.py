@@ -394,3 +394,33 @@ def test_two_servers_may_pack_at_once(place: Place, directory: Path) -> None:
     assert place.archive("job/output/model.tar.gz") == content
     assert sorted(directory.iterdir()) == before
     assert (directory / "model.tar.gz").read_text() == "of another server"
+
+
+def test_files_with_holes_are_no_way_around_the_volume(place: Place, directory: Path) -> None:
+    job = document(place)
+    ml = stage(place, directory, job)
+    folders = {"model": ml / "model", "data": ml / "output" / "data", "checkpoints": ml / "checkpoints"}
+    for each in folders.values():
+        for number in range(outputs.VOLUMES):
+            with (each / str(number)).open("wb") as file:
+                file.truncate(1000)
+
+    def store(volume: int | None) -> list[str]:
+        """What is refused."""
+        refused = []
+        for name, step in (
+            ("model", lambda: outputs.store_model(place.objects, ACCOUNT, job, directory, empty=True, volume=volume)),
+            ("data", lambda: outputs.store_data(place.objects, ACCOUNT, job, directory, volume=volume)),
+            ("checkpoints", lambda: outputs.store_checkpoints(place.objects, ACCOUNT, job, directory, volume=volume)),
+        ):
+            try:
+                step()
+            except ClientFault as fault:
+                assert fault.reason.startswith(f"ClientError: The files of the output [{name}] have 10000 bytes")
+                refused.append(name)
+        return refused
+
+    assert store(999) == [*folders]
+    assert place.contents() == {}
+    assert store(1000) == []
+    assert store(None) == []

@@ -5,7 +5,8 @@ seconds, which is spent while it waits for its client and comes back with the by
 
     HEAD    a head is awaited, or half of it is there        `head` seconds, nothing comes back
     BODY    more of a body is awaited, of a stranger         `head` seconds, nothing comes back
-            of a client whose key is known                   `stall` seconds, one second for `rate` bytes
+            of a client whose key is known                   `stall` seconds, one second for `rate` bytes;
+            of one that has proven it                        the same, and then it hears why
     ANSWER  the client does not take what is sent            as for BODY
     REST    answered, but the client sends on, or is deaf    `head` seconds
 
@@ -28,7 +29,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from pegbox.wire.exchange import Standing, standing_of
-from pegbox.wire.inflow import STATE, Inflow
+from pegbox.wire.inflow import STATE, Cut, Inflow, inflow_of
 from pegbox.wire.joined import Joined
 
 TICK = 0.5  #: seconds between two looks at all connections
@@ -37,6 +38,7 @@ NO_HTTP = (
     b"Connection: close\r\nContent-Length: %d\r\n\r\n"
 )
 CLOSE = (b"connection", b"close")
+GONE: Message = {"type": "http.disconnect"}
 FRAMES = {b"content-length", b"transfer-encoding"}
 BUSY = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
@@ -55,7 +57,8 @@ def parting(app: ASGIApp) -> ASGIApp:
     """`app`, after whose answers a connection ends if its client waits to be asked for a body, and has not been.
 
     Such a client sends its next request where the body would have been (RFC 9110, 10.1.1).  Of a body that is framed
-    twice nobody can say where it ends, so such a request is refused (RFC 9112, 6.1).
+    twice nobody can say where it ends, so such a request is refused (RFC 9112, 6.1).  Of a body that is awaited no more
+    (see Inflow.cut) the rest is never read.
     """
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
@@ -64,15 +67,19 @@ def parting(app: ASGIApp) -> ASGIApp:
             await send({"type": "http.response.start", "status": 400, "headers": [CLOSE, (b"content-length", b"0")]})
             await send({"type": "http.response.body"})
             return
-        asked = b"expect" not in names
+        asked, inflow = b"expect" not in names, inflow_of(scope)
+
+        def is_cut() -> bool:
+            return inflow is not None and inflow.cut_by is not None
 
         async def asking() -> Message:
             nonlocal asked
             asked = True
-            return await receive()
+            message = GONE if is_cut() else await receive()
+            return GONE if is_cut() else message
 
         async def telling(message: Message) -> None:
-            if message["type"] == "http.response.start" and not asked:
+            if message["type"] == "http.response.start" and (is_cut() or not asked):
                 kept = [pair for pair in message.get("headers", ()) if pair[0].lower() != CLOSE[0]]
                 message = {**message, "headers": [*kept, CLOSE]}
             await send(message)
@@ -149,12 +156,14 @@ class Connection(H11Protocol):
     """uvicorn's protocol with patience."""
 
     def __init__(self, crowd: Crowd, app_state: dict[str, Any], **given: Any) -> None:
-        super().__init__(app_state={**app_state, STATE: Inflow(self, self._passed)}, **given)
+        self._inflow = Inflow(self, self._passed, self.eof_received)
+        super().__init__(app_state={**app_state, STATE: self._inflow}, **given)
         self._crowd = crowd
         self._phase: Phase | None = None
         self._about: tuple[object, Standing] | None = None  #: the request that the phase is of, and whose it is
         self._patience = 0.0
         self._unsent = 0
+        self._has_ended = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client has connected."""
@@ -176,6 +185,13 @@ class Connection(H11Protocol):
         self._passed(len(data))
         super().data_received(data)
 
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """The client sends no more; True while it may still hear answers."""
+        self._has_ended = True
+        if self._inflow.is_awaited:
+            self._inflow.cut(Cut.END)
+        return not self.is_free
+
     def send_400_response(self, msg: str) -> None:
         """What came is no HTTP.  A request that it is part of has no other answer; h11 may be in no state to write."""
         is_under_way = not self.is_free
@@ -193,6 +209,8 @@ class Connection(H11Protocol):
         """A request has been answered."""
         self._crowd.answered(self)
         super().on_response_complete()
+        if self._has_ended and self.is_free:
+            self.transport.close()
 
     @property
     def is_free(self) -> bool:
@@ -225,12 +243,18 @@ class Connection(H11Protocol):
             self._unsent = self._buffered()
         self._patience -= seconds
         if self._patience < 0:
-            self.drop()
+            self._lose()
 
     def drop(self) -> None:
         """Close it now; an answer that nobody takes is lost."""
         self._crowd.leave(self)
         self.transport.abort()
+
+    def _lose(self) -> None:
+        if self._phase is Phase.BODY and self._standing() is Standing.PROVEN and self._inflow.is_awaited:
+            self._inflow.cut(Cut.SILENCE)
+        else:
+            self.drop()
 
     def _current(self) -> Phase | None:
         if self.transport.is_closing():
@@ -240,7 +264,7 @@ class Connection(H11Protocol):
         if self.flow.write_paused:
             return Phase.ANSWER
         awaits_body = self.cycle.more_body and not self.flow.read_paused and not self.cycle.waiting_for_100_continue
-        return Phase.BODY if awaits_body else None
+        return Phase.BODY if awaits_body and self._inflow.cut_by is None else None
 
     def _between_requests(self) -> Phase | None:
         if self.cycle is not None and (self.conn.their_state is h11.SEND_BODY or self._buffered()):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from enum import Enum
 
 import h11
 from h11._readers import ContentLengthReader  # h11 has no public way to be told about bytes that it does not see
@@ -20,14 +21,39 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 STATE = "pegbox.inflow"  #: where a connection's inflow is in the state of its ASGI scopes
 
 
+class Cut(Enum):
+    """Why no more of a body is awaited, though the client may still hear an answer."""
+
+    SILENCE = "nothing came for too long"
+    END = "the client has said that it sends no more"
+
+
 class Inflow(asyncio.BufferedProtocol):
     """The body of the request that a connection is at.  It is the transport's protocol only while `fill` waits."""
 
-    def __init__(self, connection: H11Protocol, passed: Callable[[int], None]) -> None:
-        self._connection = connection
+    def __init__(
+        self, connection: H11Protocol, passed: Callable[[int], None], ended: Callable[[], bool | None]
+    ) -> None:
+        self._connection, self._ended = connection, ended
         self._passed = passed  #: hears how many bytes have come
         self._room = memoryview(b"")
         self._filled: asyncio.Future[None] | None = None
+        self.cut_by: Cut | None = None
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether there is a request whose body has not come whole and that nobody has begun to answer."""
+        connection = self._connection
+        cycle = connection.cycle
+        if cycle is None or cycle.response_started or self.cut_by is not None:
+            return False
+        return connection.conn.their_state is h11.SEND_BODY and cycle.more_body
+
+    def cut(self, why: Cut) -> None:
+        """Await no more of it: who asks for it gets ClientDisconnect, and may answer.  Then the connection ends."""
+        self.cut_by = why
+        self._end(ClientDisconnect())
+        self._connection.cycle.message_event.set()
 
     @property
     def left(self) -> int:
@@ -51,7 +77,7 @@ class Inflow(asyncio.BufferedProtocol):
         room[:ready] = cycle.body[:ready]
         del cycle.body[:ready]
         if ready < len(room):
-            if cycle.disconnected:
+            if cycle.disconnected or self.cut_by is not None:
                 raise ClientDisconnect
             await self._read(room[ready:])
 
@@ -89,9 +115,9 @@ class Inflow(asyncio.BufferedProtocol):
             self._hand_back()
             self._end(None)
 
-    def eof_received(self) -> None:
-        """The client sends no more: the transport closes the connection."""
-        self._connection.eof_received()
+    def eof_received(self) -> bool | None:
+        """The client sends no more."""
+        return self._ended()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is closed, whoever did it."""

@@ -118,23 +118,48 @@ def test_requests_behind_a_body_are_answered_in_order(ours: RunningServer, s3: A
 
 
 @pytest.mark.parametrize("sent", [LARGE // 2, LARGE + STEP, len(DATA) - STEP - 1, len(DATA) - 1])
-@pytest.mark.parametrize("leave", [socket.socket.close, lambda each: each.shutdown(socket.SHUT_WR)])
-def test_a_client_that_leaves_leaves_nothing(
-    ours: RunningServer, s3: Any, sockets: ExitStack, sent: int, leave: Callable[[socket.socket], None]
-) -> None:
+def test_a_client_that_leaves_leaves_nothing(ours: RunningServer, s3: Any, sockets: ExitStack, sent: int) -> None:
     connection = connect(ours, sockets, put(ours, "left"), DATA[:sent])
     wait_for("the file", lambda: incoming(ours))
-    leave(connection)
+    connection.close()
     wait_for("the end of the file", lambda: not incoming(ours))
     assert is_absent(s3, "left")
 
 
-def test_a_client_that_stalls_leaves_nothing(ours: RunningServer, s3: Any, sockets: ExitStack) -> None:
-    connection = connect(ours, sockets, put(ours, "stalled"), DATA[: LARGE + 1])
+SENT = [0, 1, LARGE // 2, LARGE + STEP, len(DATA) - STEP - 1, len(DATA) - 1]
+
+
+@pytest.mark.parametrize("sent", SENT)
+def test_a_client_that_sends_no_more_hears_that_something_is_missing(
+    ours: RunningServer, s3: Any, sockets: ExitStack, sent: int
+) -> None:
+    connection = connect(ours, sockets, put(ours, "short"), DATA[:sent])
     wait_for("the file", lambda: incoming(ours))
+    connection.shutdown(socket.SHUT_WR)
+    status, body = answer_to(connection)
+    assert (status, b"<Code>IncompleteBody</Code>" in body) == (400, True)
+    assert connection.recv(1) == b""
+    wait_for("the end of the file", lambda: not incoming(ours))
+    assert is_absent(s3, "short")
+
+
+@pytest.mark.parametrize("sent", SENT)
+def test_a_client_that_stalls_hears_of_it(ours: RunningServer, s3: Any, sockets: ExitStack, sent: int) -> None:
+    connection = connect(ours, sockets, put(ours, "stalled"), DATA[:sent])
+    wait_for("the file", lambda: incoming(ours))
+    status, body = answer_to(connection)
+    assert (status, b"<Code>RequestTimeout</Code>" in body) == (400, True)
     assert connection.recv(1) == b""
     wait_for("the end of the file", lambda: not incoming(ours))
     assert is_absent(s3, "stalled")
+
+
+def test_a_client_that_sends_no_more_requests_hears_all_answers(ours: RunningServer, sockets: ExitStack) -> None:
+    wire = put(ours, "last", 3) + b"abc" + signed(ours, "GET", "/large/last")
+    connection = connect(ours, sockets, wire)
+    connection.shutdown(socket.SHUT_WR)
+    assert [answer_to(connection) for _ in range(2)] == [(200, b""), (200, b"abc")]
+    assert connection.recv(1) == b""
 
 
 def test_a_client_that_is_slow_but_goes_on_is_waited_for(ours: RunningServer, s3: Any, sockets: ExitStack) -> None:

@@ -15,7 +15,7 @@ import uvicorn
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from pegbox.wire.connections import Crowd, Limits
+from pegbox.wire.connections import Crowd, Limits, parting
 from pegbox.wire.inflow import Inflow, inflow_of
 
 DATA = random.Random(2).randbytes(3_000_000)
@@ -40,7 +40,7 @@ def serving(reading: Reading) -> Iterator[socket.socket]:
         await send({"type": "http.response.body", "body": body})
 
     http = Crowd(Limits()).protocol
-    config = uvicorn.Config(app, log_level="critical", lifespan="off", http=http)  # type: ignore[arg-type]
+    config = uvicorn.Config(parting(app), log_level="critical", lifespan="off", http=http)  # type: ignore[arg-type]
     server = uvicorn.Server(config)
     listener = socket.create_server(("127.0.0.1", 0))
     thread = Thread(target=server.run, kwargs={"sockets": [listener]})

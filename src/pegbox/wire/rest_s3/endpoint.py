@@ -10,6 +10,7 @@ from starlette.responses import Response
 from pegbox.errors import PegboxError
 from pegbox.objects.files import FileStore
 from pegbox.wire.exchange import exchange_of
+from pegbox.wire.inflow import inflow_of
 from pegbox.wire.rest_s3 import (
     access,
     attributes,
@@ -24,7 +25,7 @@ from pegbox.wire.rest_s3 import (
 )
 from pegbox.wire.rest_s3.call import Call, headers_of, invalid_argument, query_of, target_of
 from pegbox.wire.rest_s3.forms import Signer
-from pegbox.wire.rest_s3.refusals import SUBRESOURCES, check_demands, error_response, fault, not_implemented
+from pegbox.wire.rest_s3.refusals import SUBRESOURCES, check_demands, cut_off, error_response, fault, not_implemented
 from pegbox.wire.sigv4 import Caller
 
 Operation = Callable[[Call], Awaitable[Response]]
@@ -110,8 +111,8 @@ class S3Endpoint:
             response = await answer
         except PegboxError as error:
             return _refusal(error, request, request_id)
-        except ClientDisconnect:
-            return Response(None, 400)
+        except ClientDisconnect:  # who has gone hears nothing of it
+            return _refusal(cut_off(inflow_of(request.scope)), request, request_id)
         except Exception as error:
             return _refusal(fault(error, request), request, request_id)
         response.headers["x-amz-request-id"] = request_id

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pegbox.errors import AuthError, PegboxError, S3Error
+from pegbox.wire.inflow import Cut, Inflow
 from pegbox.wire.rest_s3 import xml
 from pegbox.wire.rest_s3.checksums import LENGTHS
 from pegbox.wire.signed import ClockSkew, Unreadable
@@ -199,6 +200,18 @@ def check_demands(headers: Headers) -> None:
             raise not_implemented(name)
         if name.startswith("x-amz-checksum-") and name.removeprefix("x-amz-checksum-") not in _CHECKSUMS:
             raise not_implemented(name)
+
+
+def cut_off(inflow: Inflow | None) -> S3Error:
+    """A body is shorter than its Content-Length ("List of error codes")."""
+    if inflow is not None and inflow.cut_by is Cut.SILENCE:
+        message = (
+            "Your socket connection to the server was not read from or written to within the timeout period. "
+            "Idle connections will be closed."
+        )
+        return S3Error("RequestTimeout", 400, message)
+    message = "You did not provide the number of bytes specified by the Content-Length HTTP header"
+    return S3Error("IncompleteBody", 400, message)
 
 
 def not_implemented(what: str) -> S3Error:

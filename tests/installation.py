@@ -25,6 +25,7 @@ QUICK = {
 }
 NOTICE_SECONDS = 5.0  #: within which the end of a runner has to be noticed
 REACH_SECONDS = 8.0  #: within which jobs come by a crash point
+SECONDS_TO_DIE = 30.0  #: for a process that has been told to, on a busy machine
 
 
 class Installation:
@@ -100,7 +101,8 @@ class Installation:
             if not until(lambda: self.noticed(taken.directory), lambda: None, NOTICE_SECONDS):
                 return f"{where}: the end of the runner in {taken.directory} was not noticed"
             return None
-        until(lambda: self.server.process.poll() is not None, lambda: None, 1.0)
+        if taken.pid == self.server.process.pid:
+            self.server.process.wait(SECONDS_TO_DIE)
         revive(self.server)
         return None
 

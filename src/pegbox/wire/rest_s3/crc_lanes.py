@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pegbox.wire.rest_s3.checksums import multiply, power, table
+from pegbox.wire.rest_s3.crc import multiply, power, table
 
 LANE = 64  #: bytes
 

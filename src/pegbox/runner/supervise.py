@@ -12,23 +12,34 @@ import os
 import selectors
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pegbox import regex
 from pegbox.crashpoints import AFTER, BEFORE, reach
 from pegbox.processes import boot_id, identity
-from pegbox.runner import cell, cgroups, clock, isolate, layout, leftovers, meter, process, records, syscalls, view
+from pegbox.runner import (
+    cell,
+    cgroups,
+    clock,
+    isolate,
+    layout,
+    leftovers,
+    meter,
+    process,
+    records,
+    signals,
+    syscalls,
+    view,
+)
 from pegbox.runner.capture import Capture
 from pegbox.runner.cgroups import Group
-from pegbox.runner.compat import Backtracker
 from pegbox.runner.growing import FULL
 from pegbox.runner.job import Job
 from pegbox.runner.kept import Kept
 from pegbox.runner.meter import Meter
-from pegbox.runner.parse import MetricParser
 from pegbox.runner.points import Points, Wake
+from pegbox.runner.search import Search
 
 LOOK_INTERVAL = 1.0  #: seconds after which the stop file is looked at without a signal
 REAP_SECONDS = 10.0  #: how long killed processes may take to go away
@@ -48,29 +59,13 @@ NO_ISOLATION = (
 
 def run(directory: Path) -> None:
     """Run the attempt in `directory`, unless another runner does, did, or it has ended."""
-    wakeup = _listen_to_signals()
+    wakeup = signals.listen()
     lock = records.lock(directory)
     if lock is None or (directory / records.EXIT).exists() or (directory / records.RUNNER).exists():
         return
     record = records.read(directory / records.ATTEMPT)
     if record is not None:
         Supervisor(Job.parse(directory, record), wakeup).run()
-
-
-def _listen_to_signals() -> int:
-    """Have TERM, USR1, USR2 and CHLD end a select: returns the descriptor on which their numbers arrive."""
-    ours, theirs = os.pipe()
-    for fd in (ours, theirs):
-        os.set_blocking(fd, False)
-    for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCHLD):
-        signal.signal(number, _ignore)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.set_wakeup_fd(theirs, warn_on_full_buffer=False)
-    return ours
-
-
-def _ignore(number: int, frame: object) -> None:
-    """A handler must exist for the wake-up descriptor to be written."""
 
 
 class Supervisor:
@@ -84,7 +79,10 @@ class Supervisor:
         self._wake = Wake(job.wake, job.id, time.monotonic)
         self._clock = clock.steady()
         self._kept = Kept(
-            {host: Capture(job.directory, host, self._search, self._clock, job.most_log) for host in job.hosts},
+            {
+                host: Capture(job.directory, host, self._look_for_values, self._clock, job.most_log)
+                for host in job.hosts
+            },
             Points(job.directory, self._wake, job.hosts, len(job.metrics), job.most_points, self._thinned),
             failed=lambda: self._terminate("Exit", job.grace),
         )
@@ -99,7 +97,7 @@ class Supervisor:
         self._started: float | None = None
         self._ended: float | None = None
         self._notes: list[str] = []
-        self._parser, self._backtracker = self._parsers()
+        self._search = Search(job.metrics, self._kept.add, self._warn, self._selector)
         self._paused = False
         self._use_due = time.monotonic() + LOOK_INTERVAL
         self._groups: list[Group] = []
@@ -124,20 +122,6 @@ class Supervisor:
         self._wake.now()
 
     # -- beginning
-
-    def _parsers(self) -> tuple[MetricParser, Backtracker]:
-        linear: dict[int, str] = {}
-        backtracking: dict[int, str] = {}
-        for index, definition in enumerate(self._job.metrics):
-            try:
-                expression = regex.check(definition["Regex"])
-            except regex.InvalidExpression as error:
-                self._warn(f"metric {definition['Name']!r} is not extracted: {error}")
-                continue
-            kind = linear if expression.engine is regex.Engine.LINEAR else backtracking
-            kind[index] = expression.text
-        late = Backtracker(backtracking, self._add, self._give_up, time.monotonic, self._selector)
-        return MetricParser(linear), late
 
     def _start(self) -> None:
         job = self._job
@@ -234,13 +218,13 @@ class Supervisor:
             key.data()
 
     def _patience(self) -> float:
-        dues = [self._kill_at, self._runtime_ends, self._wake.due, self._kept.due, self._backtracker.due]
+        dues = [self._kill_at, self._runtime_ends, self._wake.due, self._kept.due, self._search.late.due]
         now = time.monotonic()
         return max(0.0, min([LOOK_INTERVAL, *(due - now for due in dues if due is not None)]))
 
     def _hold_back(self) -> None:
         """Let trainers wait while the backtracker has too much to do, or the disk no room."""
-        if (self._backtracker.is_full or self._kept.is_full) != self._paused:
+        if (self._search.late.is_full or self._kept.is_full) != self._paused:
             self._paused = not self._paused
             self._pause(self._paused)
 
@@ -285,11 +269,11 @@ class Supervisor:
         now = time.monotonic()
         self._wake.if_due()
         self._kept.if_due()
-        self._backtracker.if_due()
+        self._search.late.if_due()
         if self._runtime_ends is not None and now >= self._runtime_ends and self._kill_at is None:
             self._terminate("MaxRuntime", self._job.grace)
         if self._kill_at is not None and now >= self._kill_at:
-            process.kill_descendants(keep=self._backtracker.pid)
+            process.kill_descendants(keep=self._search.late.pid)
             self._kill_at = now + 1.0
 
     def _terminate(self, cause: str, grace: float) -> None:
@@ -304,7 +288,7 @@ class Supervisor:
             process.signal_groups(living | ended, signal.SIGTERM)
 
     def _reap(self) -> None:
-        for pid, code in _ended_children():
+        for pid, code in signals.ended_children():
             trainer = self._trainers.get(pid)
             if trainer is None:
                 continue
@@ -335,7 +319,7 @@ class Supervisor:
     def _clean_up(self) -> None:
         """Nothing of the job's process tree survives its trainers, whatever session it is in."""
         end = time.monotonic() + REAP_SECONDS
-        while process.kill_descendants(keep=self._backtracker.pid) and time.monotonic() < end:
+        while process.kill_descendants(keep=self._search.late.pid) and time.monotonic() < end:
             self._wait(0.02)
             self._reap()
 
@@ -344,15 +328,15 @@ class Supervisor:
         self._ended = self._clock()
         self._room_until = self._patience_with_the_disk()
         end = time.monotonic() + REAP_SECONDS
-        while any(trainer.output >= 0 for trainer in self._trainers.values()) or not self._backtracker.is_idle:
+        while any(trainer.output >= 0 for trainer in self._trainers.values()) or not self._search.late.is_idle:
             self._wait(self._patience())
             self._look_at_clock()
             if self._kept.is_full:
                 self._make_room()
                 end = time.monotonic() + REAP_SECONDS
-            elif time.monotonic() >= end and self._backtracker.is_idle:
+            elif time.monotonic() >= end and self._search.late.is_idle:
                 break
-        self._backtracker.close()
+        self._search.late.close()
         self._kept.conclude()
         while self._kept.is_full:
             self._make_room()
@@ -454,16 +438,8 @@ class Supervisor:
 
     # -- metrics
 
-    def _search(self, host: str, at: float, block: bytes) -> None:
-        self._add(host, at, self._parser.feed(block))
-        self._backtracker.offer(host, at, block)
-
-    def _add(self, host: str, at: float, hits: Iterable[tuple[int, int, float]]) -> None:
-        self._kept.add(host, at, [(metric, value) for _, metric, value in hits])
-
-    def _give_up(self, metric: int) -> None:
-        name = self._job.metrics[metric]["Name"]
-        self._warn(f"metric {name!r} is disabled: its expression took too long on a line of this log")
+    def _look_for_values(self, host: str, at: float, block: bytes) -> None:
+        self._search.feed(host, at, block)
 
     def _thinned(self, metric: int) -> None:
         self._warn(
@@ -473,13 +449,3 @@ class Supervisor:
 
     def _warn(self, text: str) -> None:
         self._kept.note(self._job.hosts[0], f"warning: {text}")
-
-
-def _ended_children() -> Iterator[tuple[int, int]]:
-    """Reap: (pid, exit code) of every child that has ended, adopted ones too."""
-    with contextlib.suppress(ChildProcessError):
-        while True:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-            if pid == 0:
-                return
-            yield pid, os.waitstatus_to_exitcode(status)

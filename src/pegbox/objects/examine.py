@@ -7,14 +7,17 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pegbox.errors import S3Error
 from pegbox.objects.content import ContentFiles, content_path
+from pegbox.objects.rows import OBJECT, PART, UPLOAD, bucket_of, object_of, part_of, tags_of, upload_of
 from pegbox.objects.snapshot import KEYS
+from pegbox.objects.stored import StoredObject
 from pegbox.objects.unnamed import Unnamed
 from pegbox.wal import WriteAheadLog
 
@@ -24,13 +27,13 @@ BUSY_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """An object or part whose content is not as its row says."""
+    """An object or part whose row cannot be read, or whose content is not as it says."""
 
     table: str  #: object or part
     first: str  #: bucket, or id of the upload
     second: bytes | int  #: key, or number
     content: str
-    problem: str  #: missing, size or digest
+    problem: str  #: unreadable (the row itself), missing, size or digest
 
     def __str__(self) -> str:
         second = self.second.decode(errors="replace") if isinstance(self.second, bytes) else str(self.second)
@@ -54,14 +57,14 @@ class Examination:
         return found + [f"a row of {table} refers to no {parent}" for table, _, parent, _ in loose]
 
     def faults(self, *, deep: bool) -> Iterator[Fault]:
-        """Rows whose file is missing or has another size; with `deep` also those with another digest."""
+        """Rows that are spoilt, or whose file is missing or has another size; with `deep` also another digest."""
         # Two connections: one that is reading a table goes on seeing it as it was.
         with closing(self._connect()) as connection, closing(self._connect()) as present:
             for table, (first, second) in KEYS.items():
-                sizes = "part_sizes" if table == "object" else "'[]'"
-                query = f"select {first}, {second}, content, size, etag, {sizes} from {table}"
-                for one, two, content, size, etag, parts in connection.execute(query):
-                    problem = self._problem(content, size, etag, json.loads(parts) if deep else [], deep)
+                columns = OBJECT if table == "object" else PART
+                query = f"select {first}, {second}, content, {columns} from {table}"
+                for one, two, content, *row in connection.execute(query):
+                    problem = self._problem(table, row, deep)
                     if problem and self._still(present, table, content):
                         yield Fault(table=table, first=one, second=two, content=content, problem=problem)
 
@@ -113,6 +116,28 @@ class Examination:
             connection.execute(f"delete from {fault.table} where content = ?", (fault.content,))
         return True
 
+    def unreadable(self) -> Iterator[tuple[str, str]]:
+        """Table and name of buckets and uploads whose rows cannot be read."""
+        with closing(self._connect()) as connection:
+            for row in connection.execute("select name, account, region, created, tags from bucket").fetchall():
+                if not (_is_read(bucket_of, row[:4]) and _is_read(tags_of, row[4] or "{}")):
+                    yield "bucket", row[0]
+            for row in connection.execute(f"select {UPLOAD} from upload").fetchall():
+                if not _is_read(upload_of, row):
+                    yield "upload", row[0]
+
+    def take_out_upload(self, upload: str, aside: Path) -> bool:
+        """Abort an upload whose row is spoilt; the row is noted as by `forget`, files of its parts become nobody's."""
+        with self._writing() as connection:
+            connection.row_factory = sqlite3.Row
+            found = connection.execute("select * from upload where id = ?", (upload,)).fetchone()
+            if found is None:
+                return False
+            note(aside, "upload", dict(found))
+            connection.execute("delete from part where upload = ?", (upload,))
+            connection.execute("delete from upload where id = ?", (upload,))
+        return True
+
     def forget_upload(self, upload: str) -> None:
         """Abort an upload that still has no part."""
         with closing(self._connect()) as connection, connection:
@@ -136,12 +161,17 @@ class Examination:
     def _connect(self) -> sqlite3.Connection:
         return sqlite3.connect(self._root / "index.db", BUSY_SECONDS)
 
-    def _problem(self, content: str, size: int, etag: str, parts: list[int], deep: bool) -> str:
-        path = self._root / content_path(content)
+    def _problem(self, table: str, row: Any, deep: bool) -> str:
         try:
-            if path.stat().st_size != size:
+            found = object_of(row) if table == "object" else part_of(row)
+        except S3Error:
+            return "unreadable"
+        path = self._root / content_path(found.content)
+        parts = found.part_sizes if isinstance(found, StoredObject) else ()
+        try:
+            if path.stat().st_size != found.size:
                 return "size"
-            return "digest" if deep and _etag(path, parts) != etag else ""
+            return "digest" if deep and _etag(path, parts) != found.etag else ""
         except FileNotFoundError:
             return "missing"
 
@@ -168,7 +198,15 @@ def note(aside: Path, table: str, row: Mapping[str, Any]) -> None:
         os.fsync(file.fileno())
 
 
-def _etag(path: Path, parts: list[int]) -> str:
+def _is_read(read: Callable[[Any], object], row: Any) -> bool:
+    try:
+        read(row)
+    except (S3Error, ValueError, TypeError, OverflowError, OSError):
+        return False
+    return True
+
+
+def _etag(path: Path, parts: Sequence[int]) -> str:
     """The ETag of a file: its MD5, or that of its parts' MD5s and their number."""
     with path.open("rb") as file:
         if not parts:

@@ -31,6 +31,7 @@ from pegbox.objects.rows import (
     bucket_of,
     dump_tags,
     find_bucket,
+    find_content,
     find_object,
     milliseconds,
     moment,
@@ -436,14 +437,14 @@ def _info(stored: StoredObject) -> ObjectInfo:
 def _delete(
     connection: sqlite3.Connection, bucket: str, key: str, conditions: Conditions, dropped: list[str]
 ) -> S3Error | None:
-    found = find_object(connection, bucket, key)
+    found = find_content(connection, bucket, key)
     try:
-        conditions.check(found.etag if found else None)
+        conditions.check(found[0] if found else None)
     except S3Error as error:
         return error
     if found is not None:
         connection.execute("delete from object where bucket = ? and key = ?", (bucket, key.encode()))
-        dropped.append(found.content)
+        dropped.append(found[1])
     return None
 
 

@@ -14,6 +14,8 @@ OBJECT = "bucket, key, size, etag, modified, description, checksum, part_sizes, 
 UPLOAD = "id, bucket, key, started, description, algorithm, kind, tags"
 PART = "number, size, etag, modified, checksum, content"
 
+_SPOILT = (ValueError, TypeError, OverflowError, OSError)  #: what reading a row raises that no server wrote like this
+
 
 def find_bucket(connection: sqlite3.Connection, account: str, name: str) -> Bucket:
     """The bucket, if `account` owns it.  Raises S3Error NoSuchBucket or AccessDenied."""
@@ -33,6 +35,14 @@ def find_object(connection: sqlite3.Connection, bucket: str, key: str) -> Stored
     return object_of(row) if row else None
 
 
+def find_content(connection: sqlite3.Connection, bucket: str, key: str) -> tuple[str, str] | None:
+    """ETag and content of the object of this key, if there is one, also if its row is spoilt elsewhere."""
+    found: tuple[str, str] | None = connection.execute(
+        "select etag, content from object where bucket = ? and key = ?", (bucket, key.encode())
+    ).fetchone()
+    return found
+
+
 def no_such_key(key: str) -> S3Error:
     """There is no object of this key."""
     return S3Error("NoSuchKey", 404, "The specified key does not exist.", {"Key": key})
@@ -40,8 +50,8 @@ def no_such_key(key: str) -> S3Error:
 
 def replace_object(connection: sqlite3.Connection, new: StoredObject, conditions: Conditions) -> str | None:
     """Put `new` in place of what is there; returns the old content, to be removed after the commit."""
-    old = find_object(connection, new.bucket, new.key)
-    conditions.check(old.etag if old else None)
+    old = find_content(connection, new.bucket, new.key)
+    conditions.check(old[0] if old else None)
     values = (
         new.bucket,
         new.key.encode(),
@@ -57,7 +67,7 @@ def replace_object(connection: sqlite3.Connection, new: StoredObject, conditions
     )
     marks = ", ".join("?" * len(values))
     connection.execute(f"insert or replace into object ({OBJECT}) values ({marks})", values)
-    return old.content if old else None
+    return old[1] if old else None
 
 
 def milliseconds(moment: datetime) -> int:
@@ -82,8 +92,7 @@ def dump_tags(tags: Mapping[str, str]) -> str:
 
 def tags_of(text: str) -> dict[str, str]:
     """The inverse of `dump_tags`."""
-    tags: dict[str, str] = json.loads(text)
-    return tags
+    return dict(json.loads(text))
 
 
 def dump_checksum(checksum: Checksum | None) -> str | None:
@@ -98,51 +107,67 @@ def bucket_of(row: tuple[str, str, str, int]) -> Bucket:
 
 
 def object_of(row: tuple[str, bytes, int, str, int, str, str | None, str, str, str, str]) -> StoredObject:
-    """A row of OBJECT."""
+    """A row of OBJECT.  Raises S3Error InternalError for one that is spoilt, as the others below."""
     bucket, key, size, etag, modified, description, checksum, part_sizes, content, tags, part_checksums = row
-    return StoredObject(
-        bucket=bucket,
-        key=key.decode(),
-        size=size,
-        etag=etag,
-        modified=moment(modified),
-        description=_description(description, tags),
-        checksum=checksum_of(checksum),
-        part_sizes=tuple(json.loads(part_sizes)),
-        part_checksums=tuple(json.loads(part_checksums)),
-        content=content,
-    )
+    try:
+        return StoredObject(
+            bucket=bucket,
+            key=key.decode(),
+            size=size,
+            etag=etag,
+            modified=moment(modified),
+            description=_description(description, tags),
+            checksum=checksum_of(checksum),
+            part_sizes=tuple(json.loads(part_sizes)),
+            part_checksums=tuple(json.loads(part_checksums)),
+            content=content,
+        )
+    except _SPOILT as error:
+        raise _spoilt(f"s3://{bucket}/{key.decode(errors='replace')}") from error
 
 
 def upload_of(row: tuple[str, str, bytes, int, str, str | None, str | None, str]) -> Upload:
     """A row of UPLOAD."""
     upload, bucket, key, started, description, algorithm, kind, tags = row
-    return Upload(
-        id=upload,
-        bucket=bucket,
-        key=key.decode(),
-        started=moment(started),
-        description=_description(description, tags),
-        algorithm=algorithm,
-        kind=kind,
-    )
+    try:
+        return Upload(
+            id=upload,
+            bucket=bucket,
+            key=key.decode(),
+            started=moment(started),
+            description=_description(description, tags),
+            algorithm=algorithm,
+            kind=kind,
+        )
+    except _SPOILT as error:
+        raise _spoilt(f"the upload {upload}") from error
 
 
 def part_of(row: tuple[int, int, str, int, str | None, str]) -> Part:
     """A row of PART."""
     number, size, etag, modified, checksum, content = row
-    return Part(
-        number=number,
-        size=size,
-        etag=etag,
-        modified=moment(modified),
-        checksum=checksum_of(checksum),
-        content=content,
+    try:
+        return Part(
+            number=number,
+            size=size,
+            etag=etag,
+            modified=moment(modified),
+            checksum=checksum_of(checksum),
+            content=content,
+        )
+    except _SPOILT as error:
+        raise _spoilt(f"part {number} of an upload") from error
+
+
+def _spoilt(what: str) -> S3Error:
+    message = (
+        f"The row of {what} in the index of the object store cannot be read; pegbox doctor, on the server, tells more."
     )
+    return S3Error("InternalError", 500, message)
 
 
 def _description(text: str, tags: str) -> Description:
-    headers, metadata = json.loads(text)
+    headers, metadata = map(dict, json.loads(text))
     return Description(headers=headers, metadata=metadata, tags=tags_of(tags))
 
 

@@ -97,3 +97,66 @@ def test_an_upload_that_was_forgotten(live: RunningServer) -> None:
         index.execute("update upload set started = started - 90000000 where id = ?", (upload,))
     repaired(live, "upload-idle")
     assert "Uploads" not in live.client("s3").list_multipart_uploads(Bucket="kept")
+
+
+SPOILT = {
+    "description": "{",
+    "tags": "5",
+    "part_sizes": "[",
+    "part_checksums": "null",
+    "modified": "never",
+    "key": b"caf\xe9",
+}
+
+
+@pytest.mark.parametrize("column", SPOILT)
+def test_a_row_that_is_spoilt(live: RunningServer, column: str) -> None:
+    s3, name = live.client("s3"), f"spoilt-{column}"
+    path = content_of(live, name)
+    spoil(live, f"update object set {column} = ? where content = ?", SPOILT[column], path.name)
+    with pytest.raises(ClientError, match=r"InternalError.*cannot be read; pegbox doctor"):
+        s3.list_objects_v2(Bucket="kept")
+    finding = repaired(live, "row-unreadable", "--deep")
+    assert finding["about"] == ("s3://kept/caf\N{REPLACEMENT CHARACTER}" if column == "key" else f"s3://kept/{name}")
+    assert name not in [each["Key"] for each in s3.list_objects_v2(Bucket="kept").get("Contents", [])]
+    aside = live.home / "lost+found" / "objects"
+    assert (aside / path.name).read_bytes() == b"content"
+    assert path.name in [json.loads(row)["content"] for row in (aside / "rows.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("way", ["put", "delete"])
+def test_an_object_whose_row_is_spoilt_can_be_replaced_and_removed(live: RunningServer, way: str) -> None:
+    s3 = live.client("s3")
+    path = content_of(live, "again")
+    spoil(live, "update object set description = '{' where content = ?", path.name)
+    if way == "put":
+        s3.put_object(Bucket="kept", Key="again", Body=b"new")
+    s3.delete_object(Bucket="kept", Key="again")
+    assert examine(live.home, "--deep") == (0, [])
+    assert not path.exists()
+
+
+def test_rows_of_uploads_that_are_spoilt(live: RunningServer) -> None:
+    s3 = live.client("s3")
+    uploads = [s3.create_multipart_upload(Bucket="kept", Key=key)["UploadId"] for key in ("first", "second")]
+    for upload, key in zip(uploads, ("first", "second"), strict=True):
+        s3.upload_part(Bucket="kept", Key=key, UploadId=upload, PartNumber=1, Body=b"part")
+    spoil(live, "update part set checksum = 'none' where upload = ?", uploads[0])
+    assert repaired(live, "row-unreadable")["about"] == f"part 1 of upload {uploads[0]}"
+    spoil(live, "update upload set description = '[1]' where id = ?", uploads[1])
+    assert repaired(live, "row-unreadable")["about"] == f"upload {uploads[1]}"
+    assert [each["UploadId"] for each in s3.list_multipart_uploads(Bucket="kept")["Uploads"]] == [uploads[0]]
+    s3.abort_multipart_upload(Bucket="kept", Key="first", UploadId=uploads[0])
+
+
+def test_a_bucket_whose_row_is_spoilt_is_told(start_server: Start) -> None:
+    server = start_server()
+    server.client("s3").create_bucket(Bucket="kept")
+    spoil(server, "update bucket set tags = '['")
+    code, findings = examine(server.home, "--repair")
+    assert (code, [(each["kind"], each["repairable"]) for each in findings]) == (1, [("row-unreadable", False)])
+
+
+def spoil(server: RunningServer, statement: str, *values: object) -> None:
+    with closing(sqlite3.connect(server.home / "objects" / "index.db", 30)) as index, index:
+        assert index.execute(statement, values).rowcount == 1

@@ -14,6 +14,7 @@ from pegbox.objects.unnamed import is_suspicious
 
 IDLE_SECONDS = 86_400.0  #: an upload that has no part after a day has been forgotten
 MEANING = {
+    "unreadable": "its row in the index cannot be read: the object, and lists of its bucket, are refused",
     "missing": "its content file is missing: the object is lost",
     "size": "its content file has another size than it was stored with",
     "digest": "its content is not what was stored: its ETag differs",
@@ -48,10 +49,17 @@ def examine(patient: Patient) -> Iterator[Finding]:
         if away and fault.problem == "missing":
             continue
         yield Finding(
-            kind=f"content-{fault.problem}",
+            kind="row-unreadable" if fault.problem == "unreadable" else f"content-{fault.problem}",
             about=str(fault),
             message=MEANING[fault.problem],
             repair=partial(_forget, store, fault, aside),
+        )
+    for table, name in store.unreadable():
+        yield Finding(
+            kind="row-unreadable",
+            about=f"{table} {name}",
+            message="its row in the index cannot be read" + (": restore a backup" if table == "bucket" else ""),
+            repair=partial(_take_out, store, name, aside) if table == "upload" else None,
         )
     for path in store.unnamed(patient.stale):
         unfinished = path.parent.name == "incoming"
@@ -76,6 +84,12 @@ def _forget(store: Examination, fault: Fault, aside: Path) -> str:
     what = "the object is gone" if fault.table == "object" else "the part is gone"
     row = f"{what}; its row is in {aside / 'rows.jsonl'}"
     return row if fault.problem == "missing" else f"{row}, and what there was of it is {aside / fault.content}"
+
+
+def _take_out(store: Examination, upload: str, aside: Path) -> str:
+    if not store.take_out_upload(upload, aside):
+        return "it has been completed or aborted meanwhile"
+    return f"aborted; its row is in {aside / 'rows.jsonl'}"
 
 
 def _remove(store: Examination, path: Path, aside: Path) -> str:

@@ -288,6 +288,16 @@ def test_export_gives_pandas_a_typed_table(tuned: Tuned, sagemaker: Any, tmp_pat
     assert tuned.run("export", tuned.name, "--format", "json").out.encode() == files[1].read_bytes()
 
 
+def test_a_choice_with_a_text_is_exported_as_text_whatever_was_drawn(tuned: Tuned, tmp_path: Path) -> None:
+    file, table = tuned.folder / "choice.yaml", tmp_path / "choice.parquet"
+    choices = "{depth: {values: ['1', '2', '3', '4', none]}}"
+    file.write_text(f"command: [echo, loss=1]\nminimize: loss\nparameters: {choices}\nbudget: 1\nseed: 1\n")
+    assert tuned.run("tune", str(file), "--name", "choice").code == 0
+    assert tuned.run("export", "choice", "-o", str(table)).code == 0
+    depth = pd.read_parquet(table)["depth"]
+    assert isinstance(depth[0], str) and depth[0] != "none"
+
+
 def test_export_where_nothing_can_be_written(tuned: Tuned, tmp_path: Path) -> None:
     wrong = tuned.run("export", tuned.name, "-o", str(tmp_path / "a.xlsx"))
     assert (wrong.code, ".xlsx is none of the formats csv, json, parquet" in wrong.err) == (1, True)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 import re
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -44,7 +45,7 @@ def columns(sagemaker: Any, tuning: Mapping[str, Any]) -> Sequence[Column]:
         described = list(threads.map(lambda job: _described(sagemaker, job["TrainingJobName"]), jobs))
     found = list(_facts(jobs, described, bool(tuning.get("TrainingJobDefinitions"))))
     given = [own(each.get("HyperParameters") or {}) for each in described]
-    for name, kind, values in _hyperparameters(given, _kinds(tuning)):
+    for name, kind, values in _hyperparameters(given, _ranges(tuning)):
         found.append(Column(_free(name, "hyperparameter", found), kind, values))
     measured = [metrics(each) for each in described]
     for name in sorted({name for each in measured for name in each}):
@@ -78,27 +79,36 @@ def _facts(
     return found
 
 
+@dataclass(slots=True)
+class _Range:
+    """What is known of a hyperparameter that is searched, whatever was drawn: the table is of one form at any time."""
+
+    kind: Kind | None = None
+    choices: list[str] = field(default_factory=list)
+
+
 def _hyperparameters(
-    given: Sequence[Mapping[str, str]], kinds: Mapping[str, Kind]
+    given: Sequence[Mapping[str, str]], ranges: Mapping[str, _Range]
 ) -> Sequence[tuple[str, Kind, Sequence[Any]]]:
     """Those that are searched by the kinds of their ranges, the others by what all values have in common."""
     found = []
     for name in sorted({name for each in given for name in each}):
-        texts = [each.get(name) for each in given]
-        kind = kind_of([text for text in texts if text is not None], kinds.get(name))
+        texts, known = [each.get(name) for each in given], ranges.get(name, _Range())
+        kind = kind_of([*known.choices, *(text for text in texts if text is not None)], known.kind)
         read = _READERS[kind]
         found.append((name, kind, [None if text is None else read(text) for text in texts]))
     return found
 
 
-def _kinds(tuning: Mapping[str, Any]) -> Mapping[str, Kind]:
-    """Of the hyperparameters that have a range."""
+def _ranges(tuning: Mapping[str, Any]) -> Mapping[str, _Range]:
     spaces = [each.get("HyperParameterRanges") or {} for each in tuning.get("TrainingJobDefinitions") or []]
     spaces.append(tuning["HyperParameterTuningJobConfig"].get("ParameterRanges") or {})
-    found: dict[str, Kind] = {}
+    found: dict[str, _Range] = defaultdict(_Range)
     for space in spaces:
         for each in space.get("ContinuousParameterRanges") or []:
-            found[each["Name"]] = "number"
+            found[each["Name"]].kind = "number"
+        for each in space.get("CategoricalParameterRanges") or []:
+            found[each["Name"]].choices += each["Values"]
     return found
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from jobs import children, keys, new_name, training_ended, tuning_ended
-from pegbox.testing.requests import LOSS, tuning_request
+from jobs import XGBOOST, children, keys, new_name, refusal, training_ended, tuning_ended
+from pegbox.testing.requests import LOSS, channel, training_request, tuning_request
 
 
 def trained(sagemaker: Any, request: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -102,3 +102,29 @@ def test_what_describe_tells_of_metrics_can_be_sent_back(sagemaker: Any, image: 
     training_ended(sagemaker, name)
     described = sagemaker.describe_training_job(TrainingJobName=name)
     assert described["AlgorithmSpecification"] == child["AlgorithmSpecification"]
+
+
+def test_what_describe_tells_of_a_built_ins_metrics_can_be_sent_back(sagemaker: Any, here: str) -> None:
+    """It has more of them than a request may define; these are not the user's and do not count."""
+    request = tuning_request(new_name(), XGBOOST, here, jobs=1, at_once=1)
+    config, job = request["HyperParameterTuningJobConfig"], request["TrainingJobDefinition"]
+    config["HyperParameterTuningJobObjective"] = {"Type": "Maximize", "MetricName": "validation:auc"}
+    config["ParameterRanges"] = {"ContinuousParameterRanges": [{"Name": "eta", "MinValue": "0.1", "MaxValue": "0.5"}]}
+    job["StaticHyperParameters"] = {"num_round": "1"}
+    job["InputDataConfig"] = [channel(name, f"{here}/none/") for name in ("train", "validation")]
+    own = [{"Name": f"m{number}", "Regex": "m=(.*)"} for number in range(40)]
+    job["AlgorithmSpecification"]["MetricDefinitions"] = own
+    found, (child,) = trained(sagemaker, request)
+    told = found["TrainingJobDefinition"]["AlgorithmSpecification"]
+    assert len(told["MetricDefinitions"]) > 100
+    job["AlgorithmSpecification"] = told
+    again, _ = trained(sagemaker, {**request, "HyperParameterTuningJobName": new_name()})
+    assert again["TrainingJobDefinition"]["AlgorithmSpecification"] == told
+    single = {"AlgorithmSpecification": child["AlgorithmSpecification"], "InputDataConfig": job["InputDataConfig"]}
+    alone = training_request(new_name(), "", here, HyperParameters=child["HyperParameters"], **single)
+    sagemaker.create_training_job(**alone)
+    described = training_ended(sagemaker, alone["TrainingJobName"])
+    assert described["AlgorithmSpecification"] == child["AlgorithmSpecification"]
+    told["MetricDefinitions"].append({"Name": "m40", "Regex": "m=(.*)"})
+    code, message = refusal(sagemaker.create_hyper_parameter_tuning_job, **request)
+    assert (code, "41 metric definitions" in message) == ("ValidationException", True)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from posixpath import normpath
 from typing import Any, NoReturn
 
-from pegbox.domain.metrics import check_definitions
+from pegbox.domain.metrics import check_expressions
 from pegbox.errors import ResourceLimitExceeded, ValidationException
 
 MOST_HYPERPARAMETERS = 100
@@ -102,7 +102,7 @@ def _check_algorithm(algorithm: Mapping[str, Any]) -> None:
             "AlgorithmSpecification.AlgorithmName is not supported: there are no algorithm resources here. "
             "Give a TrainingImage."
         )
-    check_definitions(algorithm.get("MetricDefinitions") or [])
+    check_expressions(algorithm.get("MetricDefinitions") or [])
 
 
 def _check_channels(channels: Sequence[Mapping[str, Any]], mode: str) -> None:

@@ -13,14 +13,8 @@ OBJECTIVE_ALIAS = "ObjectiveMetric"  #: the name under which the service repeats
 OBJECTIVE_PARAMETER = "_tuning_objective_metric"  #: the hyperparameter that tells a job its objective
 
 
-def check_definitions(definitions: Sequence[Mapping[str, str]]) -> None:
-    """Raise ValidationException for too many definitions or an expression that cannot yield a number."""
-    count = sum(not _is_repeated(item, definitions) for item in definitions)
-    if count > MOST_DEFINITIONS:
-        raise ValidationException(
-            f"The request has {count} metric definitions: their number must be less than or equal to "
-            f"{MOST_DEFINITIONS}."
-        )
+def check_expressions(definitions: Sequence[Mapping[str, str]]) -> None:
+    """Raise ValidationException for an expression that cannot yield a number."""
     for definition in definitions:
         try:
             regex.check(definition["Regex"])
@@ -29,6 +23,16 @@ def check_definitions(definitions: Sequence[Mapping[str, str]]) -> None:
                 f"The regular expression [{definition['Regex']}] of metric [{definition['Name']}] "
                 f"isn't usable: {error}."
             ) from None
+
+
+def check_count(definitions: Sequence[Mapping[str, str]], built_in: Sequence[Mapping[str, str]]) -> None:
+    """Raise ValidationException for too many; what Describe adds does not count: a built-in's own, and the alias."""
+    count = sum(not _is_repeated(item, definitions) and item not in built_in for item in definitions)
+    if count > MOST_DEFINITIONS:
+        raise ValidationException(
+            f"The request has {count} metric definitions: their number must be less than or equal to "
+            f"{MOST_DEFINITIONS}."
+        )
 
 
 def without_alias(definitions: Sequence[Mapping[str, str]], objective: str) -> list[Mapping[str, str]]:

@@ -10,6 +10,7 @@ import structlog
 from pegbox.algorithms.base import Algorithm
 from pegbox.algorithms.registry import program_of
 from pegbox.domain import training, training_request
+from pegbox.domain.metrics import check_count
 from pegbox.domain.training import StopReason, TrainingJob
 from pegbox.errors import ResourceInUse, ResourceNotFound, ValidationException
 from pegbox.operations import locations, tags, training_view
@@ -129,13 +130,16 @@ def built_in(document: dict[str, Any], call: Call) -> Algorithm | None:
 
 
 def metric_definitions(document: dict[str, Any], call: Call) -> list[dict[str, str]]:
-    """The metrics of a job: the request's own, and those that a built-in brings along."""
+    """The metrics of a job: the request's own, and those that a built-in brings along.
+
+    Raises ValidationException if the request has too many.
+    """
     own = list(document["AlgorithmSpecification"].get("MetricDefinitions") or [])
     algorithm = built_in(document, call)
-    if algorithm is None:
-        return own
+    added = [] if algorithm is None else algorithm.metric_definitions()
+    check_count(own, added)
     names = {item["Name"] for item in own}
-    return own + [item for item in algorithm.metric_definitions() if item["Name"] not in names]
+    return own + [item for item in added if item["Name"] not in names]
 
 
 def _descending(request: dict[str, Any]) -> bool:

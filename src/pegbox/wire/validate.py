@@ -33,7 +33,7 @@ _PYTHON_TYPES: Mapping[str, tuple[type, ...]] = {
 }
 EARLIEST, LATEST = -62_135_596_800, 253_402_300_799  #: seconds since 1970: the years 1 to 9999
 #: lists that may be longer than the model says by what Describe adds to them: clients send it back
-_ADDED = {"MetricDefinitionList": 1}
+_ADDED = {"MetricDefinitionList": 100}
 _BITS = {"integer": 31, "long": 63}
 
 

@@ -6,6 +6,14 @@ Beside the transfers, as the machine's measure: a plain copy of the same bytes f
 into a file that is brought to disk, between two Python processes.  Limits: one PUT and one GET at half its rate or
 more, less than 200 MB for all processes of the server whatever the size, and 3 s for 2,000 objects of 10 kB.
 
+A second measure is the same copy whose receiver also hashes, as every store has to that speaks S3: the ETag is an MD5,
+which cannot be divided among processors, and takes longer than the plain copy as a whole (md5_s).  It has no HTTP, no
+signatures and no index, so it is what a PUT can reach on the machine; best seen where two processors are idle.
+
+Before each transfer a file of the same size is written, not to disk, and removed.  A virtual machine may give memory
+that has been free for some seconds back to its host.  To have 1 GB again took 1 to 2.5 s of a processor, where the copy
+into it takes 0.2.  So all begin with memory that has just been used, and none pays for what happened before it.
+
 The PUT and the GET are signed but leave the body unsigned, as clients do over https, so that the server is measured.
 boto3 over plain http reads its data three times, to checksum, to sign and to send it; its figures are there, too.
 """
@@ -13,6 +21,7 @@ boto3 over plain http reads its data three times, to checksum, to sign and to se
 from __future__ import annotations
 
 import argparse
+import hashlib
 import http.client
 import json
 import os
@@ -23,9 +32,10 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,18 +44,8 @@ from measuring import Server, describe_machine, processes_below, proportional_se
 BLOCK = 1 << 20
 SMALL = 10_000  #: bytes of a small object
 ROLE = "arn:aws:iam::000000000000:role/bench"
-RECEIVER = """
-import os, socket, sys
-listener = socket.create_server(("127.0.0.1", 0))
-print(listener.getsockname()[1], flush=True)
-connection, _ = listener.accept()
-buffer = memoryview(bytearray(1 << 20))
-with open(sys.argv[1], "wb", buffering=0) as file:
-    while count := connection.recv_into(buffer):
-        file.write(buffer[:count])
-    os.fsync(file.fileno())
-connection.sendall(b"done")
-"""
+HASHING_COPY = "hashing_copy"
+RECEIVER = Path(__file__).with_name("receiver.py")
 
 
 def make_data(path: Path, megabytes: int) -> None:
@@ -58,9 +58,10 @@ def make_data(path: Path, megabytes: int) -> None:
             file.write(block[:turn])
 
 
-def plain_copy(data: Path, copy: Path) -> float:
-    """Seconds from the first byte to the answer that all are on disk."""
-    with subprocess.Popen([sys.executable, "-c", RECEIVER, str(copy)], stdout=subprocess.PIPE, text=True) as receiver:
+def copy_through_socket(data: Path, copy: Path, *options: str) -> float:
+    """Seconds from the first byte to receiver.py's answer that all are on disk."""
+    command = [sys.executable, str(RECEIVER), str(copy), *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as receiver:
         assert receiver.stdout is not None
         port = int(receiver.stdout.readline())
         began = time.perf_counter()
@@ -68,9 +69,30 @@ def plain_copy(data: Path, copy: Path) -> float:
             while block := file.read(BLOCK):
                 connection.sendall(block)
             connection.shutdown(socket.SHUT_WR)
-            connection.recv(4)
+            if connection.recv(4) != b"done":
+                raise RuntimeError("the receiver has failed")
         seconds = time.perf_counter() - began
     copy.unlink()
+    return seconds
+
+
+def use_memory(path: Path, megabytes: int) -> None:
+    """Write a file and remove it, so that as much memory is at hand (see above)."""
+    block = bytes(BLOCK)
+    with path.open("wb", buffering=0) as file:
+        for _ in range(megabytes):
+            file.write(block)
+    path.unlink()
+
+
+def hash_all(data: Path) -> float:
+    """Seconds of a processor for the MD5 alone."""
+    digest, seconds = hashlib.md5(usedforsecurity=False), 0.0
+    with data.open("rb", buffering=0) as file:
+        while block := file.read(BLOCK):
+            began = time.thread_time()
+            digest.update(block)
+            seconds += time.thread_time() - began
     return seconds
 
 
@@ -212,24 +234,53 @@ def into_a_channel(server: Server, objects: int) -> float:
     return float((downloading["EndTime"] - downloading["StartTime"]).total_seconds())
 
 
+class Figures:
+    """Seconds of each way, and of a plain copy right before: machines are not steady."""
+
+    def __init__(self) -> None:
+        self.plain: list[float] = []
+        self._pairs: dict[str, list[tuple[float, float]]] = {}
+
+    def add(self, name: str, plain: float, seconds: float) -> None:
+        """One way, once."""
+        self.plain.append(plain)
+        self._pairs.setdefault(name, []).append((plain, seconds))
+
+    def seconds(self) -> dict[str, float]:
+        """Of each way, the median."""
+        return {name: _median(seconds for _, seconds in pairs) for name, pairs in self._pairs.items()}
+
+    def rates(self) -> dict[str, float]:
+        """Of each way, as parts of the plain copy's."""
+        return {name: _median(plain / seconds for plain, seconds in pairs) for name, pairs in self._pairs.items()}
+
+    def rate_to(self, other: str, name: str) -> float:
+        """Of one way, as a part of another's in the same run."""
+        pairs = zip(self._pairs[other], self._pairs[name], strict=True)
+        return _median(theirs / ours for (_, theirs), (_, ours) in pairs)
+
+
+def _median(numbers: Iterable[float]) -> float:
+    return round(statistics.median(numbers), 2)
+
+
 def measure(folder: Path, megabytes: int, objects: int, runs: int) -> dict[str, Any]:
     """All of it, `runs` times."""
-    data, down = folder / "data", folder / "down"
+    data, down, copy = folder / "data", folder / "down", folder / "copy"
     make_data(data, megabytes)
     server = Server(folder / "home")
     peak = Peak(server.pid)
     transfers = Transfers(server, data, down)
-    plain: list[float] = []
-    seconds: dict[str, list[float]] = {name: [] for name in transfers.ways}
-    rates: dict[str, list[float]] = {name: [] for name in transfers.ways}
+    ways = {HASHING_COPY: lambda: copy_through_socket(data, copy, "--md5")}
+    ways |= {name: partial(seconds_of, transfer) for name, transfer in transfers.ways.items()}
+    figures = Figures()
     with peak.watching():
         for _ in range(runs):
-            for name, transfer in transfers.ways.items():
-                plain.append(plain_copy(data, folder / "copy"))
-                began = time.perf_counter()
-                transfer()
-                seconds[name].append(time.perf_counter() - began)
-                rates[name].append(plain[-1] / seconds[name][-1])  # the two stand side by side: machines are not steady
+            for name, way in ways.items():
+                use_memory(folder / "used", megabytes)
+                plain = copy_through_socket(data, copy)
+                use_memory(folder / "used", megabytes)
+                figures.add(name, plain, way())
                 down.unlink(missing_ok=True)
     most = peak.bytes
     channel = into_a_channel(server, objects)
@@ -238,12 +289,21 @@ def measure(folder: Path, megabytes: int, objects: int, runs: int) -> dict[str, 
         "machine": describe_machine(),
         "megabytes": megabytes,
         "runs": runs,
-        "plain_copy_s": round(statistics.median(plain), 2),
-        "seconds": {name: round(statistics.median(taken), 2) for name, taken in seconds.items()},
-        "rate_to_plain_copy": {name: round(statistics.median(each), 2) for name, each in rates.items()},
+        "plain_copy_s": _median(figures.plain),
+        "md5_s": round(hash_all(data), 2),
+        "seconds": figures.seconds(),
+        "rate_to_plain_copy": figures.rates(),
+        "put_to_hashing_copy": figures.rate_to(HASHING_COPY, "one_put"),
         "server_memory_mb": round(most / 2**20, 1),
         "channel": {"objects": objects, "bytes_each": SMALL, "downloading_s": round(channel, 2)},
     }
+
+
+def seconds_of(work: Callable[[], None]) -> float:
+    """How long it takes."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
 
 
 def main() -> None:

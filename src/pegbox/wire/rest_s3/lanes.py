@@ -9,7 +9,9 @@ from typing import Generic, TypeVar
 
 from pegbox.wire.rest_s3.call import in_thread
 
-TURN = 8  #: things after which a lane lets others have its thread
+#: Things after which a lane lets others have its thread.  Many: on another thread the hashing may land on the processor
+#: that receives, and then both wait for each other.
+TURN = 64
 
 T = TypeVar("T")
 

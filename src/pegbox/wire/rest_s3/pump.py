@@ -11,11 +11,12 @@ from starlette.requests import Request
 from pegbox.objects.files import STEP
 from pegbox.wire.exchange import exchange_of
 from pegbox.wire.inflow import Inflow, inflow_of
-from pegbox.wire.rest_s3.blocks import BLOCKS
+from pegbox.wire.rest_s3.blocks import BLOCKS, LARGE
 from pegbox.wire.rest_s3.call import in_thread
 from pegbox.wire.rest_s3.lanes import Lane
 
-AHEAD = 3  #: blocks that wait to be taken in while one more arrives: some, so that the slowest thread never waits
+AHEAD = 2  #: blocks that wait to be taken in while one more arrives
+AHEAD_LARGE = 6  #: the same of large blocks, of which there are few: so many that the slowest thread never waits
 FRAMED = 256 << 10  #: bytes that are unframed at once: in chunks of a byte they take up forty times as much meanwhile
 
 Piece = bytes | memoryview
@@ -79,12 +80,12 @@ class _Feeder:
         self._digest, self._keep = Lane(sink.digest), Lane(sink.keep)
         self._under_way: deque[asyncio.Future[Done]] = deque()
 
-    async def feed(self, block: Piece) -> asyncio.Future[Done] | None:
+    async def feed(self, block: Piece, ahead: int = AHEAD) -> asyncio.Future[Done] | None:
         """Hand over a block, which must not change until the future is done.  Raises what earlier ones raised."""
         step = FRAMED if self._sink.is_framed else len(block)
         done = None
         for at in range(0, len(block), step):
-            while len(self._under_way) >= AHEAD:
+            while len(self._under_way) >= ahead:
                 await asyncio.shield(self._under_way[0])
                 self._under_way.popleft()
             data = await self._unframed(block[at : at + step])
@@ -98,7 +99,7 @@ class _Feeder:
         try:
             filled = block[: inflow.left - 1]
             await inflow.fill(filled)
-            done = await self.feed(filled)
+            done = await self.feed(filled, AHEAD_LARGE if len(block) == LARGE else AHEAD)
         except BaseException:
             await self.rest()
             BLOCKS.give(block)

@@ -25,7 +25,15 @@ from pegbox.wire.rest_s3 import (
 )
 from pegbox.wire.rest_s3.call import Call, headers_of, invalid_argument, query_of, target_of
 from pegbox.wire.rest_s3.forms import Signer
-from pegbox.wire.rest_s3.refusals import SUBRESOURCES, check_demands, cut_off, error_response, fault, not_implemented
+from pegbox.wire.rest_s3.refusals import (
+    SUBRESOURCES,
+    check_demands,
+    cut_off,
+    error_response,
+    fault,
+    not_allowed,
+    not_implemented,
+)
 from pegbox.wire.sigv4 import Caller
 
 Operation = Callable[[Call], Awaitable[Response]]
@@ -152,13 +160,12 @@ def _route(call: Call) -> Operation:
         if call.query["versionId"] != "null":
             raise invalid_argument("versionId", call.query["versionId"], "Invalid version id specified")
         wanted -= {"versionId"}
-    if method == "PUT" and place == "object" and not wanted and "x-amz-copy-source" in call.headers:
-        method = "COPY"
-    elif method == "COPY":
-        raise not_implemented(method)
-    operation = ROUTES.get((method, place, wanted))
+    asked = method, place, wanted
+    if asked == ("PUT", "object", frozenset()) and "x-amz-copy-source" in call.headers:
+        asked = "COPY", place, wanted
+    operation = None if method == "COPY" else ROUTES.get(asked)
     if operation is None:
-        raise not_implemented(f"{method} ?{'&'.join(sorted(wanted))}" if wanted else method)
+        raise not_implemented(f"{method} ?{'&'.join(sorted(wanted))}") if wanted else not_allowed()
     return operation
 
 

@@ -27,7 +27,7 @@ from pegbox.wire.rest_s3.body import LARGEST_PUT
 from pegbox.wire.rest_s3.call import LONGEST_KEY, Call, Target, in_thread, invalid_argument, target_of
 from pegbox.wire.rest_s3.describing import checksum_headers, description_of, quoted
 from pegbox.wire.rest_s3.post_policy import Sizes, check_policy
-from pegbox.wire.rest_s3.refusals import check_demands
+from pegbox.wire.rest_s3.refusals import check_demands, not_allowed
 from pegbox.wire.rest_s3.tags import MOST_OF_OBJECT, tags_of_document
 from pegbox.wire.sigv4 import Caller
 
@@ -55,7 +55,7 @@ async def post_object(store: FileStore, request: Request, signer: Signer) -> Res
     """PostObject."""
     target = target_of(request)
     if target.key or not target.bucket:
-        raise S3Error("MethodNotAllowed", 405, "The specified method is not allowed against this resource.")
+        raise not_allowed()
     form = _Form(_boundary(request))
     pieces = aiter(request.stream())
     async for piece in pieces:

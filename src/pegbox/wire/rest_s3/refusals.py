@@ -214,6 +214,11 @@ def cut_off(inflow: Inflow | None) -> S3Error:
     return S3Error("IncompleteBody", 400, message)
 
 
+def not_allowed() -> S3Error:
+    """There is no such method of a service, bucket or object."""
+    return S3Error("MethodNotAllowed", 405, "The specified method is not allowed against this resource.")
+
+
 def not_implemented(what: str) -> S3Error:
     """This server does not do that."""
     message = f"A header, query or method you provided implies functionality that is not implemented: {what}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.random import Generator, default_rng
 
-from pegbox.strategies.base import Candidate, Exhausted, Study, next_numbers
+from pegbox.strategies.base import Candidate, Exhausted, Limits, Study, next_numbers
 from pegbox.strategies.design import latin_hypercube
 from pegbox.strategies.gp.layout import Layout
 from pegbox.strategies.gp.observations import Observations
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pegbox.strategies.gp.model import Model
 
 _LEAST_VALUES = 3  #: finished trials below which a model is only a guess
+_INITIAL = 5  #: initial trials, at most, that run one after the other
 _LESSONS = 3  #: initial trials, at most, that repeat what was best in a parent
 _MODEL = 1  #: stream of random numbers for the model, beside that of the draws
 
@@ -70,7 +71,7 @@ class Bayesian:
 
 def _start(study: Study, layout: Layout, inheritance: Inheritance) -> list[dict[str, str]]:
     """The configurations of the initial trials, fewer by what is inherited; some were the best elsewhere."""
-    size = initial_size(layout.dimensions, study.limits.most)
+    size = initial_size(layout.dimensions, study.limits)
     rest = size - len(inheritance.trials)
     if next_numbers(study, 1).start > rest:
         return []
@@ -79,9 +80,13 @@ def _start(study: Study, layout: Layout, inheritance: Inheritance) -> list[dict[
     return [*lessons, *(layout.decode(point) for point in design[len(lessons) : rest])]
 
 
-def initial_size(dimensions: int, budget: int) -> int:
-    """How many trials explore before the model speaks: two a dimension, at most 10 and a quarter of the budget."""
-    return max(_LEAST_VALUES, min(2 * dimensions, 10, budget // 4))
+def initial_size(dimensions: int, limits: Limits) -> int:
+    """How many trials explore before the model speaks: two a dimension, at most 5 and a quarter of the budget.
+
+    Up to 10 where so many run at once: they begin before there is any result.
+    """
+    most = max(_INITIAL, min(limits.at_once, 2 * _INITIAL))
+    return max(_LEAST_VALUES, min(2 * dimensions, most, limits.most // 4))
 
 
 def _model(study: Study, layout: Layout, inheritance: Inheritance, underway: Sequence[Candidate]) -> Model | None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pegbox.domain.ranges import Categorical, Continuous, Integer, Scaling, Space
-from pegbox.strategies.base import Goal, Strategy, Trial, TrialState
+from pegbox.strategies.base import Goal, Limits, Strategy, Trial, TrialState
 from pegbox.strategies.bayesian import Bayesian, initial_size
 from pegbox.strategies.random import Random
 from pegbox.testing.strategy_suite import SINGLE, StrategySuite, finished, study_of, trials_in
@@ -67,6 +67,17 @@ def test_a_mixed_function_is_learned_faster_than_by_chance() -> None:
     ours = [best(search(Bayesian(), TEN, objective, 60, seed)) for seed in range(3)]
     chance = [best(search(Random(), TEN, objective, 60, seed)) for seed in range(3)]
     assert max(ours) < 0.2 * min(chance)
+
+
+def test_a_trend_is_followed_to_its_corner_soon() -> None:
+    space = Space(tuple(Continuous(name, 0.0, 1.0, Scaling.LINEAR) for name in "abcdef"))
+
+    def slope(values: Mapping[str, str]) -> float:
+        return sum(
+            weight * float(values[name]) for name, weight in zip("abcdef", (1, 1, 1, 0.5, 0.5, 0.5), strict=True)
+        )
+
+    assert np.mean([best(search(Bayesian(), space, slope, 10, seed)) for seed in range(4)]) < 1.2
 
 
 def test_maximising_is_minimising_the_negative() -> None:
@@ -128,7 +139,7 @@ def test_a_stopped_trial_teaches_its_last_value() -> None:
 
 
 def test_the_first_trials_fill_the_space_whatever_their_results() -> None:
-    size = initial_size(2, 100)
+    size = initial_size(2, Limits(most=100, at_once=1))
     asked = Bayesian().ask(study_of(SQUARE), size, ANY)
     slices = [{int(float(candidate.values[name]) * size) for candidate in asked} for name in "xy"]
     assert slices == [set(range(size))] * 2
@@ -139,9 +150,12 @@ def test_the_first_trials_fill_the_space_whatever_their_results() -> None:
         told.append(finished(number, candidate.values, bowl(candidate.values)))
 
 
-@pytest.mark.parametrize(("dimensions", "budget", "size"), [(1, 100, 3), (2, 100, 4), (30, 750, 10), (6, 20, 5)])
-def test_initial_size(dimensions: int, budget: int, size: int) -> None:
-    assert initial_size(dimensions, budget) == size
+@pytest.mark.parametrize(
+    ("dimensions", "budget", "at_once", "size"),
+    [(1, 100, 1, 3), (2, 100, 1, 4), (30, 750, 1, 5), (6, 16, 1, 4), (6, 100, 8, 8), (6, 100, 100, 10), (2, 100, 8, 4)],
+)
+def test_initial_size(dimensions: int, budget: int, at_once: int, size: int) -> None:
+    assert initial_size(dimensions, Limits(most=budget, at_once=at_once)) == size
 
 
 def test_a_single_parameter_close_to_convergence() -> None:

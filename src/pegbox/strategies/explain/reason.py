@@ -68,7 +68,7 @@ def _kind(study: Study, number: int, strategy: str, promises: bool) -> Kind:
     if strategy not in MODEL_STRATEGIES:
         return "unguided"
     dimensions = sum(each.size() != 1 for each in study.space.parameters)
-    if number <= initial_size(dimensions, study.limits.most) - len(Inheritance.of(study).trials):
+    if number <= initial_size(dimensions, study.limits) - len(Inheritance.of(study).trials):
         return "initial"
     return "exploit" if promises else "explore"
 

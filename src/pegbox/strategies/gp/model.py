@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.random import Generator
@@ -31,6 +31,9 @@ _RECENT, _NEAR = 5, 0.02  #: so many last trials, so near to the best one: time 
 _WIDTH = 3.0  #: confidence bound of exploring asks, in standard deviations
 _INCUMBENTS = 5
 _FEWEST_WARPED = 20  #: values of the study's own without which no number is bent
+#: Prior over the signal variance, as in `Prior`: that of the values, which is 1.  A few results are easily explained by
+#: less, and a search that believes that stays near the first good ones.  What lessons leave to explain may be less.
+_SIGNAL = (0.0, 0.1)
 _ROUGH_EVERY = 2  #: every so many ended trials, the kernel must not be smoother than its prior
 
 
@@ -75,7 +78,8 @@ class Model:
         self._unexpected = self._values - self._trend.mean(features) if self._trend else self._values
         # what others have seen may be another function: it must not say how numbers are bent
         numbers = layout.numbers if len(seen.values) - seen.inherited >= _FEWEST_WARPED else None
-        self._kernel = fit(features, layout.group, self._unexpected, self._prior, rng, self._doubt, numbers)
+        prior = self._prior if self._trend else replace(self._prior, signal=_SIGNAL)
+        self._kernel = fit(features, layout.group, self._unexpected, prior, rng, self._doubt, numbers)
         if len(observations.values) % _ROUGH_EVERY == 0:
             self._kernel = self._kernel.rougher(np.exp(self._prior.mode(layout.dimensions)[0]))
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from known_functions import SQUARE, bowl, told
-from pegbox.strategies.base import Goal, Study, Trial, TrialState
+from pegbox.strategies.base import Goal, Limits, Study, Trial, TrialState
 from pegbox.strategies.bayesian import Bayesian, initial_size
 from pegbox.strategies.explain.answers import document
 from pegbox.strategies.explain.reason import reason
@@ -21,7 +21,7 @@ def test_the_first_trials_have_no_other_reason() -> None:
     (candidate,) = Bayesian().ask(study, 1, np.random.default_rng(0))
     why = reason(study, 1, candidate.values)
     assert (why.kind, why.results, why.predicted, why.best) == ("initial", 0, None, None)
-    size = initial_size(2, 100)
+    size = initial_size(2, Limits(most=100, at_once=1))
     few = told(SQUARE, bowl, size)
     assert reason(few, size, GOOD).kind == "initial"
     assert reason(few, size + 1, GOOD).kind != "initial"

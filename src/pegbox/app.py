@@ -260,14 +260,17 @@ def compose(settings: Settings) -> Server:
     return Server(settings, store, Engine(context, mailbox), files, wake, context, containment, asgi)
 
 
+NOTHING = "\0\N{REPLACEMENT CHARACTER}"  #: what a power cut, or a bad disk, has left of a name
+
+
 def identity_of(home: Path) -> str:
     """The name under which this home holds slots: its attempts can be reached through it alone, whatever the host."""
     file = home / homes.IDENTITY
     if not file.exists():
         _name(file, os.link)
-    elif not file.read_text().strip("\0"):  # what a power cut has left of one that was not on disk
+    elif not file.read_text(errors="replace").strip(NOTHING):
         _name(file, os.replace)
-    return file.read_text()
+    return file.read_text(errors="replace")
 
 
 def _name(file: Path, settle: Callable[[Path, Path], None]) -> None:

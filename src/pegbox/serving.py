@@ -137,7 +137,7 @@ def patient(settings: Settings, *, deep: bool, clock: Callable[[], float], stale
 
 
 def _read(file: Path) -> str:
-    return file.read_text() if file.exists() else ""
+    return file.read_text(errors="replace") if file.exists() else ""
 
 
 class _Uvicorn(uvicorn.Server):

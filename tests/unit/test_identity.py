@@ -23,7 +23,7 @@ def test_an_identity_stays(home: Path) -> None:
     assert [path.name for path in (home / "run").iterdir()] == ["identity"]
 
 
-@pytest.mark.parametrize("left", [b"", b"\0" * 21], ids=["empty", "zeros"])
+@pytest.mark.parametrize("left", [b"", b"\0" * 21, b"\xff\xfe"], ids=["empty", "zeros", "rubbish"])
 def test_an_identity_without_its_bytes_is_made_anew(home: Path, left: bytes) -> None:
     (home / homes.IDENTITY).write_bytes(left)
     made = identity_of(home)

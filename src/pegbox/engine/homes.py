@@ -46,7 +46,7 @@ def is_there(home: Path, host: str) -> bool:
     A path says little: homes on several machines, or in several containers, may have the same.
     """
     try:
-        same = (home / IDENTITY).read_text() == host
+        same = (home / IDENTITY).read_text(errors="replace") == host
     except OSError:
         return False
     return same and os.access(home / "attempts", os.R_OK | os.W_OK | os.X_OK)
@@ -56,7 +56,7 @@ def is_near(home: Path, host: str) -> bool:
     """Whether the home of this identity is on this machine, since the same boot, and its attempts are open to us."""
     boot = boot_id()
     try:
-        same = (home / BOOT).read_text() == boot
+        same = (home / BOOT).read_text(errors="replace") == boot
     except OSError:
         return False
     return boot is not None and same and is_there(home, host)

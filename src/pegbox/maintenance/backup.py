@@ -89,7 +89,7 @@ def _open(into: Path, home: Path) -> None:
         raise MaintenanceError(f"{into} is not empty: give another folder")
     into.chmod(0o700)
     ours = _identity(home)
-    if (into / MARK).exists() and (into / MARK).read_text() not in ("", ours):
+    if (into / MARK).exists() and (into / MARK).read_text(errors="replace") not in ("", ours):
         raise MaintenanceError(f"{into} is an interrupted backup of another home: give another folder")
     with archive.private(into / MARK) as mark:
         mark.write(ours.encode())
@@ -98,7 +98,7 @@ def _open(into: Path, home: Path) -> None:
 def _identity(home: Path) -> str:
     """What distinguishes a home, before its first start as well."""
     file = home / homes.IDENTITY
-    return file.read_text() if file.exists() else str(home)
+    return file.read_text(errors="replace") if file.exists() else str(home)
 
 
 def _database(settings: Settings, into: Path, progress: Progress) -> tuple[dict[int, bool], str, dict[str, int]]:

@@ -31,7 +31,7 @@ def of_database(settings: Settings, store: SqlStore) -> str:
 def recorded(home: Path) -> str:
     """The digest of the place of the database that the home's last server had; "" if there was none."""
     file = home / homes.DATABASE
-    return file.read_text() if file.exists() else ""
+    return file.read_text(errors="replace") if file.exists() else ""
 
 
 def _signs(settings: Settings, digest: str) -> Iterator[str]:

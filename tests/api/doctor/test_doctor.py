@@ -53,6 +53,16 @@ def test_a_home_that_others_may_read(live: RunningServer) -> None:
     assert live.home.stat().st_mode & 0o777 == 0o700
 
 
+def test_notes_of_a_home_that_are_no_text_stop_neither_doctor_nor_server(start_server: Start) -> None:
+    server = start_server(environment={"PEGBOX_CONTAINMENT": "off"})
+    server.stop()
+    for name in ("identity", "database", "boot_id"):
+        (server.home / "run" / name).write_bytes(b"\xff\xfe")
+    found(server)
+    server.start()
+    assert examine(server.home) == (0, [])
+
+
 def test_what_a_killed_server_leaves(live: RunningServer, start_server: Start) -> None:
     server = start_server()
     server.kill()

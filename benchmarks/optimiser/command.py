@@ -52,6 +52,7 @@ def main() -> None:
             tasks=_tasks(chosen, references()),
             methods=chosen.method or ["*"],
             ours=chosen.ours,
+            slow=chosen.slow,
             at=chosen.at,
             each=chosen.each,
             write=chosen.write,
@@ -91,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     shown.add_argument("--setting", default="w1-n100", help="as the folders of results are called")
     shown.add_argument("--method", action="append", help="name or pattern; all by default; repeatable")
     shown.add_argument("--ours", default="Bayesian", help="what the others are compared with; by default %(default)s")
+    shown.add_argument("--slow", action="append", default=[], help="one that has run less: only in pairs; repeatable")
     shown.add_argument("--at", type=int, nargs="+", default=[25, 50, 100], help="evaluations")
     shown.add_argument("--each", action="store_true", help="every task, not only families")
     shown.add_argument("--write", action="store_true", help="as tables and pictures, into benchmarks/results/optimiser")

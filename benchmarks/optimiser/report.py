@@ -24,6 +24,7 @@ class Wanted:
     tasks: Sequence[str]
     methods: Sequence[str]  #: names or patterns
     ours: str  #: with which the others are compared
+    slow: Sequence[str] = ()  #: methods that have run less than the others
     at: Sequence[int]  #: numbers of evaluations
     each: bool = False  #: every task, not only families
     write: bool = False
@@ -34,7 +35,7 @@ def report(runs: Path, wanted: Wanted) -> None:
     found = load(runs, wanted.setting, wanted.tasks, wanted.methods)
     if not found:
         sys.exit(f"nothing has been run in the setting {wanted.setting}")
-    results = Results(found, references(), wanted.ours)
+    results = Results(found, references(), wanted.ours, wanted.slow)
     if not results.tasks:
         sys.exit("there is no search that all of these methods have made; choose some with --method")
     at = [count for count in wanted.at if count <= results.budget]
@@ -63,7 +64,8 @@ def _print_pairs(results: Results, at: Sequence[int]) -> None:
         print(f"\nProbability that {results.ours} has less regret than another method, with 95 % interval")
     for row in sorted(rows, key=lambda row: (row["other"], row["evaluations"])):
         interval = f"[{row['low']:.2f}, {row['high']:.2f}]"
-        print(f"  {row['other']:34} {row['evaluations']:5} evaluations: {row['probability']:.2f} {interval}")
+        regrets = f"regret {row['regret']:.3f} and {row['other_regret']:.3f}, {row['searches']} searches"
+        print(f"  {row['other']:34} {row['evaluations']:5} evaluations: {row['probability']:.2f} {interval}  {regrets}")
 
 
 def _print_latency(results: Results) -> None:

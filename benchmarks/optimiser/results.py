@@ -24,11 +24,17 @@ Row = dict[str, Any]
 
 
 class Results:
-    """The searches of some methods on some tasks.  Only what all methods have run is compared."""
+    """The searches of some methods on some tasks.
 
-    def __init__(self, searches: Mapping[str, Searches], known: Mapping[str, Reference], ours: str) -> None:
-        self.searches, self.ours = searches, ours
-        self.regrets = common({name: regrets(of_method, known) for name, of_method in searches.items()})
+    Regrets are compared over what all methods but `slow` ones have run; each pair over what both of it have run.
+    """
+
+    def __init__(
+        self, searches: Mapping[str, Searches], known: Mapping[str, Reference], ours: str, slow: Sequence[str] = ()
+    ) -> None:
+        self.searches, self.ours, self._known = searches, ours, known
+        self._all = {name: regrets(of_method, known) for name, of_method in searches.items()}
+        self.regrets = common({name: found for name, found in self._all.items() if name not in slow})
         self.tasks = sorted({task for of_method in self.regrets.values() for task in of_method})
         self.families: dict[str, list[str]] = {ALL: self.tasks}
         for task in self.tasks:
@@ -53,14 +59,34 @@ class Results:
                     yield row | {"low": estimate.low, "high": estimate.high}
 
     def pair_rows(self, at: Sequence[int]) -> Iterator[Row]:
-        """How probably ours has less regret than each other method."""
-        for family in self.families:
-            found = self.of(family)
-            for count in at:
-                for name in found.keys() - {self.ours} if self.ours in found else ():
-                    estimate = wins(found[self.ours], found[name], count)
-                    row = {"tasks": family, "evaluations": count, "ours": self.ours, "other": name}
-                    yield row | {"probability": estimate.mean, "low": estimate.low, "high": estimate.high}
+        """How probably ours has less regret than each other method on the same task with the same seed."""
+        mine = self._all.get(self.ours, {})
+        for name in [*self._all] if mine else ():
+            if name != self.ours:
+                both = common({self.ours: mine, name: self._all[name]})
+                for family in (ALL, *sorted({self._known[task].family for task in both[name]})):
+                    yield from self._pairs(both, name, family, at)
+
+    def _pairs(self, both: Mapping[str, Regrets], name: str, family: str, at: Sequence[int]) -> Iterator[Row]:
+        chosen = {
+            method: {task: seeds for task, seeds in found.items() if family in (ALL, self._known[task].family)}
+            for method, found in both.items()
+        }
+        own, other = chosen[self.ours], chosen[name]
+        for count in at if own else ():
+            estimate = wins(own, other, count)
+            yield {
+                "tasks": family,
+                "evaluations": count,
+                "ours": self.ours,
+                "other": name,
+                "searches": sum(len(seeds) for seeds in own.values()),
+                "regret": mean_regret(own, count).mean,
+                "other_regret": mean_regret(other, count).mean,
+                "probability": estimate.mean,
+                "low": estimate.low,
+                "high": estimate.high,
+            }
 
     def latency_rows(self) -> Iterator[Row]:
         """CPU seconds of an ask by how many evaluations had ended before it."""
@@ -77,7 +103,7 @@ class Results:
         """Every search, in short."""
         for name, of_method in self.searches.items():
             for key, evaluations in of_method.items():
-                curve = self.regrets[name].get(key.task, {}).get(key.seed)
+                curve = self._all[name].get(key.task, {}).get(key.seed)
                 if curve is not None:
                     row: Row = {"task": key.task, "method": name, "seed": key.seed}
                     row |= {f"regret@{count}": curve[count - 1] for count in at}

@@ -174,7 +174,17 @@ def test_results_are_printed_as_tables(tmp_path: Path, capsys: pytest.CaptureFix
     report(places.runs, Wanted(setting="w1-n6", tasks=["branin", "hartmann3"], methods=["*"], ours="Random", at=[3, 6]))
     printed = capsys.readouterr().out
     assert "all, 6 evaluations: 2 tasks, 4 searches" in printed
+    assert "4 searches" in printed.partition("Probability")[2]
     assert "Probability that Random has less regret" in printed
+    for seed in (0, 1):
+        (places.runs / "w1-n6" / "branin" / "sobol" / f"{seed}.csv").unlink()
+    wanted = Wanted(
+        setting="w1-n6", tasks=["branin", "hartmann3"], methods=["*"], ours="Random", at=[6], slow=["sobol"]
+    )
+    report(places.runs, wanted)
+    printed = capsys.readouterr().out
+    assert "all, 6 evaluations: 2 tasks, 4 searches" in printed
+    assert "2 searches" in printed.partition("Probability")[2]
 
 
 def test_every_variant_changes_something_that_is_there() -> None:

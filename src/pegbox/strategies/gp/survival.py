@@ -17,6 +17,7 @@ from pegbox.strategies.gp.arrays import Array
 from pegbox.strategies.gp.extrapolation import Curve
 
 _ROUNDING = 1e-13
+_FAR = 1e6  #: in units of the largest value of all that ended; a trial that failed may have published anything
 
 
 class Hurdles:
@@ -44,7 +45,7 @@ class Hurdles:
 
         The least of all epochs; nan if nothing is known.
         """
-        scaled = self._scaled(curve)
+        scaled = {epoch: min(max(value, -_FAR), _FAR) for epoch, value in self._scaled(curve).items()}
         epochs = np.array([epoch for epoch in sorted(scaled) if epoch <= max(self._epochs, default=0)], dtype=float)
         if not len(epochs):
             return np.nan

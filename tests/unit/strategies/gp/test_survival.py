@@ -66,6 +66,13 @@ def test_extreme_values_give_no_warnings(whole: list[list[float]]) -> None:
     assert not any(math.isnan(np.tanh(margin)) for margin in map(hurdles.margin, curves) if not math.isnan(margin))
 
 
+def test_a_failed_trial_may_have_published_what_no_other_has() -> None:
+    hurdles = Hurdles(
+        [{1: 1e-3, 2: 1e-3 * place} for place in range(4)], [{1: 1e-3, 2: 1e-3 * place} for place in range(4)]
+    )
+    assert -np.inf < hurdles.margin({1: 1e-3, 2: 1e308}) < -100
+
+
 def test_nothing_is_known_without_three_that_ended() -> None:
     curves = [{1: 1.0}, {1: 2.0}, {1: 3.0}]
     assert math.isnan(Hurdles(curves[:2], curves).margin({1: 1.0}))

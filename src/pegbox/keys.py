@@ -86,7 +86,10 @@ class KeyRing:
 
     def _written(self) -> str | None:
         parser = configparser.ConfigParser(interpolation=None)
-        parser.read(self.file)
+        try:
+            parser.read(self.file, encoding="utf-8")
+        except (configparser.Error, UnicodeDecodeError):  # damaged: it is put aside, as one of another database
+            return None
         return parser.get("default", "aws_access_key_id", fallback=None)
 
     def _write(self, key: AccessKey) -> None:

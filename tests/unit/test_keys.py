@@ -5,7 +5,10 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
 from pegbox.app import open_store
+from pegbox.client.connection import NoServer, key_of
 from pegbox.keys import KeyRing
 from pegbox.settings import Settings
 from pegbox.store.base import AccessKey
@@ -30,3 +33,20 @@ def test_servers_that_start_at_once_make_one_first_key(tmp_path: Path) -> None:
         store = open_store(settings)
         assert list(store.keys.all()) == made[:1]
         store.close()
+
+
+@pytest.mark.parametrize(
+    "left",
+    [b"[default]\naws_access_key_id = AKIA\naws_sec", b"\xff\xfe", b"\0" * 100],
+    ids=["cut short", "rubbish", "zeros"],
+)
+def test_credentials_that_are_damaged_are_put_aside(tmp_path: Path, left: bytes) -> None:
+    settings, file = Settings(home=tmp_path), tmp_path / "credentials"
+    store = open_store(settings)
+    file.write_bytes(left)
+    with pytest.raises(NoServer, match="has no key, which the home's server writes there"):
+        key_of(tmp_path)
+    key = KeyRing(store.keys, settings, lambda: 1.0).first()
+    store.close()
+    assert key_of(tmp_path) == {"aws_access_key_id": key.id, "aws_secret_access_key": key.secret}
+    assert file.with_suffix(".before").read_bytes() == left

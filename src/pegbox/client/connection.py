@@ -71,7 +71,7 @@ def key_of(home: Path) -> dict[str, str]:
     try:
         parser.read_string((home / "credentials").read_text())
         return {name: parser["default"][name] for name in ("aws_access_key_id", "aws_secret_access_key")}
-    except (OSError, KeyError, configparser.Error) as error:
+    except (OSError, KeyError, UnicodeDecodeError, configparser.Error) as error:
         raise NoServer(f"{home / 'credentials'} has no key, which the home's server writes there: {error}") from None
 
 

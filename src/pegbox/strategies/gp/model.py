@@ -26,7 +26,7 @@ _JUDGED = 3  #: from so many trials on whose margins are known, the chance of no
 #: A trial that is stopped early costs a few epochs and one job of the budget, and the hurdles are not those of the end:
 #: the chance of it counts with its fourth root, so that little less than certainty of it keeps the search away.
 _SURVIVAL_WEIGHT = 0.25
-_MOST_DOUBT = 0.5  #: variance, of 1, beyond which a guess at the end of a stopped trial is no evidence of values
+_MOST_DOUBT = 0.2  #: variance, of 1, beyond which a guess at the end of a stopped trial is no evidence of values
 _RECENT, _NEAR = 5, 0.02  #: so many last trials, so near to the best one: time to look elsewhere
 _WIDTH = 3.0  #: confidence bound of exploring asks, in standard deviations
 _INCUMBENTS = 5
@@ -67,8 +67,11 @@ class Model:
         values, self._unit = seen.warped_with_unit()
         self._trend = Trend(lessons, layout.features(seen.points), values) if lessons else None
         doubt = seen.doubt(values)
-        # what early stopping says of a trial is in the model of survival, even if a guess at its end is worth nothing
-        telling = np.flatnonzero(~np.isfinite(seen.margins) | (doubt <= _MOST_DOUBT))
+        # what early stopping says of a trial is in the model of survival, even if a guess at its end is worth nothing:
+        # then there is nothing more to learn at its point either
+        is_telling = ~np.isfinite(seen.margins) | (doubt <= _MOST_DOUBT)
+        self._barren = np.concatenate([self._barren, seen.points[~is_telling]])[-_MOST_POINTS:]
+        telling = np.flatnonzero(is_telling)
         rows = telling[subset(values[telling], _MOST_POINTS, rng)]
         self._points, self._values, self._failed = seen.points[rows], values[rows], seen.failed[rows]
         self._doubt = doubt[rows]

@@ -129,7 +129,7 @@ class _Reading:
         try:
             self._end(error is None)
         except BaseException:
-            self._connection.close()
+            self._connection.invalidate()  # its transaction may be open still
             raise
         if error is None:
             self._idle().append((self._connection, self._file))

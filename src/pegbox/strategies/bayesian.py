@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _LEAST_VALUES = 3  #: finished trials below which a model is only a guess
 _INITIAL = 5  #: initial trials, at most, that run one after the other
-_LESSONS = 3  #: initial trials, at most, that repeat what was best in a parent
+_LESSONS = 2  #: initial trials, at most, that repeat what was best in a parent; the others say whether it is good here
 _MODEL = 1  #: stream of random numbers for the model, beside that of the draws
 
 

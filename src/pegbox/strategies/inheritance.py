@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pegbox.domain.ranges import same_value
 from pegbox.strategies.base import Goal, ParentKind, ParentStudy, Study, Trial
 
-_APART = 0.1  #: configurations that are nearer to each other than this, on every coordinate, teach the same
+_APART = 0.25  #: configurations that are nearer to each other than this, on every coordinate, teach the same
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,6 @@ def _print_latency(results: Results) -> None:
 def _write(results: Results, at: Sequence[int], families: Sequence[str], folder: Path, runs: Path) -> None:
     from .pictures import draw
 
-    folder.mkdir(parents=True, exist_ok=True)
     write_rows(folder / "regret.csv", results.regret_rows(at, families))
     write_rows(folder / "pairs.csv", results.pair_rows(at))
     write_rows(folder / "latency.csv", results.latency_rows())
@@ -105,6 +104,7 @@ def show_latencies(rows: Iterable[Row], write: bool) -> None:
 def write_rows(file: Path, rows: Iterable[Row]) -> None:
     """A CSV file with four digits of every number."""
     listed = [{name: f"{v:.4g}" if isinstance(v, float) else v for name, v in row.items()} for row in rows]
+    file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("w", newline="") as out:
         writer = csv.DictWriter(out, list(listed[0]) if listed else [], lineterminator="\n")
         writer.writeheader()

@@ -223,10 +223,14 @@ class Transaction(Protocol):
         ...
 
     def save(self, resource: Resource, *, leased: bool = False) -> Resource:
-        """Write a changed resource, all but its document, which never changes.
+        """Write a changed resource, all but its document.
 
         Raises Stale, or Fenced when `leased` and the lease is no longer ours.
         """
+        ...
+
+    def rewrite(self, resource: Resource) -> Resource:
+        """Write the document of a resource, and nothing else.  Raises Stale."""
         ...
 
     def mark_due(self, identities: Collection[int]) -> None:

@@ -45,7 +45,7 @@ def to_resource(
 
 
 def claimed(rows: Iterable[Sequence[Any]]) -> Iterator[Resource]:
-    """Resources from whole rows that are claimed; their documents, which never change, are not parsed each time."""
+    """Resources from whole rows that are claimed; their documents, which seldom change, are not parsed each time."""
     return readable(rows, partial(to_resource, parse=_parsed))
 
 

@@ -44,7 +44,7 @@ from pegbox.store.base import (
     Tally,
 )
 from pegbox.store.prepared import Prepared, one_of
-from pegbox.store.rows import CHANGING, changed_columns, readable, to_columns, to_resource
+from pegbox.store.rows import CHANGING, changed_columns, readable, to_columns, to_json, to_resource
 
 DIALECTS = ("sqlite", "postgresql")
 
@@ -83,6 +83,7 @@ _changed: dict[str, Any] = {name: bindparam(name) for name in CHANGING} | {"vers
 _save = {
     leased: Prepared(update(_rows).where(_leased if leased else _same).values(_changed)) for leased in (False, True)
 }
+_rewrite = Prepared(update(_rows).where(_same).values(document=bindparam("document"), version=_rows.c.version + 1))
 _epoch = Prepared(select(_rows.c.epoch).where(_rows.c.id == bindparam("row")))
 _by_id = Prepared(select(_rows).where(_rows.c.id == bindparam("row")))
 _by_name = Prepared(
@@ -230,6 +231,13 @@ class SqlTransaction:
             given["epoch_then"] = resource.epoch
         if _save[leased].change(self.connection, given) != 1:
             raise self._lost(resource, leased)
+        return replace(resource, version=resource.version + 1)
+
+    def rewrite(self, resource: Resource) -> Resource:
+        """Write a changed document, if nobody else has changed the resource since it was read."""
+        given = {"row": resource.id, "version_then": resource.version, "document": to_json(resource.document)}
+        if _rewrite.change(self.connection, given) != 1:
+            raise self._lost(resource, leased=False)
         return replace(resource, version=resource.version + 1)
 
     def mark_due(self, identities: Collection[int]) -> None:

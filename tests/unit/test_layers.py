@@ -26,14 +26,14 @@ ALLOWED: dict[str, set[str]] = {
     "strategies": {"strategies", "domain"},
     "optimize": {"optimize", "strategies", "domain"},
     "wire": {"wire", "objects"},
-    "store": {"store"},
+    "store": {"store", "domain.properties", "domain.query"},
     "objects": {"objects"},
     "executors": {"executors", "runner.records"},
     "logs": {"logs"},
     "runner": {"runner"},
     "algorithms": {"algorithms"},
     "operations": {
-        "operations", "domain", "store.base", "algorithms", "wire.registry", "objects.base", "objects.locations",
+        "operations", "domain", "store.base", "algorithms", "wire.registry", "wire.records", "objects.base", "objects.locations",
         "logs.base",
     },
     "engine": {

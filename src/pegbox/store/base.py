@@ -14,7 +14,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from pegbox.domain.properties import Property
+from pegbox.domain.query import Node
 
 T = TypeVar("T")
 
@@ -139,6 +142,44 @@ class Page:
     after: tuple[Any, int] | None
 
 
+class Place(NamedTuple):
+    """Where a page of a search ended: the value by which it was sorted, what that is, and whose it was."""
+
+    part: str  #: num, txt, or none for what lacks the property
+    value: float | str
+    id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """What to look for among the properties of resources, in which order.
+
+    Numbers come before text, in both directions before what has neither; then by id, in the same direction as the
+    value.  A list sorts by its first element.  `sort_by` is a property's name, `anchor` one that every resource has.
+    """
+
+    account: str
+    region: str
+    kind: Kind
+    wanted: Node
+    sort_by: str
+    descending: bool
+    anchor: str
+    lists: Collection[str]  #: the beginnings of names that a resource may have several values of
+    limit: int
+    after: Place | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A page of a search; `after` is None at the end.  A page may be short and not the last: time was up."""
+
+    resources: Sequence[Resource]
+    after: Place | None
+    total: int  #: of all pages
+    exact: bool  #: otherwise there are at least so many
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
     """How many children share a status, an outcome and having an objective value."""
@@ -231,6 +272,26 @@ class Transaction(Protocol):
 
     def rewrite(self, resource: Resource) -> Resource:
         """Write the document of a resource, and nothing else.  Raises Stale."""
+        ...
+
+    def has_unindexed(self, kind: Kind) -> bool:
+        """Whether the properties of some resource are not known or may be old."""
+        ...
+
+    def unindexed(self, kind: Kind, limit: int) -> Sequence[Resource]:
+        """Some of these resources, the newest first; nobody else indexes until the transaction ends."""
+        ...
+
+    def index(self, entries: Sequence[tuple[Resource, Collection[Property]]]) -> None:
+        """Replace the properties of resources that `unindexed` has told; of their parents they are old from then on."""
+        ...
+
+    def search(self, search: Search) -> Found:
+        """A page of what has the wanted properties, as far as they are indexed."""
+        ...
+
+    def property_names(self, account: str, region: str, kind: Kind) -> Sequence[tuple[str, int]]:
+        """The names of all properties, each with the number of resources that have it."""
         ...
 
     def mark_due(self, identities: Collection[int]) -> None:

@@ -27,7 +27,8 @@ from pegbox.store import schema
 from pegbox.store.base import Kind, Resource
 from pegbox.store.prepared import Prepared, made_once, one_of
 from pegbox.store.rows import claimed
-from pegbox.store.transaction import alone, clock
+from pegbox.store.transaction import clock
+from pegbox.store.turns import alone
 
 _rows = schema.resource.c
 _live = and_(_rows.kind == Kind.TRAINING_JOB.value, _rows.ended_at.is_(None))

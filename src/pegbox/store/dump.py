@@ -28,7 +28,7 @@ class Snapshot:
     """A database at one moment."""
 
     revision: str  #: of its schema
-    tables: Sequence[str]  #: referenced ones first
+    tables: Sequence[str]  #: referenced ones first; without those that are derived
     _connection: Connection
     _metadata: MetaData
 
@@ -40,7 +40,8 @@ class Snapshot:
 
     def rows(self, table: str) -> Iterator[Row]:
         """All rows, a few in memory at a time."""
-        found = self._connection.execution_options(yield_per=BATCH).execute(select(self._metadata.tables[table]))
+        columns = [each for each in self._metadata.tables[table].c if (table, each.name) not in schema.DERIVED_COLUMNS]
+        found = self._connection.execution_options(yield_per=BATCH).execute(select(*columns))
         for row in found:
             yield dict(row._mapping)
 
@@ -59,7 +60,8 @@ def snapshot(engine: Engine) -> Iterator[Snapshot]:
             raise NoSchema("the database is empty")
         check_known(revision)
         metadata = _tables(connection)
-        yield Snapshot(revision, [table.name for table in metadata.sorted_tables], connection, metadata)
+        names = [table.name for table in metadata.sorted_tables if table.name not in schema.DERIVED_TABLES]
+        yield Snapshot(revision, names, connection, metadata)
 
 
 def is_empty(engine: Engine) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Engine, and_, delete, func, select, text, update
 
-from pegbox.store import connections, schema
+from pegbox.store import connections, index, schema
 from pegbox.store.transaction import clock
 from pegbox.store.upgrade import revision_of
 
@@ -89,7 +89,7 @@ def amend(engine: Engine, row: Row, **columns: Any) -> bool:
     """Change columns of a resource, unless somebody has changed it since it was read."""
     same = and_(_rows.c.id == row.id, _rows.c.version == row.version)
     with connections.writing(engine) as connection:
-        values = {**columns, "version": row.version + 1}
+        values = {**columns, "version": row.version + 1, "indexed_version": None}
         return connection.execute(update(_rows).where(same).values(**values)).rowcount == 1
 
 
@@ -104,6 +104,7 @@ def take_out(engine: Engine, row: Row, keep: Callable[[Mapping[str, Any]], None]
         if found is None:
             return False
         keep(dict(found._mapping))
+        index.forget(connection, row.id)
         connection.execute(delete(_points).where(_points.c.resource_id == row.id))
         connection.execute(delete(_rows).where(_rows.c.id == row.id))
     return True

@@ -19,6 +19,12 @@ from sqlalchemy import (
 
 metadata = MetaData()
 
+#: tables and columns that can be made anew from the others; backups leave them out
+DERIVED_TABLES = frozenset({"property_name", "property"})
+DERIVED_COLUMNS = frozenset({("resource", "indexed_version")})
+
+#: compared byte by byte, as SQLite does, whatever the language of the database
+Plain = Text().with_variant(Text(collation="C"), "postgresql")
 Identity = BigInteger().with_variant(Integer, "sqlite")
 
 resource = Table(
@@ -47,6 +53,7 @@ resource = Table(
     Column("lease_until", Double, nullable=False, server_default="0"),
     Column("epoch", Integer, nullable=False, server_default="0"),
     Column("version", Integer, nullable=False, server_default="0"),
+    Column("indexed_version", Integer),  # what its properties were read from; NULL: they may be old
     UniqueConstraint("account", "region", "kind", "key", name="resource_name"),
     Index("resource_created", "account", "region", "kind", "created_at", "id"),
     Index("resource_child", "parent_id", "number"),
@@ -61,7 +68,66 @@ resource = Table(
         sqlite_where=text("ended_at IS NULL"),
         postgresql_where=text("ended_at IS NULL"),
     ),
+    Index(
+        "resource_unindexed",
+        "kind",
+        "id",
+        sqlite_where=text("indexed_version IS NULL"),
+        postgresql_where=text("indexed_version IS NULL"),
+    ),
     sqlite_autoincrement=True,
+)
+
+#: the names of properties: a number for each in an account, region and kind
+property_name = Table(
+    "property_name",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("account", String(12), nullable=False),
+    Column("region", String(64), nullable=False),
+    Column("kind", String(64), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("count", Integer, nullable=False, server_default="0"),  # of resources that have it
+    UniqueConstraint("account", "region", "kind", "name", name="property_name_once"),
+)
+
+#: what Search looks in: every value of every resource, see docs/design/search.md
+prop = Table(
+    "property",
+    metadata,
+    Column("resource_id", Identity, ForeignKey("resource.id", ondelete="CASCADE"), primary_key=True),
+    Column("name_id", Integer, primary_key=True),
+    Column("ordinal", Integer, primary_key=True),  # of the element, in a list
+    Column("num", Double),
+    Column("txt", Plain),  # as much as fits into an index
+    Column("more", Plain),  # the whole text, if that is not all
+    Index(
+        "property_num",
+        "name_id",
+        "num",
+        "resource_id",
+        "ordinal",
+        sqlite_where=text("num IS NOT NULL"),
+        postgresql_where=text("num IS NOT NULL"),
+    ),
+    Index(
+        "property_txt",
+        "name_id",
+        "txt",
+        "resource_id",
+        "ordinal",
+        sqlite_where=text("num IS NULL"),
+        postgresql_where=text("num IS NULL"),
+    ),
+    Index(
+        "property_long",
+        "name_id",
+        "resource_id",
+        "ordinal",
+        sqlite_where=text("more IS NOT NULL"),
+        postgresql_where=text("more IS NOT NULL"),
+    ),
+    sqlite_with_rowid=False,
 )
 
 point = Table(

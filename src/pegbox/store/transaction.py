@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -20,31 +19,35 @@ from sqlalchemy import (
     delete,
     func,
     literal_column,
+    null,
     or_,
     select,
-    text,
     tuple_,
     union_all,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from pegbox.store import schema
+from pegbox.domain.properties import Property
+from pegbox.store import index, planner, schema
 from pegbox.store.base import (
     AlreadyExists,
     Child,
     Fenced,
+    Found,
     Kind,
     MetricPoint,
     NotFound,
     Page,
     Query,
     Resource,
+    Search,
     Stale,
     Tally,
 )
 from pegbox.store.prepared import Prepared, one_of
 from pegbox.store.rows import CHANGING, changed_columns, readable, to_columns, to_json, to_resource
+from pegbox.store.turns import alone
 
 DIALECTS = ("sqlite", "postgresql")
 
@@ -64,22 +67,18 @@ def clock(dialect: str) -> ColumnElement[float]:
     return cast(func.extract("epoch", func.statement_timestamp()), Double)
 
 
-def alone(connection: Connection, what: str) -> None:
-    """Wait for the other transactions that count the same thing; SQLite's writers wait for each other anyway."""
-    if connection.dialect.name == "postgresql":
-        _lock.rows(connection, {"lock": zlib.crc32(what.encode())})
-
-
 def upsert(dialect: str, table: Table) -> Any:
     """An INSERT that may say what happens when the row is there."""
     return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
 
 
 # Statements are made once: making one anew costs more than running it.
-_lock = Prepared(text("SELECT pg_advisory_xact_lock(:lock)"))
 _same = and_(_rows.c.id == bindparam("row"), _rows.c.version == bindparam("version_then"))
 _leased = and_(_same, _rows.c.epoch == bindparam("epoch_then"), _rows.c.lease_owner.is_not(None))
-_changed: dict[str, Any] = {name: bindparam(name) for name in CHANGING} | {"version": _rows.c.version + 1}
+_changed: dict[str, Any] = {name: bindparam(name) for name in CHANGING} | {
+    "version": _rows.c.version + 1,
+    "indexed_version": null(),
+}
 _save = {
     leased: Prepared(update(_rows).where(_leased if leased else _same).values(_changed)) for leased in (False, True)
 }
@@ -140,6 +139,7 @@ _live = Prepared(
     )
 )
 _these = {dialect: one_of(_rows.c.id, "rows", dialect) for dialect in DIALECTS}
+_whole = {dialect: Prepared(select(_rows).where(_these[dialect])) for dialect in DIALECTS}
 _states = {dialect: Prepared(select(_rows.c.id, _rows.c.state).where(_these[dialect])) for dialect in DIALECTS}
 _mark_due = {
     dialect: Prepared(update(_rows).where(_these[dialect]).values(due_at=clock(dialect))) for dialect in DIALECTS
@@ -240,12 +240,40 @@ class SqlTransaction:
             raise self._lost(resource, leased=False)
         return replace(resource, version=resource.version + 1)
 
+    def has_unindexed(self, kind: Kind) -> bool:
+        """Whether properties of some resource may be old."""
+        return index.has_unindexed(self.connection, kind)
+
+    def unindexed(self, kind: Kind, limit: int) -> Sequence[Resource]:
+        """Resources whose properties may be old; those that nobody can read count as having none."""
+        rows = index.unindexed(self.connection, kind, limit)
+        found = list(readable(rows))
+        index.give_up(self.connection, {row[0] for row in rows} - {each.id for each in found})
+        return found
+
+    def index(self, entries: Sequence[tuple[Resource, Collection[Property]]]) -> None:
+        """Replace properties."""
+        index.put(self.connection, entries)
+
+    def search(self, search: Search) -> Found:
+        """A page of what has the wanted properties."""
+        hits = planner.find(self.connection, search)
+        rows = _whole[self._dialect].rows(self.connection, {"rows": list(hits.ids)})
+        found = {each.id: each for each in readable(rows)}
+        resources = [found[identity] for identity in hits.ids if identity in found]
+        return Found(resources=resources, after=hits.after, total=hits.total, exact=hits.exact)
+
+    def property_names(self, account: str, region: str, kind: Kind) -> Sequence[tuple[str, int]]:
+        """Names with counts."""
+        return index.names(self.connection, account, region, kind)
+
     def mark_due(self, identities: Collection[int]) -> None:
         """Let the engine look at these now."""
         _mark_due[self._dialect].change(self.connection, {"rows": list(identities)})
 
     def delete(self, identity: int) -> None:
         """Remove a resource and its points."""
+        index.forget(self.connection, identity)
         self.connection.execute(delete(schema.point).where(schema.point.c.resource_id == identity))
         self.connection.execute(delete(_rows).where(_rows.c.id == identity))
 

@@ -1,0 +1,67 @@
+"""Properties follow what is written: in the background, and before each search as far as it does not take long.
+
+Whoever writes a job pays nothing for it.  What was written last is indexed first.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import structlog
+
+from pegbox.domain.properties import Property
+from pegbox.operations.catalogs import KINDS, searched
+from pegbox.operations.records import searchable
+from pegbox.store.base import Kind, Resource, Store, Transaction, Unavailable
+
+BATCH = 50  #: resources in one transaction
+PERIOD = 1.0  #: seconds between two looks in the background
+SHARE = 0.1  #: of the time that the background may take while there is much to do
+
+_RESOURCES = {kind: resource for resource, kind in KINDS.items()}
+
+log = structlog.get_logger()
+
+
+def catch_up(store: Store, kind: Kind, seconds: float) -> bool:
+    """Index resources of a kind for so many seconds; True when all are."""
+    until = time.monotonic() + seconds
+    while index_some(store, kind):
+        if time.monotonic() > until:
+            return False
+    return True
+
+
+def index_some(store: Store, kind: Kind) -> bool:
+    """Index a batch; False when there was nothing to do."""
+    with store.reading() as tx:  # most looks find nothing: they need not wait for writers
+        if not tx.has_unindexed(kind):
+            return False
+    with store.transaction(lasting=False) as tx:
+        tx.index([(row, _properties(row, tx)) for row in tx.unindexed(kind, BATCH)])
+    return True
+
+
+def keep_indexing(store: Store, stopping: threading.Event) -> None:
+    """Index in the background until `stopping`."""
+    pause = PERIOD
+    while not stopping.wait(pause):
+        pause = PERIOD
+        began = time.monotonic()
+        try:
+            if any([index_some(store, kind) for kind in KINDS.values()]):
+                pause = min(PERIOD, (time.monotonic() - began) / SHARE)
+        except Unavailable as error:
+            log.warning("nothing can be indexed at the moment", why=str(error))
+        except Exception:
+            log.exception("properties could not be indexed")
+
+
+def _properties(row: Resource, tx: Transaction) -> list[Property]:
+    """Of a row that is spoilt none: it is not to be in the way of all others."""
+    try:
+        return list(searched(_RESOURCES[row.kind]).catalog.properties(searchable(row, tx)))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        log.exception("a row of the database cannot be indexed: see pegbox doctor", kind=row.kind, job=row.name)
+        return []

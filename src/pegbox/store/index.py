@@ -1,0 +1,239 @@
+"""The index for Search: properties beside the rows that they were read from.
+
+Whoever writes a resource leaves `indexed_version` NULL with the same statement; the properties follow when somebody
+asks or has time.  On PostgreSQL those who write properties take turns, so the counts of names are right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, TypeAlias
+
+from sqlalchemy import Connection, bindparam, delete, func, null, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from pegbox.domain.properties import Property
+from pegbox.store import schema
+from pegbox.store.base import Kind, Resource
+from pegbox.store.prepared import Prepared, one_of
+from pegbox.store.turns import alone
+
+DIALECTS = ("sqlite", "postgresql")
+TURN = "properties"  #: whose turn it is to write properties
+MOST_INDEXED = 256  #: characters of a text that are in an index; PostgreSQL has room for 2,700 bytes
+
+Key: TypeAlias = tuple[int, int, int]  #: resource, name, ordinal
+Value: TypeAlias = tuple[float | None, str | None, str | None]  #: num, txt, more
+
+_rows, _names, _values = schema.resource.c, schema.property_name.c, schema.prop.c
+_insert: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+_scope = ("account", "region", "kind")
+
+_unindexed = Prepared(
+    select(schema.resource)
+    .where(_rows.kind == bindparam("kind"), _rows.indexed_version.is_(None))
+    .order_by(_rows.id.desc())
+    .limit(bindparam("most"))
+)
+_any_unindexed = Prepared(
+    select(_rows.id).where(_rows.kind == bindparam("kind"), _rows.indexed_version.is_(None)).limit(1)
+)
+_known = {
+    dialect: Prepared(
+        select(_names.name, _names.id, _names.count).where(
+            *(_names[name] == bindparam(name) for name in _scope), one_of(_names.name, "names", dialect)
+        )
+    )
+    for dialect in DIALECTS
+}
+_all_names = Prepared(
+    select(_names.name, _names.count)
+    .where(*(_names[name] == bindparam(name) for name in _scope), _names.count > 0)
+    .order_by(_names.count.desc(), _names.name)
+)
+_below = Prepared(
+    select(_names.id).where(
+        *(_names[name] == bindparam(name) for name in _scope),
+        func.substr(_names.name, 1, bindparam("length")) == bindparam("begin"),
+    )
+)
+_new_names = {
+    dialect: Prepared(_insert[dialect](schema.property_name).on_conflict_do_nothing()) for dialect in DIALECTS
+}
+_present = {
+    dialect: Prepared(select(schema.prop).where(one_of(_values.resource_id, "rows", dialect))) for dialect in DIALECTS
+}
+_delete = Prepared(
+    delete(schema.prop).where(
+        _values.resource_id == bindparam("row"),
+        _values.name_id == bindparam("name"),
+        _values.ordinal == bindparam("nth"),
+    )
+)
+_counted = Prepared(
+    update(schema.property_name).where(_names.id == bindparam("which")).values(count=_names.count + bindparam("by"))
+)
+
+
+def _putting(dialect: str) -> Prepared:
+    put = _insert[dialect](schema.prop)
+    anew = {name: put.excluded[name] for name in ("num", "txt", "more")}
+    return Prepared(put.on_conflict_do_update(index_elements=["resource_id", "name_id", "ordinal"], set_=anew))
+
+
+def _dirtying(dialect: str) -> Prepared:
+    # A row that somebody works on is left to the next time: to wait for it could be to wait for each other.
+    parents = one_of(_rows.id, "rows", dialect)
+    free = select(_rows.id).where(parents).with_for_update(skip_locked=True, key_share=True).cte("free")
+    return Prepared(
+        update(schema.resource)
+        .where(_rows.id.in_(select(free.c.id)))
+        .values(indexed_version=null())
+        .returning(_rows.id)
+    )
+
+
+_put = {dialect: _putting(dialect) for dialect in DIALECTS}
+_dirty = {dialect: _dirtying(dialect) for dialect in DIALECTS}
+_free = (
+    select(_rows.id)
+    .where(_rows.id == bindparam("row"), _rows.version == bindparam("version_then"))
+    .with_for_update(skip_locked=True, key_share=True)
+    .cte("free")
+)
+_done = Prepared(
+    update(schema.resource)
+    .where(_rows.id.in_(select(_free.c.id)), _rows.version == bindparam("version_then"))
+    .values(indexed_version=_rows.version)
+)
+_there = {dialect: Prepared(select(_rows.id).where(one_of(_rows.id, "rows", dialect))) for dialect in DIALECTS}
+_of_one = Prepared(select(_values.name_id).where(_values.resource_id == bindparam("row")).distinct())
+_forget = Prepared(delete(schema.prop).where(_values.resource_id == bindparam("row")))
+
+
+def has_unindexed(connection: Connection, kind: Kind) -> bool:
+    """Whether there are such rows."""
+    return _any_unindexed.first(connection, {"kind": kind.value}) is not None
+
+
+def unindexed(connection: Connection, kind: Kind, limit: int) -> Sequence[Sequence[Any]]:
+    """Rows whose properties may be old, the newest first; nobody else writes properties until the transaction ends."""
+    alone(connection, TURN)
+    return _unindexed.rows(connection, {"kind": kind.value, "most": limit})
+
+
+def names(connection: Connection, account: str, region: str, kind: Kind) -> list[tuple[str, int]]:
+    """The names that some resource has, the most frequent first."""
+    found = _all_names.rows(connection, {"account": account, "region": region, "kind": kind.value})
+    return [(name, count) for name, count in found]
+
+
+def known(
+    connection: Connection, account: str, region: str, kind: Kind, wanted: Collection[str]
+) -> dict[str, tuple[int, int]]:
+    """Those names that there are: their numbers, and how many resources have them."""
+    given = {"account": account, "region": region, "kind": kind.value, "names": sorted(wanted)}
+    return {name: (number, count) for name, number, count in _known[connection.dialect.name].rows(connection, given)}
+
+
+def below(connection: Connection, account: str, region: str, kind: Kind, root: str) -> tuple[int, ...]:
+    """The numbers of the names of a list's members."""
+    begin = f"{root}."
+    given = {"account": account, "region": region, "kind": kind.value, "length": len(begin), "begin": begin}
+    return tuple(number for (number,) in _below.rows(connection, given))
+
+
+def put(connection: Connection, entries: Sequence[tuple[Resource, Collection[Property]]]) -> None:
+    """Replace the properties of resources that `unindexed` has told in this transaction."""
+    after = _wanted(connection, entries)
+    before = _written(connection, [row.id for row, _ in entries])
+    gone = [{"row": row, "name": name, "nth": nth} for row, name, nth in sorted(before.keys() - after.keys())]
+    changed = [key for key in sorted(after) if before.get(key) != after[key]]
+    _delete.change_each(connection, gone)
+    _put[connection.dialect.name].change_each(connection, [_columns(key, after[key]) for key in changed])
+    _count(connection, before.keys(), after.keys())
+    left_out = _have_parents_indexed(connection, {row.parent_id for row, _ in entries if row.parent_id is not None})
+    _done.change_each(
+        connection,
+        [{"row": row.id, "version_then": row.version} for row, _ in entries if row.parent_id not in left_out],
+    )
+
+
+def give_up(connection: Connection, identities: Collection[int]) -> None:
+    """Let resources count as indexed that cannot be read: they are not to be in the way of all others."""
+    if identities:
+        connection.execute(
+            update(schema.resource).where(_rows.id.in_(identities)).values(indexed_version=_rows.version)
+        )
+
+
+def forget(connection: Connection, identity: int) -> None:
+    """Remove the properties of a resource, before itself."""
+    alone(connection, TURN)
+    counts = [{"which": name, "by": -1} for (name,) in _of_one.rows(connection, {"row": identity})]
+    _forget.change(connection, {"row": identity})
+    _counted.change_each(connection, counts)
+
+
+def _wanted(connection: Connection, entries: Sequence[tuple[Resource, Collection[Property]]]) -> dict[Key, Value]:
+    found: dict[Key, Value] = {}
+    scoped = sorted(((row.account, row.region, row.kind), row.id, each) for row, each in entries)
+    for scope, some in groupby(scoped, itemgetter(0)):
+        here = [(identity, properties) for _, identity, properties in some]
+        numbers = _numbers(connection, scope, {each.name for _, properties in here for each in properties})
+        for identity, properties in here:
+            for name, nth, number, text in properties:
+                found[identity, numbers[name], nth] = _value(number, text)
+    return found
+
+
+def _value(number: float | None, text: str | None) -> Value:
+    if text is None or len(text) <= MOST_INDEXED:
+        return number, text, None
+    return number, text[:MOST_INDEXED], text
+
+
+def _numbers(connection: Connection, scope: tuple[str, str, Kind], wanted: set[str]) -> dict[str, int]:
+    account, region, kind = scope
+    numbers = known(connection, account, region, kind, wanted)
+    if new := wanted - numbers.keys():
+        rows = [{"account": account, "region": region, "kind": kind.value, "name": name} for name in sorted(new)]
+        _new_names[connection.dialect.name].change_each(connection, rows)
+        numbers = known(connection, account, region, kind, wanted)
+    return {name: number for name, (number, _) in numbers.items()}
+
+
+def _written(connection: Connection, identities: list[int]) -> dict[Key, Value]:
+    found = _present[connection.dialect.name].rows(connection, {"rows": identities})
+    return {(row, name, nth): (num, txt, more) for row, name, nth, num, txt, more in found}
+
+
+def _columns(key: Key, value: Value) -> Mapping[str, Any]:
+    return {
+        "resource_id": key[0],
+        "name_id": key[1],
+        "ordinal": key[2],
+        "num": value[0],
+        "txt": value[1],
+        "more": value[2],
+    }
+
+
+def _count(connection: Connection, before: Collection[Key], after: Collection[Key]) -> None:
+    counts: dict[int, int] = {}
+    for keys, sign in ((before, -1), (after, 1)):
+        for _, name in {(row, name) for row, name, _ in keys}:
+            counts[name] = counts.get(name, 0) + sign
+    _counted.change_each(connection, [{"which": name, "by": by} for name, by in sorted(counts.items()) if by])
+
+
+def _have_parents_indexed(connection: Connection, parents: set[int]) -> set[int]:
+    """A parent shows counts of its children.  Returns those whose rows are busy; their children come again."""
+    if not parents:
+        return set()
+    given = {"rows": sorted(parents)}
+    marked = {identity for (identity,) in _dirty[connection.dialect.name].rows(connection, given)}
+    there = {identity for (identity,) in _there[connection.dialect.name].rows(connection, given)}
+    return there - marked

@@ -1,0 +1,330 @@
+"""How a search is run: by its own small planner, since those of the databases take the sort order's index where a
+condition has few hits, and then read all of it.  docs/design/search.md has the figures.
+
+Every condition that an index can answer is counted there, up to a bound.  If one has few candidates, all of them are
+looked at.  Otherwise the index of the sort order is walked, in pieces, and everything else is asked of each resource;
+before a next, larger piece it is looked again whether the candidates of one condition are fewer.  So no search takes
+much longer than the better of the two ways would have.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection
+
+from pegbox.domain.query import All, AnyOf, Between, Has, Nested, Node
+from pegbox.store import index
+from pegbox.store.base import Place, Search
+from pegbox.store.filters import (
+    EVERYTHING,
+    NOTHING,
+    Numbers,
+    Scan,
+    Sql,
+    bounds,
+    joined,
+    lists_in,
+    names_in,
+    probe,
+    scans,
+    simplified,
+)
+
+FEW = 1000  #: candidates that are all looked at
+PIECE = 4000  #: entries of a sort order that are walked first
+GROWTH = 4  #: how much longer each next piece is
+MOST_COUNTED = 10_000  #: hits that are counted if an index alone can count them
+SECONDS = 2.0  #: for which a sort order is walked before a page is given out as it is
+
+_BY = re.compile(r" INDEXED BY \w+")
+#: PostgreSQL knows nothing of how many hits a condition has; all that is here is meant row by row
+_SWITCHES = ("enable_hashjoin", "enable_mergejoin", "enable_seqscan", "enable_bitmapscan", "jit")
+_ROW_BY_ROW = "SELECT " + ", ".join(f"set_config('{name}', 'off', true)" for name in _SWITCHES)
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """The ids of a page, and the rest of a Found."""
+
+    ids: Sequence[int]
+    after: Place | None
+    total: int
+    exact: bool
+
+
+class Driver(NamedTuple):
+    """Candidates among which all hits are, and how many entries of indexes they have."""
+
+    scans: Sequence[Scan]
+    entries: int
+
+
+def find(connection: Connection, search: Search) -> Hits:
+    """The page."""
+    numbers, is_complete = _numbers(connection, search)
+    wanted = simplified(search.wanted, numbers)
+    if wanted == NOTHING or search.anchor not in numbers.names:
+        return Hits((), None, 0, True)
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(_ROW_BY_ROW)
+    return _Run(connection, search, numbers, wanted, is_complete).find()
+
+
+def _numbers(connection: Connection, search: Search) -> tuple[Numbers, bool]:
+    """The numbers of names; whether every resource has what is sorted by."""
+    scope = (search.account, search.region, search.kind)
+    wanted = {*names_in(search.wanted), search.sort_by, search.anchor}
+    elements = {root: index.below(connection, *scope, root) for root in set(lists_in(search.wanted))}
+    known = index.known(connection, *scope, wanted)
+    return Numbers({name: number for name, (number, _) in known.items()}, elements), _is_complete(search, known)
+
+
+def _is_complete(search: Search, known: Mapping[str, tuple[int, int]]) -> bool:
+    """Whether every resource has what is sorted by, in its first element if it is a list."""
+    count = known.get(search.sort_by, (0, 0))[1]
+    return count == known.get(search.anchor, (0, -1))[1] and not _is_in_list(search.sort_by, search)
+
+
+def _is_in_list(name: str, search: Search) -> bool:
+    return any(name == root or name.startswith(f"{root}.") for root in search.lists)
+
+
+class _Run:
+    """One search."""
+
+    def __init__(
+        self, connection: Connection, search: Search, numbers: Numbers, wanted: Node, is_complete: bool
+    ) -> None:
+        self._connection = connection
+        self._search = search
+        self._numbers = numbers
+        self._wanted = wanted
+        self._is_complete = is_complete
+        self._anchor = numbers.names[search.anchor]
+        self._sort = numbers.names.get(search.sort_by)
+        self._is_sqlite = connection.dialect.name == "sqlite"
+
+    def find(self) -> Hits:
+        driver = self._driver(FEW)
+        return self._walked(driver) if driver.entries > FEW else self._all_of(driver)
+
+    # Few candidates: all of them.
+
+    def _all_of(self, driver: Driver) -> Hits:
+        found = sorted(self._places(driver), key=self._order)
+        later = (
+            found
+            if self._search.after is None
+            else [each for each in found if self._order(each) > self._order(self._search.after)]
+        )
+        return self._page(later, len(found), exact=True)
+
+    def _places(self, driver: Driver) -> Iterator[Place]:
+        """The place in the order of every hit among the candidates."""
+        candidates = _union(driver.scans)
+        asked = probe(self._wanted, self._numbers, "c.id")
+        # CROSS JOIN: SQLite keeps that order.
+        statement = joined(
+            " ",
+            [
+                Sql("WITH c AS MATERIALIZED ("),
+                candidates,
+                Sql(
+                    ") SELECT c.id, s.num, s.txt, a.num FROM c CROSS JOIN property a LEFT JOIN property s "
+                    "ON s.resource_id = c.id AND s.name_id = ? AND s.ordinal = 0 "
+                    "WHERE a.resource_id = c.id AND a.name_id = ? AND a.ordinal = 0 AND",
+                    (-1 if self._sort is None else self._sort, self._anchor),
+                ),
+                asked,
+            ],
+        )
+        for identity, number, text, anchor in self._rows(statement):
+            if number is not None:
+                yield Place("num", number, identity)
+            else:
+                yield Place("none", anchor, identity) if text is None else Place("txt", text, identity)
+
+    def _order(self, place: Place) -> Any:
+        """Numbers, text, nothing; or text, numbers, nothing, each from its end; nothing is the newest first."""
+        part = self._parts().index(place.part)
+        if place.part == "none" or self._search.descending:
+            return part, _Backwards((place.value, place.id))
+        return part, (place.value, place.id)
+
+    def _parts(self) -> tuple[str, ...]:
+        return ("txt", "num", "none") if self._search.descending else ("num", "txt", "none")
+
+    def _page(self, later: Sequence[Place], total: int, *, exact: bool) -> Hits:
+        page = later[: self._search.limit]
+        after = page[-1] if len(later) > len(page) else None
+        return Hits([each.id for each in page], after, total, exact)
+
+    # Many candidates: along the order.
+
+    def _walked(self, driver: Driver) -> Hits:
+        found: list[Place] = []
+        until, piece, walked = time.monotonic() + SECONDS, PIECE, 0
+        place, parts = self._search.after, self._remaining()
+        while parts:
+            hits, place, is_over = self._piece(parts[0], place, piece, self._search.limit + 1 - len(found))
+            found += hits
+            if len(found) > self._search.limit:
+                break
+            if is_over:
+                parts, place = parts[1:], None
+                continue
+            walked, piece = walked + piece, piece * GROWTH
+            driver = self._driver(walked * GROWTH)
+            if driver.entries <= walked * GROWTH:
+                return self._all_of(driver)
+            if time.monotonic() > until:
+                return Hits([each.id for each in found], place, *self._total(driver, len(found)))
+        total, exact = self._total(driver, len(found))
+        return self._page(found, total, exact=exact)
+
+    def _remaining(self) -> list[str]:
+        """The parts of the order that are still to be walked."""
+        parts = [part for part in self._parts() if self._sort is not None or part == "none"]
+        is_implied = self._search.sort_by in _implied(self._wanted) and not _is_in_list(
+            self._search.sort_by, self._search
+        )
+        if self._is_complete or is_implied:
+            parts.remove("none")
+        after = self._search.after
+        return parts if after is None or after.part not in parts else parts[parts.index(after.part) :]
+
+    def _piece(self, part: str, place: Place | None, most: int, wanted: int) -> tuple[list[Place], Place | None, bool]:
+        """The hits in a piece of the order, at most so many; where it ended; whether nothing comes behind it."""
+        walk, last = self._walk(part, place)
+        asked = [probe(self._wanted, self._numbers, "w.id")]
+        if part == "none" and self._sort is not None:
+            has = "((SELECT 1 FROM property s WHERE s.resource_id = w.id AND s.name_id = ? AND s.ordinal = 0) IS NULL)"
+            asked.insert(0, Sql(has, (self._sort,)))
+        condition = joined(" AND ", asked)
+        statement = joined(
+            " ",
+            [
+                Sql("SELECT w.id, w.value FROM ("),
+                walk,
+                Sql("LIMIT ?) w WHERE", (most,)),
+                condition,
+                Sql(f"{last} LIMIT ?", (wanted,)),
+            ],
+        )
+        found = [Place(part, value, identity) for identity, value in self._rows(statement)]
+        if len(found) == wanted:
+            return found, found[-1], False
+        end = self._rows(joined(" ", [walk, Sql("LIMIT 1 OFFSET ?", (most - 1,))]))
+        return found, Place(part, end[0][1], end[0][0]) if end else None, not end
+
+    def _walk(self, part: str, place: Place | None) -> tuple[Sql, str]:
+        """The index of the order, from a place on; and the order of what is left of a piece of it."""
+        column = "txt" if part == "txt" else "num"
+        number = self._anchor if part == "none" else self._sort
+        down = self._search.descending or part == "none"
+        order = f"ORDER BY {{0}} {'DESC' if down else 'ASC'}, {{1}} {'DESC' if down else 'ASC'}"
+        wanted = [Sql(f"d.name_id = ? AND d.num IS {'NULL' if part == 'txt' else 'NOT NULL'}", (number,))]
+        if place is not None:
+            wanted.append(Sql(f"(d.{column}, d.resource_id) {'<' if down else '>'} (?, ?)", (place.value, place.id)))
+        if part == "num":
+            wanted += self._narrowed()
+        where = joined(" AND ", [*wanted, Sql("d.ordinal = 0")])
+        text = f"SELECT d.resource_id AS id, d.{column} AS value FROM property d INDEXED BY property_{column} WHERE"
+        ordered = order.format(f"d.{column}", "d.resource_id")
+        return joined(" ", [Sql(text), where, Sql(ordered)]), order.format("w.value", "w.id")
+
+    def _narrowed(self) -> Iterator[Sql]:
+        """Bounds of what is sorted by are bounds of the walk."""
+        if _is_in_list(self._search.sort_by, self._search):
+            return
+        for each in self._wanted.parts if isinstance(self._wanted, All) else (self._wanted,):
+            if isinstance(each, Has) and each.name == self._search.sort_by and isinstance(each.test, Between):
+                yield bounds("d", each.test)
+
+    # Counting.
+
+    def _driver(self, most: int) -> Driver:
+        """The smallest set of candidates that an index has; `most`: counting further is for nothing."""
+        everything = [Scan("property_num", Sql("d.name_id = ? AND d.num IS NOT NULL", (self._anchor,)))]
+        best = Driver(everything, self._count(everything, most))
+        for each in self._drivers(self._wanted, most):
+            if each.entries < best.entries:
+                best = each
+        return best
+
+    def _drivers(self, node: Node, most: int) -> Iterator[Driver]:
+        match node:
+            case Has(name):
+                found = scans(node, self._numbers.names[name])
+                yield Driver(found, self._count(found, most))
+            case All(parts) | Nested(_, parts):
+                for part in parts:
+                    yield from self._drivers(part, most)
+            case AnyOf(parts):
+                best = [min(self._drivers(part, most), key=lambda each: each.entries, default=None) for part in parts]
+                if None not in best:
+                    chosen = [each for each in best if each is not None]
+                    yield Driver([scan for each in chosen for scan in each.scans], sum(each.entries for each in chosen))
+
+    def _count(self, found: Sequence[Scan], most: int) -> int:
+        """How many entries there are, up to one more than `most`."""
+        count = 0
+        for scan in found:
+            if count <= most:
+                entries = joined(" ", [_ids(scan), Sql("LIMIT ?", (most + 1 - count,))])
+                count += self._rows(Sql(f"SELECT count(*) FROM ({entries.text}) n", entries.given))[0][0]
+        return count
+
+    def _total(self, driver: Driver, found: int) -> tuple[int, bool]:
+        """How many hits there are, or at least are: those among some candidates are counted, and no more."""
+        is_one = isinstance(self._wanted, Has) and not _is_in_list(self._wanted.name, self._search)
+        if self._wanted == EVERYTHING or is_one:
+            count = self._count(driver.scans, MOST_COUNTED)
+            return (count, True) if count <= MOST_COUNTED else (MOST_COUNTED, False)
+        some = joined(" ", [_ids(driver.scans[0]), Sql("LIMIT ?", (FEW,))])
+        asked = probe(self._wanted, self._numbers, "c.id")
+        counted = joined(" ", [Sql("SELECT count(DISTINCT c.id) FROM ("), some, Sql(") c WHERE"), asked])
+        return max(found, self._rows(counted)[0][0]), False
+
+    def _rows(self, statement: Sql) -> Sequence[Any]:
+        if self._is_sqlite:
+            driver: Any = self._connection.connection.dbapi_connection
+            return list(driver.execute(statement.text, statement.given))
+        text = _BY.sub("", statement.text).replace("instr(", "strpos(").replace("?", "%s")
+        return self._connection.exec_driver_sql(text, statement.given).all()
+
+
+class _Backwards(tuple[Any, ...]):
+    """Sorts from its end."""
+
+    def __lt__(self, other: Any) -> bool:
+        return tuple.__gt__(self, other)
+
+    def __gt__(self, other: Any) -> bool:
+        return tuple.__lt__(self, other)
+
+
+def _union(found: Sequence[Scan]) -> Sql:
+    """The ids in several scans, each once."""
+    ids = joined(" UNION ALL ", [_ids(scan) for scan in found])
+    return Sql(f"SELECT DISTINCT id FROM ({ids.text}) every", ids.given)
+
+
+def _ids(scan: Scan) -> Sql:
+    text = f"SELECT d.resource_id AS id FROM property d INDEXED BY {scan.index} WHERE {scan.where.text}"
+    return Sql(text, scan.where.given)
+
+
+def _implied(node: Node) -> set[str]:
+    """Properties that every hit has."""
+    match node:
+        case Has(name):
+            return {name}
+        case All(parts):
+            return {name for part in parts for name in _implied(part)}
+    return set()

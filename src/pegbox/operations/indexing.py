@@ -33,13 +33,13 @@ def catch_up(store: Store, kind: Kind, seconds: float) -> bool:
     return True
 
 
-def index_some(store: Store, kind: Kind) -> bool:
+def index_some(store: Store, kind: Kind, batch: int = BATCH) -> bool:
     """Index a batch; False when there was nothing to do."""
     with store.reading() as tx:  # most looks find nothing: they need not wait for writers
         if not tx.has_unindexed(kind):
             return False
     with store.transaction(lasting=False) as tx:
-        tx.index([(row, _properties(row, tx)) for row in tx.unindexed(kind, BATCH)])
+        tx.index([(row, _properties(row, tx)) for row in tx.unindexed(kind, batch)])
     return True
 
 

@@ -149,11 +149,13 @@ def _exists(number: int, test: Test, here: str, row: str) -> Sql:
 def _passes(test: Test, row: str) -> list[Sql]:
     match test:
         case Between() as within:
-            return [bounds(row, within)]
+            return [
+                bounds(f"+{row}", within)
+            ]  # +: SQLite is to take the resource's own few rows, and no index of numbers
         case Text(text, None):
             return [Sql(f"{row}.num IS NULL"), *_text(row, text)]
         case Text(text, value):
-            return [Sql(f"{row}.num = ?", (value,)), *_text(row, text)]
+            return [Sql(f"+{row}.num = ?", (value,)), *_text(row, text)]
         case Containing(text):
             return [Sql(f"({_within(f'{row}.txt')} OR {_within(f'{row}.more')})", (text, text))]
     return []

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
-from pegbox.domain.query import All, AnyOf, Between, Has, Nested, Node
+from pegbox.domain.query import All, AnyOf, Between, Containing, Has, Nested, Node
 from pegbox.store import index
 from pegbox.store.base import Place, Search
 from pegbox.store.filters import (
@@ -66,28 +66,23 @@ class Driver(NamedTuple):
 
 def find(connection: Connection, search: Search) -> Hits:
     """The page."""
-    numbers, is_complete = _numbers(connection, search)
+    numbers, counts = _numbers(connection, search)
     wanted = simplified(search.wanted, numbers)
     if wanted == NOTHING or search.anchor not in numbers.names:
         return Hits((), None, 0, True)
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(_ROW_BY_ROW)
-    return _Run(connection, search, numbers, wanted, is_complete).find()
+    return _Run(connection, search, numbers, wanted, counts).find()
 
 
-def _numbers(connection: Connection, search: Search) -> tuple[Numbers, bool]:
-    """The numbers of names; whether every resource has what is sorted by."""
+def _numbers(connection: Connection, search: Search) -> tuple[Numbers, Mapping[str, int]]:
+    """The numbers of names, and how many resources have them."""
     scope = (search.account, search.region, search.kind)
     wanted = {*names_in(search.wanted), search.sort_by, search.anchor}
     elements = {root: index.below(connection, *scope, root) for root in set(lists_in(search.wanted))}
     known = index.known(connection, *scope, wanted)
-    return Numbers({name: number for name, (number, _) in known.items()}, elements), _is_complete(search, known)
-
-
-def _is_complete(search: Search, known: Mapping[str, tuple[int, int]]) -> bool:
-    """Whether every resource has what is sorted by, in its first element if it is a list."""
-    count = known.get(search.sort_by, (0, 0))[1]
-    return count == known.get(search.anchor, (0, -1))[1] and not _is_in_list(search.sort_by, search)
+    numbers = Numbers({name: number for name, (number, _) in known.items()}, elements)
+    return numbers, {name: count for name, (_, count) in known.items()}
 
 
 def _is_in_list(name: str, search: Search) -> bool:
@@ -98,13 +93,14 @@ class _Run:
     """One search."""
 
     def __init__(
-        self, connection: Connection, search: Search, numbers: Numbers, wanted: Node, is_complete: bool
+        self, connection: Connection, search: Search, numbers: Numbers, wanted: Node, counts: Mapping[str, int]
     ) -> None:
         self._connection = connection
         self._search = search
         self._numbers = numbers
         self._wanted = wanted
-        self._is_complete = is_complete
+        self._all = counts[search.anchor]
+        self._sorted = 0 if _is_in_list(search.sort_by, search) else counts.get(search.sort_by, 0)
         self._anchor = numbers.names[search.anchor]
         self._sort = numbers.names.get(search.sort_by)
         self._is_sqlite = connection.dialect.name == "sqlite"
@@ -193,50 +189,44 @@ class _Run:
         is_implied = self._search.sort_by in _implied(self._wanted) and not _is_in_list(
             self._search.sort_by, self._search
         )
-        if self._is_complete or is_implied:
+        if self._sorted == self._all or is_implied:
             parts.remove("none")
         after = self._search.after
         return parts if after is None or after.part not in parts else parts[parts.index(after.part) :]
 
     def _piece(self, part: str, place: Place | None, most: int, wanted: int) -> tuple[list[Place], Place | None, bool]:
         """The hits in a piece of the order, at most so many; where it ended; whether nothing comes behind it."""
-        walk, last = self._walk(part, place)
-        asked = [probe(self._wanted, self._numbers, "w.id")]
+        walk, ordered, beyond = self._walk(part, place)
+        end = self._rows(joined(" ", [walk, ordered, Sql("LIMIT 1 OFFSET ?", (most - 1,))]))
+        asked = [probe(self._wanted, self._numbers, "d.resource_id")]
+        if end:
+            asked.append(Sql(f"NOT {beyond}", (end[0][1], end[0][0])))
         if part == "none" and self._sort is not None:
-            has = "((SELECT 1 FROM property s WHERE s.resource_id = w.id AND s.name_id = ? AND s.ordinal = 0) IS NULL)"
-            asked.insert(0, Sql(has, (self._sort,)))
-        condition = joined(" AND ", asked)
-        statement = joined(
-            " ",
-            [
-                Sql("SELECT w.id, w.value FROM ("),
-                walk,
-                Sql("LIMIT ?) w WHERE", (most,)),
-                condition,
-                Sql(f"{last} LIMIT ?", (wanted,)),
-            ],
-        )
-        found = [Place(part, value, identity) for identity, value in self._rows(statement)]
-        if len(found) == wanted:
-            return found, found[-1], False
-        end = self._rows(joined(" ", [walk, Sql("LIMIT 1 OFFSET ?", (most - 1,))]))
+            has = "SELECT 1 FROM property s WHERE s.resource_id = d.resource_id AND s.name_id = ? AND s.ordinal = 0"
+            asked.append(Sql(f"(({has}) IS NULL)", (self._sort,)))
+        asking = joined(" AND ", [walk, *asked])
+        found = [
+            Place(part, value, identity)
+            for identity, value in self._rows(joined(" ", [asking, ordered, Sql("LIMIT ?", (wanted,))]))
+        ]
         return found, Place(part, end[0][1], end[0][0]) if end else None, not end
 
-    def _walk(self, part: str, place: Place | None) -> tuple[Sql, str]:
-        """The index of the order, from a place on; and the order of what is left of a piece of it."""
+    def _walk(self, part: str, place: Place | None) -> tuple[Sql, Sql, str]:
+        """The index of the order, from a place on; the order; and what is beyond a place in it."""
         column = "txt" if part == "txt" else "num"
         number = self._anchor if part == "none" else self._sort
         down = self._search.descending or part == "none"
-        order = f"ORDER BY {{0}} {'DESC' if down else 'ASC'}, {{1}} {'DESC' if down else 'ASC'}"
-        wanted = [Sql(f"d.name_id = ? AND d.num IS {'NULL' if part == 'txt' else 'NOT NULL'}", (number,))]
-        if place is not None:
-            wanted.append(Sql(f"(d.{column}, d.resource_id) {'<' if down else '>'} (?, ?)", (place.value, place.id)))
-        if part == "num":
-            wanted += self._narrowed()
-        where = joined(" AND ", [*wanted, Sql("d.ordinal = 0")])
+        way = "DESC" if down else "ASC"
+        beyond = f"((d.{column}, d.resource_id) {'<' if down else '>'} (?, ?))"
+        wanted = [
+            Sql(f"d.name_id = ? AND d.num IS {'NULL' if part == 'txt' else 'NOT NULL'}", (number,)),
+            *(self._narrowed() if part == "num" else ()),
+            *(() if place is None else (Sql(beyond, (place.value, place.id)),)),
+            Sql("d.ordinal = 0"),
+        ]
         text = f"SELECT d.resource_id AS id, d.{column} AS value FROM property d INDEXED BY property_{column} WHERE"
-        ordered = order.format(f"d.{column}", "d.resource_id")
-        return joined(" ", [Sql(text), where, Sql(ordered)]), order.format("w.value", "w.id")
+        ordered = Sql(f"ORDER BY d.{column} {way}, d.resource_id {way}")
+        return joined(" ", [Sql(text), joined(" AND ", wanted)]), ordered, beyond
 
     def _narrowed(self) -> Iterator[Sql]:
         """Bounds of what is sorted by are bounds of the walk."""
@@ -252,21 +242,30 @@ class _Run:
         """The smallest set of candidates that an index has; `most`: counting further is for nothing."""
         everything = [Scan("property_num", Sql("d.name_id = ? AND d.num IS NOT NULL", (self._anchor,)))]
         best = Driver(everything, self._count(everything, most))
-        for each in self._drivers(self._wanted, most):
-            if each.entries < best.entries:
-                best = each
+        for scanning in (False, True):
+            for each in self._drivers(self._wanted, most, scanning):
+                if each.entries <= best.entries:
+                    best = each
+            if best.entries <= most:
+                break
         return best
 
-    def _drivers(self, node: Node, most: int) -> Iterator[Driver]:
+    def _drivers(self, node: Node, most: int, scanning: bool) -> Iterator[Driver]:
+        """Sets of candidates; without `scanning` none for which all values of a property have to be looked at."""
         match node:
-            case Has(name):
+            case Has(name, test):
+                if isinstance(test, Containing) and not scanning:
+                    return
                 found = scans(node, self._numbers.names[name])
                 yield Driver(found, self._count(found, most))
             case All(parts) | Nested(_, parts):
                 for part in parts:
-                    yield from self._drivers(part, most)
+                    yield from self._drivers(part, most, scanning)
             case AnyOf(parts):
-                best = [min(self._drivers(part, most), key=lambda each: each.entries, default=None) for part in parts]
+                best = [
+                    min(self._drivers(part, most, scanning), key=lambda each: each.entries, default=None)
+                    for part in parts
+                ]
                 if None not in best:
                     chosen = [each for each in best if each is not None]
                     yield Driver([scan for each in chosen for scan in each.scans], sum(each.entries for each in chosen))
@@ -282,8 +281,9 @@ class _Run:
 
     def _total(self, driver: Driver, found: int) -> tuple[int, bool]:
         """How many hits there are, or at least are: those among some candidates are counted, and no more."""
-        is_one = isinstance(self._wanted, Has) and not _is_in_list(self._wanted.name, self._search)
-        if self._wanted == EVERYTHING or is_one:
+        if self._wanted == EVERYTHING:
+            return self._all, True
+        if isinstance(self._wanted, Has) and not _is_in_list(self._wanted.name, self._search):
             count = self._count(driver.scans, MOST_COUNTED)
             return (count, True) if count <= MOST_COUNTED else (MOST_COUNTED, False)
         some = joined(" ", [_ids(driver.scans[0]), Sql("LIMIT ?", (FEW,))])

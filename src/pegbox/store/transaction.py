@@ -75,14 +75,12 @@ def upsert(dialect: str, table: Table) -> Any:
 # Statements are made once: making one anew costs more than running it.
 _same = and_(_rows.c.id == bindparam("row"), _rows.c.version == bindparam("version_then"))
 _leased = and_(_same, _rows.c.epoch == bindparam("epoch_then"), _rows.c.lease_owner.is_not(None))
-_changed: dict[str, Any] = {name: bindparam(name) for name in CHANGING} | {
-    "version": _rows.c.version + 1,
-    "indexed_version": null(),
-}
+_anew: dict[str, Any] = {"version": _rows.c.version + 1, "indexed_version": null()}
+_changed: dict[str, Any] = {name: bindparam(name) for name in CHANGING} | _anew
 _save = {
     leased: Prepared(update(_rows).where(_leased if leased else _same).values(_changed)) for leased in (False, True)
 }
-_rewrite = Prepared(update(_rows).where(_same).values(document=bindparam("document"), version=_rows.c.version + 1))
+_rewrite = Prepared(update(_rows).where(_same).values(document=bindparam("document"), **_anew))
 _epoch = Prepared(select(_rows.c.epoch).where(_rows.c.id == bindparam("row")))
 _by_id = Prepared(select(_rows).where(_rows.c.id == bindparam("row")))
 _by_name = Prepared(

@@ -1,0 +1,247 @@
+"""What Search costs among many jobs of 35 properties: the queries of a leaderboard, an audit and the worst cases.
+
+    python benchmarks/search.py [--jobs 50000] [--database URL] [--searches 50] [--keep FOLDER]
+
+Jobs are loaded in bulk and indexed; then each query runs in process and, unless `--database` is given, through HTTP
+with boto3, against a call that does nothing (ListTags of an unknown resource is refused at once).  Medians and 95th
+percentiles in milliseconds, CPU of the process, bytes of index a job.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from measuring import Server, describe_machine, present
+from sqlalchemy import text
+
+from pegbox.observe.logging import configure
+from pegbox.operations import search
+from pegbox.operations.call import Call
+from pegbox.operations.indexing import index_some
+from pegbox.operations.loading import row_of
+from pegbox.store.base import Kind
+from pegbox.store.sql import SqlStore
+
+ACCOUNT, REGION = "000000000000", "us-east-1"
+PAGE = 1000
+BEGAN = 1_700_000_000.0
+
+
+def record(number: int, draw: random.Random) -> dict[str, Any]:
+    """A finished job: 8 hyperparameters, 10 metrics, 3 tags, one channel, and what every job has."""
+    auc = draw.random()
+    rare = {"rare": "yes"} if number % 20_000 == 7 else {}
+    at = BEGAN + number
+    return {
+        "TrainingJobName": f"job-{number:07d}",
+        "TrainingJobStatus": draw.choice(["Completed"] * 8 + ["Failed", "Stopped"]),
+        "AlgorithmSpecification": {"TrainingImage": "xgboost", "TrainingInputMode": "File"},
+        "HyperParameters": {
+            "eta": repr(draw.random()),
+            "max_depth": str(draw.randint(2, 12)),
+            "optimizer": draw.choice(["adam", "sgd", "lamb"]),
+            **{f"p{each}": repr(draw.random()) for each in range(5)},
+            **rare,
+        },
+        "RoleArn": "arn:aws:iam::000000000000:role/tuning",
+        "InputDataConfig": [
+            {
+                "ChannelName": "train",
+                "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://data/set-{number % 500}/"}},
+            }
+        ],
+        "OutputDataConfig": {"S3OutputPath": "s3://models/out"},
+        "ModelArtifacts": {"S3ModelArtifacts": f"s3://models/out/job-{number:07d}/output/model.tar.gz"},
+        "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
+        "StoppingCondition": {"MaxRuntimeInSeconds": 600},
+        "CreationTime": at,
+        "LastModifiedTime": at + 60,
+        "TrainingStartTime": at + 1,
+        "TrainingEndTime": at + 59,
+        "FinalMetricDataList": [
+            {"MetricName": name, "Value": value, "Timestamp": at}
+            for name, value in (
+                ("auc", auc),
+                ("logloss", 1.0 - auc + 0.2 * draw.random()),
+                ("high", float(number % 100 >= 50)),
+                *((f"m{each}", draw.random()) for each in range(7)),
+            )
+        ],
+        "Tags": [
+            {"Key": "Project", "Value": f"project-{number % 40}"},
+            {"Key": "team", "Value": draw.choice(["vision", "audio"])},
+            {"Key": "half", "Value": "lower" if number % 100 < 50 else "upper"},
+        ],
+    }
+
+
+def condition(name: str, operator: str, value: str) -> dict[str, str]:
+    return {"Name": name, "Operator": operator, "Value": value}
+
+
+LOSS: Mapping[str, Any] = {"SortBy": "Metrics.logloss", "SortOrder": "Ascending"}
+QUERIES: Mapping[str, tuple[list[dict[str, str]], Mapping[str, Any]]] = {
+    "Q1 metric and parameter by a metric": (
+        [condition("Metrics.auc", "GreaterThan", "0.9"), condition("HyperParameters.optimizer", "Equals", "adam")],
+        LOSS,
+    ),
+    "Q2 a tag, newest": ([condition("Tags.Project", "Equals", "project-7")], {"SortBy": "CreationTime"}),
+    "Q3 four conditions by a metric": (
+        [
+            condition("Metrics.auc", "GreaterThan", "0.5"),
+            condition("HyperParameters.eta", "LessThan", "0.1"),
+            condition("HyperParameters.max_depth", "Equals", "5"),
+            condition("Tags.team", "Equals", "vision"),
+        ],
+        LOSS,
+    ),
+    "Q4 contains, hits": ([condition("TrainingJobName", "Contains", "job-00")], {"SortBy": "CreationTime"}),
+    "Q4 contains, none": ([condition("TrainingJobName", "Contains", "nobody")], {"SortBy": "CreationTime"}),
+    "Q5 all by a metric": ([], LOSS),
+    "Q7 all, as they were changed": ([], {}),
+    "Q8 a dataset": (
+        [condition("InputDataConfig.DataSource.S3DataSource.S3Uri", "Equals", "s3://data/set-77/")],
+        {"SortBy": "CreationTime"},
+    ),
+    "Q9 a rare and a common condition": (
+        [condition("HyperParameters.rare", "Equals", "yes"), condition("Metrics.auc", "LessThan", "0.9")],
+        LOSS,
+    ),
+    "Q10 two common conditions without common hits": (
+        [condition("Tags.half", "Equals", "lower"), condition("Metrics.high", "Equals", "1")],
+        LOSS,
+    ),
+    "Q11 not a value": (
+        [condition("HyperParameters.optimizer", "NotEquals", "adam"), condition("Metrics.auc", "GreaterThan", "0.9")],
+        LOSS,
+    ),
+}
+
+
+def request(query: str, **more: Any) -> dict[str, Any]:
+    filters, order = QUERIES[query]
+    expression = {"SearchExpression": {"Filters": filters}} if filters else {}
+    return {"Resource": "TrainingJob", "MaxResults": 10, **expression, **order, **more}
+
+
+def fill(store: SqlStore, jobs: int) -> dict[str, float]:
+    """Load the jobs and index them."""
+    draw = random.Random(1)
+    began = time.process_time()
+    for first in range(0, jobs, PAGE):
+        with store.transaction(lasting=False) as tx:
+            for number in range(first, min(first + PAGE, jobs)):
+                tx.insert(row_of(record(number, draw), ACCOUNT, REGION))
+    loaded = time.process_time()
+    before = size(store)
+    while index_some(store, Kind.TRAINING_JOB, PAGE):
+        pass
+    indexed = time.process_time()
+    return {
+        "load_ms_cpu_per_job": round(1000 * (loaded - began) / jobs, 3),
+        "index_ms_cpu_per_job": round(1000 * (indexed - loaded) / jobs, 3),
+        "index_bytes_per_job": round((size(store) - before) / jobs),
+    }
+
+
+def size(store: SqlStore) -> int:
+    """Bytes of the database."""
+    if store.engine.dialect.name == "sqlite":
+        statement = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
+    else:
+        statement = "SELECT pg_database_size(current_database())"
+    with store.engine.connect() as connection:
+        return int(connection.execute(text(statement)).scalar_one())
+
+
+def measured(do: Callable[[], Any], searches: int) -> dict[str, float]:
+    """Milliseconds of a call."""
+    do()
+    times, began = [], resource.getrusage(resource.RUSAGE_SELF)
+    for _ in range(searches):
+        at = time.perf_counter()
+        do()
+        times.append(1000 * (time.perf_counter() - at))
+    ended = resource.getrusage(resource.RUSAGE_SELF)
+    times.sort()
+    return {
+        "p50": round(statistics.median(times), 3),
+        "p95": round(times[int(0.95 * (len(times) - 1))], 3),
+        "cpu": round(1000 * (ended.ru_utime + ended.ru_stime - began.ru_utime - began.ru_stime) / searches, 3),
+    }
+
+
+def in_process(store: SqlStore, searches: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    call = Call(
+        request_id="",
+        account=ACCOUNT,
+        region=REGION,
+        key_id="",
+        store=store,
+        clock=time.time,
+        seed=lambda: 1,
+        find_image=lambda name: None,
+        poke=lambda identities: None,
+        most_tuning_jobs=1,
+        most_warm_start_changes=1,
+    )
+    for query in QUERIES:
+        wanted = request(query)
+        answer = search.search(wanted, call)  # type: ignore[arg-type]
+        yield query, measured(lambda: search.search(wanted, call), searches) | {"hits": answer["TotalHits"]}  # noqa: B023  # type: ignore[arg-type]
+        if "NextToken" in answer and query.startswith("Q5"):
+            deep = wanted
+            for _ in range(20):
+                deep = wanted | {"NextToken": answer["NextToken"], "MaxResults": 100}
+                answer = search.search(deep, call)  # type: ignore[arg-type]
+            yield "Q6 a later page", measured(lambda: search.search(deep, call), searches)  # noqa: B023  # type: ignore[arg-type]
+    hint = {"Resource": "TrainingJob", "SuggestionQuery": {"PropertyNameQuery": {"PropertyNameHint": "p"}}}
+    yield "suggestions", measured(lambda: search.get_search_suggestions(hint, call), searches)  # type: ignore[arg-type]
+
+
+def through_http(home: Path, searches: int) -> Iterator[tuple[str, dict[str, float]]]:
+    server = Server(home)
+    try:
+        client = server.client("sagemaker")
+        yield "a call that does nothing", measured(lambda: client.search(Resource="Model"), searches)
+        for query in QUERIES:
+            wanted = request(query)
+            yield query, measured(lambda: client.search(**wanted), searches)  # noqa: B023
+    finally:
+        server.stop()
+
+
+def main() -> None:
+    """Measure and print one JSON document."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--jobs", type=int, default=50_000)
+    parser.add_argument("--searches", type=int, default=50)
+    parser.add_argument("--database", default=None)
+    parser.add_argument("--keep", type=Path, default=None)
+    given = parser.parse_args()
+    configure("warning")
+    with tempfile.TemporaryDirectory() as scratch:
+        home = (given.keep or Path(scratch)) / "home"
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        is_new = not (home / "pegbox.db").exists()
+        store = SqlStore(given.database or f"sqlite:///{home / 'pegbox.db'}")
+        result: dict[str, Any] = {"machine": describe_machine(), "jobs": given.jobs}
+        if is_new or given.database:
+            result["filled"] = fill(store, given.jobs)
+        result["in_process_ms"] = dict(in_process(store, given.searches))
+        store.close()
+        if given.database is None:
+            result["boto3_ms"] = dict(through_http(home, given.searches))
+        present(result)
+
+
+if __name__ == "__main__":
+    main()

@@ -17,6 +17,7 @@ from pegbox.store.base import Kind, Resource, Store, Transaction, Unavailable
 
 BATCH = 50  #: resources in one transaction
 PERIOD = 1.0  #: seconds between two looks in the background
+SETTLED = 5.0  #: seconds without a change after which the background indexes a job: those under way change often
 SHARE = 0.1  #: of the time that the background may take while there is much to do
 
 _RESOURCES = {kind: resource for resource, kind in KINDS.items()}
@@ -33,13 +34,13 @@ def catch_up(store: Store, kind: Kind, seconds: float) -> bool:
     return True
 
 
-def index_some(store: Store, kind: Kind, batch: int = BATCH) -> bool:
-    """Index a batch; False when there was nothing to do."""
+def index_some(store: Store, kind: Kind, batch: int = BATCH, before: float | None = None) -> bool:
+    """Index a batch, of what was not changed since `before` if that is given; False when there was nothing to do."""
     with store.reading() as tx:  # most looks find nothing: they need not wait for writers
-        if not tx.has_unindexed(kind):
+        if not tx.has_unindexed(kind, before):
             return False
     with store.transaction(lasting=False) as tx:
-        tx.index([(row, _properties(row, tx)) for row in tx.unindexed(kind, batch)])
+        tx.index([(row, _properties(row, tx)) for row in tx.unindexed(kind, batch, before)])
     return True
 
 
@@ -50,7 +51,8 @@ def keep_indexing(store: Store, stopping: threading.Event) -> None:
         pause = PERIOD
         began = time.monotonic()
         try:
-            if any([index_some(store, kind) for kind in KINDS.values()]):
+            settled = time.time() - SETTLED
+            if any([index_some(store, kind, before=settled) for kind in KINDS.values()]):
                 pause = min(PERIOD, (time.monotonic() - began) / SHARE)
         except Unavailable as error:
             log.warning("nothing can be indexed at the moment", why=str(error))

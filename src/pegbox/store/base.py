@@ -274,11 +274,14 @@ class Transaction(Protocol):
         """Write the document of a resource, and nothing else.  Raises Stale."""
         ...
 
-    def has_unindexed(self, kind: Kind) -> bool:
-        """Whether the properties of some resource are not known or may be old."""
+    def has_unindexed(self, kind: Kind, before: float | None = None) -> bool:
+        """Whether the properties of some resource are not known or may be old.
+
+        `before`: only of those that were not changed since then (epoch seconds).
+        """
         ...
 
-    def unindexed(self, kind: Kind, limit: int) -> Sequence[Resource]:
+    def unindexed(self, kind: Kind, limit: int, before: float | None = None) -> Sequence[Resource]:
         """Some of these resources, the newest first; nobody else indexes until the transaction ends."""
         ...
 

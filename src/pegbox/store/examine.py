@@ -85,6 +85,18 @@ def delete_orphaned_points(engine: Engine) -> int:
         return connection.execute(gone).rowcount
 
 
+def miscounted_names(engine: Engine) -> int:
+    """Of how many properties the index has another number of resources than it says: it does not fit itself."""
+    with connections.reading(engine) as connection, connections.unhurried(connection):
+        return index.miscounted(connection)
+
+
+def drop_index(engine: Engine) -> None:
+    """Remove all properties; servers make them anew."""
+    with connections.writing(engine) as connection, connections.unhurried(connection):
+        index.drop(connection)
+
+
 def amend(engine: Engine, row: Row, **columns: Any) -> bool:
     """Change columns of a resource, unless somebody has changed it since it was read."""
     same = and_(_rows.c.id == row.id, _rows.c.version == row.version)

@@ -6,6 +6,7 @@ than to run it.  Parameters are `?`; names are numbers by now (see `Numbers`), s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import inf
@@ -157,7 +158,7 @@ def _passes(test: Test, row: str) -> list[Sql]:
         case Text(text, value):
             return [Sql(f"+{row}.num = ?", (value,)), *_text(row, text)]
         case Containing(text):
-            return [Sql(f"({_within(f'{row}.txt')} OR {_within(f'{row}.more')})", (text, text))]
+            return [Sql(f"({_within(f'{row}.txt')} OR {_within(f'{row}.more')})", (_pattern(text), _pattern(text)))]
     return []
 
 
@@ -171,7 +172,7 @@ def scans(has: Has, number: int) -> list[Scan]:
         case Text(text, value):
             return [_scan("num", number, Sql("d.num = ?", (value,)), *_text("d", text))]
         case Containing(text, numbers):
-            contains = Sql(_within("d.txt"), (text,))
+            contains = Sql(_within("d.txt"), (_pattern(text),))
             further = [_scan("num", number, contains)] if numbers else []
             return [_scan("txt", number, contains), _long(number, text), *further]
     return [_scan("num", number), _scan("txt", number)]
@@ -185,7 +186,7 @@ def _scan(column: str, number: int, *further: Sql) -> Scan:
 def _long(number: int, text: str) -> Scan:
     """The few texts that are longer than what an index has of them: those in it tell nothing of their rests."""
     where = f"d.name_id = ? AND d.more IS NOT NULL AND {_within('d.more')}"
-    return Scan("property_long", Sql(where, (number, text)))
+    return Scan("property_long", Sql(where, (number, _pattern(text))))
 
 
 def _text(row: str, text: str) -> list[Sql]:
@@ -197,7 +198,12 @@ def _text(row: str, text: str) -> list[Sql]:
 
 
 def _within(column: str) -> str:
-    return f"instr(lower({column}), ?) > 0"
+    return f"{column} LIKE ? ESCAPE '\\'"  # of SQLite without regard to the case of ASCII letters; see `planner`
+
+
+def _pattern(text: str) -> str:
+    """What LIKE takes for a text somewhere inside."""
+    return "%" + re.sub(r"[%_\\]", r"\\\g<0>", text) + "%"
 
 
 def bounds(row: str, within: Between) -> Sql:

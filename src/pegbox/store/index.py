@@ -11,7 +11,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, bindparam, delete, func, null, select, update
+from sqlalchemy import Connection, Double, bindparam, delete, func, null, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pegbox.domain.properties import Property
@@ -24,6 +24,8 @@ DIALECTS = ("sqlite", "postgresql")
 TURN = "properties"  #: whose turn it is to write properties
 MOST_INDEXED = 256  #: characters of a text that are in an index; PostgreSQL has room for 2,700 bytes
 
+LATEST = 1e18  #: epoch seconds; nothing was changed later
+
 Key: TypeAlias = tuple[int, int, int]  #: resource, name, ordinal
 Value: TypeAlias = tuple[float | None, str | None, str | None]  #: num, txt, more
 
@@ -31,15 +33,13 @@ _rows, _names, _values = schema.resource.c, schema.property_name.c, schema.prop.
 _insert: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _scope = ("account", "region", "kind")
 
-_unindexed = Prepared(
-    select(schema.resource)
-    .where(_rows.kind == bindparam("kind"), _rows.indexed_version.is_(None))
-    .order_by(_rows.id.desc())
-    .limit(bindparam("most"))
+_old = (
+    _rows.kind == bindparam("kind"),
+    _rows.indexed_version.is_(None),
+    _rows.modified_at < bindparam("before", type_=Double),
 )
-_any_unindexed = Prepared(
-    select(_rows.id).where(_rows.kind == bindparam("kind"), _rows.indexed_version.is_(None)).limit(1)
-)
+_unindexed = Prepared(select(schema.resource).where(*_old).order_by(_rows.id.desc()).limit(bindparam("most")))
+_any_unindexed = Prepared(select(_rows.id).where(*_old).limit(1))
 _known = {
     dialect: Prepared(
         select(_names.name, _names.id, _names.count).where(
@@ -113,15 +113,15 @@ _of_one = Prepared(select(_values.name_id).where(_values.resource_id == bindpara
 _forget = Prepared(delete(schema.prop).where(_values.resource_id == bindparam("row")))
 
 
-def has_unindexed(connection: Connection, kind: Kind) -> bool:
+def has_unindexed(connection: Connection, kind: Kind, before: float | None) -> bool:
     """Whether there are such rows."""
-    return _any_unindexed.first(connection, {"kind": kind.value}) is not None
+    return _any_unindexed.first(connection, {"kind": kind.value, "before": before or LATEST}) is not None
 
 
-def unindexed(connection: Connection, kind: Kind, limit: int) -> Sequence[Sequence[Any]]:
+def unindexed(connection: Connection, kind: Kind, limit: int, before: float | None) -> Sequence[Sequence[Any]]:
     """Rows whose properties may be old, the newest first; nobody else writes properties until the transaction ends."""
     alone(connection, TURN)
-    return _unindexed.rows(connection, {"kind": kind.value, "most": limit})
+    return _unindexed.rows(connection, {"kind": kind.value, "most": limit, "before": before or LATEST})
 
 
 def names(connection: Connection, account: str, region: str, kind: Kind) -> list[tuple[str, int]]:
@@ -175,6 +175,26 @@ def forget(connection: Connection, identity: int) -> None:
     counts = [{"which": name, "by": -1} for (name,) in _of_one.rows(connection, {"row": identity})]
     _forget.change(connection, {"row": identity})
     _counted.change_each(connection, counts)
+
+
+def miscounted(connection: Connection) -> int:
+    """How many names have another number of resources than is counted."""
+    found = (
+        select(_values.name_id, func.count(_values.resource_id.distinct()).label("found"))
+        .group_by(_values.name_id)
+        .subquery()
+    )
+    joined = schema.property_name.outerjoin(found, found.c.name_id == _names.id)
+    wrong = _names.count != func.coalesce(found.c.found, 0)
+    return int(connection.execute(select(func.count()).select_from(joined).where(wrong)).scalar_one())
+
+
+def drop(connection: Connection) -> None:
+    """Remove all properties; every resource has to be indexed anew."""
+    alone(connection, TURN)
+    connection.execute(delete(schema.prop))
+    connection.execute(update(schema.property_name).values(count=0))
+    connection.execute(update(schema.resource).values(indexed_version=null()))
 
 
 def _wanted(connection: Connection, entries: Sequence[tuple[Resource, Collection[Property]]]) -> dict[Key, Value]:

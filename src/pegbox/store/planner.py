@@ -41,6 +41,7 @@ GROWTH = 4  #: how much longer each next piece is
 MOST_COUNTED = 10_000  #: hits that are counted if an index alone can count them
 SECONDS = 2.0  #: for which a sort order is walked before a page is given out as it is
 
+_LIKE = re.compile(r"(\w\.\w+) LIKE")  #: in collation C, lower() knows ASCII letters only
 _BY = re.compile(r" INDEXED BY \w+")
 #: PostgreSQL knows nothing of how many hits a condition has; all that is here is meant row by row
 _SWITCHES = ("enable_hashjoin", "enable_mergejoin", "enable_seqscan", "enable_bitmapscan", "jit")
@@ -175,8 +176,10 @@ class _Run:
                 parts, place = parts[1:], None
                 continue
             walked, piece = walked + piece, piece * GROWTH
-            driver = self._driver(walked * GROWTH)
-            if driver.entries <= walked * GROWTH:
+            missing = self._search.limit + 1 - len(found)
+            expected = int(walked * missing / max(len(found), 0.5))  # entries until the page is full
+            driver = self._driver(expected)
+            if driver.entries <= expected:
                 return self._all_of(driver)
             if time.monotonic() > until:
                 return Hits([each.id for each in found], place, *self._total(driver, len(found)))
@@ -295,7 +298,7 @@ class _Run:
         if self._is_sqlite:
             driver: Any = self._connection.connection.dbapi_connection
             return list(driver.execute(statement.text, statement.given))
-        text = _BY.sub("", statement.text).replace("instr(", "strpos(").replace("?", "%s")
+        text = _LIKE.sub(r"lower(\1) LIKE", _BY.sub("", statement.text)).replace("?", "%s")
         return self._connection.exec_driver_sql(text, statement.given).all()
 
 

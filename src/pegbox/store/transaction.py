@@ -238,13 +238,13 @@ class SqlTransaction:
             raise self._lost(resource, leased=False)
         return replace(resource, version=resource.version + 1)
 
-    def has_unindexed(self, kind: Kind) -> bool:
+    def has_unindexed(self, kind: Kind, before: float | None = None) -> bool:
         """Whether properties of some resource may be old."""
-        return index.has_unindexed(self.connection, kind)
+        return index.has_unindexed(self.connection, kind, before)
 
-    def unindexed(self, kind: Kind, limit: int) -> Sequence[Resource]:
+    def unindexed(self, kind: Kind, limit: int, before: float | None = None) -> Sequence[Resource]:
         """Resources whose properties may be old; those that nobody can read count as having none."""
-        rows = index.unindexed(self.connection, kind, limit)
+        rows = index.unindexed(self.connection, kind, limit, before)
         found = list(readable(rows))
         index.give_up(self.connection, {row[0] for row in rows} - {each.id for each in found})
         return found

@@ -84,6 +84,21 @@ def test_points_of_no_job(live: RunningServer) -> None:
     repaired(live, "points-orphaned")
 
 
+def test_an_index_for_search_that_does_not_fit_together(live: RunningServer, tmp_path: Path) -> None:
+    name, _ = ended(live, tmp_path)
+    sagemaker = live.client("sagemaker")
+
+    def search() -> list[str]:
+        wanted = {"Filters": [{"Name": "TrainingJobName", "Value": name}]}
+        answer = sagemaker.search(Resource="TrainingJob", SearchExpression=wanted)
+        return [result["TrainingJob"]["TrainingJobName"] for result in answer["Results"]]
+
+    assert search() == [name]
+    change(live, "delete from property where resource_id > ?", 0)
+    repaired(live, "search-index")
+    assert search() == [name]
+
+
 def test_a_directory_of_no_job(live: RunningServer) -> None:
     folder = live.home / "attempts" / "999999" / "1"
     folder.mkdir(parents=True)

@@ -54,7 +54,20 @@ def examine(patient: Patient) -> Iterator[Finding]:
             message="they belong to no job",
             repair=lambda: f"removed {faults.delete_orphaned_points(engine)} metric points",
         )
+    names = faults.miscounted_names(engine)
+    if names:
+        yield Finding(
+            kind="search-index",
+            about=f"{names} properties",
+            message="what Search looks in does not fit together",
+            repair=partial(_drop_index, engine),
+        )
     yield from _rows(patient)
+
+
+def _drop_index(engine: Engine) -> str:
+    faults.drop_index(engine)
+    return "removed; servers make it anew by and by"
 
 
 def foreign(patient: Patient) -> str:

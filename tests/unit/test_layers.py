@@ -33,8 +33,8 @@ ALLOWED: dict[str, set[str]] = {
     "runner": {"runner"},
     "algorithms": {"algorithms"},
     "operations": {
-        "operations", "domain", "store.base", "algorithms", "wire.registry", "wire.records", "objects.base", "objects.locations",
-        "logs.base",
+        "operations", "domain", "store.base", "algorithms", "wire.registry", "wire.records", "objects.base",
+        "objects.locations", "logs.base",
     },
     "engine": {
         "engine", "domain", "strategies", "store.base", "executors.base", "objects.base", "objects.locations",

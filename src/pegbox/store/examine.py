@@ -91,10 +91,10 @@ def miscounted_names(engine: Engine) -> int:
         return index.miscounted(connection)
 
 
-def drop_index(engine: Engine) -> None:
-    """Remove all properties; servers make them anew."""
+def drop_index(engine: Engine) -> int:
+    """Remove all properties; returns of how many resources servers have to make them anew."""
     with connections.writing(engine) as connection, connections.unhurried(connection):
-        index.drop(connection)
+        return index.drop(connection)
 
 
 def amend(engine: Engine, row: Row, **columns: Any) -> bool:

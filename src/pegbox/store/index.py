@@ -189,12 +189,12 @@ def miscounted(connection: Connection) -> int:
     return int(connection.execute(select(func.count()).select_from(joined).where(wrong)).scalar_one())
 
 
-def drop(connection: Connection) -> None:
-    """Remove all properties; every resource has to be indexed anew."""
+def drop(connection: Connection) -> int:
+    """Remove all properties; returns how many resources have to be indexed anew."""
     alone(connection, TURN)
     connection.execute(delete(schema.prop))
     connection.execute(update(schema.property_name).values(count=0))
-    connection.execute(update(schema.resource).values(indexed_version=null()))
+    return connection.execute(update(schema.resource).values(indexed_version=null())).rowcount
 
 
 def _wanted(connection: Connection, entries: Sequence[tuple[Resource, Collection[Property]]]) -> dict[Key, Value]:

@@ -60,14 +60,9 @@ def examine(patient: Patient) -> Iterator[Finding]:
             kind="search-index",
             about=f"{names} properties",
             message="what Search looks in does not fit together",
-            repair=partial(_drop_index, engine),
+            repair=lambda: f"removed; {faults.drop_index(engine)} resources will be indexed anew",
         )
     yield from _rows(patient)
-
-
-def _drop_index(engine: Engine) -> str:
-    faults.drop_index(engine)
-    return "removed; servers make it anew by and by"
 
 
 def foreign(patient: Patient) -> str:

@@ -15,7 +15,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -93,16 +93,15 @@ class Server:
     context: Context
     containment: Containment
     asgi: ASGIApp
-    stopped: threading.Event = field(default_factory=threading.Event)
+    stopped: threading.Event
+    indexing: threading.Thread
 
     def start(self) -> None:
         """Begin to work on what is due."""
         homes.write(self.settings.home / homes.DATABASE, place.digest(self.store.engine))
         self.engine.start()
         threading.Thread(target=self._tell_of_containment, name="containment", daemon=True).start()
-        threading.Thread(
-            target=indexing.keep_indexing, args=(self.store, self.stopped), name="indexing", daemon=True
-        ).start()
+        self.indexing.start()
 
     def _tell_of_containment(self) -> None:
         told = ""
@@ -136,6 +135,8 @@ class Server:
         self.context.proposer.close()
         self.context.executor.close()  # before the engine: nothing it does may wait for a process that hangs
         idle = self.engine.stop(STOP_SECONDS)
+        if self.indexing.ident is not None:
+            self.indexing.join(STOP_SECONDS)
         self.files.close()
         self.store.close()
         return idle
@@ -260,7 +261,10 @@ def compose(settings: Settings) -> Server:
     )
     pages: dict[str, ASGIApp] = {"/health": _Health(gateway), "/metrics": _Metrics(gateway, metrics, settings.metrics)}
     asgi = parting(_Front(gateway, pages))
-    return Server(settings, store, Engine(context, mailbox), files, wake, context, containment, asgi)
+    stopped = threading.Event()
+    background = threading.Thread(target=indexing.keep_indexing, args=(store, stopped), name="indexing", daemon=True)
+    engine = Engine(context, mailbox)
+    return Server(settings, store, engine, files, wake, context, containment, asgi, stopped, background)
 
 
 NOTHING = "\0\N{REPLACEMENT CHARACTER}"  #: what a power cut, or a bad disk, has left of a name

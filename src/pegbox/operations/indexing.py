@@ -54,8 +54,8 @@ def keep_indexing(store: Store, stopping: threading.Event) -> None:
             settled = time.time() - SETTLED
             if any([index_some(store, kind, before=settled) for kind in KINDS.values()]):
                 pause = min(PERIOD, (time.monotonic() - began) / SHARE)
-        except Unavailable as error:
-            log.warning("nothing can be indexed at the moment", why=str(error))
+        except Unavailable:  # the engine tells of it
+            pause = PERIOD
         except Exception:
             log.exception("properties could not be indexed")
 

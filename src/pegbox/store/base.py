@@ -154,8 +154,8 @@ class Place(NamedTuple):
 class Search:
     """What to look for among the properties of resources, in which order.
 
-    Numbers come before text, in both directions before what has neither; then by id, in the same direction as the
-    value.  A list sorts by its first element.  `sort_by` is a property's name, `anchor` one that every resource has.
+    Numbers come before text, in both directions before what has neither; of equal values the newest comes first.  A
+    list sorts by its first element.  `sort_by` is a property's name, `anchor` one that every resource has.
     """
 
     account: str

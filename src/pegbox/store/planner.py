@@ -149,9 +149,12 @@ class _Run:
     def _order(self, place: Place) -> Any:
         """Numbers, text, nothing; or text, numbers, nothing, each from its end; nothing is the newest first."""
         part = self._parts().index(place.part)
-        if place.part == "none" or self._search.descending:
+        if self._is_down(place.part):
             return part, _Backwards((place.value, place.id))
-        return part, (place.value, place.id)
+        return part, (place.value, -place.id)
+
+    def _is_down(self, part: str) -> bool:
+        return self._search.descending or part == "none"
 
     def _parts(self) -> tuple[str, ...]:
         return ("txt", "num", "none") if self._search.descending else ("num", "txt", "none")
@@ -199,11 +202,12 @@ class _Run:
 
     def _piece(self, part: str, place: Place | None, most: int, wanted: int) -> tuple[list[Place], Place | None, bool]:
         """The hits in a piece of the order, at most so many; where it ended; whether nothing comes behind it."""
-        walk, ordered, beyond = self._walk(part, place)
+        walk, ordered = self._walk(part, place)
         end = self._rows(joined(" ", [walk, ordered, Sql("LIMIT 1 OFFSET ?", (most - 1,))]))
         asked = [probe(self._wanted, self._numbers, "d.resource_id")]
         if end:
-            asked.append(Sql(f"NOT {beyond}", (end[0][1], end[0][0])))
+            beyond = self._beyond(part, Place(part, end[0][1], end[0][0]))
+            asked.append(Sql(f"NOT ({beyond.text})", beyond.given))
         if part == "none" and self._sort is not None:
             has = "SELECT 1 FROM property s WHERE s.resource_id = d.resource_id AND s.name_id = ? AND s.ordinal = 0"
             asked.append(Sql(f"(({has}) IS NULL)", (self._sort,)))
@@ -214,22 +218,28 @@ class _Run:
         ]
         return found, Place(part, end[0][1], end[0][0]) if end else None, not end
 
-    def _walk(self, part: str, place: Place | None) -> tuple[Sql, Sql, str]:
-        """The index of the order, from a place on; the order; and what is beyond a place in it."""
-        column = "txt" if part == "txt" else "num"
+    def _walk(self, part: str, place: Place | None) -> tuple[Sql, Sql]:
+        """The index of the order, from a place on; and the order."""
+        column = _column(part)
         number = self._anchor if part == "none" else self._sort
-        down = self._search.descending or part == "none"
-        way = "DESC" if down else "ASC"
-        beyond = f"((d.{column}, d.resource_id) {'<' if down else '>'} (?, ?))"
+        way = "DESC" if self._is_down(part) else "ASC"
         wanted = [
             Sql(f"d.name_id = ? AND d.num IS {'NULL' if part == 'txt' else 'NOT NULL'}", (number,)),
             *(self._narrowed() if part == "num" else ()),
-            *(() if place is None else (Sql(beyond, (place.value, place.id)),)),
+            *(() if place is None else (self._beyond(part, place),)),
             Sql("d.ordinal = 0"),
         ]
         text = f"SELECT d.resource_id AS id, d.{column} AS value FROM property d INDEXED BY property_{column} WHERE"
-        ordered = Sql(f"ORDER BY d.{column} {way}, d.resource_id {way}")
-        return joined(" ", [Sql(text), joined(" AND ", wanted)]), ordered, beyond
+        ordered = Sql(f"ORDER BY d.{column} {way}, d.resource_id DESC")
+        return joined(" ", [Sql(text), joined(" AND ", wanted)]), ordered
+
+    def _beyond(self, part: str, place: Place) -> Sql:
+        """What is behind a place in the order: of equal values the newest come first, in both directions."""
+        column = _column(part)
+        if self._is_down(part):
+            return Sql(f"(d.{column}, d.resource_id) < (?, ?)", (place.value, place.id))
+        further = f"d.{column} >= ? AND (d.{column} > ? OR d.resource_id < ?)"
+        return Sql(further, (place.value, place.value, place.id))
 
     def _narrowed(self) -> Iterator[Sql]:
         """Bounds of what is sorted by are bounds of the walk."""
@@ -310,6 +320,10 @@ class _Backwards(tuple[Any, ...]):
 
     def __gt__(self, other: Any) -> bool:
         return tuple.__lt__(self, other)
+
+
+def _column(part: str) -> str:
+    return "txt" if part == "txt" else "num"
 
 
 def _union(found: Sequence[Scan]) -> Sql:

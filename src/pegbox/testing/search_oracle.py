@@ -29,12 +29,12 @@ def matching(records: Sequence[Record], request: Mapping[str, Any]) -> list[Reco
     hits = [(number, record) for number, record in numbered if _is_wanted(record, request)]
     descending = request.get("SortOrder") != "Ascending"
     name = request.get("SortBy") or "LastModifiedTime"
-    with_value = [(number, record) for number, record in hits if _sort_value(record, name) is not None]
-    with_value.sort(key=lambda each: each[0], reverse=True)  # ties: the newest first, in both directions
-    with_value.sort(key=lambda each: _sort_value(each[1], name), reverse=descending)
+    with_value = [(value, number) for number, record in hits if (value := _sort_value(record, name)) is not None]
+    with_value.sort(key=lambda each: each[1], reverse=True)  # ties: the newest first, in both directions
+    with_value.sort(key=lambda each: each[0], reverse=descending)
     without = [(number, record) for number, record in hits if _sort_value(record, name) is None]
     without.sort(key=lambda each: (each[1]["CreationTime"], each[0]), reverse=True)
-    return [records[number] for number, _ in [*with_value, *without]]
+    return [records[number] for number in (*(number for _, number in with_value), *(number for number, _ in without))]
 
 
 def _searchable(record: Record) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from loading import row_of
 from measuring import Server, describe_machine, present
 from sqlalchemy import text
 
@@ -26,7 +27,6 @@ from pegbox.observe.logging import configure
 from pegbox.operations import search
 from pegbox.operations.call import Call
 from pegbox.operations.indexing import index_some
-from pegbox.operations.loading import row_of
 from pegbox.store.base import Kind
 from pegbox.store.sql import SqlStore
 

@@ -25,10 +25,10 @@ from sqlalchemy import text
 
 from pegbox.observe.logging import configure
 from pegbox.operations import search
-from pegbox.operations.call import Call
 from pegbox.operations.indexing import index_some
 from pegbox.store.base import Kind
 from pegbox.store.sql import SqlStore
+from pegbox.testing.calls import call_in
 
 ACCOUNT, REGION = "000000000000", "us-east-1"
 PAGE = 1000
@@ -180,19 +180,7 @@ def measured(do: Callable[[], Any], searches: int) -> dict[str, float]:
 
 
 def in_process(store: SqlStore, searches: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    call = Call(
-        request_id="",
-        account=ACCOUNT,
-        region=REGION,
-        key_id="",
-        store=store,
-        clock=time.time,
-        seed=lambda: 1,
-        find_image=lambda name: None,
-        poke=lambda identities: None,
-        most_tuning_jobs=1,
-        most_warm_start_changes=1,
-    )
+    call = call_in(store, ACCOUNT, REGION)
     for query in QUERIES:
         wanted = request(query)
         answer = search.search(wanted, call)  # type: ignore[arg-type]

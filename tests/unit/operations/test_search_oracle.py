@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import threading
-import time
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from pegbox.operations.records import record
 from pegbox.store import planner
 from pegbox.store.base import Kind, Resource
 from pegbox.store.sql import SqlStore
+from pegbox.testing.calls import call_in
 from pegbox.testing.requests import channel
 from pegbox.testing.search_oracle import matching
 
@@ -48,22 +48,6 @@ def bounds(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setattr(planner, "FEW", 1)
         monkeypatch.setattr(planner, "PIECE", 1)
         monkeypatch.setattr(planner, "GROWTH", 2)
-
-
-def call_in(store: SqlStore, region: str) -> Call:
-    return Call(
-        request_id="",
-        account=ACCOUNT,
-        region=region,
-        key_id="",
-        store=store,
-        clock=time.time,
-        seed=lambda: 1,
-        find_image=lambda name: None,
-        poke=lambda identities: None,
-        most_tuning_jobs=10,
-        most_warm_start_changes=10,
-    )
 
 
 @dataclass(frozen=True)
@@ -248,7 +232,7 @@ def test_pages_are_those_of_the_oracle(store: SqlStore, drawn: list[Drawn], requ
     known = records(store, write(store, region, drawn))
     for request in requests:
         expected = [each["TrainingJobName"] for each in matching(known, request)]
-        found = list(pages(request, call_in(store, region)))
+        found = list(pages(request, call_in(store, ACCOUNT, region)))
         assert names(found) == expected
         sizes = [len(page["Results"]) for page in found]
         assert all(size == request["MaxResults"] for size in sizes[:-1])
@@ -267,7 +251,7 @@ def test_pages_lose_and_repeat_nothing_while_jobs_arrive(
     rows = write(store, region, drawn)
     writer = threading.Thread(target=write, args=(store, region, later, len(drawn)))
     found = []
-    for page in pages(request, call_in(store, region)):
+    for page in pages(request, call_in(store, ACCOUNT, region)):
         found.append(page)
         if writer.ident is None:
             writer.start()

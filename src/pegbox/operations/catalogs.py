@@ -10,7 +10,11 @@ from pegbox.store.base import Kind
 from pegbox.wire.records import paths
 
 #: what Search calls the resources that there are
-KINDS = {"TrainingJob": Kind.TRAINING_JOB, "HyperParameterTuningJob": Kind.TUNING_JOB}
+KINDS = {
+    "TrainingJob": Kind.TRAINING_JOB,
+    "HyperParameterTuningJob": Kind.TUNING_JOB,
+    "Experiment": Kind.EXPERIMENT,
+}
 ANCHOR = "CreationTime"  #: every resource has it
 
 _TYPES = {

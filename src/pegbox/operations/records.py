@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from pegbox.operations import training_view, tuning_view
+from pegbox.operations import experiments_view, training_view, tuning_view
 from pegbox.store.base import Kind, Resource, Transaction
+
+Described = Callable[[Resource, Transaction, float], dict[str, Any]]  #: a row, and the time now
+
+_DESCRIBED: Mapping[Kind, Described] = {
+    Kind.TRAINING_JOB: lambda row, tx, now: training_view.description(row),
+    Kind.TUNING_JOB: tuning_view.description,
+    Kind.EXPERIMENT: lambda row, tx, now: experiments_view.experiment(row),
+}
 
 
 def record(row: Resource, tx: Transaction, now: float) -> dict[str, Any]:
     """The member of a SearchRecord."""
-    if row.kind is Kind.TRAINING_JOB:
-        return training_view.description(row)
-    return tuning_view.description(row, tx, now)
+    return _DESCRIBED[row.kind](row, tx, now)
 
 
 def searchable(row: Resource, tx: Transaction) -> dict[str, Any]:

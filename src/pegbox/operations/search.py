@@ -18,6 +18,7 @@ from pegbox.operations.catalogs import ANCHOR, KINDS, Searched, searched
 from pegbox.operations.indexing import catch_up
 from pegbox.operations.records import record
 from pegbox.store.base import Found, Kind, Place, Search
+from pegbox.wire.records import member_of
 from pegbox.wire.registry import operation
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ NOTHING: Mapping[str, Any] = {"Results": [], "TotalHits": {"Value": 0, "Relation
 
 @operation
 def search(request: SearchRequestTypeDef, call: Call) -> Mapping[str, Any]:
-    """Find training jobs and tuning jobs by their properties, sorted by any of them."""
+    """Find jobs, experiments, trials and trial components by their properties, sorted by any of them."""
     resource = request["Resource"]
     if resource not in KINDS or request.get("CrossAccountFilterOption") == "CrossAccount":
         return NOTHING
@@ -39,7 +40,7 @@ def search(request: SearchRequestTypeDef, call: Call) -> Mapping[str, Any]:
     _bring_up_to_date(wanted.kind, call)
     with call.store.reading() as tx:
         found = tx.search(wanted)
-        results = [{resource: record(row, tx, call.clock())} for row in found.resources]
+        results = [{member_of(resource): record(row, tx, call.clock())} for row in found.resources]
     relation = "EqualTo" if found.exact else "GreaterThanOrEqualTo"
     token = {} if found.after is None else {"NextToken": _token(wanted, found)}
     return {"Results": results, "TotalHits": {"Value": found.total, "Relation": relation}, **token}
@@ -63,9 +64,9 @@ def get_search_suggestions(request: GetSearchSuggestionsRequestTypeDef, call: Ca
 
 def _bring_up_to_date(kind: Kind, call: Call) -> None:
     """What a client was told is written is found by its next search."""
-    catch_up(call.store, Kind.TRAINING_JOB, SECONDS)
-    if kind is not Kind.TRAINING_JOB:  # after the training jobs, which it counts
-        catch_up(call.store, kind, SECONDS)
+    if kind is Kind.TUNING_JOB:  # after the training jobs, which it counts
+        catch_up(call.store, Kind.TRAINING_JOB, SECONDS)
+    catch_up(call.store, kind, SECONDS)
 
 
 def _search(request: Mapping[str, Any], resource: Searched, kind: Kind, call: Call) -> Search:

@@ -29,6 +29,12 @@ class Kind(StrEnum):
 
     TUNING_JOB = "hyper-parameter-tuning-job"
     TRAINING_JOB = "training-job"
+    EXPERIMENT = "experiment"
+    TRIAL = "experiment-trial"
+    TRIAL_COMPONENT = "experiment-trial-component"
+
+
+JOBS = frozenset({Kind.TUNING_JOB, Kind.TRAINING_JOB})  #: what the engine works on; nothing happens to the others
 
 
 class AlreadyExists(Exception):
@@ -75,14 +81,14 @@ class Resource:
     region: str
     kind: Kind
     name: str
-    parent_id: int | None = None  #: the tuning job of a training job
+    parent_id: int | None = None  #: the tuning job of a training job, the experiment of a trial
     number: int | None = None  #: launch order within the parent, from 1
     status: str
     outcome: str | None = None  #: counter bucket once ended: Completed, Stopped, RetryableError, NonRetryableError
     objective: float | None = None  #: final objective value, for children of tuning jobs
     created_at: float
     modified_at: float
-    ended_at: float | None = None
+    ended_at: float | None = None  #: of what is no job, when it was made
     host: str | None = None  #: where it holds a slot
     document: Mapping[str, Any] = field(default_factory=dict)
     state: Mapping[str, Any] = field(default_factory=dict)

@@ -12,6 +12,11 @@ from pegbox.wire.service import service_model
 MEMBERS = {"ExperimentTrial": "Trial", "ExperimentTrialComponent": "TrialComponent"}
 
 
+def member_of(resource: str) -> str:
+    """The member of SearchRecord that holds a resource."""
+    return MEMBERS.get(resource, resource)
+
+
 def paths(resource: str) -> Iterator[tuple[str, str]]:
     """(path, type) of all members of a resource's record, at any depth.
 
@@ -20,7 +25,7 @@ def paths(resource: str) -> Iterator[tuple[str, str]]:
     """
     records = service_model("sagemaker").shape_for("SearchRecord")
     assert isinstance(records, StructureShape)
-    yield from _below(records.members[MEMBERS.get(resource, resource)], "", in_list=False, above=())
+    yield from _below(records.members[member_of(resource)], "", in_list=False, above=())
 
 
 def _below(shape: Shape, path: str, *, in_list: bool, above: tuple[str, ...]) -> Iterator[tuple[str, str]]:

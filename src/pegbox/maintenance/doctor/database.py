@@ -14,7 +14,7 @@ from pegbox.maintenance.doctor.finding import Finding, Patient
 from pegbox.objects.examine import note
 from pegbox.store import examine as faults
 from pegbox.store import place
-from pegbox.store.base import Kind
+from pegbox.store.base import JOBS, Kind
 from pegbox.store.examine import Row
 from pegbox.store.upgrade import HEAD, upgrade
 
@@ -105,6 +105,8 @@ def _rows(patient: Patient) -> Iterator[Finding]:
         if row.state is None or row.document is None or _unreadable(row):
             yield _unreadable_row(patient, row)
             continue
+        if row.kind not in JOBS:
+            continue
         if wrong := _contradiction(row, row.state):
             yield Finding(
                 kind="status",
@@ -155,7 +157,7 @@ def _unreadable(row: Row) -> bool:
     try:
         if row.kind == Kind.TRAINING_JOB:
             TrainingJob.parse(row.state or {})
-        else:
+        elif row.kind == Kind.TUNING_JOB:
             TuningJob.parse(row.status, row.state or {})
     except (KeyError, TypeError, ValueError):
         return True

@@ -1,0 +1,86 @@
+"""What is written down and then only looked at: made, found, listed and changed the same way, whatever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from pegbox.errors import ResourceNotFound, ValidationException
+from pegbox.operations import tags
+from pegbox.operations.call import Call
+from pegbox.operations.experiments_view import arn_of
+from pegbox.operations.paging import page
+from pegbox.store.base import AlreadyExists, Kind, NotFound, Page, Query, Resource, Transaction
+
+#: what messages call them
+NOUNS = {Kind.EXPERIMENT: "Experiment", Kind.TRIAL: "Trial", Kind.TRIAL_COMPONENT: "Trial component"}
+
+#: the members of requests that name them
+NAMES = {Kind.EXPERIMENT: "ExperimentName", Kind.TRIAL: "TrialName", Kind.TRIAL_COMPONENT: "TrialComponentName"}
+
+_SORT = {"Name": "name", "CreationTime": "created_at"}
+
+
+def new(kind: Kind, request: Mapping[str, Any], call: Call, parent_id: int | None = None) -> Resource:
+    """A row of what a request wants made; nothing will happen to it by itself."""
+    now = call.clock()
+    named = NAMES[kind]
+    return Resource(
+        account=call.account,
+        region=call.region,
+        kind=kind,
+        name=request[named],
+        parent_id=parent_id,
+        status="",
+        created_at=now,
+        modified_at=now,
+        ended_at=now,
+        document={
+            **{key: value for key, value in request.items() if key != named},
+            "Tags": tags.checked(request),
+        },
+    )
+
+
+def insert(tx: Transaction, row: Resource) -> Resource:
+    """Write it down.  Raises ValidationException if the name is taken; clients know that by its last two words."""
+    try:
+        return tx.insert(row)
+    except AlreadyExists as error:
+        noun, existing = NOUNS[row.kind], arn_of(replace(row, name=error.existing))
+        raise ValidationException(
+            f"{noun} names must be unique within an AWS account and region. {noun} with name ({existing}) "
+            "already exists."
+        ) from None
+
+
+def find(tx: Transaction, kind: Kind, name: str, call: Call) -> Resource:
+    """The one of this name.  Raises ResourceNotFound."""
+    try:
+        return tx.get(call.account, call.region, kind, name)
+    except NotFound:
+        raise ResourceNotFound(f"{NOUNS[kind]} '{name}' does not exist.") from None
+
+
+def change(tx: Transaction, row: Resource, document: Mapping[str, Any], call: Call) -> None:
+    """Give it another document.  Raises Stale."""
+    saved = tx.save(replace(row, modified_at=call.clock()))
+    tx.rewrite(replace(saved, document=document))
+
+
+def listed(
+    request: Mapping[str, Any], kind: Kind, tx: Transaction, call: Call, **fixed: Any
+) -> tuple[Page, dict[str, str]]:
+    """The page that a request asks for, by default the newest first, and the answer's NextToken, if any."""
+    query = Query(
+        account=call.account,
+        region=call.region,
+        kind=kind,
+        sort_by=_SORT[request.get("SortBy") or "CreationTime"],
+        descending=request.get("SortOrder") != "Ascending",
+        created_after=request.get("CreatedAfter"),
+        created_before=request.get("CreatedBefore"),
+        **fixed,
+    )
+    return page(request, query, tx)

@@ -45,14 +45,14 @@ from pegbox.keys import KeyRing
 from pegbox.logs.base import LogStore
 from pegbox.logs.files import AttemptLogs
 from pegbox.maintenance import losses
-from pegbox.objects.base import ObjectStore
+from pegbox.objects.base import Location, NoSuchObject, ObjectStore
 from pegbox.objects.files import FileStore
 from pegbox.objects.local import LocalStore
 from pegbox.objects.metered import MeteredStore
 from pegbox.objects.remote import RemoteStore
 from pegbox.objects.routed import RoutedStore
 from pegbox.observe.prometheus import CONTENT_TYPE, Living, Metrics, Sources, Stored
-from pegbox.operations import experiments, identity, indexing, logs, search, tags, training_jobs, tuning_jobs
+from pegbox.operations import experiments, identity, indexing, logs, models, search, tags, training_jobs, tuning_jobs
 from pegbox.operations.call import Call
 from pegbox.settings import RESTORING, Settings, SettingsError, is_loopback, make_home
 from pegbox.store import examine, place
@@ -78,7 +78,7 @@ STOP_SECONDS = 5.0  #: how long the engine may take to finish what it is doing
 
 def operation_table() -> Table:
     """Every operation that is served."""
-    return collect([experiments, identity, logs, search, tags, training_jobs, tuning_jobs])
+    return collect([experiments, identity, logs, models, search, tags, training_jobs, tuning_jobs])
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,12 +220,13 @@ def compose(settings: Settings) -> Server:
     homes.mark(settings.home)
     hidden = [settings.home, *store.files()]
     containment = Containment(settings.containment)
+    objects = MeteredStore(_objects(settings, files, hidden), metrics.carried)
     context = Context(
         settings=settings,
         host=identity_of(settings.home),
         store=store,
         executor=SubprocessExecutor(wake.path, containment=containment, hidden=hidden),
-        objects=MeteredStore(_objects(settings, files, hidden), metrics.carried),
+        objects=objects,
         proposer=ProcessProposer(settings.propose_timeout, inherited(os.environ)),
         find_image=store.images.find,
         clock=time.time,
@@ -245,6 +246,7 @@ def compose(settings: Settings) -> Server:
             settings.tuning_days,
             settings.warm_start_changes,
             settings.hyperband_model,
+            objects,
             AttemptLogs(settings.home),
         ),
         access=Access(
@@ -319,6 +321,7 @@ class _Invoke:
     most_tuning_days: float
     most_warm_start_changes: int
     hyperband_model: bool
+    objects: ObjectStore
     logs: LogStore
 
     def __call__(self, handler: Handler, arguments: dict[str, Any], caller: Caller, request_id: str) -> Any:
@@ -337,12 +340,28 @@ class _Invoke:
             most_tuning_days=self.most_tuning_days,
             most_warm_start_changes=self.most_warm_start_changes,
             hyperband_model=self.hyperband_model,
+            is_there=_Presence(self.objects, caller.account),
             logs=self.logs,
         )
         try:
             return handler(arguments, call)
         except Unavailable as error:
             raise _unavailable(error, self.database) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Presence:
+    """Looks into the buckets of an account."""
+
+    objects: ObjectStore
+    account: str
+
+    def __call__(self, location: Location, *, as_prefix: bool) -> bool:
+        try:
+            first = next(iter(self.objects.list(self.account, location)), None)  # the name itself comes before longer
+        except NoSuchObject:
+            return False
+        return first is not None and (as_prefix or first.key == location.key)
 
 
 def _unavailable(error: Unavailable, database: Outage) -> ServiceUnavailable:

@@ -4,9 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from pegbox.logs.base import LogStore, Nowhere
+from pegbox.objects.base import Location
 from pegbox.store.base import Image, Store
+
+
+class Presence(Protocol):
+    """Tells whether data is there before something is made that needs it."""
+
+    def __call__(self, location: Location, *, as_prefix: bool) -> bool:
+        """Whether there is an object, or with `as_prefix` anything that begins so.  Raises Refused, Unreachable."""
+        ...
+
+
+def _assumed(location: Location, *, as_prefix: bool) -> bool:
+    return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,4 +41,5 @@ class Call:
     most_tuning_days: float = 30.0  #: for which a tuning job may run
     most_warm_start_changes: int  #: of hyperparameters, between a tuning job and its parents
     hyperband_model: bool = False  #: whether a new search of Strategy Hyperband asks a model
+    is_there: Presence = _assumed  #: in the caller's buckets
     logs: LogStore = field(default_factory=Nowhere)

@@ -32,6 +32,9 @@ class Kind(StrEnum):
     EXPERIMENT = "experiment"
     TRIAL = "experiment-trial"
     TRIAL_COMPONENT = "experiment-trial-component"
+    MODEL = "model"
+    ENDPOINT_CONFIG = "endpoint-config"
+    ENDPOINT = "endpoint"
 
 
 JOBS = frozenset({Kind.TUNING_JOB, Kind.TRAINING_JOB})  #: what the engine works on; nothing happens to the others

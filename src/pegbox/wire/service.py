@@ -19,7 +19,11 @@ JSON_TARGETS: Mapping[str, str] = {"SageMaker": "sagemaker", "Logs_20140328": "l
 QUERY_VERSIONS: Mapping[str, str] = {"2011-06-15": "sts"}
 
 #: Enumerations that grow with every new instance family: any well-formed name is accepted.
-OPEN_ENUMS: Mapping[str, str] = {"TrainingInstanceType": r"ml\.[a-z0-9-]+\.[a-z0-9-]+|local|local_gpu"}
+_INSTANCE_TYPE = r"ml\.[a-z0-9-]+\.[a-z0-9-]+|local|local_gpu"
+OPEN_ENUMS: Mapping[str, str] = {
+    "TrainingInstanceType": _INSTANCE_TYPE,
+    "ProductionVariantInstanceType": _INSTANCE_TYPE,
+}
 
 #: Wherever the service takes an S3 URI, a file of this host will do.
 S3_URI, FILE_URI = "(https|s3)://", "file:///.*"

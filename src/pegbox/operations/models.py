@@ -1,0 +1,94 @@
+"""Models: an image and where the data of a trained model lies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import structlog
+
+from pegbox.domain import model_request
+from pegbox.errors import ServiceUnavailable, ValidationException
+from pegbox.objects.base import Refused, Unreachable
+from pegbox.objects.locations import parse
+from pegbox.operations import hosting, tags
+from pegbox.operations.call import Call
+from pegbox.operations.paging import page
+from pegbox.store.base import Kind, Resource, Transaction, changing
+from pegbox.wire.registry import operation
+
+if TYPE_CHECKING:
+    from types_boto3_sagemaker.type_defs import (
+        CreateModelInputTypeDef,
+        DeleteModelInputTypeDef,
+        DescribeModelInputTypeDef,
+        ListModelsInputTypeDef,
+    )
+
+log = structlog.get_logger()
+
+
+@operation
+def create_model(request: CreateModelInputTypeDef, call: Call) -> dict[str, str]:
+    """Name an image together with the data of a model that is there."""
+    document = cast(dict[str, Any], request)
+    model_request.check(document)
+    labels = tags.checked(document)
+    for container in model_request.containers(document):
+        for data in model_request.model_data(container):
+            _check_data(data, call)
+    row = hosting.new(Kind.MODEL, request["ModelName"], {**model_request.normalise(document), "Tags": labels}, call)
+    with call.store.transaction() as tx:
+        row = hosting.insert(tx, row)
+    log.info("model created", model=row.name)
+    return {"ModelArn": hosting.arn_of(row)}
+
+
+@operation
+def describe_model(request: DescribeModelInputTypeDef, call: Call) -> dict[str, Any]:
+    """Everything about a model."""
+    with call.store.reading() as tx:
+        return description(hosting.get(tx, Kind.MODEL, request["ModelName"], call))
+
+
+@operation
+def list_models(request: ListModelsInputTypeDef, call: Call) -> dict[str, Any]:
+    """Models, the newest first unless asked otherwise."""
+    query = hosting.newest_first(request, Kind.MODEL, call)
+    with call.store.reading() as tx:
+        found, token = page(request, query, tx)
+    return {"Models": [_summary(row) for row in found.resources], **token}
+
+
+@operation
+def delete_model(request: DeleteModelInputTypeDef, call: Call) -> None:
+    """Forget a model; its data stays, and so does what was configured with it."""
+
+    def delete(tx: Transaction) -> None:
+        tx.delete(hosting.get(tx, Kind.MODEL, request["ModelName"], call).id)
+
+    changing(call.store, delete)
+    log.info("model deleted", model=request["ModelName"])
+
+
+def description(row: Resource) -> dict[str, Any]:
+    """DescribeModel's answer."""
+    return {**row.document, **_summary(row)}
+
+
+def _summary(row: Resource) -> dict[str, Any]:
+    return {"ModelName": row.name, "ModelArn": hosting.arn_of(row), "CreationTime": row.created_at}
+
+
+def _check_data(data: model_request.ModelData, call: Call) -> None:
+    try:
+        location = parse(data.uri)
+    except ValueError as error:
+        raise ValidationException(f"The location of the model data isn't usable: {error}.") from None
+    try:
+        is_there = call.is_there(location, as_prefix=data.is_prefix)
+    except Refused as error:
+        raise ValidationException(f"Could not access model data at {data.uri}: {error}") from None
+    except Unreachable as error:
+        raise ServiceUnavailable(f"Nothing can be said about model data at {data.uri}: {error}") from None
+    if not is_there:
+        raise ValidationException(f"Could not find model data at {data.uri}.")

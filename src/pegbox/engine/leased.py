@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from pegbox.objects.base import Location, ObjectInfo, ObjectStore, at_any_time
+from pegbox.objects.base import Location, ObjectInfo, ObjectStore, at_any_time, unseen
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +18,9 @@ class LeasedObjects:
     confirm: Callable[[], None]
     confirm_now: Callable[[], None]  #: the same, whenever it was seen last
 
-    def open(self, account: str, location: Location) -> BinaryIO:
+    def open(self, account: str, location: Location, seen: Callable[[ObjectInfo], None] = unseen) -> BinaryIO:
         """Open an object for streaming.  Raises NoSuchObject."""
-        return self.inner.open(account, location)
+        return self.inner.open(account, location, seen)
 
     def put(self, account: str, location: Location, source: BinaryIO, confirm: Callable[[], None] = at_any_time) -> str:
         """Store all of `source`; the lease is looked at when all of it is there, right before it becomes visible."""
@@ -52,6 +52,6 @@ class LeasedObjects:
         both()  # the one that waits for nobody
         self.inner.delete(account, location, both)
 
-    def fetch(self, account: str, location: Location, into: Path) -> None:
+    def fetch(self, account: str, location: Location, into: Path) -> ObjectInfo:
         """Write an object to `into`."""
-        self.inner.fetch(account, location, into)
+        return self.inner.fetch(account, location, into)

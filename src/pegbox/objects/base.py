@@ -57,14 +57,18 @@ def at_any_time() -> None:
     """Nobody has to be asked before an object becomes visible."""
 
 
+def unseen(info: ObjectInfo) -> None:
+    """Nobody wants to know which version of an object it is."""
+
+
 class ObjectStore(Protocol):
     """Reads and writes objects for the engine.  `account` is whose buckets are meant (ignored by outside stores).
 
     All methods, and reading what `open` gives, may also raise Refused and Unreachable.
     """
 
-    def open(self, account: str, location: Location) -> BinaryIO:
-        """Open an object for streaming.  Raises NoSuchObject."""
+    def open(self, account: str, location: Location, seen: Callable[[ObjectInfo], None] = unseen) -> BinaryIO:
+        """Open an object for streaming; `seen` is told what it is that was opened.  Raises NoSuchObject."""
         ...
 
     def put(self, account: str, location: Location, source: BinaryIO, confirm: Callable[[], None] = at_any_time) -> str:
@@ -83,6 +87,9 @@ class ObjectStore(Protocol):
         """Remove an object; a missing one is no error."""
         ...
 
-    def fetch(self, account: str, location: Location, into: Path) -> None:
-        """Write one object to the path `into` (a private copy: the caller may change it).  Raises NoSuchObject."""
+    def fetch(self, account: str, location: Location, into: Path) -> ObjectInfo:
+        """Write one object to the path `into` (a private copy: the caller may change it).  Raises NoSuchObject.
+
+        Returns what it is that was written: no other version, whatever becomes of the object meanwhile.
+        """
         ...

@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import BinaryIO
 
 from pegbox.errors import S3Error, ServiceUnavailable
-from pegbox.objects.base import Location, NoSuchObject, ObjectInfo, Unreachable, at_any_time
+from pegbox.objects.base import Location, NoSuchObject, ObjectInfo, Unreachable, at_any_time, unseen
 from pegbox.objects.content import ContentFiles, Incoming, copy_range
 from pegbox.objects.garbage import EVERY_SECONDS, STALE_SECONDS, Garbage
 from pegbox.objects.index import Index
@@ -307,10 +307,12 @@ class FileStore:
 
     # -- the engine's ObjectStore
 
-    def open(self, account: str, location: Location) -> BinaryIO:
+    def open(self, account: str, location: Location, seen: Callable[[ObjectInfo], None] = unseen) -> BinaryIO:
         """Open an object for streaming.  Raises NoSuchObject."""
         with _absent(location):
-            return self.open_object(account, location.bucket, location.key).file()
+            found = self.open_object(account, location.bucket, location.key)
+        seen(_info(found.info))
+        return found.file()
 
     def put(self, account: str, location: Location, source: BinaryIO, confirm: Callable[[], None] = at_any_time) -> str:
         """Store all of `source`; returns the ETag.  Raises NoSuchObject for a missing bucket."""
@@ -355,12 +357,13 @@ class FileStore:
         with suppress(NoSuchObject), _absent(location):
             self.delete_objects(account, location.bucket, [(location.key, NO_CONDITIONS)], confirm)
 
-    def fetch(self, account: str, location: Location, into: Path) -> None:
+    def fetch(self, account: str, location: Location, into: Path) -> ObjectInfo:
         """Write a private copy of an object to `into`.  Raises NoSuchObject."""
         with _absent(location), self.open_object(account, location.bucket, location.key) as source:
             into.parent.mkdir(parents=True, exist_ok=True)
             with into.open("wb", buffering=0) as target:
                 copy_range(source.fd, target.fileno(), 0, source.info.size)
+            return _info(source.info)
 
     # -- housekeeping
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from stat import S_ISLNK, S_ISREG
 from typing import BinaryIO
 
-from pegbox.objects.base import Location, NoSuchObject, ObjectInfo, Refused, Unreachable, at_any_time
+from pegbox.objects.base import Location, NoSuchObject, ObjectInfo, Refused, Unreachable, at_any_time, unseen
 from pegbox.objects.content import copy_range, write_whole
 
 _STEP = 1 << 20
@@ -38,7 +38,7 @@ class LocalStore:
         self._roots = tuple(root.resolve() for root in roots)
         self._apart = tuple(path.resolve() for path in (*apart, *_NO_FILES))
 
-    def open(self, account: str, location: Location) -> BinaryIO:
+    def open(self, account: str, location: Location, seen: Callable[[ObjectInfo], None] = unseen) -> BinaryIO:
         """Open a file for streaming.  Raises NoSuchObject."""
         path = self._inside(location)
         try:
@@ -49,6 +49,7 @@ class LocalStore:
             if not S_ISREG(os.fstat(fd).st_mode):
                 raise NoSuchObject(f"{location} is no regular file.")
             self._check(_place(fd), location)
+            seen(_described(location.key, os.fstat(fd)))
         except BaseException:
             os.close(fd)
             raise
@@ -107,7 +108,7 @@ class LocalStore:
             finally:
                 os.close(folder)
 
-    def fetch(self, account: str, location: Location, into: Path) -> None:
+    def fetch(self, account: str, location: Location, into: Path) -> ObjectInfo:
         """Write a private copy of a file to `into`, as it was at one moment.  Raises NoSuchObject.
 
         A file that changes while it is read is read again; Refused when it goes on to change.
@@ -115,8 +116,9 @@ class LocalStore:
         into.parent.mkdir(parents=True, exist_ok=True)
         for _ in range(_TRIES):
             with self.open(account, location) as source:
-                if _copied(source.fileno(), into, location):
-                    return
+                before = os.fstat(source.fileno())
+                if _copied(source.fileno(), before, into, location):
+                    return _described(location.key, before)
         raise Refused(f"{location} changes while it is read")
 
     def _walk(self, folder: Path, prefix: str) -> Iterator[ObjectInfo]:
@@ -141,12 +143,7 @@ class LocalStore:
             os.close(fd)
         if not S_ISREG(found.st_mode):
             raise NoSuchObject(f"{path} is no regular file.")
-        return ObjectInfo(
-            key=path,
-            size=found.st_size,
-            etag=f"{found.st_mtime_ns:x}-{found.st_size:x}",
-            modified=datetime.fromtimestamp(found.st_mtime, UTC),
-        )
+        return _described(path, found)
 
     def _inside(self, location: Location) -> Path:
         """The path with all links followed.  Raises NoSuchObject if it is not under a root."""
@@ -205,9 +202,18 @@ def _opened(fd: int, name: str, location: Location) -> int:
         raise Refused(f"{location}: [{_place(fd) / name}] is no folder") from None
 
 
-def _copied(source: int, into: Path, location: Location) -> bool:
-    """Copy a file; False if it has changed meanwhile."""
-    before = os.fstat(source)
+def _described(path: str, found: os.stat_result) -> ObjectInfo:
+    """A file; the time of its last change and its size stand in for an ETag."""
+    return ObjectInfo(
+        key=path,
+        size=found.st_size,
+        etag=f"{found.st_mtime_ns:x}-{found.st_size:x}",
+        modified=datetime.fromtimestamp(found.st_mtime, UTC),
+    )
+
+
+def _copied(source: int, before: os.stat_result, into: Path, location: Location) -> bool:
+    """Copy a file that was as it is described `before`; False if it has changed meanwhile."""
     is_short = False
     with into.open("wb", buffering=0) as target:
         try:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from pegbox.objects.base import Location, ObjectInfo, ObjectStore, at_any_time
+from pegbox.objects.base import Location, ObjectInfo, ObjectStore, at_any_time, unseen
 
 Count = Callable[[str, int], None]  #: direction ("in", "out") and bytes
 
@@ -17,9 +17,9 @@ class MeteredStore:
     def __init__(self, store: ObjectStore, count: Count) -> None:
         self._store, self._count = store, count
 
-    def open(self, account: str, location: Location) -> BinaryIO:
+    def open(self, account: str, location: Location, seen: Callable[[ObjectInfo], None] = unseen) -> BinaryIO:
         """Open an object for streaming.  Raises NoSuchObject."""
-        return cast(BinaryIO, _Counted(self._store.open(account, location), self._count, "out"))
+        return cast(BinaryIO, _Counted(self._store.open(account, location, seen), self._count, "out"))
 
     def put(self, account: str, location: Location, source: BinaryIO, confirm: Callable[[], None] = at_any_time) -> str:
         """Store all of `source`; returns the ETag.  Raises NoSuchObject for a missing bucket."""
@@ -37,10 +37,11 @@ class MeteredStore:
         """Remove an object; a missing one is no error."""
         self._store.delete(account, location, confirm)
 
-    def fetch(self, account: str, location: Location, into: Path) -> None:
+    def fetch(self, account: str, location: Location, into: Path) -> ObjectInfo:
         """Write a private copy of an object to `into`.  Raises NoSuchObject."""
-        self._store.fetch(account, location, into)
-        self._count("out", into.stat().st_size)
+        info = self._store.fetch(account, location, into)
+        self._count("out", info.size)
+        return info
 
 
 class _Counted:

@@ -9,16 +9,18 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from pegbox.objects.base import Location, NoSuchObject, ObjectInfo, Refused, Unreachable, at_any_time
+from pegbox.objects.base import Location, NoSuchObject, ObjectInfo, Refused, Unreachable, at_any_time, unseen
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
     from types_boto3_s3.client import S3Client
+    from types_boto3_s3.type_defs import GetObjectOutputTypeDef
 
 CONNECT_SECONDS = 10
 READ_SECONDS = 30  #: of silence
 SMALL = 8 << 20  #: bytes; a larger object comes in several ranges at once
 _STEP = 1 << 20
+_TRIES = 3  #: to read an object that somebody replaces
 
 _ABSENT = frozenset({"NoSuchKey", "NoSuchBucket", "404", "NotFound"})
 _PASSING = frozenset({"RequestTimeTooSkewed", "RequestTimeout", "SlowDown", "Throttling"})  #: by themselves
@@ -36,11 +38,12 @@ class RemoteStore:
         self._endpoint, self._region = endpoint, region
         self._guard = Lock()
 
-    def open(self, account: str, location: Location) -> BinaryIO:
+    def open(self, account: str, location: Location, seen: Callable[[ObjectInfo], None] = unseen) -> BinaryIO:
         """Open an object for streaming.  Raises NoSuchObject."""
         with _told(location):
-            body = self._client.get_object(Bucket=location.bucket, Key=location.key)["Body"]
-        return cast(BinaryIO, _Body(body, location))
+            found = self._client.get_object(Bucket=location.bucket, Key=location.key)
+        seen(_described(location, found))
+        return cast(BinaryIO, _Body(found["Body"], location))
 
     def put(self, account: str, location: Location, source: BinaryIO, confirm: Callable[[], None] = at_any_time) -> str:
         """Store all of `source`, in parts if it is large; returns the ETag.  Raises NoSuchObject (bucket)."""
@@ -80,18 +83,40 @@ class RemoteStore:
         except NoSuchObject:
             return
 
-    def fetch(self, account: str, location: Location, into: Path) -> None:
-        """Download an object to `into`.  Raises NoSuchObject."""
+    def fetch(self, account: str, location: Location, into: Path) -> ObjectInfo:
+        """Download an object to `into`.  Raises NoSuchObject; Refused when it goes on to change."""
         into.parent.mkdir(parents=True, exist_ok=True)
-        with _told(location):
-            found = self._client.get_object(Bucket=location.bucket, Key=location.key)
-            with closing(found["Body"]) as body:
-                if found["ContentLength"] <= SMALL:
-                    with into.open("wb") as target:
-                        for block in body.iter_chunks(_STEP):
-                            target.write(block)
-                    return
-            self._client.download_file(location.bucket, location.key, str(into))
+        for _ in range(_TRIES):
+            with _told(location):
+                found = self._client.get_object(Bucket=location.bucket, Key=location.key)
+                info = _described(location, found)
+                with closing(found["Body"]) as body:
+                    if info.size <= SMALL:
+                        with into.open("wb") as target:
+                            for block in body.iter_chunks(_STEP):
+                                target.write(block)
+                        return info
+                if self._in_ranges(location, found, into):
+                    return info
+        raise Refused(f"{location} changes while it is read")
+
+    def _in_ranges(self, location: Location, found: GetObjectOutputTypeDef, into: Path) -> bool:
+        """Download a large object; False if it is no longer the version that was found."""
+        from boto3.s3.transfer import TransferConfig, create_transfer_manager
+        from s3transfer.exceptions import RetriesExceededError, S3DownloadFailedError
+
+        plain = TransferConfig(preferred_transfer_client="classic")
+        with create_transfer_manager(self._client, plain) as transfers:
+            future = transfers.download(
+                location.bucket, location.key, str(into), subscribers=[_Known(found["ContentLength"], found["ETag"])]
+            )
+            try:
+                future.result()
+            except S3DownloadFailedError:  # "did not match expected ETag"
+                return False
+            except RetriesExceededError as error:
+                raise Unreachable(f"{location}: {error}") from error
+        return True
 
     @property
     def _client(self) -> S3Client:
@@ -115,6 +140,17 @@ class RemoteStore:
             "s3", endpoint_url=self._endpoint, region_name=self._region, config=config
         )
         return client
+
+
+class _Known:
+    """Tells a download what is known already: each of its ranges is then to be of this version."""
+
+    def __init__(self, size: int, etag: str) -> None:
+        self._size, self._etag = size, etag
+
+    def on_queued(self, future: Any, **_: Any) -> None:
+        future.meta.provide_transfer_size(self._size)
+        future.meta.provide_object_etag(self._etag)
 
 
 class _StaysOpen:
@@ -149,6 +185,17 @@ class _Body:
 
     def close(self) -> None:
         self._body.close()
+
+
+def _described(location: Location, found: GetObjectOutputTypeDef) -> ObjectInfo:
+    return ObjectInfo(
+        key=location.key,
+        size=found["ContentLength"],
+        etag=found["ETag"].strip('"'),
+        modified=found["LastModified"],
+        content_type=found.get("ContentType", ""),
+        metadata=found.get("Metadata", {}),
+    )
 
 
 @contextmanager

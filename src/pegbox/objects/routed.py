@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from pegbox.objects.base import Location, ObjectInfo, ObjectStore, at_any_time
+from pegbox.objects.base import Location, ObjectInfo, ObjectStore, at_any_time, unseen
 
 
 class RoutedStore:
@@ -15,9 +15,9 @@ class RoutedStore:
     def __init__(self, s3: ObjectStore, local: ObjectStore) -> None:
         self._s3, self._local = s3, local
 
-    def open(self, account: str, location: Location) -> BinaryIO:
+    def open(self, account: str, location: Location, seen: Callable[[ObjectInfo], None] = unseen) -> BinaryIO:
         """Open an object for streaming.  Raises NoSuchObject."""
-        return self._of(location).open(account, location)
+        return self._of(location).open(account, location, seen)
 
     def put(self, account: str, location: Location, source: BinaryIO, confirm: Callable[[], None] = at_any_time) -> str:
         """Store all of `source`; returns the ETag.  Raises NoSuchObject for a missing bucket."""
@@ -35,9 +35,9 @@ class RoutedStore:
         """Remove an object; a missing one is no error."""
         self._of(location).delete(account, location, confirm)
 
-    def fetch(self, account: str, location: Location, into: Path) -> None:
+    def fetch(self, account: str, location: Location, into: Path) -> ObjectInfo:
         """Write a private copy of an object to `into`.  Raises NoSuchObject."""
-        self._of(location).fetch(account, location, into)
+        return self._of(location).fetch(account, location, into)
 
     def _of(self, location: Location) -> ObjectStore:
         return self._local if location.scheme == "file" else self._s3

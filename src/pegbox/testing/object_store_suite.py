@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from pegbox.objects.base import Location, NoSuchObject, ObjectStore
+from pegbox.objects.base import Location, NoSuchObject, ObjectInfo, ObjectStore
 
 ACCOUNT = "000000000000"
 
@@ -155,6 +155,19 @@ class ObjectStoreSuite:
         with into.open("r+b") as copy:
             copy.write(b"CHANGED!")
         assert self.read(store, self.at(base, "a")) == b"original"
+
+    def test_what_is_read_is_told(self, store: ObjectStore, base: Location, tmp_path: Path) -> None:
+        """Opening and fetching tell the version that was read, as a listing does."""
+        self.put(store, self.at(base, "a"), b"first")
+        (listed,) = store.list(ACCOUNT, base)
+        told: list[ObjectInfo] = []
+        with store.open(ACCOUNT, self.at(base, "a"), told.append) as body:
+            told.append(store.fetch(ACCOUNT, self.at(base, "a"), tmp_path / "a"))
+            self.put(store, self.at(base, "a"), b"the second")
+            assert body.read() == b"first"
+        told.append(store.fetch(ACCOUNT, self.at(base, "a"), tmp_path / "b"))
+        assert [(info.key, info.size) for info in told] == [(listed.key, 5), (listed.key, 5), (listed.key, 10)]
+        assert told[0].etag == told[1].etag == listed.etag != told[2].etag
 
     def test_a_missing_bucket_is_told(self, store: ObjectStore, base: Location, tmp_path: Path) -> None:
         """All but delete raise NoSuchObject."""

@@ -25,7 +25,7 @@ from pegbox.engine.questions import AtOnce, Questions
 from pegbox.engine.training import TrainingWork
 from pegbox.engine.tuning import TuningWork
 from pegbox.executors.base import Attempt
-from pegbox.objects.base import Location, NoSuchObject, ObjectInfo, at_any_time
+from pegbox.objects.base import Location, NoSuchObject, ObjectInfo, at_any_time, unseen
 from pegbox.operations import training_jobs, tuning_jobs
 from pegbox.operations.call import Call
 from pegbox.settings import Settings
@@ -248,7 +248,7 @@ class _Here:
 class Nowhere:
     """An ObjectStore that takes everything and keeps nothing."""
 
-    def open(self, account: str, location: Location) -> BinaryIO:
+    def open(self, account: str, location: Location, seen: Callable[[ObjectInfo], None] = unseen) -> BinaryIO:
         """There is nothing."""
         raise NoSuchObject(str(location))
 
@@ -268,6 +268,6 @@ class Nowhere:
         """There is nothing."""
         confirm()
 
-    def fetch(self, account: str, location: Location, into: Path) -> None:
+    def fetch(self, account: str, location: Location, into: Path) -> ObjectInfo:
         """There is nothing."""
         raise NoSuchObject(str(location))

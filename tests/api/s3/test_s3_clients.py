@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import pytest
 from s3_client import FIRST, read
 from s3_server import KEYS
 
-from pegbox.objects.base import Location
+from pegbox.objects.base import Location, Refused
 from pegbox.objects.remote import RemoteStore
 from pegbox.testing.object_store_suite import ObjectStoreSuite
 
@@ -105,3 +107,31 @@ class TestRemoteStore(ObjectStoreSuite):
         assert etag.endswith("-2")
         store.fetch("", self.at(base, "large"), tmp_path / "back")
         assert (tmp_path / "back").read_bytes() == body
+
+    def test_what_is_told_is_what_was_written(
+        self, store: RemoteStore, base: Location, tmp_path: Path, s3: Any
+    ) -> None:
+        """A large object comes in ranges, and somebody replaces it all the time."""
+        versions = [bytes([letter]) * (9 << 20) for letter in b"ab"]
+        known = {
+            s3.put_object(Bucket=base.bucket, Key="large", Body=each)["ETag"].strip('"'): each for each in versions
+        }
+        over = threading.Event()
+
+        def replace_it() -> None:
+            while not over.is_set():
+                for each in versions:
+                    s3.put_object(Bucket=base.bucket, Key="large", Body=each)
+
+        writer = threading.Thread(target=replace_it)
+        writer.start()
+        try:
+            for number in range(8):
+                with suppress(Refused):  # it went on to change
+                    info = store.fetch("", self.at(base, "large"), tmp_path / str(number))
+                    assert (tmp_path / str(number)).read_bytes() == known[info.etag]
+        finally:
+            over.set()
+            writer.join()
+        info = store.fetch("", self.at(base, "large"), tmp_path / "last")
+        assert (tmp_path / "last").read_bytes() == known[info.etag]

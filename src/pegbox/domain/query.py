@@ -1,12 +1,12 @@
 """SearchExpression -> a typed tree of conditions.  (API reference, SearchExpression, Filter, NestedFilters.)
 
-What a filter means depends on the property's type and on the value: the tree says it in four tests, so that nobody
+What a filter means depends on the property's type and on the value: the tree says it in a few tests, so that nobody
 behind it needs to know types.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import inf
@@ -35,10 +35,9 @@ class Between:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Exactly this text; `number` is what it reads as where the property has numbers, too."""
+    """Exactly this text, which is no number where the property has numbers, too."""
 
     text: str
-    number: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,15 @@ class Containing:
     numbers: bool
 
 
-Test = Present | Between | Text | Containing
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """Exactly one of these texts, with the numbers that they read as where the property has numbers, too."""
+
+    texts: tuple[str, ...]
+    numbers: tuple[float, ...]
+
+
+Test = Present | Between | Text | Containing | OneOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +205,7 @@ def _compared(name: str, kind: Type, operator: str, value: str) -> Node:
         case "Contains":
             return Has(name, Containing(lower(value), numbers=kind is Type.EITHER))
         case "In":
-            return _any(list(_listed(name, kind, value)))
+            return Has(name, _listed(kind, value))
     number, is_whole = _number(name, kind, value)
     return Has(name, _ordered(operator, number, is_whole))
 
@@ -215,9 +222,10 @@ def _equal(name: str, kind: Type, value: str) -> Has:
     return Has(name, Between(at_least.low, at_most.high, at_least.low_open, at_most.high_open))
 
 
-def _listed(name: str, kind: Type, value: str) -> Iterator[Node]:
-    for item in dict.fromkeys(each.strip() for each in value.split(",")):
-        yield Has(name, Text(item, number_of(item) if kind is Type.EITHER else None))
+def _listed(kind: Type, value: str) -> OneOf:
+    texts = tuple(dict.fromkeys(each.strip() for each in value.split(",")))
+    found = (number_of(text) for text in texts) if kind is Type.EITHER else ()
+    return OneOf(texts, tuple(dict.fromkeys(number for number in found if number is not None)))
 
 
 def _ordered(operator: str, number: float, is_whole: bool) -> Between:

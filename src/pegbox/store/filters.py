@@ -7,12 +7,12 @@ than to run it.  Parameters are `?`; names are numbers by now (see `Numbers`), s
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import Any
 
-from pegbox.domain.query import All, AnyOf, Between, Containing, Has, Nested, Node, Not, Test, Text
+from pegbox.domain.query import All, AnyOf, Between, Containing, Has, Nested, Node, Not, OneOf, Test, Text
 from pegbox.store.index import MOST_INDEXED
 
 
@@ -31,6 +31,9 @@ class Scan:
     index: str
     where: Sql
 
+
+#: one value of a list that is one parameter, since databases allow some ten thousand of them; see `planner`
+AMONG = "IN (SELECT value FROM json_each(?))"
 
 NOTHING: Node = AnyOf(())
 EVERYTHING: Node = All(())
@@ -153,10 +156,10 @@ def _passes(test: Test, row: str) -> list[Sql]:
             return [
                 bounds(f"+{row}", within)
             ]  # +: SQLite is to take the resource's own few rows, and no index of numbers
-        case Text(text, None):
+        case Text(text):
             return [Sql(f"{row}.num IS NULL"), *_text(row, text)]
-        case Text(text, value):
-            return [Sql(f"+{row}.num = ?", (value,)), *_text(row, text)]
+        case OneOf(texts):
+            return [_among(row, texts)]
         case Containing(text):
             return [Sql(f"({_within(f'{row}.txt')} OR {_within(f'{row}.more')})", (_pattern(text), _pattern(text)))]
     return []
@@ -167,10 +170,13 @@ def scans(has: Has, number: int) -> list[Scan]:
     match has.test:
         case Between() as within:
             return [_scan("num", number, bounds("d", within))]
-        case Text(text, None):
+        case Text(text):
             return [_scan("txt", number, *_text("d", text))]
-        case Text(text, value):
-            return [_scan("num", number, Sql("d.num = ?", (value,)), *_text("d", text))]
+        case OneOf(texts, numbers):
+            return [
+                _scan("txt", number, _among("d", texts)),
+                *([_scan("num", number, _equal("d.num", numbers), _among("d", texts))] if numbers else []),
+            ]
         case Containing(text, numbers):
             contains = Sql(_within("d.txt"), (_pattern(text),))
             further = [_scan("num", number, contains)] if numbers else []
@@ -195,6 +201,17 @@ def _text(row: str, text: str) -> list[Sql]:
     if len(text) > MOST_INDEXED:
         return [begins, Sql(f"{row}.more = ?", (text,))]
     return [begins, Sql(f"{row}.more IS NULL")] if len(text) == MOST_INDEXED else [begins]
+
+
+def _among(row: str, texts: Sequence[str]) -> Sql:
+    """Exactly one of these texts."""
+    short = [text for text in texts if len(text) < MOST_INDEXED]
+    long = [joined(" AND ", _text(row, text)) for text in texts if len(text) >= MOST_INDEXED]
+    return _bracketed(" OR ", [Sql(f"{row}.txt {AMONG}", (short,)), *long])
+
+
+def _equal(column: str, numbers: Sequence[float]) -> Sql:
+    return Sql(f"{column} IN ({', '.join('?' * len(numbers))})", tuple(numbers))
 
 
 def _within(column: str) -> str:

@@ -9,6 +9,7 @@ much longer than the better of the two ways would have.
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from pegbox.domain.query import All, AnyOf, Between, Containing, Has, Nested, No
 from pegbox.store import index
 from pegbox.store.base import Place, Search
 from pegbox.store.filters import (
+    AMONG,
     EVERYTHING,
     NOTHING,
     Numbers,
@@ -307,8 +309,9 @@ class _Run:
     def _rows(self, statement: Sql) -> Sequence[Any]:
         if self._is_sqlite:
             driver: Any = self._connection.connection.dbapi_connection
-            return list(driver.execute(statement.text, statement.given))
-        text = _LIKE.sub(r"lower(\1) LIKE", _BY.sub("", statement.text)).replace("?", "%s")
+            given = [json.dumps(value) if isinstance(value, list) else value for value in statement.given]
+            return list(driver.execute(statement.text, given))
+        text = _LIKE.sub(r"lower(\1) LIKE", _BY.sub("", statement.text)).replace(AMONG, "= ANY(?)").replace("?", "%s")
         return self._connection.exec_driver_sql(text, statement.given).all()
 
 

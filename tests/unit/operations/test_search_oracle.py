@@ -242,6 +242,36 @@ def test_pages_are_those_of_the_oracle(store: SqlStore, drawn: list[Drawn], requ
             assert total["Value"] == len(expected) if is_exact else total["Value"] <= len(expected)
 
 
+def test_lists_may_be_as_long_as_a_request_has_room_for(store: SqlStore) -> None:
+    """The most values of the most filters: 512 of 20, since a value has 1,024 characters."""
+    region = f"region-{next(_regions)}"
+    texts = ["5", "5.0", "\u4e07", "\u5000", "y" * 256, "y" * 300, "z", "1e400"]
+    drawn = [Drawn({**_simple(), "HyperParameters": {"eta": text}}, TrainingJob(), BEGAN) for text in texts]
+    known = records(store, write(store, region, drawn))
+    name = "HyperParameters.eta"
+    lists = [",".join(chr(0x4E00 + 512 * number + each) for each in range(512)) for number in range(18)]
+    lists += [",".join(["1e400", "5", *(str(1000 + each) for each in range(200))]), f"{'y' * 256}, {'y' * 300},-"]
+    filters = [{"Name": name, "Operator": "In", "Value": each[:1024]} for each in lists]
+    nested = [{**each, "Name": "ChannelName"} for each in filters]
+    for expression in (
+        {"Filters": filters, "Operator": "Or"},
+        {"Filters": filters},
+        {"SubExpressions": [{"Filters": filters[:15], "Operator": "Or"} for _ in range(3)]},
+        {"Filters": filters[-2:], "Operator": "Or"},
+        {"NestedFilters": [{"NestedPropertyName": "InputDataConfig", "Filters": nested}]},
+    ):
+        request = {"Resource": "TrainingJob", "SearchExpression": expression, "MaxResults": 3}
+        found = names(pages(request, call_in(store, ACCOUNT, region)))
+        assert found == [each["TrainingJobName"] for each in matching(known, request)]
+
+
+def _simple() -> dict[str, Any]:
+    return {
+        "AlgorithmSpecification": {"TrainingImage": "any", "TrainingInputMode": "File"},
+        "InputDataConfig": [channel("train", "s3://cats/data")],
+    }
+
+
 @given(drawn=st.lists(jobs(), min_size=4, max_size=8), later=st.lists(jobs(), min_size=1, max_size=4), request=REQUESTS)
 @settings(SHORT, max_examples=25)
 def test_pages_lose_and_repeat_nothing_while_jobs_arrive(

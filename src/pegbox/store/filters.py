@@ -71,6 +71,18 @@ def lists_in(node: Node) -> Iterator[str]:
                 yield from lists_in(part)
 
 
+def contains(node: Node) -> bool:
+    """Whether a tree wants a text somewhere inside a value."""
+    match node:
+        case Has(_, test):
+            return isinstance(test, Containing)
+        case Not(part):
+            return contains(part)
+        case Nested(_, parts) | All(parts) | AnyOf(parts):
+            return any(map(contains, parts))
+    raise AssertionError(node)
+
+
 def simplified(node: Node, numbers: Numbers) -> Node:
     """The tree without properties that no resource has; `NOTHING` or `EVERYTHING` if that settles it."""
     match node:

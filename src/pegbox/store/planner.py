@@ -29,6 +29,7 @@ from pegbox.store.filters import (
     Scan,
     Sql,
     bounds,
+    contains,
     joined,
     lists_in,
     names_in,
@@ -38,8 +39,9 @@ from pegbox.store.filters import (
 )
 
 FEW = 1000  #: candidates that are all looked at
-PIECE = 4000  #: entries of a sort order that are walked first
+PIECE = 1000  #: entries of a sort order that are walked first
 GROWTH = 4  #: how much longer each next piece is
+SAMPLE = 250  #: candidates among which hits are counted for the least that there are
 MOST_COUNTED = 10_000  #: hits that are counted if an index alone can count them
 SECONDS = 2.0  #: for which a sort order is walked before a page is given out as it is
 
@@ -106,6 +108,7 @@ class _Run:
         self._sorted = 0 if _is_in_list(search.sort_by, search) else counts.get(search.sort_by, 0)
         self._anchor = numbers.names[search.anchor]
         self._sort = numbers.names.get(search.sort_by)
+        self._contains = contains(wanted)
         self._is_sqlite = connection.dialect.name == "sqlite"
 
     def find(self) -> Hits:
@@ -257,7 +260,7 @@ class _Run:
         """The smallest set of candidates that an index has; `most`: counting further is for nothing."""
         everything = [Scan("property_num", Sql("d.name_id = ? AND d.num IS NOT NULL", (self._anchor,)))]
         best = Driver(everything, self._count(everything, most))
-        for scanning in (False, True):
+        for scanning in (False, True) if self._contains else (False,):
             for each in self._drivers(self._wanted, most, scanning):
                 if each.entries <= best.entries:
                     best = each
@@ -301,7 +304,7 @@ class _Run:
         if isinstance(self._wanted, Has) and not _is_in_list(self._wanted.name, self._search):
             count = self._count(driver.scans, MOST_COUNTED)
             return (count, True) if count <= MOST_COUNTED else (MOST_COUNTED, False)
-        some = joined(" ", [_ids(driver.scans[0]), Sql("LIMIT ?", (FEW,))])
+        some = joined(" ", [_ids(driver.scans[0]), Sql("LIMIT ?", (SAMPLE,))])
         asked = probe(self._wanted, self._numbers, "c.id")
         counted = joined(" ", [Sql("SELECT count(DISTINCT c.id) FROM ("), some, Sql(") c WHERE"), asked])
         return max(found, self._rows(counted)[0][0]), False

@@ -116,6 +116,7 @@ prop = Table(
         "txt",
         "resource_id",
         "ordinal",
+        "num",  # always NULL; SQLite asks for it, and would go to the row
         sqlite_where=text("num IS NULL"),
         postgresql_where=text("num IS NULL"),
     ),

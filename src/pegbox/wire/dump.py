@@ -9,6 +9,9 @@ from typing import Any
 
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
+#: kinds of shapes whose values go out unchanged
+_AS_THEY_ARE = frozenset(("string", "boolean", "integer", "long", "float", "double"))
+
 
 def dump(value: Any, shape: Shape, timestamp: Callable[[float], Any]) -> Any:
     """The wire value of `value`: unknown keys and absent members dropped, times rendered by `timestamp`.
@@ -29,10 +32,11 @@ def dump(value: Any, shape: Shape, timestamp: Callable[[float], Any]) -> Any:
 
 
 def _structure(value: Mapping[str, Any], shape: StructureShape, timestamp: Callable[[float], Any]) -> dict[str, Any]:
+    members = shape.members
     return {
-        name: dump(value[name], member, timestamp)
-        for name, member in shape.members.items()
-        if value.get(name) is not None
+        name: item if (member := members[name]).type_name in _AS_THEY_ARE else dump(item, member, timestamp)
+        for name, item in value.items()
+        if item is not None and name in members
     }
 
 

@@ -12,8 +12,10 @@ import pytest
 from sqlalchemy import text
 
 from pegbox.domain.properties import Property
+from pegbox.domain.query import Between, Containing, Has, Text
 from pegbox.store import examine
 from pegbox.store.base import Kind, Resource
+from pegbox.store.filters import scans
 from pegbox.store.sql import SqlStore
 from pegbox.testing.store_suite import ACCOUNT, REGION, a_job
 
@@ -130,3 +132,14 @@ def test_what_cannot_be_read_is_not_in_the_way(store: SqlStore) -> None:
     assert index(store) == []
     with store.reading() as tx:
         assert not tx.has_unindexed(JOBS)
+
+
+@pytest.mark.parametrize("test", [Text("adam"), Containing("dam", numbers=False), Between(low=0.0, high=1.0)])
+def test_sqlite_reads_a_condition_from_its_index_alone(tmp_path: Path, test: Text | Containing | Between) -> None:
+    store = SqlStore(f"sqlite:///{tmp_path / 'pegbox.db'}")
+    for scan in scans(Has("HyperParameters.optimizer", test), 7):
+        count = f"EXPLAIN QUERY PLAN SELECT count(*) FROM property d INDEXED BY {scan.index} WHERE {scan.where.text}"
+        with store.engine.connect() as connection:
+            plan = connection.exec_driver_sql(count, scan.where.given).all()
+        assert f"USING COVERING INDEX {scan.index}" in str(plan) or scan.index == "property_long", plan
+    store.close()

@@ -33,8 +33,8 @@ ALLOWED: dict[str, set[str]] = {
     "runner": {"runner"},
     "algorithms": {"algorithms"},
     "operations": {
-        "operations", "domain", "store.base", "algorithms", "wire.registry", "wire.records", "objects.base",
-        "objects.locations", "logs.base",
+        "operations", "domain", "store.base", "algorithms", "wire.registry", "wire.records",
+        "wire.transfer", "objects.base", "objects.locations", "logs.base",
     },
     "engine": {
         "engine", "domain", "strategies", "store.base", "executors.base", "objects.base", "objects.locations",
@@ -43,7 +43,7 @@ ALLOWED: dict[str, set[str]] = {
     "observe": {"observe"},
     "maintenance": {
         "maintenance", "domain", "engine.context", "engine.homes", "engine.removal", "engine.retention", "engine.wake",
-        "executors", "objects", "settings", "store",
+        "executors", "objects", "operations.transfer", "settings", "store",
     },
     "data": set(),
 }  # fmt: skip

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from pegbox.cli.options import Home
+from pegbox.cli.output import progress
 from pegbox.settings import load
-
-if TYPE_CHECKING:
-    from pegbox.maintenance.progress import Progress
 
 
 def backup(
@@ -28,7 +25,7 @@ def backup(
     """
     from pegbox.maintenance.backup import backup as write
 
-    done = write(load({"home": home}), dest.absolute(), time.time, _progress())
+    done = write(load({"home": home}), dest.absolute(), time.time, progress())
     for missing in done.missing:
         typer.echo(f"pegbox: not in the backup, since its content is missing: {missing}", err=True)
     size = sum(entry.size for entry in done.manifest.files.values())
@@ -69,17 +66,9 @@ def restore(
         settings,
         source.absolute(),
         identity_of,
-        _progress(),
+        progress(),
         write_database_url=database_url is not None,
         overwrite=overwrite,
     )
     made = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(manifest.made))
     typer.echo(f"{settings.home} is as {manifest.home} was at {made}.")
-
-
-def _progress() -> Progress:
-    from pegbox.maintenance.progress import Progress
-
-    if sys.stderr.isatty():
-        return Progress(lambda text: typer.echo(f"\r\033[K{text}", nl=False, err=True))
-    return Progress(lambda text: typer.echo(text, err=True), pause=10.0)

@@ -8,7 +8,22 @@ from typing import Annotated
 import typer
 
 from pegbox import __version__
-from pegbox.cli import backup, demo, doctor, explain, export, images, jobs, keys, logs, metrics, model, server, tune
+from pegbox.cli import (
+    admin,
+    backup,
+    demo,
+    doctor,
+    explain,
+    export,
+    images,
+    jobs,
+    keys,
+    logs,
+    metrics,
+    model,
+    server,
+    tune,
+)
 from pegbox.cli.faults import told
 
 app = typer.Typer(
@@ -35,6 +50,7 @@ app.command()(server.migrate)
 app.command()(backup.backup)
 app.command()(backup.restore)
 app.command()(doctor.doctor)
+app.add_typer(admin.app, name="admin")
 app.add_typer(keys.app, name="keys")
 app.add_typer(images.app, name="image")
 app.add_typer(metrics.app, name="metrics")

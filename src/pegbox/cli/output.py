@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from pegbox.maintenance.progress import Progress
 
 GAP = "  "
 LEFT = 130  #: exit code of a command that was left with Ctrl-C
@@ -60,6 +63,15 @@ def table(console: Console, head: Sequence[str], rows: Sequence[Sequence[str]], 
 def number(value: float | None) -> str:
     """A value with six digits; nothing for none."""
     return "" if value is None else f"{value:.6g}"
+
+
+def progress() -> Progress:
+    """How far something is: on a terminal in one line, elsewhere seldom."""
+    from pegbox.maintenance.progress import Progress
+
+    if sys.stderr.isatty():
+        return Progress(lambda text: typer.echo(f"\r\033[K{text}", nl=False, err=True))
+    return Progress(lambda text: typer.echo(text, err=True), pause=10.0)
 
 
 def _plain(answer: Any) -> Any:

@@ -6,7 +6,8 @@ asks or has time.  On PostgreSQL those who write properties take turns, so the c
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, TypeAlias
@@ -26,7 +27,11 @@ MOST_INDEXED = 256  #: characters of a text that are in an index; PostgreSQL has
 
 LATEST = 1e18  #: epoch seconds; nothing was changed later
 
+COLUMNS = ("resource_id", "name_id", "ordinal", "num", "txt", "more")
+
 Key: TypeAlias = tuple[int, int, int]  #: resource, name, ordinal
+Scope: TypeAlias = tuple[str, str, Kind]
+Row: TypeAlias = tuple[int, int, int, float | None, str | None, str | None]  #: as `COLUMNS` has it
 Value: TypeAlias = tuple[float | None, str | None, str | None]  #: num, txt, more
 
 _rows, _names, _values = schema.resource.c, schema.property_name.c, schema.prop.c
@@ -161,6 +166,18 @@ def put(connection: Connection, entries: Sequence[tuple[Resource, Collection[Pro
     )
 
 
+def of_new(connection: Connection, entries: Sequence[tuple[int, Resource, Collection[Property]]]) -> Iterator[Row]:
+    """The rows, as `COLUMNS` has them, of resources that have no properties yet; their names are counted."""
+    alone(connection, TURN)
+    names = _names_in([(row, found) for _, row, found in entries])
+    numbers = {scope: _numbers(connection, scope, wanted) for scope, wanted in names.items()}
+    counts = Counter(
+        numbers[_scope_of(row)][name] for _, row, found in entries for name in {each.name for each in found}
+    )
+    _counted.change_each(connection, [{"which": name, "by": by} for name, by in sorted(counts.items())])
+    return _rows_of(entries, numbers)
+
+
 def give_up(connection: Connection, identities: Collection[int]) -> None:
     """Let resources count as indexed that cannot be read: they are not to be in the way of all others."""
     if identities:
@@ -195,6 +212,27 @@ def drop(connection: Connection) -> int:
     connection.execute(delete(schema.prop))
     connection.execute(update(schema.property_name).values(count=0))
     return connection.execute(update(schema.resource).values(indexed_version=null())).rowcount
+
+
+def _names_in(entries: Sequence[tuple[Resource, Collection[Property]]]) -> Mapping[Scope, set[str]]:
+    found: dict[Scope, set[str]] = defaultdict(set)
+    for row, properties in entries:
+        found[_scope_of(row)].update(each.name for each in properties)
+    return found
+
+
+def _scope_of(row: Resource) -> Scope:
+    return row.account, row.region, row.kind
+
+
+def _rows_of(
+    entries: Sequence[tuple[int, Resource, Collection[Property]]], numbers: Mapping[Scope, Mapping[str, int]]
+) -> Iterator[Row]:
+    for identity, row, found in entries:
+        known = numbers[_scope_of(row)]
+        values = {(known[name], nth): _value(number, text) for name, nth, number, text in found}
+        for (name, nth), (num, txt, more) in sorted(values.items(), key=itemgetter(0)):
+            yield identity, name, nth, num, txt, more
 
 
 def _wanted(connection: Connection, entries: Sequence[tuple[Resource, Collection[Property]]]) -> dict[Key, Value]:

@@ -25,6 +25,8 @@ OPEN_ENUMS: Mapping[str, str] = {
     "ProductionVariantInstanceType": _INSTANCE_TYPE,
 }
 
+SHORT = 64  #: characters of a text that is remembered as fitting a pattern, or not
+
 #: Wherever the service takes an S3 URI, a file of this host will do.
 S3_URI, FILE_URI = "(https|s3)://", "file:///.*"
 
@@ -83,11 +85,20 @@ def pattern_of(shape: Shape) -> str | None:
 
 
 @lru_cache(maxsize=1024)
-def matcher(pattern: str) -> Callable[[str], object] | None:
+def matcher(pattern: str) -> Callable[[str], bool] | None:
     """A function that says whether a whole string matches; None for the few patterns no engine here can read.
 
-    RE2 first: it knows the Unicode classes of the Java dialect and cannot be made slow.
+    RE2 first: it knows the Unicode classes of the Java dialect and cannot be made slow.  Short texts, many of
+    which come again and again, are matched once.
     """
+    match = _compiled(pattern)
+    if match is None:
+        return None
+    known = lru_cache(maxsize=512)(lambda text: match(text) is not None)
+    return lambda text: known(text) if len(text) <= SHORT else match(text) is not None
+
+
+def _compiled(pattern: str) -> Callable[[str], object] | None:
     options = re2.Options()
     options.log_errors = False
     try:

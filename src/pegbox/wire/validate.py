@@ -6,6 +6,7 @@ Paths are written as the service writes them: members in lower camel case, list 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -34,6 +35,7 @@ _PYTHON_TYPES: Mapping[str, tuple[type, ...]] = {
 EARLIEST, LATEST = -62_135_596_800, 253_402_300_799  #: seconds since 1970: the years 1 to 9999
 #: lists that may be longer than the model says by what Describe adds to them: clients send it back
 _ADDED = {"MetricDefinitionList": 100}
+_UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
 _BITS = {"integer": 31, "long": 63}
 
 
@@ -43,8 +45,13 @@ def check(value: Mapping[str, Any], shape: Shape | None) -> None:
         if value:
             raise ValidationException("1 validation error detected: This operation takes no parameters")
         return
+    check_at(value, shape, "")
+
+
+def check_at(value: Any, shape: Shape, path: str) -> None:
+    """The same for a value at a path."""
     found = []
-    for violation in violations(value, shape, ""):
+    for violation in violations(value, shape, path):
         found.append(violation)
         if len(found) == MOST_REPORTED:
             break
@@ -116,7 +123,7 @@ def _scalar(value: Any, shape: Shape, path: str) -> Iterator[str]:
 
 
 def _string(value: str, shape: Shape, path: str) -> Iterator[str]:
-    if "\x00" in value or any("\ud800" <= sign <= "\udfff" for sign in value):
+    if _UNWRITABLE.search(value):
         yield _violation(value, shape, path, "Member must not contain NUL characters or lone surrogates")
         return
     yield from _size(value, shape, path)

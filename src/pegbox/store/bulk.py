@@ -1,0 +1,93 @@
+"""Many resources that have ended, written at once with their properties."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Table, bindparam, select
+
+from pegbox.domain.properties import Property
+from pegbox.store import index, schema
+from pegbox.store.base import Kind, Resource, Stale
+from pegbox.store.connections import unhurried
+from pegbox.store.prepared import Prepared, one_of
+from pegbox.store.rows import readable, to_columns
+
+CACHE = 1 << 20  #: KiB that SQLite may take: the indexes of properties are written to everywhere
+TAKEN = "23505"  #: SQLSTATE of PostgreSQL
+
+_rows = schema.resource.c
+_scope = ("account", "region", "kind")
+_named = {
+    dialect: Prepared(
+        select(schema.resource).where(
+            *(_rows[name] == bindparam(name) for name in _scope), one_of(_rows.key, "keys", dialect)
+        )
+    )
+    for dialect in ("sqlite", "postgresql")
+}
+_ended = Prepared(
+    select(schema.resource)
+    .where(
+        *(_rows[name] == bindparam(name) for name in _scope),
+        _rows.ended_at.is_not(None),
+        _rows.id > bindparam("above"),
+    )
+    .order_by(_rows.id)
+    .limit(bindparam("most"))
+)
+
+
+def named(connection: Connection, account: str, region: str, kind: Kind, names: Iterable[str]) -> dict[str, Resource]:
+    """Those that there are, by their names in lower case."""
+    keys = sorted({name.lower() for name in names})
+    given = {"account": account, "region": region, "kind": kind.value, "keys": keys}
+    return {each.name.lower(): each for each in readable(_named[connection.dialect.name].rows(connection, given))}
+
+
+def ended(connection: Connection, account: str, region: str, kind: Kind, above: int, most: int) -> list[Resource]:
+    """Resources that have ended, in the order of their ids, from above one on."""
+    given = {"account": account, "region": region, "kind": kind.value, "above": above, "most": most}
+    return list(readable(_ended.rows(connection, given)))
+
+
+def add(connection: Connection, entries: Sequence[tuple[Resource, Collection[Property]]]) -> None:
+    """Write resources that are not there yet, with their properties.  Raises Stale if somebody was quicker."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(f"PRAGMA cache_size=-{CACHE}")
+    with unhurried(connection):
+        identities = _identities(connection, len(entries))
+        columns = [
+            {"id": identity, **to_columns(row), "indexed_version": row.version}
+            for identity, (row, _) in zip(identities, entries, strict=True)
+        ]
+        _write(connection, schema.resource, list(columns[0]), (tuple(each.values()) for each in columns))
+        numbered = [(identity, row, found) for identity, (row, found) in zip(identities, entries, strict=True)]
+        _write(connection, schema.prop, index.COLUMNS, index.of_new(connection, numbered))
+
+
+def _identities(connection: Connection, count: int) -> Sequence[int]:
+    """Ids that nobody has and nobody had."""
+    if connection.dialect.name == "sqlite":
+        used = connection.exec_driver_sql("SELECT seq FROM sqlite_sequence WHERE name = 'resource'").scalar() or 0
+        return range(used + 1, used + count + 1)
+    taken = "SELECT nextval(pg_get_serial_sequence('resource', 'id')) FROM generate_series(1, %s)"
+    return [int(row[0]) for row in connection.exec_driver_sql(taken, (count,))]
+
+
+def _write(connection: Connection, table: Table, names: Sequence[str], rows: Iterator[tuple[Any, ...]]) -> None:
+    driver: Any = connection.connection.driver_connection
+    quoted = ", ".join(names)
+    if connection.dialect.name == "sqlite":
+        places = ", ".join("?" * len(names))
+        driver.executemany(f"INSERT INTO {table.name} ({quoted}) VALUES ({places})", rows)
+        return
+    try:
+        with driver.cursor() as cursor, cursor.copy(f"COPY {table.name} ({quoted}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
+    except Exception as error:
+        if getattr(error, "sqlstate", None) == TAKEN:
+            raise Stale("a resource of this name") from error
+        raise

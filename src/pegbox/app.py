@@ -52,7 +52,19 @@ from pegbox.objects.metered import MeteredStore
 from pegbox.objects.remote import RemoteStore
 from pegbox.objects.routed import RoutedStore
 from pegbox.observe.prometheus import CONTENT_TYPE, Living, Metrics, Sources, Stored
-from pegbox.operations import experiments, identity, indexing, logs, models, search, tags, training_jobs, tuning_jobs
+from pegbox.operations import (
+    endpoint_configs,
+    endpoints,
+    experiments,
+    identity,
+    indexing,
+    logs,
+    models,
+    search,
+    tags,
+    training_jobs,
+    tuning_jobs,
+)
 from pegbox.operations.call import Call
 from pegbox.settings import RESTORING, Settings, SettingsError, is_loopback, make_home
 from pegbox.store import examine, place
@@ -78,7 +90,20 @@ STOP_SECONDS = 5.0  #: how long the engine may take to finish what it is doing
 
 def operation_table() -> Table:
     """Every operation that is served."""
-    return collect([experiments, identity, logs, models, search, tags, training_jobs, tuning_jobs])
+    return collect(
+        [
+            endpoint_configs,
+            endpoints,
+            experiments,
+            identity,
+            logs,
+            models,
+            search,
+            tags,
+            training_jobs,
+            tuning_jobs,
+        ]
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -219,7 +219,7 @@ def test_pages(sagemaker: Any, project: dict[str, str]) -> None:
         assert (code, "NextToken" in message) == ("ValidationException", True)
 
 
-@pytest.mark.parametrize("resource", ["Experiment", "ExperimentTrialComponent", "Endpoint", "Model", "FeatureGroup"])
+@pytest.mark.parametrize("resource", ["ModelPackage", "FeatureGroup"])
 def test_of_other_resources_there_are_none(sagemaker: Any, resource: str) -> None:
     answer = sagemaker.search(Resource=resource)
     assert (answer["Results"], answer["TotalHits"]["Value"]) == ([], 0)

@@ -44,6 +44,7 @@ class Catalog:
     types: Mapping[str, Type]  #: path -> type
     maps: Mapping[str, Type]  #: path of a map whose keys are names as well -> type of its values
     lists: frozenset[str] = field(default_factory=frozenset)  #: paths of lists of structures
+    implied: str = ""  #: a first segment that may be left out, as of the record of a model
 
     @cached_property
     def _first(self) -> Mapping[str, str]:
@@ -54,7 +55,10 @@ class Catalog:
 
         The case of the first segment does not matter.
         """
-        name = self.spelt(name)
+        found = self._find(self.spelt(name))
+        return self._find(f"{self.implied}.{name}") if found is None and self.implied else found
+
+    def _find(self, name: str) -> tuple[str, Type] | None:
         if found := self.types.get(name):
             return name, found
         dot = name.find(".")

@@ -14,8 +14,11 @@ KINDS = {
     "TrainingJob": Kind.TRAINING_JOB,
     "HyperParameterTuningJob": Kind.TUNING_JOB,
     "Experiment": Kind.EXPERIMENT,
+    "Endpoint": Kind.ENDPOINT,
+    "Model": Kind.MODEL,
 }
 ANCHOR = "CreationTime"  #: every resource has it
+ORDER = "LastModifiedTime"  #: by which is sorted unless asked otherwise, where there is such a property
 
 _TYPES = {
     "string": Type.TEXT,
@@ -38,6 +41,8 @@ class Searched:
 
     catalog: Catalog
     several: frozenset[str]  #: beginnings of names that one resource may have several values of
+    anchor: str  #: a property that every resource of the kind has
+    order: str  #: by which is sorted unless asked otherwise
 
 
 @lru_cache
@@ -60,4 +65,9 @@ def searched(resource: str) -> Searched:
             several.add(path)
     if resource == "TrainingJob":
         maps["Metrics"] = Type.NUMBER
-    return Searched(Catalog(types, maps, frozenset(lists)), frozenset(several))
+    implied = resource if any(path.startswith(f"{resource}.") for path in types) else ""
+    catalog = Catalog(types, maps, frozenset(lists), implied)
+    anchor = catalog.find(ANCHOR)
+    assert anchor is not None
+    order = catalog.find(ORDER) or anchor
+    return Searched(catalog, frozenset(several), anchor[0], order[0])

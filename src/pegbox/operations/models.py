@@ -10,10 +10,10 @@ from pegbox.domain import model_request
 from pegbox.errors import ServiceUnavailable, ValidationException
 from pegbox.objects.base import Refused, Unreachable
 from pegbox.objects.locations import parse
-from pegbox.operations import hosting, tags
+from pegbox.operations import hosting, model_view, tags
 from pegbox.operations.call import Call
 from pegbox.operations.paging import page
-from pegbox.store.base import Kind, Resource, Transaction, changing
+from pegbox.store.base import Kind, Transaction, changing
 from pegbox.wire.registry import operation
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def create_model(request: CreateModelInputTypeDef, call: Call) -> dict[str, str]
 def describe_model(request: DescribeModelInputTypeDef, call: Call) -> dict[str, Any]:
     """Everything about a model."""
     with call.store.reading() as tx:
-        return description(hosting.get(tx, Kind.MODEL, request["ModelName"], call))
+        return model_view.description(hosting.get(tx, Kind.MODEL, request["ModelName"], call))
 
 
 @operation
@@ -56,7 +56,7 @@ def list_models(request: ListModelsInputTypeDef, call: Call) -> dict[str, Any]:
     query = hosting.newest_first(request, Kind.MODEL, call)
     with call.store.reading() as tx:
         found, token = page(request, query, tx)
-    return {"Models": [_summary(row) for row in found.resources], **token}
+    return {"Models": [model_view.summary(row) for row in found.resources], **token}
 
 
 @operation
@@ -68,15 +68,6 @@ def delete_model(request: DeleteModelInputTypeDef, call: Call) -> None:
 
     changing(call.store, delete)
     log.info("model deleted", model=request["ModelName"])
-
-
-def description(row: Resource) -> dict[str, Any]:
-    """DescribeModel's answer."""
-    return {**row.document, **_summary(row)}
-
-
-def _summary(row: Resource) -> dict[str, Any]:
-    return {"ModelName": row.name, "ModelArn": hosting.arn_of(row), "CreationTime": row.created_at}
 
 
 def _check_data(data: model_request.ModelData, call: Call) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pegbox.operations import experiments_view, training_view, tuning_view
+from pegbox.operations import endpoint_view, experiments_view, model_view, training_view, tuning_view
 from pegbox.store.base import Kind, Resource, Transaction
 
 Described = Callable[[Resource, Transaction, float], dict[str, Any]]  #: a row, and the time now
@@ -13,6 +13,8 @@ Described = Callable[[Resource, Transaction, float], dict[str, Any]]  #: a row, 
 _DESCRIBED: Mapping[Kind, Described] = {
     Kind.TRAINING_JOB: lambda row, tx, now: training_view.description(row),
     Kind.TUNING_JOB: tuning_view.description,
+    Kind.ENDPOINT: lambda row, tx, now: endpoint_view.description(row),
+    Kind.MODEL: lambda row, tx, now: model_view.record(row, tx),
     Kind.EXPERIMENT: lambda row, tx, now: experiments_view.experiment(row),
 }
 

@@ -14,7 +14,7 @@ from pegbox.domain import query
 from pegbox.domain.suggestions import suggestions
 from pegbox.errors import ValidationException
 from pegbox.operations.call import Call
-from pegbox.operations.catalogs import ANCHOR, KINDS, Searched, searched
+from pegbox.operations.catalogs import KINDS, Searched, searched
 from pegbox.operations.indexing import catch_up
 from pegbox.operations.records import record
 from pegbox.store.base import Found, Kind, Place, Search
@@ -25,14 +25,13 @@ if TYPE_CHECKING:
     from types_boto3_sagemaker.type_defs import GetSearchSuggestionsRequestTypeDef, SearchRequestTypeDef
 
 DEFAULT_SIZE = 10
-DEFAULT_ORDER = "LastModifiedTime"
 SECONDS = 1.0  #: that a search spends on what was written and is not indexed yet
 NOTHING: Mapping[str, Any] = {"Results": [], "TotalHits": {"Value": 0, "Relation": "EqualTo"}}
 
 
 @operation
 def search(request: SearchRequestTypeDef, call: Call) -> Mapping[str, Any]:
-    """Find jobs, experiments, trials and trial components by their properties, sorted by any of them."""
+    """Find jobs, experiments, trials, models, endpoints and so on by any of their properties, and sort them."""
     resource = request["Resource"]
     if resource not in KINDS or request.get("CrossAccountFilterOption") == "CrossAccount":
         return NOTHING
@@ -70,7 +69,7 @@ def _bring_up_to_date(kind: Kind, call: Call) -> None:
 
 
 def _search(request: Mapping[str, Any], resource: Searched, kind: Kind, call: Call) -> Search:
-    sort_by = request.get("SortBy") or DEFAULT_ORDER
+    sort_by = request.get("SortBy") or resource.order
     known = resource.catalog.find(sort_by)
     if known is None:
         raise ValidationException(f"Unknown property name: {sort_by}")
@@ -81,7 +80,7 @@ def _search(request: Mapping[str, Any], resource: Searched, kind: Kind, call: Ca
         wanted=query.parse(request.get("SearchExpression"), request.get("VisibilityConditions"), resource.catalog),
         sort_by=known[0],
         descending=request.get("SortOrder") != "Ascending",
-        anchor=ANCHOR,
+        anchor=resource.anchor,
         lists=resource.several,
         limit=request.get("MaxResults") or DEFAULT_SIZE,
     )

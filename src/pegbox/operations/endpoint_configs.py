@@ -1,0 +1,76 @@
+"""Endpoint configurations: which models an endpoint serves, on what.  They cannot be changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import structlog
+
+from pegbox.domain import endpoint_request
+from pegbox.operations import hosting, tags
+from pegbox.operations.call import Call
+from pegbox.operations.paging import page
+from pegbox.store.base import Kind, Resource, Transaction, changing
+from pegbox.wire.registry import operation
+
+if TYPE_CHECKING:
+    from types_boto3_sagemaker.type_defs import (
+        CreateEndpointConfigInputTypeDef,
+        DeleteEndpointConfigInputTypeDef,
+        DescribeEndpointConfigInputTypeDef,
+        ListEndpointConfigsInputTypeDef,
+    )
+
+log = structlog.get_logger()
+
+
+@operation
+def create_endpoint_config(request: CreateEndpointConfigInputTypeDef, call: Call) -> dict[str, str]:
+    """Say which models an endpoint serves."""
+    document = cast(dict[str, Any], request)
+    endpoint_request.check_config(document)
+    labels = tags.checked(document)
+    normal = endpoint_request.normalise_config(document)
+    row = hosting.new(Kind.ENDPOINT_CONFIG, request["EndpointConfigName"], {**normal, "Tags": labels}, call)
+    with call.store.transaction() as tx:
+        for name in endpoint_request.model_names(normal):
+            hosting.get(tx, Kind.MODEL, name, call)
+        row = hosting.insert(tx, row)
+    log.info("endpoint configuration created", endpoint_config=row.name)
+    return {"EndpointConfigArn": hosting.arn_of(row)}
+
+
+@operation
+def describe_endpoint_config(request: DescribeEndpointConfigInputTypeDef, call: Call) -> dict[str, Any]:
+    """Everything about an endpoint configuration."""
+    with call.store.reading() as tx:
+        row = hosting.get(tx, Kind.ENDPOINT_CONFIG, request["EndpointConfigName"], call)
+    return {**row.document, **_summary(row)}
+
+
+@operation
+def list_endpoint_configs(request: ListEndpointConfigsInputTypeDef, call: Call) -> dict[str, Any]:
+    """Endpoint configurations, the newest first unless asked otherwise."""
+    query = hosting.newest_first(request, Kind.ENDPOINT_CONFIG, call)
+    with call.store.reading() as tx:
+        found, token = page(request, query, tx)
+    return {"EndpointConfigs": [_summary(row) for row in found.resources], **token}
+
+
+@operation
+def delete_endpoint_config(request: DeleteEndpointConfigInputTypeDef, call: Call) -> None:
+    """Forget an endpoint configuration; endpoints that were made with it remember it."""
+
+    def delete(tx: Transaction) -> None:
+        tx.delete(hosting.get(tx, Kind.ENDPOINT_CONFIG, request["EndpointConfigName"], call).id)
+
+    changing(call.store, delete)
+    log.info("endpoint configuration deleted", endpoint_config=request["EndpointConfigName"])
+
+
+def _summary(row: Resource) -> dict[str, Any]:
+    return {
+        "EndpointConfigName": row.name,
+        "EndpointConfigArn": hosting.arn_of(row),
+        "CreationTime": row.created_at,
+    }

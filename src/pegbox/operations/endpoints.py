@@ -1,0 +1,160 @@
+"""Endpoints.  Nothing serves them here yet: they are kept, and Failed with a reason that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+import structlog
+
+from pegbox.domain import endpoint_request, model_request
+from pegbox.errors import ValidationException
+from pegbox.operations import hosting, tags
+from pegbox.operations.call import Call
+from pegbox.operations.endpoint_view import ARTIFACTS, CONFIG, IMAGES, description, summary
+from pegbox.operations.model_view import SERVED_BY
+from pegbox.operations.paging import page
+from pegbox.store.base import Kind, NotFound, Resource, Transaction, changing
+from pegbox.wire.registry import operation
+
+if TYPE_CHECKING:
+    from types_boto3_sagemaker.type_defs import (
+        CreateEndpointInputTypeDef,
+        DeleteEndpointInputTypeDef,
+        DescribeEndpointInputTypeDef,
+        ListEndpointsInputTypeDef,
+        UpdateEndpointInputTypeDef,
+    )
+
+NOT_SERVED = (
+    "Nothing serves endpoints in this version of pegbox: the endpoint is kept with its configuration and its models, "
+    "and no request to it is answered."
+)
+
+log = structlog.get_logger()
+
+
+@operation
+def create_endpoint(request: CreateEndpointInputTypeDef, call: Call) -> dict[str, str]:
+    """Make an endpoint with a configuration; nothing serves it yet, so it is Failed."""
+    labels = tags.checked(cast(dict[str, Any], request))
+    endpoint_request.check_deployment(request.get("DeploymentConfig"))
+
+    def create(tx: Transaction) -> Resource:
+        config = hosting.get(tx, Kind.ENDPOINT_CONFIG, request["EndpointConfigName"], call)
+        models = _models(tx, config, call)
+        document = _document(request.get("DeploymentConfig"), config) | {"Tags": labels}
+        state = _state(config, models)
+        row = hosting.new(Kind.ENDPOINT, request["EndpointName"], document, call, status="Failed", state=state)
+        row = hosting.insert(tx, row)
+        _serve(tx, row, models)
+        return row
+
+    row = changing(call.store, create)
+    log.info("endpoint created", endpoint=row.name)
+    return {"EndpointArn": hosting.arn_of(row)}
+
+
+@operation
+def update_endpoint(request: UpdateEndpointInputTypeDef, call: Call) -> dict[str, str]:
+    """Give an endpoint another configuration."""
+    deployment = request.get("DeploymentConfig")
+    endpoint_request.check_deployment(deployment)
+    if deployment and request.get("RetainDeploymentConfig"):
+        raise ValidationException("RetainDeploymentConfig can't be set together with a DeploymentConfig.")
+    if request.get("ExcludeRetainedVariantProperties") and not request.get("RetainAllVariantProperties"):
+        raise ValidationException("ExcludeRetainedVariantProperties needs RetainAllVariantProperties.")
+
+    def update(tx: Transaction) -> Resource:
+        row = hosting.get(tx, Kind.ENDPOINT, request["EndpointName"], call)
+        config = hosting.get(tx, Kind.ENDPOINT_CONFIG, request["EndpointConfigName"], call)
+        _serve_no_more(tx, row, call)
+        models = _models(tx, config, call)
+        kept = row.document.get("LastDeploymentConfig") if request.get("RetainDeploymentConfig") else deployment
+        document = {**_document(kept, config), "Tags": tags.tags_of(row)}
+        now = round(call.clock(), 3)
+        row = tx.save(replace(row, state=_state(config, models), modified_at=now))
+        row = tx.rewrite(replace(row, document=document))
+        _serve(tx, row, models)
+        return row
+
+    row = changing(call.store, update)
+    log.info("endpoint updated", endpoint=row.name)
+    return {"EndpointArn": hosting.arn_of(row)}
+
+
+@operation
+def describe_endpoint(request: DescribeEndpointInputTypeDef, call: Call) -> dict[str, Any]:
+    """Everything about an endpoint."""
+    with call.store.reading() as tx:
+        return description(hosting.get(tx, Kind.ENDPOINT, request["EndpointName"], call))
+
+
+@operation
+def list_endpoints(request: ListEndpointsInputTypeDef, call: Call) -> dict[str, Any]:
+    """Endpoints, the newest first unless asked otherwise."""
+    query = hosting.newest_first(request, Kind.ENDPOINT, call)
+    with call.store.reading() as tx:
+        found, token = page(request, query, tx)
+    return {"Endpoints": [summary(row) for row in found.resources], **token}
+
+
+@operation
+def delete_endpoint(request: DeleteEndpointInputTypeDef, call: Call) -> None:
+    """Remove an endpoint; its configuration and its models stay."""
+
+    def delete(tx: Transaction) -> None:
+        row = hosting.get(tx, Kind.ENDPOINT, request["EndpointName"], call)
+        _serve_no_more(tx, row, call)
+        tx.delete(row.id)
+
+    changing(call.store, delete)
+    log.info("endpoint deleted", endpoint=request["EndpointName"])
+
+
+def _models(tx: Transaction, config: Resource, call: Call) -> list[Resource]:
+    """The models of a configuration; one may have been deleted since that was made."""
+    return [hosting.get(tx, Kind.MODEL, name, call) for name in endpoint_request.model_names(config.document)]
+
+
+def _document(deployment: Any, config: Resource) -> dict[str, Any]:
+    document: dict[str, Any] = {"EndpointConfigName": config.name, "FailureReason": NOT_SERVED}
+    return document | ({"LastDeploymentConfig": deployment} if deployment else {})
+
+
+def _state(config: Resource, models: Iterable[Resource]) -> dict[str, Any]:
+    """What has to be known when configuration and models are deleted."""
+    containers = {_named(config, model): model_request.containers(model.document) for model in models}
+    return {
+        CONFIG: {name: value for name, value in config.document.items() if name != "Tags"},
+        IMAGES: {name: [each["Image"] for each in several] for name, several in containers.items()},
+        ARTIFACTS: {
+            name: [data.uri for each in several for data in model_request.model_data(each)]
+            for name, several in containers.items()
+        },
+    }
+
+
+def _named(config: Resource, model: Resource) -> str:
+    """A model's name as the configuration writes it."""
+    names = endpoint_request.model_names(config.document)
+    return next(name for name in names if name.lower() == model.name.lower())
+
+
+def _serve(tx: Transaction, row: Resource, models: Iterable[Resource]) -> None:
+    """Let models know the endpoint: it is in their records."""
+    for model in {model.id: model for model in models}.values():
+        served = model.state.get(SERVED_BY, [])
+        tx.save(replace(model, state={**model.state, SERVED_BY: [*served, row.id]}))
+
+
+def _serve_no_more(tx: Transaction, row: Resource, call: Call) -> None:
+    for name in endpoint_request.model_names(row.state[CONFIG]):
+        try:
+            model = tx.get(call.account, call.region, Kind.MODEL, name)
+        except NotFound:
+            continue
+        left = [identity for identity in model.state.get(SERVED_BY, []) if identity != row.id]
+        if left != model.state.get(SERVED_BY, []):
+            tx.save(replace(model, state={**model.state, SERVED_BY: left}))

@@ -266,11 +266,7 @@ def compose(settings: Settings) -> Server:
             store,
             mailbox,
             database,
-            settings.parallel_training_jobs,
-            settings.tuning_jobs,
-            settings.tuning_days,
-            settings.warm_start_changes,
-            settings.hyperband_model,
+            settings,
             objects,
             AttemptLogs(settings.home),
         ),
@@ -341,11 +337,7 @@ class _Invoke:
     store: SqlStore
     mailbox: Mailbox
     database: Outage
-    most_at_once: int
-    most_tuning_jobs: int
-    most_tuning_days: float
-    most_warm_start_changes: int
-    hyperband_model: bool
+    settings: Settings
     objects: ObjectStore
     logs: LogStore
 
@@ -360,11 +352,12 @@ class _Invoke:
             seed=lambda: secrets.randbits(31),
             find_image=self.store.images.find,
             poke=self.mailbox.poke,
-            most_at_once=self.most_at_once,
-            most_tuning_jobs=self.most_tuning_jobs,
-            most_tuning_days=self.most_tuning_days,
-            most_warm_start_changes=self.most_warm_start_changes,
-            hyperband_model=self.hyperband_model,
+            most_at_once=self.settings.parallel_training_jobs,
+            most_tuning_jobs=self.settings.tuning_jobs,
+            most_tuning_days=self.settings.tuning_days,
+            most_warm_start_changes=self.settings.warm_start_changes,
+            hyperband_model=self.settings.hyperband_model,
+            one_contains=self.settings.one_contains,
             is_there=_Presence(self.objects, caller.account),
             logs=self.logs,
         )

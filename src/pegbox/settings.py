@@ -100,6 +100,8 @@ class Settings:
     propose_timeout: float = 60.0
     #: Whether tuning jobs of Strategy Hyperband that are created from now on ask a model instead of drawing at random.
     hyperband_model: bool = False
+    #: Whether a search expression may have one Contains only, as in SageMaker.
+    one_contains: bool = False
     #: Seconds between TERM and KILL of a training job that is being stopped.
     stop_grace: float = 120.0
     #: Seconds between two uploads of new checkpoints.

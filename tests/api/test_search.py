@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -291,3 +292,20 @@ def test_what_is_refused(server: RunningServer, request_: dict[str, Any], why: s
     code, message = refusal(sagemaker.search, **{"Resource": "TrainingJob", **request_})
     assert code == "ValidationException"
     assert why in message
+
+
+def test_a_second_contains_is_refused_where_that_is_set(tmp_path: Path) -> None:
+    server = RunningServer(tmp_path / "home", environment={"PEGBOX_ONE_CONTAINS": "on"})
+    try:
+        sagemaker = server.client("sagemaker")
+        inside = [condition(name, "Contains", "a") for name in ("TrainingJobName", "Tags.Project")]
+        below = {"Filters": inside[:1], "SubExpressions": [{"Filters": inside[1:]}]}
+        nested = {"NestedPropertyName": "InputDataConfig", "Filters": [condition("ChannelName", "Contains", "a")]}
+        for expression in ({"Filters": inside}, below, {"Filters": inside[:1], "NestedFilters": [nested]}):
+            refused = refusal(sagemaker.search, Resource="TrainingJob", SearchExpression=expression)
+            assert refused == ("ValidationException", "'CONTAINS' operator usage limit of 1 exceeded.")
+        assert sagemaker.search(Resource="TrainingJob", SearchExpression={"Filters": inside[:1]})["Results"] == []
+        free = [condition(name, "Contains", "a") for name in ("ExperimentName", "Tags.Project")]
+        assert sagemaker.search(Resource="Experiment", SearchExpression={"Filters": free})["Results"] == []
+    finally:
+        server.kill()

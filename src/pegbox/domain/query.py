@@ -6,7 +6,7 @@ behind it needs to know types.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import inf
@@ -15,6 +15,7 @@ from typing import Any
 from pegbox.domain.properties import Catalog, Type, number_of
 from pegbox.errors import ValidationException
 
+MOST_CONTAINS = 1  #: of an expression, where that is limited
 MOST_CONDITIONS = 50  #: filters, nested filters and subexpressions of an expression, all depths together
 
 
@@ -124,6 +125,22 @@ def parse(
             )
         parts.append(_expression(expression, catalog))
     return _all([*parts, *(_visible(each, catalog) for each in visibility or ())])
+
+
+def check_contains(expression: Mapping[str, Any] | None, freely: Collection[str]) -> None:
+    """Raises ValidationException for a second Contains, of properties other than `freely` and what is below them."""
+    names = [] if expression is None else list(_contains(expression))
+    if sum(name.split(".", 1)[0] not in freely for name in names) > MOST_CONTAINS:
+        raise ValidationException(f"'CONTAINS' operator usage limit of {MOST_CONTAINS} exceeded.")
+
+
+def _contains(expression: Mapping[str, Any]) -> Iterator[str]:
+    """The names of all properties that something is to be inside of."""
+    nested = (filters["Filters"] for filters in expression.get("NestedFilters") or ())
+    for filters in (expression.get("Filters") or (), *nested):
+        yield from (each["Name"] for each in filters if each.get("Operator") == "Contains")
+    for below in expression.get("SubExpressions") or ():
+        yield from _contains(below)
 
 
 def _count(expression: Mapping[str, Any]) -> int:

@@ -41,5 +41,6 @@ class Call:
     most_tuning_days: float = 30.0  #: for which a tuning job may run
     most_warm_start_changes: int  #: of hyperparameters, between a tuning job and its parents
     hyperband_model: bool = False  #: whether a new search of Strategy Hyperband asks a model
+    one_contains: bool = False  #: whether a search may look inside the values of one property only
     is_there: Presence = _assumed  #: in the caller's buckets
     logs: LogStore = field(default_factory=Nowhere)

@@ -17,6 +17,12 @@ KINDS = {
     "Endpoint": Kind.ENDPOINT,
     "Model": Kind.MODEL,
 }
+#: what any number of filters may look inside of, even where others may do so once  (API reference, SearchExpression)
+CONTAINS_FREELY = {
+    "Experiment": ("DisplayName", "ExperimentName", "Tags"),
+    "ExperimentTrial": ("DisplayName", "TrialName", "Tags"),
+    "ExperimentTrialComponent": ("DisplayName", "TrialComponentName", "Tags", "InputArtifacts", "OutputArtifacts"),
+}
 ANCHOR = "CreationTime"  #: every resource has it
 ORDER = "LastModifiedTime"  #: by which is sorted unless asked otherwise, where there is such a property
 

@@ -14,7 +14,7 @@ from pegbox.domain import query
 from pegbox.domain.suggestions import suggestions
 from pegbox.errors import ValidationException
 from pegbox.operations.call import Call
-from pegbox.operations.catalogs import KINDS, Searched, searched
+from pegbox.operations.catalogs import CONTAINS_FREELY, KINDS, Searched, searched
 from pegbox.operations.indexing import catch_up
 from pegbox.operations.records import record
 from pegbox.store.base import Found, Kind, Place, Search
@@ -35,6 +35,8 @@ def search(request: SearchRequestTypeDef, call: Call) -> Mapping[str, Any]:
     resource = request["Resource"]
     if resource not in KINDS or request.get("CrossAccountFilterOption") == "CrossAccount":
         return NOTHING
+    if call.one_contains:
+        query.check_contains(request.get("SearchExpression"), CONTAINS_FREELY.get(resource, ()))
     wanted = _search(cast(dict[str, Any], request), searched(resource), KINDS[resource], call)
     _bring_up_to_date(wanted.kind, call)
     with call.store.reading() as tx:

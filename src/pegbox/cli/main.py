@@ -21,6 +21,7 @@ from pegbox.cli import (
     logs,
     metrics,
     model,
+    search,
     server,
     tune,
 )
@@ -43,6 +44,7 @@ app.command()(jobs.best)
 app.command()(model.model)
 app.command()(explain.explain)
 app.command()(jobs.stop)
+app.command()(search.search)
 app.command()(export.export)
 app.command()(server.serve)
 app.command()(server.env)

@@ -95,8 +95,7 @@ def _hyperparameters(
     for name in sorted({name for each in given for name in each}):
         texts, known = [each.get(name) for each in given], ranges.get(name, _Range())
         kind = kind_of([*known.choices, *(text for text in texts if text is not None)], known.kind)
-        read = _READERS[kind]
-        found.append((name, kind, [None if text is None else read(text) for text in texts]))
+        found.append((name, kind, [None if text is None else read(kind, text) for text in texts]))
     return found
 
 
@@ -121,6 +120,11 @@ def kind_of(texts: Sequence[str], known: Kind | None) -> Kind:
     if all(_NUMBER.fullmatch(text) and math.isfinite(float(text)) and not _is_code(text) for text in texts):
         return "number"
     return "text"
+
+
+def read(kind: Kind, text: str) -> Any:
+    """The value of a kind that a text is."""
+    return _READERS[kind](text)
 
 
 def _is_code(text: str) -> bool:

@@ -1,0 +1,60 @@
+"""The values of a record by the names that Search has for them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from pegbox.client.properties import columns, value_of
+
+AT = datetime(2026, 11, 28, 12, tzinfo=UTC)
+JOB: dict[str, Any] = {
+    "TrainingJobName": "a",
+    "HyperParameters": {"eta": "0.1", "deep.er": "yes"},
+    "FinalMetricDataList": [{"MetricName": "validation:auc", "Value": 0.9, "Timestamp": AT}],
+    "Tags": [{"Key": "my.Project", "Value": "x"}],
+    "InputDataConfig": [
+        {"ChannelName": "train", "DataSource": {"S3DataSource": {"S3Uri": "s3://a"}}},
+        {"ChannelName": "test", "DataSource": {"S3DataSource": {"S3Uri": "s3://b"}}},
+    ],
+    "ResourceConfig": {"InstanceCount": 2},
+    "EnableNetworkIsolation": False,
+    "CreationTime": AT,
+}
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("TrainingJobName", "a"),
+        ("HyperParameters.eta", "0.1"),
+        ("hyperparameters.deep.er", "yes"),
+        ("Metrics.validation:auc", 0.9),
+        ("Tags.my.Project", "x"),
+        ("InputDataConfig.DataSource.S3DataSource.S3Uri", ["s3://a", "s3://b"]),
+        ("ResourceConfig.InstanceCount", 2),
+        ("EnableNetworkIsolation", False),
+        ("Metrics.other", None),
+        ("TrainingJobName.more", None),
+        ("Nothing.at.all", None),
+    ],
+)
+def test_values(name: str, value: Any) -> None:
+    assert value_of(JOB, name) == value
+
+
+def test_columns_have_the_kinds_of_their_values() -> None:
+    other = {"TrainingJobName": "b", "HyperParameters": {"eta": "1"}, "FinalMetricDataList": []}
+    names = ["TrainingJobName", "HyperParameters.*", "Metrics.*", "InputDataConfig.ChannelName", "CreationTime", "Tags"]
+    found = {each.name: (each.kind, list(each.values)) for each in columns([JOB, other], names)}
+    assert found == {
+        "TrainingJobName": ("text", ["a", "b"]),
+        "HyperParameters.deep.er": ("text", ["yes", None]),
+        "HyperParameters.eta": ("number", [0.1, 1.0]),
+        "Metrics.validation:auc": ("number", [0.9, None]),
+        "InputDataConfig.ChannelName": ("text", ["train, test", None]),
+        "CreationTime": ("time", [AT, None]),
+        "Tags": ("text", ["my.Project=x", None]),
+    }

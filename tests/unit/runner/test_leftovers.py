@@ -25,7 +25,19 @@ def test_what_the_server_stores_is_left_and_nothing_else(tmp_path: Path) -> None
     (home / "home/.cache/file").touch()
     (home / "ml/model/weights").touch()
     leftovers.remove(job, "algo-1")
-    assert left(home) == {"ml", "ml/model", "ml/model/weights", "ml/output", "ml/output/data", "ml/checkpoints"}
+    assert left(home) == {"ml", "ml/model", "ml/model/weights"}
+
+
+def test_nothing_is_left_of_a_program_that_leaves_nothing(tmp_path: Path) -> None:
+    job, home = prepared(tmp_path)
+    leftovers.remove(job, "algo-1")
+    assert not home.exists()
+
+
+def test_an_empty_place_for_checkpoints_that_are_looked_after_stays(tmp_path: Path) -> None:
+    job, home = prepared(tmp_path, checkpoint_path="/opt/ml/checkpoints")
+    leftovers.remove(job, "algo-1")
+    assert (home / "ml/checkpoints").is_dir()
 
 
 def test_large_inputs_are_left_to_the_server(tmp_path: Path) -> None:

@@ -27,20 +27,23 @@ LOST_AND_FOUND = "lost+found"  #: in a home: what may be somebody's data
 
 def make_directory(
     directory: Path, resource: Resource, home: Path, executor: Executor, confirm: Callable[[], None]
-) -> None:
+) -> bool:
     """Make the directory of an attempt that is about to begin, below `home`, or take what is the job's own.
 
+    Returns whether it is new: then nothing has been started in it.
     `confirm` raises for a lost lease: whoever has the job now may be laying out the very same directory.  Raises NotNow
     while another job's processes run in it, which are told to end.
     """
     directory.parent.mkdir(parents=True, exist_ok=True)  # first: it is never there
     try:
         directory.mkdir()
+        return True
     except FileExistsError:
         if not _is_of(directory, resource):
             confirm()
             _end(directory, executor)
             _make_way(directory, home)
+        return False
 
 
 def _is_of(directory: Path, resource: Resource) -> bool:

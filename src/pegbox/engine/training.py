@@ -39,6 +39,7 @@ class TrainingWork(HeldTrainingJob):
         self._objects = LeasedObjects(context.objects, self._confirm, self._confirm_now)
         self._todo: Plan | None = None
         self._is_small = False  # what is to be packed
+        self._is_new = False  # its directory, which this look has made: nothing has been started in it
         self._has_ended_here = False  # whether this look has seen its processes ended
 
     def run(self) -> float | None:
@@ -158,7 +159,7 @@ class TrainingWork(HeldTrainingJob):
 
     def _make_directory(self) -> None:
         context = self._context
-        leftovers.make_directory(
+        self._is_new = leftovers.make_directory(
             self._directory(), self._resource, context.settings.home, context.executor, self._confirm
         )
 
@@ -195,6 +196,9 @@ class TrainingWork(HeldTrainingJob):
     def _watch(self, stop: bool) -> bool:
         """Import what is new; True when there is more to do at once: more points, or an end to deal with."""
         context, directory = self._context, self._directory()
+        if self._is_new and not stop:
+            self._is_new = False
+            return self._start()
         if stop:
             context.executor.stop(directory)
         seen = context.executor.observe(directory, self._job.cursor)

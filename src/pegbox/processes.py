@@ -8,7 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-_GONE = ("Z", "X", "x")  # process states that run nothing any more (proc(5))
+from pegbox import small_files
+
+_GONE = (b"Z", b"X", b"x")  # process states that run nothing any more (proc(5))
 
 
 @cache
@@ -49,8 +51,7 @@ def _is_pid(pid: int) -> bool:
 def _start_time(pid: int) -> int | None:
     """Clock ticks after boot, field 22 of /proc/<pid>/stat (proc(5)); None for a process that is gone or a zombie."""
     try:
-        with open(f"/proc/{pid}/stat") as file:
-            fields = file.read().rpartition(")")[2].split()
+        fields = small_files.whole(f"/proc/{pid}/stat").rpartition(b")")[2].split()
     except OSError:
         return None
     return None if fields[0] in _GONE else int(fields[19])

@@ -11,12 +11,12 @@ import struct
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from pegbox import small_files
 from pegbox.crashpoints import AFTER, BEFORE, reach
-from pegbox.executors.base import Attempt, Cause, Exit, Phase, Point
+from pegbox.executors.base import Attempt, Cause, Exit, Limits, Phase, Point, Program
 from pegbox.processes import boot_id, is_alive
 from pegbox.runner import records
 
@@ -32,8 +32,7 @@ def read(path: Path | str) -> dict[str, Any] | None:
     Records are replaced whole and not waited for: after a power cut the name may be there, and the bytes not.
     """
     try:
-        with open(path, "rb") as file:
-            record = json.loads(file.read())
+        record = json.loads(small_files.whole(path))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except ValueError:
@@ -46,14 +45,23 @@ def is_there(directory: Path, name: str) -> bool:
     return os.path.exists(f"{directory}/{name}")
 
 
+def names(directory: Path) -> set[str]:
+    """What is in the directory of an attempt, which is made if it is missing."""
+    try:
+        return set(os.listdir(directory))
+    except FileNotFoundError:
+        directory.mkdir(parents=True, exist_ok=True)
+        return set()
+
+
 def write(path: Path, record: Mapping[str, Any]) -> None:
     """Replace `path` at once and whole.  Only its owner may read it: a request's environment may hold secrets."""
-    new = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(new, "w", encoding="utf-8", opener=_private) as file:
-        file.write(json.dumps(record))
-    reach(BEFORE, path.name)
-    new.rename(path)
-    reach(AFTER, path.name)
+    folder, name = os.path.split(path)
+    new = f"{folder}/.{name}.{os.getpid()}"
+    small_files.write(new, json.dumps(record).encode())
+    reach(BEFORE, name)
+    os.rename(new, path)
+    reach(AFTER, name)
 
 
 def leave_stop(directory: Path) -> None:
@@ -63,16 +71,15 @@ def leave_stop(directory: Path) -> None:
     reach(AFTER, records.STOP)
 
 
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
-
-
 def write_attempt(attempt: Attempt, **more: Any) -> None:
     """attempt.json: the attempt without its directory, and what the executor adds."""
-    record = {field.name: getattr(attempt, field.name) for field in fields(attempt)} | more
-    record |= {"program": asdict(attempt.program), "limits": asdict(attempt.limits)}
+    record = _members(attempt) | {"program": _members(attempt.program), "limits": _members(attempt.limits)} | more
     del record["directory"]
     write(attempt.directory / "attempt.json", record)
+
+
+def _members(given: Attempt | Program | Limits) -> dict[str, Any]:
+    return {name: getattr(given, name) for name in given.__slots__}
 
 
 def read_exit(directory: Path) -> Exit | None:
@@ -204,12 +211,15 @@ def _end_group(place: Path) -> bool:
 def read_points(directory: Path, cursor: int) -> tuple[Sequence[Point], int, bool]:
     """Points from byte `cursor` on: at most PAGE bytes of them, the next cursor, and whether more are there."""
     try:
-        with open(f"{directory}/points", "rb") as file:
-            file.seek(cursor)
-            data = file.read(PAGE)
-            is_more = len(data) == PAGE and bool(file.read(1))
+        fd = os.open(f"{directory}/points", os.O_RDONLY | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         return (), cursor, False
+    try:
+        size = os.fstat(fd).st_size - cursor
+        data = os.pread(fd, min(size, PAGE), cursor) if size > 0 else b""
+    finally:
+        os.close(fd)
+    is_more = size > PAGE
     data = data[: data.rfind(b"\n") + 1]
     if not data:
         return (), cursor, False

@@ -61,13 +61,14 @@ class SubprocessExecutor:
     def start(self, attempt: Attempt) -> None:
         """Start the attempt, or adopt it when it is running, has ended, or was lost: trainers start at most once."""
         directory = attempt.directory
-        directory.mkdir(parents=True, exist_ok=True)
-        if any(files.is_there(directory, name) for name in ("exit.json", "runner.json")):
+        found = files.names(directory)
+        if found & {records.EXIT, records.RUNNER}:
             return
-        spawned = files.read(f"{directory}/spawn.json")
-        if files.lock_holder(directory) is not None or (spawned and is_alive(spawned)):
-            return
-        is_to_run = not files.is_there(directory, records.STOP)
+        if found & {records.LOCK, records.SPAWN}:
+            spawned = files.read(f"{directory}/spawn.json")
+            if files.lock_holder(directory) is not None or (spawned and is_alive(spawned)):
+                return
+        is_to_run = records.STOP not in found
         contain = not is_to_run or self._containment.is_wanted()
         self._reap()
         files.write_attempt(

@@ -71,6 +71,7 @@ class Engine:
         self._context = context
         self._mailbox = mailbox
         self._left: set[int] = set()  # poked, and not taken for want of room
+        self._is_more = True  # due, perhaps, and not taken for want of room
         self._owner = Owner(context.host, context.settings.home, os.getpid())
         self._working: dict[int, Kind] = {}
         self._clock = ClockWatch()
@@ -227,7 +228,10 @@ class Engine:
                 self._stopping.wait(self._context.settings.tick)
 
     def _turn(self, everything: bool) -> None:
-        """Let go of what is done and take what is due, in one transaction, however much has come together."""
+        """Let go of what is done and take what is due, in one transaction, however much has come together.
+
+        Between two ticks no more is taken than what was poked and what waits for a slot.
+        """
         with self._lock:
             done, self._done = self._done, []
             working = _without(self._working, done)
@@ -238,7 +242,8 @@ class Engine:
         try:
             self._look_at_kept(kept.intersection(news))
             if done or everything or not kept.issuperset(news):
-                self._look_for_work(rooms, self._left.union(news) - kept, working, done)
+                poked = self._left.union(news) - kept
+                self._look_for_work(rooms, poked, working, done, everything or self._is_more)
         except BaseException:
             self._mailbox.poke(news)
             with self._lock:
@@ -262,16 +267,20 @@ class Engine:
         for work in present:
             self._submit(work.resource, work)
 
-    def _look_for_work(self, rooms: Rooms, poked: Set[int], working: Mapping[int, Kind], done: Sequence[Done]) -> None:
+    def _look_for_work(
+        self, rooms: Rooms, poked: Set[int], working: Mapping[int, Kind], done: Sequence[Done], everything: bool
+    ) -> None:
         if (hold := self._held_until - time.monotonic()) > 0:
             with put_down():
                 self._stopping.wait(hold)
         asked = elapsed()
-        taken = self._claim(rooms, poked, working, done)
+        taken = self._claim(rooms, poked, working, done, everything)
         with self._idle:
             self._working = _without(self._working, done) | {row.id: row.kind for row in taken}
             self._idle.notify_all()
-        self._left = _left(poked, taken, rooms)
+        is_full = _is_full(taken, rooms)
+        self._left = set(poked).difference(row.id for row in taken) if is_full else set()
+        self._is_more = is_full and everything
         for resource in taken:
             if resource.kind is Kind.TRAINING_JOB:
                 self._claimed[resource.id] = asked
@@ -283,7 +292,7 @@ class Engine:
         pool.submit(self._work, resource, work).add_done_callback(partial(self._ended, resource))
 
     def _claim(
-        self, rooms: Rooms, poked: Collection[int], working: Collection[int], done: Collection[Done]
+        self, rooms: Rooms, poked: Set[int], working: Collection[int], done: Collection[Done], everything: bool
     ) -> Sequence[Resource]:
         # What a thread here works on is never taken again, not even when its lease has run out.
         context, settings = self._context, self._context.settings
@@ -299,6 +308,7 @@ class Engine:
             done=done,
             near=self._near,
             silence=settings.silence,
+            everything=everything,
         )
 
     def _ended(self, resource: Resource, future: Future[Result]) -> None:
@@ -417,12 +427,10 @@ def _without(working: dict[int, Kind], done: Collection[Done]) -> dict[int, Kind
     return {identity: kind for identity, kind in working.items() if identity not in gone}
 
 
-def _left(poked: Collection[int], taken: Collection[Resource], rooms: Rooms) -> set[int]:
-    """Who was poked and still waits, if there was no room for all: they may be due much later, but for the poke."""
+def _is_full(taken: Collection[Resource], rooms: Rooms) -> bool:
+    """Whether there may have been no room for all: who was poked may be due much later, but for the poke."""
     kinds = Counter(row.kind for row in taken)
-    if kinds[Kind.TUNING_JOB] < rooms.tuning and kinds[Kind.TRAINING_JOB] < rooms.training:
-        return set()
-    return set(poked) - {row.id for row in taken}
+    return kinds[Kind.TUNING_JOB] >= rooms.tuning or kinds[Kind.TRAINING_JOB] >= rooms.training
 
 
 def _fill(pool: ThreadPoolExecutor, threads: int) -> None:

@@ -381,9 +381,12 @@ class Store(Protocol):
         done: Collection[tuple[Resource, float | None]] = (),
         near: Collection[str] = (),
         silence: float = 60.0,
+        everything: bool = True,
     ) -> Sequence[Resource]:
         """Let go of what is `done`; take due work, orphans first, and `only`, due or not; never `without`.
 
+        Without `everything`, no more than `only` and training jobs that wait for a slot: to look for all that is due is
+        to look at all that waits.
         What holds a slot of another host is left to the servers there, as long as the host has beaten within `silence`
         seconds; hosts in `near` are treated as our own.  Training jobs that wait for a slot are taken by age, as many
         as the host has left of its `slots`, and hold one from then on.

@@ -51,6 +51,7 @@ class Asked:
     slots: int
     only: Collection[int]
     without: Collection[int]
+    everything: bool
 
     def given(self) -> dict[str, Any]:
         """The parameters of the statements."""
@@ -86,12 +87,11 @@ class Claims:
             False: Prepared(select(_rows.id).where(work, due).limit(1)),
             True: Prepared(select(_rows.id).where(waiting, due).limit(1)),
         }
+        wanted = {(False, True): due, (True, True): or_(named, due), (True, False): named}
         self._work = {
-            (kind, is_named): _taking(
-                now, and_(work, _rows.kind == kind.value, or_(named, due) if is_named else due), orphans_first
-            )
+            (kind, *which): _taking(now, and_(work, _rows.kind == kind.value, these), orphans_first)
             for kind in Kind
-            for is_named in (False, True)
+            for which, these in wanted.items()
         }
         self._waiting = {
             False: _taking(now, and_(waiting, due), (_rows.id,), host=bindparam("mine")),
@@ -116,8 +116,9 @@ class Claims:
         given, named = made_once(connection, asked.given()), bool(asked.only)
         taken: list[Resource] = []
         for kind, limit in ((Kind.TUNING_JOB, asked.tuning_limit), (Kind.TRAINING_JOB, asked.limit)):
-            if limit > 0:
-                taken += claimed(self._work[kind, named].rows(connection, given | {"most": limit}))
+            if limit > 0 and (named or asked.everything):
+                work = self._work[kind, named, asked.everything]
+                taken += claimed(work.rows(connection, given | {"most": limit}))
         room = asked.limit - sum(row.kind is Kind.TRAINING_JOB for row in taken)
         if room > 0:
             alone(connection, asked.host)  # servers of one home count the same slots

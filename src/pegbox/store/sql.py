@@ -105,10 +105,11 @@ class SqlStore:
         done: Collection[tuple[Resource, float | None]] = (),
         near: Collection[str] = (),
         silence: float = 60.0,
+        everything: bool = True,
     ) -> Sequence[Resource]:
         """Let go of `done` and take due work, in one transaction."""
         tuning = limit if tuning_limit is None else tuning_limit
-        asked = Asked(owner, host, near, silence, lease, limit, tuning, slots, only or (), without)
+        asked = Asked(owner, host, near, silence, lease, limit, tuning, slots, only or (), without, everything)
         if not done and only is None and not self._anything(asked):
             return []
         with self.transaction(lasting=False) as tx:

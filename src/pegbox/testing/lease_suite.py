@@ -31,6 +31,17 @@ class LeaseSuite:
         assert store.claim("two", HOST, 60, 10) == []
         assert [again.id for again in store.claim("two", HOST, 60, 10, [row.id])] == [row.id]
 
+    def test_between_two_ticks_only_what_was_named_is_taken(self, store: Store) -> None:
+        """And what waits for a slot; what is due without a word is found by the next look at everything."""
+        due, named = insert(store, a_job("ab")), insert(store, a_job("cd"))
+        for row in store.claim("one", HOST, 60, 10):
+            store.release(row, 0.0)
+        waiting = insert(store, a_job("ef"))
+        taken = store.claim("one", HOST, 60, 10, [named.id], everything=False)
+        assert sorted(row.id for row in taken) == [named.id, waiting.id]
+        assert store.claim("one", HOST, 60, 10, done=[(taken[0], None)], everything=False) == []
+        assert [row.id for row in store.claim("one", HOST, 60, 10)] == [due.id]
+
     def test_work_that_became_due_under_a_lease_is_not_forgotten(self, store: Store) -> None:
         """A stop request that arrives while a server works on the job must be seen."""
         row = insert(store, a_job("ab"))

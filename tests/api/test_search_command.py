@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -165,3 +166,60 @@ def test_other_resources_and_nothing_found(loaded: Loaded) -> None:
     assert (none.code, none.out, none.err) == (0, "", "pegbox: nothing is like that\n")
     tuning = loaded.run("search", "HyperParameterTuningJobName = nobody", "--resource", "hyper-parameter-tuning-job")
     assert (tuning.code, tuning.err) == (0, "pegbox: nothing is like that\n")
+
+
+def test_what_differs_between_jobs_comes_first(loaded: Loaded) -> None:
+    one, two = loaded.names[1], loaded.names[3]
+    said = loaded.run("compare", one, two)
+    assert said.code == 0, said
+    head, *rows = [re.split(r"  +", line.rstrip()) for line in said.out.splitlines()]
+    assert head == ["", one, two]
+    values = {name: cells for name, *cells in rows}
+    assert list(values) == [
+        "HyperParameters.eta",
+        "InputDataConfig.test.DataSource.S3DataSource.S3Uri",
+        "InputDataConfig.train.DataSource.S3DataSource.S3Uri",
+        "AlgorithmSpecification.TrainingImage",
+        "Metrics.validation:auc",
+        "TrainingTimeInSeconds",
+        "CreationTime",
+    ]
+    assert values["Metrics.validation:auc"] == ["0.55", "0.65"]
+    assert values["AlgorithmSpecification.TrainingImage"] == ["image-0", "image-1"]
+    assert said.err.endswith(" properties are the same: --all shows them, too\n")
+
+
+def test_comparisons_for_programs(loaded: Loaded) -> None:
+    names = loaded.names[:3]
+    found = json.loads(loaded.run("compare", *names, "--all", "--format", "json").out)
+    assert list(found["differ"])[:2] == ["HyperParameters.eta", "HyperParameters.optimizer"]
+    assert found["differ"]["HyperParameters.optimizer"] == dict(zip(names, ("sgd", "adam", "sgd"), strict=True))
+    assert found["differ"]["FailureReason"][names[1]] is None
+    assert set(found["same"]["Tags.Project"].values()) == {loaded.project}
+    rows = list(csv.DictReader(io.StringIO(loaded.run("compare", *names, "--format", "csv").out)))
+    assert rows[0] == {"property": "HyperParameters.eta", names[0]: "0.0", names[1]: "0.1", names[2]: "0.2"}
+
+
+def test_what_cannot_be_compared(loaded: Loaded) -> None:
+    assert loaded.run("compare", loaded.names[0]).code == 2
+    missing = loaded.run("compare", loaded.names[0], "nobody")
+    assert missing.code == 1 and missing.err.startswith("pegbox: there is no tuning job and no training job nobody")
+
+
+def test_tags_are_listed_added_and_removed(loaded: Loaded) -> None:
+    name = loaded.names[4]
+    arn = f"arn:aws:sagemaker:us-east-1:000000000000:training-job/{name}"
+    assert loaded.run("tags", "add", name, "stage=candidate", "note=a = b").err == f"pegbox: {name} has 3 tags\n"
+    assert loaded.run("tags", "add", arn, "stage=").err == f"pegbox: {arn} has 3 tags\n"
+    listed = loaded.run("tags", "list", name, "--json")
+    assert json.loads(listed.out)[1:] == [{"Key": "stage", "Value": ""}, {"Key": "note", "Value": "a = b"}]
+    assert loaded.search("Tags.stage exists", "--format", "csv", "--columns", "TrainingJobName").out.split()[1:] == [
+        name
+    ]
+    assert loaded.run("tags", "remove", name, "stage", "note", "other").err == f"pegbox: {name} has 1 tag\n"
+    assert loaded.run("tags", "list", name).out.split() == ["KEY", "VALUE", "Project", loaded.project]
+    assert loaded.run("tags", "add", name, "stage").code == 2
+    refused = loaded.run("tags", "add", name, "aws:x=1")
+    assert refused.code == 1 and "reserved" in refused.err
+    nobody = loaded.run("tags", "list", f"{arn}-none")
+    assert nobody.code == 1 and "Could not find the resource" in nobody.err

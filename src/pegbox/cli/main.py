@@ -11,6 +11,7 @@ from pegbox import __version__
 from pegbox.cli import (
     admin,
     backup,
+    compare,
     demo,
     doctor,
     explain,
@@ -23,6 +24,7 @@ from pegbox.cli import (
     model,
     search,
     server,
+    tags,
     tune,
 )
 from pegbox.cli.faults import told
@@ -45,6 +47,7 @@ app.command()(model.model)
 app.command()(explain.explain)
 app.command()(jobs.stop)
 app.command()(search.search)
+app.command()(compare.compare)
 app.command()(export.export)
 app.command()(server.serve)
 app.command()(server.env)
@@ -52,6 +55,7 @@ app.command()(server.migrate)
 app.command()(backup.backup)
 app.command()(backup.restore)
 app.command()(doctor.doctor)
+app.add_typer(tags.app, name="tags")
 app.add_typer(admin.app, name="admin")
 app.add_typer(keys.app, name="keys")
 app.add_typer(images.app, name="image")

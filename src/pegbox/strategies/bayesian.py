@@ -15,11 +15,12 @@ from pegbox.strategies.base import Candidate, Exhausted, Limits, Study, next_num
 from pegbox.strategies.design import latin_hypercube
 from pegbox.strategies.gp.layout import Layout
 from pegbox.strategies.gp.observations import Observations
-from pegbox.strategies.inheritance import Inheritance, fixed, portfolio
+from pegbox.strategies.inheritance import Inheritance, portfolio
 from pegbox.strategies.random import draw
 from pegbox.strategies.tried import Tried
 
 if TYPE_CHECKING:
+    from pegbox.strategies.gp.lesson import Lesson
     from pegbox.strategies.gp.model import Model
 
 _LEAST_VALUES = 3  #: finished trials below which a model is only a guess
@@ -46,7 +47,8 @@ class Bayesian:
             from pegbox.strategies.gp.trust import believed
 
             inheritance = believed(inheritance, study, layout)
-        start = _start(study, layout, inheritance)
+        lessons = _lessons(study, layout, inheritance)
+        start = _start(study, layout, len(inheritance.trials), lessons)
         model: Model | None = None
         candidates: list[Candidate] = []
         for number in next_numbers(study, count):
@@ -58,7 +60,7 @@ class Bayesian:
             elif self.is_drawn(number):
                 values = draw(study.seed, number, tried)
             else:
-                model = model or _model(study, layout, inheritance, candidates)
+                model = model or _model(study, layout, inheritance, lessons, candidates)
                 values, expected = _promising(model, study.seed, number, tried)
             if model is not None:
                 model.add_pending(values)
@@ -69,15 +71,24 @@ class Bayesian:
         return candidates
 
 
-def _start(study: Study, layout: Layout, inheritance: Inheritance) -> list[dict[str, str]]:
+def _lessons(study: Study, layout: Layout, inheritance: Inheritance) -> Sequence[Lesson]:
+    """What parents teach that have something to teach."""
+    if not inheritance.teachers:
+        return []
+    from pegbox.strategies.gp.lesson import lessons_of  # SciPy takes longer to import than the first trials to propose
+
+    return lessons_of(study, layout, inheritance.teachers)
+
+
+def _start(study: Study, layout: Layout, inherited: int, lessons: Sequence[Lesson]) -> list[dict[str, str]]:
     """The configurations of the initial trials, fewer by what is inherited; some were the best elsewhere."""
     size = initial_size(layout.dimensions, study.limits)
-    rest = size - len(inheritance.trials)
+    rest = size - inherited
     if next_numbers(study, 1).start > rest:
         return []
-    lessons = portfolio(study, inheritance.teachers, min(_LESSONS, (rest + 1) // 2)) if inheritance.teachers else []
+    repeated = portfolio(study, [lesson.parent for lesson in lessons], min(_LESSONS, (rest + 1) // 2))
     design = latin_hypercube(size, layout.dimensions, study.seed)
-    return [*lessons, *(layout.decode(point) for point in design[len(lessons) : rest])]
+    return [*repeated, *(layout.decode(point) for point in design[len(repeated) : rest])]
 
 
 def initial_size(dimensions: int, limits: Limits) -> int:
@@ -89,16 +100,20 @@ def initial_size(dimensions: int, limits: Limits) -> int:
     return max(_LEAST_VALUES, min(2 * dimensions, most, limits.most // 4))
 
 
-def _model(study: Study, layout: Layout, inheritance: Inheritance, underway: Sequence[Candidate]) -> Model | None:
+def _model(
+    study: Study,
+    layout: Layout,
+    inheritance: Inheritance,
+    lessons: Sequence[Lesson],
+    underway: Sequence[Candidate],
+) -> Model | None:
     """The model of a study, which also knows what this very ask has proposed; None if there is too little to learn."""
-    from pegbox.strategies.gp.lesson import Lesson
-    from pegbox.strategies.gp.model import Model  # SciPy takes longer to import than the first trials to propose
+    from pegbox.strategies.gp.model import Model  # as above
 
     observations = Observations.of(study, layout, inheritance.trials)
     if layout.dimensions == 0 or np.count_nonzero(~observations.failed) < _LEAST_VALUES:
         return None
     number = next_numbers(study, 1).start
-    lessons = [Lesson(parent, layout, fixed(study), study.goal) for parent in inheritance.teachers]
     model = Model(layout, observations, default_rng([study.seed, number, _MODEL]), lessons=lessons)
     for candidate in underway:
         model.add_pending(candidate.values)

@@ -76,6 +76,16 @@ def test_a_false_parent_is_soon_seen_through(kind: ParentKind, lie: Objective) -
         assert search(start(seed, parent(kind, lie, 25)), 15)[-1] < 2e-3
 
 
+def test_a_parent_whose_results_belong_to_other_configurations_changes_nothing() -> None:
+    for seed in SEEDS:
+        old = parent(ParentKind.TRANSFER, bowl, 50, seed)
+        order = np.random.default_rng(seed).permutation(50)
+        mixed = [
+            replace(each, objective=old.trials[place].objective) for each, place in zip(old.trials, order, strict=True)
+        ]
+        assert search(start(seed, replace(old, trials=tuple(mixed))), 10) == search(start(seed), 10)
+
+
 def test_an_honest_parent_is_heard_beside_a_false_one() -> None:
     parents = parent(ParentKind.IDENTICAL, opposite), parent(ParentKind.IDENTICAL, bowl, seed=6)
     for seed in SEEDS:

@@ -19,12 +19,12 @@ from pegbox.strategies.gp.arrays import Array
 from pegbox.strategies.gp.fit import JITTER, Prior, fit, inverse, subset
 from pegbox.strategies.gp.kernel import matern52, squared_distances
 from pegbox.strategies.gp.layout import Layout
-from pegbox.strategies.gp.lesson import Lesson, Trend
+from pegbox.strategies.gp.lesson import Trend, lessons_of
 from pegbox.strategies.gp.observations import Observations
 from pegbox.strategies.gp.posterior import Posterior, cholesky
 from pegbox.strategies.gp.trust import believed
 from pegbox.strategies.gp.warp import standardise
-from pegbox.strategies.inheritance import Inheritance, fixed
+from pegbox.strategies.inheritance import Inheritance
 
 FEWEST = 3  #: results without which there is no model
 _FAILURES = 3  #: failures from which on the chance of success is modelled
@@ -50,7 +50,7 @@ class Belief:
         self._sign = 1.0 if study.goal is Goal.MINIMIZE else -1.0
         warped, self.unit = seen.warped_with_unit()
         self._scale = _Scale(warped, seen.values, self.unit)
-        lessons = [Lesson(parent, layout, fixed(study), study.goal) for parent in inheritance.teachers]
+        lessons = lessons_of(study, layout, inheritance.teachers)
         self._trend = Trend(lessons, layout.features(seen.points), warped) if lessons else None
         rng = default_rng([study.seed, self.results])
         rows = subset(warped, _MOST_POINTS, rng)

@@ -9,21 +9,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.random import default_rng
 from scipy.optimize import nnls
 
 from pegbox.domain.ranges import Space
-from pegbox.strategies.base import Goal, ParentStudy, Trial
+from pegbox.strategies.base import Goal, ParentStudy, Study, Trial
 from pegbox.strategies.gp.arrays import Array, Indices
 from pegbox.strategies.gp.fit import Prior, fit, subset
 from pegbox.strategies.gp.layout import Layout
 from pegbox.strategies.gp.posterior import Posterior
-from pegbox.strategies.gp.warp import warp
+from pegbox.strategies.gp.warp import standardise, warp
+from pegbox.strategies.inheritance import fixed
 
 _MOST_POINTS = 150  #: trials of a parent in its process; of more, the best half and a random rest
 _FEWEST = 3  #: trials below which a parent teaches nothing
+_FEWEST_JUDGED = 20  #: trials below which nothing can be said of whether there is anything to learn from a parent
+_FOLDED = 100  #: trials by which that is judged, at most; the more there are, the fewer folds
+_LEAST_FORETOLD = 0.05  #: share of the variance; a few in a hundred parents explain that much of noise
 _CREDIT = 3.0  #: results for which a parent's reputation counts, against the study's own
 _FADES = 20.0  #: own results at which what parents teach counts half
 
@@ -44,13 +49,16 @@ class Lesson:
             for each in parent.space.parameters
             if each.size() != 1 and each.name in fixed and each.name not in (known.name for known in shared)
         ]
+        self.parent = parent
         self._layout = Layout(Space((*shared, *others)))
         self._columns: Indices = np.flatnonzero(np.isin(layout.group, own))
         self._context = _features_of(self._layout, fixed, len(self._columns))
         self._width = len(layout.group)
-        self._process = self._learn(parent.trials, goal) if own else None
+        self._features, self._values = self._known(parent.trials if own else (), goal)
+        self._is_blank = len(self._values) < _FEWEST
 
-    def _learn(self, trials: Sequence[Trial], goal: Goal) -> Posterior | None:
+    def _known(self, trials: Sequence[Trial], goal: Goal) -> tuple[Array, Array]:
+        """Features (n, D) and warped values (n,) of trials that have both."""
         sign = 1.0 if goal is Goal.MINIMIZE else -1.0
         points, values = [], []
         for trial in trials:
@@ -61,15 +69,51 @@ class Lesson:
             if trial.objective is not None and math.isfinite(trial.objective):
                 points.append(point)
                 values.append(sign * trial.objective)
-        if len(values) < _FEWEST:
+        at = np.array(points).reshape(len(points), self._layout.dimensions)
+        return self._layout.features(at), warp(np.array(values), at) if values else np.zeros(0)
+
+    @cached_property
+    def _process(self) -> Posterior | None:
+        if self._is_blank:
             return None
-        rng = default_rng(len(values))
-        at = np.array(points)
-        y = warp(np.array(values), at)
-        rows = subset(y, _MOST_POINTS, rng)
-        features, y = self._layout.features(at[rows]), y[rows]
-        kernel = fit(features, self._layout.group, y, Prior(), rng)
-        return Posterior(kernel, self._layout.group, features, y, features[:0])
+        rows = subset(self._values, _MOST_POINTS, default_rng(len(self._values)))
+        return self._fitted(rows, self._values[rows])
+
+    def _fitted(self, rows: Indices, values: Array) -> Posterior:
+        features, group = self._features[rows], self._layout.group
+        return Posterior(
+            fit(features, group, values, Prior(), default_rng(len(values))), group, features, values, features[:0]
+        )
+
+    @property
+    def is_telling(self) -> bool:
+        """Whether there is something to learn: some of the parent's results foretell the others.
+
+        Where they do not, they are noise, or not the results of these configurations, and what was best there is as
+        good here as anything.
+        """
+        return self._is_blank or len(self._values) < _FEWEST_JUDGED or self.foretold > _LEAST_FORETOLD
+
+    @cached_property
+    def foretold(self) -> float:
+        """Share of the variance of the parent's results that processes explain which have not seen them.
+
+        Each is fitted anew to what it sees: a kernel that has been fitted to a result foretells that one.
+        """
+        rows = subset(self._values, _FOLDED, default_rng(len(self._values)))
+        count, values = len(rows), self._values
+        spread = float(np.sum((values[rows] - values[rows].mean()) ** 2))
+        if spread == 0.0:
+            return 0.0
+        folds = max(2, min(count, _FOLDED // count))
+        order = default_rng(count).permutation(rows)
+        missed = 0.0
+        for fold in range(folds):
+            hidden = order[fold::folds]
+            shown = np.setdiff1d(rows, hidden)
+            expected = self._fitted(shown, standardise(values[shown])).mean(self._features[hidden])
+            missed += np.sum((values[hidden] - values[shown].mean() - values[shown].std() * expected) ** 2)
+        return 1.0 - float(missed) / spread
 
     def mean(self, features: Array) -> Array:
         """(m, D) features of the study -> (m,) what the parent expects, on its own scale; 0 if it knows nothing."""
@@ -103,6 +147,12 @@ def _features_of(layout: Layout, values: Mapping[str, str], first: int) -> Array
     features = layout.features(known[None, :])[0]
     features[np.isin(layout.group, strange)] = 0.0
     return np.asarray(features[first:])
+
+
+def lessons_of(study: Study, layout: Layout, teachers: Sequence[ParentStudy]) -> list[Lesson]:
+    """Of the teachers from which there is something to learn."""
+    lessons = [Lesson(parent, layout, fixed(study), study.goal) for parent in teachers]
+    return [lesson for lesson in lessons if lesson.is_telling]
 
 
 class Trend:

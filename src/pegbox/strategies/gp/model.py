@@ -81,7 +81,8 @@ class Model:
         self._unexpected = self._values - self._trend.mean(features) if self._trend else self._values
         # what others have seen may be another function: it must not say how numbers are bent
         numbers = layout.numbers if len(seen.values) - seen.inherited >= _FEWEST_WARPED else None
-        prior = self._prior if self._trend else replace(self._prior, signal=_SIGNAL)
+        is_taught = self._trend is not None and self._trend.weights.any()
+        prior = self._prior if is_taught else replace(self._prior, signal=_SIGNAL)
         self._kernel = fit(features, layout.group, self._unexpected, prior, rng, self._doubt, numbers)
         if len(observations.values) % _ROUGH_EVERY == 0:
             self._kernel = self._kernel.rougher(np.exp(self._prior.mode(layout.dimensions)[0]))

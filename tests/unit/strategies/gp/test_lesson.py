@@ -81,6 +81,19 @@ def test_a_parent_that_tuned_nothing_of_this_teaches_nothing(space: Space) -> No
     assert not lesson.pull_back(features, np.ones(2)).any()
 
 
+def test_a_parent_whose_results_do_not_foretell_each_other_has_nothing_to_tell() -> None:
+    rng = np.random.default_rng(6)
+    for count, objective, is_telling in (
+        (40, bowl, True),
+        (300, bowl, True),
+        (40, lambda _: rng.random(), False),
+        (40, lambda _: 1.0, False),
+        (12, lambda _: rng.random(), True),  # who knows?
+    ):
+        lesson = Lesson(tried(XY.space, objective, count), XY, {}, Goal.MINIMIZE)
+        assert lesson.is_telling is is_telling
+
+
 def test_gradients() -> None:
     mixed = Space((*numbers("x"), COLOUR, *numbers("y")))
     parents = [tried(Space((*numbers("y", "z"), COLOUR)), lambda v: np.sin(float(v["y"]) + float(v["z"])))]

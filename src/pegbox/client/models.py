@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import lzma
 import os
 import shutil
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
@@ -20,6 +24,11 @@ MOST_EMPTY = 512  #: bytes; an archive that is larger has a file in it, and is n
 MISSING = ("404", "NoSuchKey", "NoSuchBucket")
 LONGEST_PATH = 3800  #: bytes; Linux takes 4,095, and the name of one more member has to fit
 NOTHING = "nothing was saved in SM_MODEL_DIR"
+#: what tarfile and what it reads with raise for no archive, or a damaged one; KeyError is a link to nothing
+DAMAGED = (
+    tarfile.TarError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError, KeyError, ValueError, OverflowError,
+    RecursionError,
+)  # fmt: skip
 
 
 class NoModel(Exception):
@@ -33,6 +42,8 @@ def shown(connection: Connection, uri: str) -> str:
         return uri
     try:
         return NOTHING if _is_empty(store, key) else uri
+    except NoModel:
+        return uri  # there is something
     except Exception as error:
         if not type(error).__module__.startswith("botocore."):
             raise
@@ -49,7 +60,7 @@ def _is_empty(store: _Store, key: str) -> bool:
     content = io.BytesIO()
     store.copy(key, content)
     content.seek(0)
-    with tarfile.open(fileobj=content) as archive:
+    with _unpacking(), tarfile.open(fileobj=content) as archive:
         return archive.next() is None
 
 
@@ -80,12 +91,19 @@ def _unpack(store: _Store, key: str, folder: Path) -> None:
     with tempfile.TemporaryFile(dir=folder.parent) as content:
         store.copy(key, content)
         content.seek(0)
-        try:
-            with tarfile.open(fileobj=content) as archive:
-                _check_names(archive, folder)
-                archive.extractall(folder, filter="data")
-        except (tarfile.TarError, KeyError) as error:  # KeyError: a hard link to nothing
-            raise NoModel(f"the archive cannot be unpacked: {error}") from None
+        with _unpacking(), tarfile.open(fileobj=content) as archive:
+            _check_names(archive, folder)
+            archive.extractall(folder, filter="data")
+
+
+@contextmanager
+def _unpacking() -> Iterator[None]:
+    """Raises NoModel for an archive that cannot be unpacked."""
+    try:
+        yield
+    except DAMAGED as error:
+        why = str(error).partition("\n")[0].rstrip(":")
+        raise NoModel(f"the archive cannot be unpacked: {why or type(error).__name__}") from None
 
 
 def _check_names(archive: tarfile.TarFile, folder: Path) -> None:

@@ -118,12 +118,15 @@ class _Unpacking:
                 return
             self._check(member)
             self._source.budget = member.size + 4 * LARGEST_HEADER
-            self._archive.extract(member, self._into, filter="data")
+            try:
+                self._archive.extract(member, self._into, filter="data")
+            except (ValueError, OverflowError) as error:  # a time, for instance, that no clock has
+                raise ClientFault(f"[{_shown(member)}] can be no file: {error}") from None
             self._archive.members = []  # type: ignore[attr-defined]  # which it keeps for ever
 
     def _check(self, member: tarfile.TarInfo) -> None:
         path = PurePosixPath(member.name.lstrip("/"))
-        shown = member.name[:200].encode(errors="backslashreplace").decode()
+        shown = _shown(member)
         if len(member.name.encode(errors="surrogateescape")) > LONGEST_NAME or len(path.parts) > DEEPEST:
             raise ClientFault(f"the name [{shown}] is too long or too deep")
         if ".." in path.parts or "\0" in member.name:
@@ -161,3 +164,7 @@ class _Unpacking:
         else:
             self._take(member.size)
             self._files.add(path)
+
+
+def _shown(member: tarfile.TarInfo) -> str:
+    return member.name[:200].encode(errors="backslashreplace").decode()

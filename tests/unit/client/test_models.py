@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
 from dataclasses import replace
@@ -51,6 +52,43 @@ def test_what_is_not_there_is_told(near: Connection, tmp_path: Path) -> None:
         assert shown(near, uri) == NOTHING
         with pytest.raises(NoModel, match=NOTHING):
             fetch(near, uri, tmp_path / "out")
+    assert [each.name for each in tmp_path.iterdir()] == ["model.tar.gz"]
+
+
+def damaged() -> dict[str, bytes]:
+    """What somebody, or a broken disk, may have made of a model."""
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz") as archive:
+        odd = member("a")
+        odd.pax_headers = {"mtime": "1e200"}
+        archive.addfile(odd)
+    whole = content.getvalue()
+    return {
+        "nothing": b"",
+        "no archive": b"hi",
+        "cut": whole[: len(whole) // 2],
+        "spoilt": whole[:30] + bytes(3 * [255]) + whole[33:],
+        "no tar in it": gzip.compress(b"no tar" * 20),
+        "headers without end": gzip.compress(header(tarfile.XHDTYPE) * 3000),
+        "a time that no clock has": whole,
+    }
+
+
+def header(kind: bytes) -> bytes:
+    found = tarfile.TarInfo("x")
+    found.type = kind
+    return found.tobuf()
+
+
+@pytest.mark.parametrize("case", damaged())
+def test_of_a_damaged_one_the_place_is_shown_and_why_it_cannot_be_fetched(
+    near: Connection, tmp_path: Path, case: str
+) -> None:
+    (tmp_path / "model.tar.gz").write_bytes(damaged()[case])
+    uri = f"file://{tmp_path}/model.tar.gz"
+    assert shown(near, uri) == uri
+    with pytest.raises(NoModel, match=r"^the archive cannot be unpacked: [^\n]+$"):
+        fetch(near, uri, tmp_path / "out")
     assert [each.name for each in tmp_path.iterdir()] == ["model.tar.gz"]
 
 

@@ -183,6 +183,13 @@ def test_what_is_no_archive_is_told(tmp_path: Path, data: bytes) -> None:
     assert not (tmp_path / "code").exists()
 
 
+@pytest.mark.parametrize("moment", ["1e200", "1e999", "nan"])
+def test_times_that_no_clock_has_are_refused(tmp_path: Path, moment: str) -> None:
+    odd = member("train.py")
+    odd.pax_headers = {"mtime": moment}
+    assert "train.py" in refused(packed((odd, b"abc")), tmp_path)
+
+
 def test_an_archive_that_is_cut_is_told(tmp_path: Path) -> None:
     whole = packed((member("a"), os.urandom(100_000))).read()
     for end in range(1, len(whole) - 1, 9973):

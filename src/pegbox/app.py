@@ -53,11 +53,16 @@ from pegbox.objects.remote import RemoteStore
 from pegbox.objects.routed import RoutedStore
 from pegbox.observe.prometheus import CONTENT_TYPE, Living, Metrics, Sources, Stored
 from pegbox.operations import (
+    actions,
+    artifacts,
+    associations,
+    contexts,
     endpoint_configs,
     endpoints,
     experiments,
     identity,
     indexing,
+    lineage,
     logs,
     models,
     search,
@@ -92,10 +97,15 @@ def operation_table() -> Table:
     """Every operation that is served."""
     return collect(
         [
+            actions,
+            artifacts,
+            associations,
+            contexts,
             endpoint_configs,
             endpoints,
             experiments,
             identity,
+            lineage,
             logs,
             models,
             search,

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+COMPONENT_OF_JOB = "-aws-training-job"  #: what a trial component's name ends with that a training job has made
+
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*")
 
 

@@ -27,14 +27,14 @@ ALLOWED: dict[str, set[str]] = {
     "strategies": {"strategies", "domain"},
     "optimize": {"optimize", "strategies", "domain"},
     "wire": {"wire", "objects"},
-    "store": {"store", "domain.properties", "domain.query"},
+    "store": {"store", "domain.lineage", "domain.properties", "domain.query"},
     "objects": {"objects"},
     "executors": {"executors", "runner.records"},
     "logs": {"logs"},
     "runner": {"runner"},
     "algorithms": {"algorithms"},
     "operations": {
-        "operations", "domain", "store.base", "algorithms", "wire.registry", "wire.records",
+        "operations", "domain", "store.base", "store.graph", "algorithms", "wire.registry", "wire.records",
         "wire.transfer", "objects.base", "objects.locations", "logs.base",
     },
     "engine": {

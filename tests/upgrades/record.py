@@ -14,6 +14,7 @@ import sqlite3
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -45,7 +46,17 @@ def work(server: RunningServer) -> None:
     sagemaker.create_training_job(**training_request("running", "slow", "s3://kept/out"))
     in_training(sagemaker, "running")
     sagemaker.create_training_job(**training_request("waiting", "quick", "s3://kept/out"))
+    lineage(sagemaker)
     server.kill()
+
+
+def lineage(sagemaker: Any) -> None:
+    """A model behind an endpoint, and what of the jobs is read off them when somebody asks."""
+    sagemaker.create_model(ModelName="modelled", PrimaryContainer={"Image": "quick"})
+    variant = {"VariantName": "all", "ModelName": "modelled", "InstanceType": "local", "InitialInstanceCount": 1}
+    sagemaker.create_endpoint_config(EndpointConfigName="served", ProductionVariants=[variant])
+    sagemaker.create_endpoint(EndpointName="served", EndpointConfigName="served")
+    sagemaker.list_associations()
 
 
 def read(home: Path) -> dict[str, list[dict[str, object]]]:

@@ -10,7 +10,7 @@ import structlog
 
 from pegbox.domain import endpoint_request, model_request
 from pegbox.errors import ValidationException
-from pegbox.operations import hosting, tags
+from pegbox.operations import hosting, tags, tracing
 from pegbox.operations.call import Call
 from pegbox.operations.endpoint_view import ARTIFACTS, CONFIG, IMAGES, description, summary
 from pegbox.operations.model_view import SERVED_BY
@@ -49,6 +49,7 @@ def create_endpoint(request: CreateEndpointInputTypeDef, call: Call) -> dict[str
         row = hosting.new(Kind.ENDPOINT, request["EndpointName"], document, call, status="Failed", state=state)
         row = hosting.insert(tx, row)
         _serve(tx, row, models)
+        tracing.deployed(tx, row, *_uris(row), call)
         return row
 
     row = changing(call.store, create)
@@ -71,12 +72,15 @@ def update_endpoint(request: UpdateEndpointInputTypeDef, call: Call) -> dict[str
         config = hosting.get(tx, Kind.ENDPOINT_CONFIG, request["EndpointConfigName"], call)
         _serve_no_more(tx, row, call)
         models = _models(tx, config, call)
+        before = row
         kept = row.document.get("LastDeploymentConfig") if request.get("RetainDeploymentConfig") else deployment
         document = {**_document(kept, config), "Tags": tags.tags_of(row)}
         now = round(call.clock(), 3)
         row = tx.save(replace(row, state=_state(config, models), modified_at=now))
         row = tx.rewrite(replace(row, document=document))
         _serve(tx, row, models)
+        tracing.replaced(tx, row, _uris(before)[1], call)
+        tracing.deployed(tx, row, *_uris(row), call)
         return row
 
     row = changing(call.store, update)
@@ -140,6 +144,12 @@ def _named(config: Resource, model: Resource) -> str:
     """A model's name as the configuration writes it."""
     names = endpoint_request.model_names(config.document)
     return next(name for name in names if name.lower() == model.name.lower())
+
+
+def _uris(row: Resource) -> tuple[list[str], list[str]]:
+    """The images and the data of an endpoint's models."""
+    images, data = ([uri for uris in row.state[name].values() for uri in uris] for name in (IMAGES, ARTIFACTS))
+    return images, data
 
 
 def _serve(tx: Transaction, row: Resource, models: Iterable[Resource]) -> None:

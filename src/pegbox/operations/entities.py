@@ -14,10 +14,23 @@ from pegbox.operations.paging import page
 from pegbox.store.base import AlreadyExists, Kind, NotFound, Page, Query, Resource, Transaction
 
 #: what messages call them
-NOUNS = {Kind.EXPERIMENT: "Experiment", Kind.TRIAL: "Trial", Kind.TRIAL_COMPONENT: "Trial component"}
+NOUNS = {
+    Kind.EXPERIMENT: "Experiment",
+    Kind.TRIAL: "Trial",
+    Kind.TRIAL_COMPONENT: "Trial component",
+    Kind.ARTIFACT: "Artifact",
+    Kind.ACTION: "Action",
+    Kind.CONTEXT: "Context",
+}
 
 #: the members of requests that name them
-NAMES = {Kind.EXPERIMENT: "ExperimentName", Kind.TRIAL: "TrialName", Kind.TRIAL_COMPONENT: "TrialComponentName"}
+NAMES = {
+    Kind.EXPERIMENT: "ExperimentName",
+    Kind.TRIAL: "TrialName",
+    Kind.TRIAL_COMPONENT: "TrialComponentName",
+    Kind.ACTION: "ActionName",
+    Kind.CONTEXT: "ContextName",
+}
 
 _SORT = {"Name": "name", "CreationTime": "created_at"}
 

@@ -10,7 +10,7 @@ from pegbox.domain import model_request
 from pegbox.errors import ServiceUnavailable, ValidationException
 from pegbox.objects.base import Refused, Unreachable
 from pegbox.objects.locations import parse
-from pegbox.operations import hosting, model_view, tags
+from pegbox.operations import hosting, model_view, tags, tracing
 from pegbox.operations.call import Call
 from pegbox.operations.paging import page
 from pegbox.store.base import Kind, Transaction, changing
@@ -33,12 +33,14 @@ def create_model(request: CreateModelInputTypeDef, call: Call) -> dict[str, str]
     document = cast(dict[str, Any], request)
     model_request.check(document)
     labels = tags.checked(document)
-    for container in model_request.containers(document):
-        for data in model_request.model_data(container):
-            _check_data(data, call)
+    containers = model_request.containers(document)
+    data = [each for container in containers for each in model_request.model_data(container)]
+    for each in data:
+        _check_data(each, call)
     row = hosting.new(Kind.MODEL, request["ModelName"], {**model_request.normalise(document), "Tags": labels}, call)
     with call.store.transaction() as tx:
         row = hosting.insert(tx, row)
+        tracing.model_created(tx, row, [each["Image"] for each in containers], [each.uri for each in data])
     log.info("model created", model=row.name)
     return {"ModelArn": hosting.arn_of(row)}
 

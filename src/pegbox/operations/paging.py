@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pegbox.errors import ValidationException
@@ -40,32 +40,53 @@ def listing(request: Mapping[str, Any], kind: Kind, call: Call, **fixed: Any) ->
 
 
 def _token(query: Query, after: tuple[Any, int]) -> str:
-    return base64.urlsafe_b64encode(json.dumps([_mark(query), *after]).encode()).decode()
+    return sealed(query, after)
 
 
 def _after(token: str | None, query: Query) -> tuple[Any, int] | None:
+    place = opened(token, query, 2)
+    if place is None:
+        return None
+    value, identity = place
+    if not (_is_sort_value(value, query) and is_integer(identity)):
+        raise invalid()
+    return value, identity
+
+
+def sealed(query: object, place: Iterable[Any]) -> str:
+    """The NextToken of a place, bound to a query."""
+    return base64.urlsafe_b64encode(json.dumps([_mark(query), *place]).encode()).decode()
+
+
+def opened(token: str | None, query: object, length: int) -> Sequence[Any] | None:
+    """The place that a NextToken names, so many values.  Raises ValidationException if it is of another query."""
     if token is None:
         return None
     try:
-        mark, value, identity = json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
-        fits = mark == _mark(query) and _is_sort_value(value, query) and _is_integer(identity)
+        mark, *found = json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
     except (ValueError, TypeError, RecursionError):
-        fits = False
-    if not fits:
-        raise ValidationException("NextToken is not valid, or belongs to a request with other filters.")
-    return value, identity
+        raise invalid() from None
+    place: list[Any] = found
+    if mark != _mark(query) or len(place) != length:
+        raise invalid()
+    return place
+
+
+def invalid() -> ValidationException:
+    """What is said of a NextToken that cannot be used."""
+    return ValidationException("NextToken is not valid, or belongs to a request with other filters.")
 
 
 def _is_sort_value(value: Any, query: Query) -> bool:
     if query.sort_by in ("name", "status"):
         return isinstance(value, str) and value.isascii() and value.isprintable()
-    return (isinstance(value, float) and math.isfinite(value)) or _is_integer(value)
+    return (isinstance(value, float) and math.isfinite(value)) or is_integer(value)
 
 
-def _is_integer(value: Any) -> bool:
+def is_integer(value: Any) -> bool:
     """Whether a database takes it for an integer."""
     return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
 
 
-def _mark(query: Query) -> str:
+def _mark(query: object) -> str:
     return hashlib.sha256(repr(query).encode()).hexdigest()[:16]

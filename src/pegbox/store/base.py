@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from pegbox.domain.properties import Property
 from pegbox.domain.query import Node
+from pegbox.store.graph import Graph
 
 T = TypeVar("T")
 
@@ -35,6 +36,9 @@ class Kind(StrEnum):
     MODEL = "model"
     ENDPOINT_CONFIG = "endpoint-config"
     ENDPOINT = "endpoint"
+    ARTIFACT = "artifact"
+    ACTION = "action"
+    CONTEXT = "context"
 
 
 JOBS = frozenset({Kind.TUNING_JOB, Kind.TRAINING_JOB})  #: what the engine works on; nothing happens to the others
@@ -135,6 +139,8 @@ class Query:
     sort_by: str = "name"  #: name, created_at, status, objective
     descending: bool = False
     parent_id: int | None = None
+    type: str | None = None  #: of an entity of lineage
+    source: str | None = None  #: SourceUri of such
     name_contains: str | None = None  #: without regard to case
     status: str | None = None
     created_after: float | None = None
@@ -234,6 +240,11 @@ class Beat:
 
 class Transaction(Protocol):
     """One unit of reading and writing."""
+
+    @property
+    def graph(self) -> Graph:
+        """What it knows of lineage."""
+        ...
 
     def insert(self, resource: Resource) -> Resource:
         """Add a resource; returns it with its id.  Raises AlreadyExists."""

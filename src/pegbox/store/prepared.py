@@ -15,7 +15,9 @@ from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import ARRAY, Column, ColumnElement, Connection, Executable, any_, bindparam, func, select
+from sqlalchemy.sql import operators
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.elements import UnaryExpression
 
 Given = Mapping[str, Any]  #: parameters by name
 Row = Sequence[Any]
@@ -28,6 +30,13 @@ def one_of(column: Column[Any], name: str, dialect: str) -> ColumnElement[bool]:
     if dialect == "sqlite":
         return column.in_(select(func.json_each(bindparam(name)).table_valued("value").c.value))
     return column == any_(bindparam(name, type_=ARRAY(column.type)))
+
+
+def by_value(column: ColumnElement[Any], dialect: str) -> ColumnElement[Any]:
+    """The column, and on SQLite nothing that an index is looked into by: it knows no better than to take any."""
+    if dialect == "sqlite":
+        return UnaryExpression(column, operator=operators.custom_op("+"), type_=column.type)
+    return column
 
 
 def made_once(connection: Connection, given: Given) -> dict[str, Any]:

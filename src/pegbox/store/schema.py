@@ -174,3 +174,49 @@ image = Table(
     Column("arguments", Text, nullable=False, server_default="[]"),  # JSON list
     Column("created_at", Double, nullable=False),
 )
+
+#: artifacts, actions and contexts, which are resources: what can be asked of them, see docs/design/lineage.md
+entity = Table(
+    "entity",
+    metadata,
+    Column("resource_id", Identity, ForeignKey("resource.id", ondelete="CASCADE"), primary_key=True),
+    Column("type", String(256), nullable=False),
+    Column("source_key", String(32), nullable=False),  # of the SourceUri
+    Column("is_made", Integer, nullable=False),  # 1: by the service, not by a request
+    Index("entity_source", "source_key", "resource_id"),
+    Index("entity_type", "type", "resource_id"),
+    Index("entity_asked", "resource_id", sqlite_where=text("is_made = 0"), postgresql_where=text("is_made = 0")),
+    sqlite_with_rowid=False,
+)
+
+association = Table(
+    "association",
+    metadata,
+    Column("source_id", Identity, ForeignKey("resource.id", ondelete="CASCADE"), primary_key=True),
+    Column("destination_id", Identity, ForeignKey("resource.id", ondelete="CASCADE"), primary_key=True),
+    Column("type", String(32)),
+    Column("created_at", Double, nullable=False),
+    Column("is_made", Integer, nullable=False),
+    Index("association_up", "destination_id", "source_id"),
+    Index("association_created", "created_at", "source_id", "destination_id"),
+    Index("association_asked", "source_id", sqlite_where=text("is_made = 0"), postgresql_where=text("is_made = 0")),
+    sqlite_with_rowid=False,
+)
+
+#: up to which id lineage of training jobs has been read
+tracing = Table(
+    "tracing",
+    metadata,
+    Column("account", String(12), primary_key=True),
+    Column("region", String(64), primary_key=True),
+    Column("seen_to", Identity, nullable=False),
+)
+
+#: training jobs up to there that may have to be looked at again
+traced = Table(
+    "traced",
+    metadata,
+    Column("job_id", Identity, ForeignKey("resource.id", ondelete="CASCADE"), primary_key=True),
+    Column("has_ended", Integer, nullable=False),
+    Index("traced_living", "job_id", sqlite_where=text("has_ended = 0"), postgresql_where=text("has_ended = 0")),
+)

@@ -45,7 +45,8 @@ from pegbox.store.base import (
     Stale,
     Tally,
 )
-from pegbox.store.prepared import Prepared, one_of
+from pegbox.store.edges import SqlGraph, of_entity
+from pegbox.store.prepared import Prepared, by_value, one_of
 from pegbox.store.rows import CHANGING, changed_columns, readable, to_columns, to_json, to_resource
 from pegbox.store.turns import alone
 
@@ -154,6 +155,11 @@ class SqlTransaction:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self._dialect = connection.dialect.name
+
+    @property
+    def graph(self) -> SqlGraph:
+        """Lineage."""
+        return SqlGraph(self.connection)
 
     def insert(self, resource: Resource) -> Resource:
         """Add a resource."""
@@ -278,7 +284,8 @@ class SqlTransaction:
     def select(self, query: Query, after: tuple[Any, int] | None, limit: int) -> Page:
         """A page, by keyset on (sort column, id)."""
         column = _sort_columns[query.sort_by]
-        wanted = _conditions(query)
+        entities, are_few = of_entity(self.connection, query.type, query.source)
+        wanted = [*entities, *_conditions(query, "sqlite" if are_few and self._dialect == "sqlite" else "")]
         if after is not None:
             value, identity = after
             beyond = column < value if query.descending else column > value
@@ -331,11 +338,11 @@ class SqlTransaction:
         return Stale(f"{resource.kind} {resource.name}")
 
 
-def _conditions(query: Query) -> list[ColumnElement[bool]]:
+def _conditions(query: Query, by: str) -> list[ColumnElement[bool]]:
     wanted = [
-        _rows.c.account == query.account,
-        _rows.c.region == query.region,
-        _rows.c.kind == query.kind.value,
+        by_value(_rows.c.account, by) == query.account,
+        by_value(_rows.c.region, by) == query.region,
+        by_value(_rows.c.kind, by) == query.kind.value,
     ]
     if query.sort_by == "objective":
         wanted.append(_rows.c.objective.is_not(None))

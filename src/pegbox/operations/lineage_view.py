@@ -1,0 +1,90 @@
+"""Entities of lineage as clients see them, and how ARNs name them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pegbox.errors import ResourceNotFound
+from pegbox.naming import COMPONENT_OF_JOB, arn, is_arn, name_of
+from pegbox.operations.call import Call
+from pegbox.operations.experiments_view import NOBODY, arn_of
+from pegbox.store.base import Kind, NotFound, Resource, Transaction
+from pegbox.store.graph import TRAINING_JOB
+
+GROUP = "sagemaker-default-lineage-group"  #: the one lineage group of an account and region
+
+#: LineageType of what can be associated; experiments have none
+LINEAGE_TYPES: Mapping[Kind, str | None] = {
+    Kind.ARTIFACT: "Artifact",
+    Kind.ACTION: "Action",
+    Kind.CONTEXT: "Context",
+    Kind.TRIAL_COMPONENT: "TrialComponent",
+    Kind.TRAINING_JOB: "TrialComponent",
+    Kind.EXPERIMENT: None,
+}
+EXPERIMENTAL = frozenset({Kind.EXPERIMENT, Kind.TRIAL_COMPONENT, Kind.TRAINING_JOB})
+_NAMED = (Kind.ARTIFACT, Kind.ACTION, Kind.CONTEXT, Kind.TRIAL_COMPONENT, Kind.EXPERIMENT)
+
+
+def group_arn(call: Call) -> str:
+    """Of the one lineage group."""
+    return arn("lineage-group", GROUP, account=call.account, region=call.region)
+
+
+def description(row: Resource, call: Call) -> dict[str, Any]:
+    """What DescribeArtifact, DescribeAction and DescribeContext have in common."""
+    return {
+        **row.document,
+        "CreationTime": row.created_at,
+        "CreatedBy": NOBODY,
+        "LastModifiedTime": row.modified_at,
+        "LastModifiedBy": NOBODY,
+        "LineageGroupArn": group_arn(call),
+    }
+
+
+def vertex_arn(row: Resource) -> str:
+    """The ARN of what can be associated; a training job is its trial component."""
+    if row.kind is Kind.TRAINING_JOB:
+        return arn(Kind.TRIAL_COMPONENT, vertex_name(row), account=row.account, region=row.region)
+    return arn_of(row)
+
+
+def vertex_name(row: Resource) -> str:
+    """The name of the same."""
+    return row.name + COMPONENT_OF_JOB if row.kind is Kind.TRAINING_JOB else row.name
+
+
+def vertex_type(row: Resource, types: Mapping[int, str]) -> str | None:
+    """Its type: what a request or the service has called it."""
+    return TRAINING_JOB if row.kind is Kind.TRAINING_JOB else types.get(row.id)
+
+
+def vertex(tx: Transaction, named: str, call: Call) -> Resource:
+    """What an ARN names that can be associated.  Raises ResourceNotFound."""
+    for kind in _NAMED:
+        if is_arn(named, arn(kind, "", account=call.account, region=call.region)):
+            try:
+                return _find(tx, kind, name_of(named), call)
+            except NotFound:
+                break
+    raise ResourceNotFound(f"Lineage entity '{named}' does not exist.")
+
+
+def entity(tx: Transaction, kind: Kind, named: str, call: Call) -> Resource:
+    """The artifact, action or context of a name or an ARN.  Raises ResourceNotFound."""
+    if not named.startswith("arn:"):
+        named = arn(kind, named, account=call.account, region=call.region)
+    if is_arn(named, arn(kind, "", account=call.account, region=call.region)):
+        return vertex(tx, named, call)
+    raise ResourceNotFound(f"Lineage entity '{named}' does not exist.")
+
+
+def _find(tx: Transaction, kind: Kind, name: str, call: Call) -> Resource:
+    if kind is Kind.TRIAL_COMPONENT and name.lower().endswith(COMPONENT_OF_JOB):
+        try:
+            return tx.get(call.account, call.region, Kind.TRAINING_JOB, name[: -len(COMPONENT_OF_JOB)])
+        except NotFound:
+            pass  # it may have been made by a request
+    return tx.get(call.account, call.region, kind, name)

@@ -1,0 +1,404 @@
+"""Entities of lineage and their associations, in SQLAlchemy Core."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Select,
+    and_,
+    bindparam,
+    case,
+    collate,
+    delete,
+    func,
+    literal,
+    select,
+    tuple_,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from pegbox.domain.lineage import Link
+from pegbox.naming import COMPONENT_OF_JOB
+from pegbox.store import schema
+from pegbox.store.base import AlreadyExists, Kind, Resource
+from pegbox.store.graph import TRAINING_JOB, AssociationQuery, Ends, Entity, Step
+from pegbox.store.prepared import Prepared, by_value, one_of
+from pegbox.store.rows import readable, to_columns
+from pegbox.store.turns import alone
+
+DIALECTS = ("sqlite", "postgresql")
+TURN = "lineage"  #: whose turn it is to trace
+#: ids below the newest one that another transaction may still be about to commit; SQLite has one writer at a time
+LATE = {"sqlite": 0, "postgresql": 5_000}
+FEW = 1000  #: entities of a type that are all looked at
+FAR = 1000  #: ids of other resources that are looked at each time before it is noted that they are none
+
+_rows, _entities, _edges, _traced = schema.resource.c, schema.entity.c, schema.association.c, schema.traced.c
+_upsert: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+_scope = ("account", "region", "kind")
+
+
+def key_of(source: str) -> str:
+    """What a SourceUri, which may be longer than an index allows, is found by."""
+    return hashlib.sha256(source.encode()).hexdigest()[:32]
+
+
+_add_rows = {
+    dialect: Prepared(_upsert[dialect](schema.resource).on_conflict_do_nothing().returning(_rows.id))
+    for dialect in DIALECTS
+}
+_add_each = {dialect: Prepared(_upsert[dialect](schema.resource).on_conflict_do_nothing()) for dialect in DIALECTS}
+_describe = {dialect: Prepared(_upsert[dialect](schema.entity).on_conflict_do_nothing()) for dialect in DIALECTS}
+_connect_one = {
+    dialect: Prepared(_upsert[dialect](schema.association).on_conflict_do_nothing().returning(_edges.source_id))
+    for dialect in DIALECTS
+}
+_connect = {dialect: Prepared(_upsert[dialect](schema.association).on_conflict_do_nothing()) for dialect in DIALECTS}
+_types = {
+    dialect: Prepared(
+        select(_entities.resource_id, _entities.type).where(one_of(_entities.resource_id, "rows", dialect))
+    )
+    for dialect in DIALECTS
+}
+_whole = {dialect: Prepared(select(schema.resource).where(one_of(_rows.id, "rows", dialect))) for dialect in DIALECTS}
+_named = {
+    dialect: Prepared(
+        select(_rows.key, _rows.id).where(
+            *(_rows[name] == bindparam(name) for name in _scope), one_of(_rows.key, "names", dialect)
+        )
+    )
+    for dialect in DIALECTS
+}
+_beside = {
+    (down, dialect): Prepared(
+        select(_edges.source_id, _edges.destination_id, _edges.type)
+        .where(one_of(_edges.source_id if down else _edges.destination_id, "rows", dialect))
+        .limit(bindparam("most"))
+    )
+    for down in (False, True)
+    for dialect in DIALECTS
+}
+
+
+def _in_scope(dialect: str) -> ColumnElement[bool]:
+    """Of the account and region; no index is looked into by them."""
+    return and_(*(by_value(_rows[name], dialect) == bindparam(name) for name in ("account", "region")))
+
+
+_seen_to = Prepared(
+    select(schema.tracing.c.seen_to).where(
+        schema.tracing.c.account == bindparam("account"), schema.tracing.c.region == bindparam("region")
+    )
+)
+_new = {
+    dialect: Prepared(
+        select(schema.resource)
+        .where(
+            _rows.id > bindparam("above"),
+            _in_scope(dialect),
+            by_value(_rows.kind, dialect) == Kind.TRAINING_JOB.value,
+            _rows.id.not_in(select(_traced.job_id)),
+        )
+        .order_by(_rows.id)
+        .limit(bindparam("most"))
+    )
+    for dialect in DIALECTS
+}
+_ended = {
+    dialect: Prepared(
+        select(schema.resource)
+        .join(schema.traced, _traced.job_id == _rows.id)
+        .where(_traced.has_ended == 0, _in_scope(dialect), by_value(_rows.ended_at, dialect).is_not(None))
+        .order_by(_traced.job_id)
+        .limit(bindparam("most"))
+    )
+    for dialect in DIALECTS
+}
+_newest = Prepared(select(func.max(_rows.id)))
+
+
+def _marking(dialect: str) -> tuple[Prepared, Prepared]:
+    mark = _upsert[dialect](schema.traced)
+    mark = mark.on_conflict_do_update(index_elements=["job_id"], set_={"has_ended": mark.excluded.has_ended})
+    see = _upsert[dialect](schema.tracing)
+    see = see.on_conflict_do_update(index_elements=["account", "region"], set_={"seen_to": see.excluded.seen_to})
+    return Prepared(mark), Prepared(see)
+
+
+_mark = {dialect: _marking(dialect) for dialect in DIALECTS}
+_forget = {
+    dialect: Prepared(
+        delete(schema.traced).where(
+            _traced.has_ended == 1,
+            _traced.job_id <= bindparam("to"),
+            select(_rows.id).where(_rows.id == _traced.job_id, _in_scope(dialect)).exists(),
+        )
+    )
+    for dialect in DIALECTS
+}
+
+
+class SqlGraph:
+    """A Graph (see store.graph) on one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._dialect = connection.dialect.name
+
+    def add(self, entity: Entity) -> Resource:
+        """Add an entity."""
+        row = _add_rows[self._dialect].first(self._connection, _columns(entity.row))
+        if row is None:
+            raise AlreadyExists(entity.row.name)
+        _describe[self._dialect].change(self._connection, _entity_columns(entity, row[0]))
+        return replace(entity.row, id=row[0])
+
+    def types(self, identities: Collection[int]) -> Mapping[int, str]:
+        """Types by id."""
+        return dict(map(tuple, _types[self._dialect].rows(self._connection, {"rows": list(identities)})))
+
+    def rows(self, identities: Collection[int]) -> Mapping[int, Resource]:
+        """Resources by id."""
+        found = _whole[self._dialect].rows(self._connection, {"rows": list(identities)})
+        return {row.id: row for row in readable(found)}
+
+    def made_by_requests(self, account: str, region: str, kind: Kind) -> int:
+        """How many; nobody else is told before the transaction is over."""
+        alone(self._connection, f"{account}/{region}/{kind}")
+        counted = (
+            select(func.count())
+            .select_from(schema.entity.join(schema.resource, _rows.id == _entities.resource_id))
+            .where(_entities.is_made == 0, _rows.account == account, _rows.region == region, _rows.kind == kind.value)
+        )
+        return int(self._connection.execute(counted).scalar_one())
+
+    def connect(self, link: Link, at: float, *, is_made: bool = False) -> bool:
+        """Associate two resources."""
+        return _connect_one[self._dialect].first(self._connection, _edge_columns(link, at, is_made)) is not None
+
+    def disconnect(self, source: int, destination: int) -> bool:
+        """End an association."""
+        this = and_(_edges.source_id == source, _edges.destination_id == destination)
+        return self._connection.execute(delete(schema.association).where(this)).rowcount == 1
+
+    def connected_by_requests(self, account: str, region: str) -> int:
+        """How many; nobody else is told before the transaction is over."""
+        alone(self._connection, f"{account}/{region}/association")
+        counted = (
+            select(func.count())
+            .select_from(schema.association.join(schema.resource, _rows.id == _edges.source_id))
+            .where(_edges.is_made == 0, _rows.account == account, _rows.region == region)
+        )
+        return int(self._connection.execute(counted).scalar_one())
+
+    def is_connected(self, identity: int) -> bool:
+        """Whether there is an association."""
+        return any(self.links([identity], down, 1) for down in (False, True))
+
+    def links(self, identities: Collection[int], down: bool, most: int) -> Sequence[Link]:
+        """The associations on one side."""
+        found = _beside[down, self._dialect].rows(self._connection, {"rows": list(identities), "most": most})
+        return [Link(*row) for row in found]
+
+    def associations(
+        self, query: AssociationQuery, after: tuple[Any, int, int] | None, limit: int
+    ) -> tuple[Sequence[Ends], tuple[Any, int, int] | None]:
+        """A page, by keyset on (value, source, destination)."""
+        value, statement = _listing(query, self._dialect)
+        if after is not None:
+            place = tuple_(value, _edges.source_id, _edges.destination_id)
+            given = tuple_(literal(after[0]), literal(after[1]), literal(after[2]))
+            statement = statement.where(place < given if query.descending else place > given)
+        order = [each.desc() if query.descending else each for each in (value, _edges.source_id, _edges.destination_id)]
+        found = self._connection.execute(statement.order_by(*order).limit(limit + 1)).all()
+        page = found[:limit]
+        rows = self.rows({each.source_id for each in page} | {each.destination_id for each in page})
+        ends = [
+            Ends(
+                rows[each.source_id],
+                rows[each.destination_id],
+                each.source_type,
+                each.destination_type,
+                each.type,
+                each.created_at,
+            )
+            for each in page
+            if each.source_id in rows and each.destination_id in rows
+        ]
+        last = page[-1] if len(found) > limit else None
+        return ends, None if last is None else (last.value, last.source_id, last.destination_id)
+
+    def has_untraced(self, account: str, region: str) -> bool:
+        """Whether there are such jobs, or it may be so."""
+        if self._untraced(account, region, 1):
+            return True
+        return self._newest() - self._seen_to(account, region) > FAR
+
+    def untraced(self, account: str, region: str, limit: int) -> Sequence[Resource]:
+        """Jobs to trace; those that nobody can read count as traced."""
+        alone(self._connection, TURN)
+        rows = self._untraced(account, region, limit)
+        if not rows:
+            self._see(account, region, self._newest())
+        found = list(readable(rows))
+        spoilt = {row[0] for row in rows} - {each.id for each in found}
+        self._mark_traced(dict.fromkeys(spoilt, True), account, region)
+        return found
+
+    def _untraced(self, account: str, region: str, limit: int) -> Sequence[Sequence[Any]]:
+        scope = {"account": account, "region": region, "most": limit}
+        above = self._seen_to(account, region) - LATE[self._dialect]
+        return _ended[self._dialect].rows(self._connection, scope) or _new[self._dialect].rows(
+            self._connection, scope | {"above": above}
+        )
+
+    def _seen_to(self, account: str, region: str) -> int:
+        found = _seen_to.first(self._connection, {"account": account, "region": region})
+        return 0 if found is None else int(found[0])
+
+    def trace(self, jobs: Sequence[Resource], steps: Sequence[Step]) -> None:
+        """Add artifacts and associations, and note that this was done."""
+        ids = self._artifacts([step.artifact for step in steps])
+        edges = {}
+        for step in steps:
+            artifact = ids[step.artifact.row.name]
+            ends = (artifact, step.job) if step.is_input else (step.job, artifact)
+            edges[ends] = _edge_columns(Link(*ends, step.type), step.at, is_made=True)
+        _connect[self._dialect].change_each(self._connection, list(edges.values()))
+        for account, region in {(job.account, job.region) for job in jobs}:
+            ended = {job.id: job.ended_at is not None for job in jobs if (job.account, job.region) == (account, region)}
+            self._mark_traced(ended, account, region)
+
+    def _mark_traced(self, ended: Mapping[int, bool], account: str, region: str) -> None:
+        mark, _ = _mark[self._dialect]
+        mark.change_each(self._connection, [{"job_id": id, "has_ended": int(has)} for id, has in ended.items()])
+        self._see(account, region, max(ended, default=0))
+
+    def _see(self, account: str, region: str, newest: int) -> None:
+        """Note that all jobs up to there were looked at."""
+        _, see = _mark[self._dialect]
+        scope = {"account": account, "region": region}
+        seen_to = max(newest, self._seen_to(account, region))
+        see.change(self._connection, scope | {"seen_to": seen_to})
+        _forget[self._dialect].change(self._connection, scope | {"to": seen_to - LATE[self._dialect]})
+
+    def _newest(self) -> int:
+        return int((_newest.first(self._connection) or [0])[0] or 0)
+
+    def _artifacts(self, artifacts: Sequence[Entity]) -> Mapping[str, int]:
+        """The ids of artifacts by name; those that are not there are added."""
+        by_name: dict[str, Entity] = {}
+        for each in artifacts:
+            by_name.setdefault(each.row.name, each)
+        ids = self._ids(by_name)
+        new = {name: each for name, each in by_name.items() if name not in ids}
+        if new:
+            _add_each[self._dialect].change_each(self._connection, [_columns(each.row) for each in new.values()])
+            ids = self._ids(by_name)
+            described = [_entity_columns(each, ids[name]) for name, each in new.items()]
+            _describe[self._dialect].change_each(self._connection, described)
+        return ids
+
+    def _ids(self, by_name: Mapping[str, Entity]) -> dict[str, int]:
+        some = next(iter(by_name.values()), None)
+        if some is None:
+            return {}
+        given = {**{name: getattr(some.row, name) for name in _scope}, "names": list(by_name)}
+        given["kind"] = some.row.kind.value
+        return dict(map(tuple, _named[self._dialect].rows(self._connection, given)))
+
+
+def _columns(row: Resource) -> dict[str, Any]:
+    return {**to_columns(row), "indexed_version": 0}  # Search knows none of these
+
+
+def _entity_columns(entity: Entity, identity: int) -> dict[str, Any]:
+    return {
+        "resource_id": identity,
+        "type": entity.type,
+        "source_key": key_of(entity.source),
+        "is_made": int(entity.is_made),
+    }
+
+
+def _edge_columns(link: Link, at: float, is_made: bool) -> dict[str, Any]:
+    return {
+        "source_id": link.source,
+        "destination_id": link.destination,
+        "type": link.type,
+        "created_at": at,
+        "is_made": int(is_made),
+    }
+
+
+def of_entity(connection: Connection, type: str | None, source: str | None) -> tuple[list[ColumnElement[bool]], bool]:
+    """What resources of a type and a SourceUri have to fulfil; and whether so few do that they are looked at first."""
+    if source is not None:
+        wanted = [_entities.source_key == key_of(source), *(() if type is None else (_entities.type == type,))]
+        return [_rows.id.in_(select(_entities.resource_id).where(*wanted))], True
+    if type is None:
+        return [], False
+    some = select(_entities.resource_id).where(_entities.type == type).limit(FEW).subquery()
+    if connection.execute(select(func.count()).select_from(some)).scalar_one() < FEW:
+        return [_rows.id.in_(select(_entities.resource_id).where(_entities.type == type))], True
+    return [select(_entities.type).where(_entities.resource_id == _rows.id).scalar_subquery() == type], False
+
+
+def _listing(query: AssociationQuery, dialect: str) -> tuple[ColumnElement[Any], Select[Any]]:
+    """The value that is sorted by, and the statement without an order."""
+    source, destination = schema.resource.alias("source"), schema.resource.alias("destination")
+    above, below = schema.entity.alias("above"), schema.entity.alias("below")
+    source_type, destination_type = _type(source, above), _type(destination, below)
+    value = {
+        "CreationTime": _edges.created_at,
+        "SourceArn": _name(source),
+        "DestinationArn": _name(destination),
+        "SourceType": func.coalesce(source_type, ""),
+        "DestinationType": func.coalesce(destination_type, ""),
+    }[query.sort_by]
+    if query.sort_by != "CreationTime" and dialect == "postgresql":
+        value = collate(value, "C")
+    joined = (
+        schema.association.join(source, source.c.id == _edges.source_id)
+        .join(destination, destination.c.id == _edges.destination_id)
+        .outerjoin(above, above.c.resource_id == source.c.id)
+        .outerjoin(below, below.c.resource_id == destination.c.id)
+    )
+    statement = select(
+        schema.association,
+        value.label("value"),
+        source_type.label("source_type"),
+        destination_type.label("destination_type"),
+    ).select_from(joined)
+    equal = (
+        (by_value(source.c.account, dialect), query.account),
+        (by_value(source.c.region, dialect), query.region),
+        (_edges.source_id, query.source),
+        (_edges.destination_id, query.destination),
+        (source_type, query.source_type),
+        (destination_type, query.destination_type),
+        (_edges.type, query.type),
+    )
+    statement = statement.where(*(column == wanted for column, wanted in equal if wanted is not None))
+    if query.created_after is not None:
+        statement = statement.where(_edges.created_at > query.created_after)
+    if query.created_before is not None:
+        statement = statement.where(_edges.created_at < query.created_before)
+    return value, statement
+
+
+def _type(resource: FromClause, entity: FromClause) -> ColumnElement[Any]:
+    return case((resource.c.kind == Kind.TRAINING_JOB.value, TRAINING_JOB), else_=entity.c.type)
+
+
+def _name(resource: FromClause) -> ColumnElement[Any]:
+    """The end of an ARN."""
+    component = f"{Kind.TRIAL_COMPONENT}/" + resource.c.key + COMPONENT_OF_JOB
+    return case((resource.c.kind == Kind.TRAINING_JOB.value, component), else_=resource.c.kind + "/" + resource.c.key)

@@ -17,7 +17,7 @@ from pathlib import Path
 from .methods.method import Setting, State
 from .simulation import Evaluation
 
-FIELDS = ("number", "known", "running", "seconds", "begun", "ended", "state", "value", "exact", "values")
+FIELDS = ("number", "known", "running", "seconds", "begun", "ended", "state", "value", "exact", "expected", "values")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -69,6 +69,7 @@ def _evaluation(row: Mapping[str, str]) -> Evaluation:
         state=State(row["state"]),
         value=float(row["value"]) if row["value"] else None,
         exact=float(row["exact"]) if row["exact"] else None,
+        expected=float(row["expected"]) if row.get("expected") else None,
     )
 
 

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from .records import versions_of
 from .reference import references
 from .results import ALL, Results, Row, load
@@ -42,6 +44,7 @@ def report(runs: Path, wanted: Wanted) -> None:
     families = [*results.families, *(results.tasks if wanted.each else ())]
     _print_regrets(results, at, families)
     _print_pairs(results, at)
+    _print_convergence(results)
     _print_latency(results)
     if wanted.write:
         _write(results, at, families, WRITTEN / wanted.setting, runs)
@@ -68,6 +71,19 @@ def _print_pairs(results: Results, at: Sequence[int]) -> None:
         print(f"  {row['other']:34} {row['evaluations']:5} evaluations: {row['probability']:.2f} {interval}  {regrets}")
 
 
+def _print_convergence(results: Results) -> None:
+    rows = list(results.convergence_rows())
+    ended = [row for row in rows if row["converged"]]
+    if ended:
+        count, there, at_end = (
+            np.mean([row[name] for row in ended]) for name in ("converged", "regret", "regret_at_end")
+        )
+        print(f"\n{len(ended)} of {len(rows)} searches of {results.ours} would have ended by convergence,")
+        print(
+            f"  after {count:.0f} evaluations in the mean, with a regret of {there:.3f}; all evaluations: {at_end:.3f}"
+        )
+
+
 def _print_latency(results: Results) -> None:
     print("\nCPU milliseconds of an ask, median and 95th percentile, by the number of observations up to")
     for row in results.latency_rows():
@@ -81,6 +97,8 @@ def _write(results: Results, at: Sequence[int], families: Sequence[str], folder:
     write_rows(folder / "regret.csv", results.regret_rows(at, families))
     write_rows(folder / "pairs.csv", results.pair_rows(at))
     write_rows(folder / "latency.csv", results.latency_rows())
+    if convergence := list(results.convergence_rows()):
+        write_rows(folder / "convergence.csv", convergence)
     write_rows(folder / "searches.csv", results.search_rows(at))
     now = {name: next(iter(of_method)).method for name, of_method in results.searches.items()}
     versions = {name: versions_of(runs, method) for name, method in sorted(now.items())}

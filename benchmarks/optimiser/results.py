@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .comparison import Regrets, common, mean_regret, wins
+from .convergence import converged_after
 from .methods.method import State
 from .methods.ours import fingerprint
 from .records import Key, keys, read
@@ -98,6 +99,15 @@ class Results:
             for end, seconds in sorted(asks.items()):
                 median, worst = np.quantile(seconds, [0.5, 0.95])
                 yield {"method": name, "observations": end, "asks": len(seconds), "median": median, "p95": worst}
+
+    def convergence_rows(self) -> Iterator[Row]:
+        """Where our searches would have ended by convergence, and the regret there and at the end."""
+        for key, evaluations in self.searches.get(self.ours, {}).items():
+            curve = self._all[self.ours].get(key.task, {}).get(key.seed)
+            if curve is not None and any(item.expected is not None for item in evaluations):
+                count = converged_after(evaluations, self._known[key.task].sign)
+                row: Row = {"task": key.task, "seed": key.seed, "converged": count or ""}
+                yield row | {"regret": curve[count - 1] if count else "", "regret_at_end": curve[-1]}
 
     def search_rows(self, at: Sequence[int]) -> Iterator[Row]:
         """Every search, in short."""

@@ -33,6 +33,7 @@ class Evaluation:
     state: State = State.FAILED
     value: float | None = None  #: what the method was told
     exact: float | None = None  #: the same without noise
+    expected: float | None = None  #: what a model expected to gain on the best, at most, when this was proposed
     curve: tuple[float, ...] = field(default=(), repr=False)  #: with early stopping, what was published
 
 
@@ -82,6 +83,7 @@ class Simulation:
                 running=running,
                 seconds=spent / len(found),
                 begun=now,
+                expected=self._method.expected,
             )
             self._begin(evaluation)
         self._begun += len(found)

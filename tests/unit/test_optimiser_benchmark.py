@@ -37,6 +37,13 @@ def test_every_function_has_its_minimum_where_it_says(shapes: ModuleType) -> Non
         assert task.exact(values) == pytest.approx(task.best, abs=1e-6), task.name
 
 
+def test_no_function_has_its_minimum_in_the_middle(shapes: ModuleType) -> None:
+    """Some optimisers look there first."""
+    for arguments in shapes.functions():
+        task = shapes.shaped(*arguments)
+        assert np.max(np.abs(task.exact.best - 0.5)) > 0.05, task.name
+
+
 def at(axis: Any, coordinate: float) -> str:
     """The value of a range at a coordinate of the unit cube."""
     if axis.cells:
@@ -57,6 +64,7 @@ class Recorded:
     """A method that proposes 0.1, 0.2, ... and writes down what it hears."""
 
     seconds = 0.0
+    expected = None
 
     def __init__(self) -> None:
         self.heard: list[object] = []
@@ -223,6 +231,28 @@ def test_a_search_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert sorted(item.number for item in evaluations) == list(range(1, 13))
     records.write(places.runs, key, evaluations, {})
     assert records.read(places.runs, key) == evaluations
+
+
+def test_a_search_converges_where_the_service_would_end_it() -> None:
+    from benchmarks.optimiser.convergence import converged_after
+    from benchmarks.optimiser.methods.method import Setting, State
+    from benchmarks.optimiser.methods.registry import ours
+    from benchmarks.optimiser.simulation import Evaluation, Simulation
+
+    def evaluation(number: int, value: float | None, expected: float | None) -> Evaluation:
+        times = {"begun": float(number), "ended": number + 1.0, "known": number - 1, "running": 0, "seconds": 0.0}
+        state = State.FAILED if value is None else State.FINISHED
+        return Evaluation(number=number, values={"x": "1"}, value=value, expected=expected, state=state, **times)  # type: ignore[arg-type]
+
+    flat = [evaluation(number, 1.0, 0.001 if number >= 25 else 0.5) for number in range(1, 41)]
+    assert converged_after(flat, 1.0) == 25
+    assert converged_after([evaluation(number, 1.0, None) for number in range(1, 41)], 1.0) is None
+    assert converged_after([evaluation(number, None, 0.0) for number in range(1, 41)], 1.0) is None
+    assert converged_after([evaluation(number, 1.0 / number, 0.0) for number in range(1, 41)], 1.0) is None
+    task = a_task(exact=lambda values: float(values["x0"]))
+    setting = Setting(budget=7)
+    evaluations = Simulation(task, ours("Bayesian").maker(task, setting, 0), setting, 0).run()
+    assert evaluations[0].expected is None and (evaluations[-1].expected or 0.0) > 0.0
 
 
 def test_regret_is_one_where_random_search_begins() -> None:

@@ -59,6 +59,11 @@ class Method(Protocol):
         ...
 
     @property
+    def expected(self) -> float | None:
+        """What a model expected any configuration to gain on the best, at most, when it was last asked."""
+        ...
+
+    @property
     def seconds(self) -> float:
         """CPU seconds of all calls so far."""
         ...

@@ -46,6 +46,7 @@ class Ours:
         self._early, self._parents = setting.early, parents
         self._trials: dict[int, Trial] = {}
         self.seconds = 0.0
+        self.expected: float | None = None
 
     def ask(self, numbers: Sequence[int]) -> list[Values]:
         study = Study(
@@ -61,10 +62,12 @@ class Ours:
         with changed(self._changes):
             begun = time.process_time()
             try:
-                found = [candidate.values for candidate in self._strategy.ask(study, len(numbers), rng)]
+                candidates = self._strategy.ask(study, len(numbers), rng)
             except Exhausted:
-                found = []
+                candidates = []
             self.seconds += time.process_time() - begun
+        self.expected = candidates[0].expected if candidates else None
+        found = [candidate.values for candidate in candidates]
         for number, values in zip(numbers, found, strict=False):
             self._trials[number] = Trial(number=number, values=values, state=TrialState.RUNNING)
         return found

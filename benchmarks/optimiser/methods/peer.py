@@ -24,6 +24,8 @@ class PeerError(Exception):
 class Peer:
     """A search by another optimiser, which always minimises."""
 
+    expected: float | None = None  #: they do not say
+
     def __init__(self, task: Task, setting: Setting, seed: int, *, name: str, python: Path) -> None:
         self._task, self._name = task, name
         threads = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL", "NUMEXPR")}

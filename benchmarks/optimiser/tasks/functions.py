@@ -81,7 +81,7 @@ def hartmann6(x: np.ndarray) -> float:
 _ANY: dict[str, tuple[Function, float, float, float]] = {
     "ackley": (ackley, -5.0, 10.0, 0.0),
     "levy": (levy, -10.0, 7.0, 1.0),
-    "rosenbrock": (rosenbrock, -3.0, 5.0, 1.0),
+    "rosenbrock": (rosenbrock, -2.0, 5.0, 1.0),
     "rastrigin": (rastrigin, -4.0, 5.12, 0.0),
 }
 

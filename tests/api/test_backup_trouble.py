@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from pegbox.cli.main import app
 from pegbox.domain import training
 from pegbox.domain.training import Phase, TrainingJob
 from pegbox.maintenance import archive
+from pegbox.maintenance.archive import MaintenanceError
 from pegbox.maintenance.backup import MARK
 from pegbox.settings import Settings
 from pegbox.store.base import Kind, Resource
@@ -102,3 +105,37 @@ def test_what_an_interrupted_backup_has_brought_is_not_brought_again(tmp_path: P
     for path in (copied, linked):
         archive.link_or_copy(source, path)
     assert [path.stat().st_ino for path in (copied, linked)] == [each.st_ino for each in before]
+
+
+ODD_ROWS = ["id", "attempt", "state", "no number", "no row", "no JSON", "deep", "state of another kind"]
+
+
+@pytest.mark.parametrize("fault", ODD_ROWS)
+def test_rows_of_a_backup_lead_nowhere_outside_the_home(tmp_path: Path, fault: str) -> None:
+    """Directories of attempts are named after what rows say; the rows may be anybody's."""
+    home, into, away = tmp_path / "home", tmp_path / "backup", tmp_path / "restored" / "away"
+    home.mkdir()
+    (away / "1").mkdir(parents=True)
+    store = SqlStore(Settings(home=home).database)
+    job = training.enter(replace(training.created(1.0), home=str(home)), "Training", Phase.RUNNING, 3.0)
+    a_row(store, "running", job, "here")
+    store.close()
+    command("backup", str(into), "--home", str(home))
+    file = into / "database" / "resource.jsonl"
+    row = json.loads(file.read_text())
+    changes = {
+        "id": {"id": "../../away"},
+        "attempt": {"state": json.dumps({**json.loads(row["state"]), "attempt": "../../../away/1"})},
+        "state": {"state": "["},
+        "state of another kind": {"state": "[]"},
+        "no number": {"id": [1]},
+    }
+    text = {"no row": "[1]", "no JSON": "x", "deep": "[" * 100_000}.get(fault) or json.dumps(row | changes[fault])
+    file.write_text(f"{text}\n")
+    manifest = json.loads((into / "manifest.json").read_text())
+    manifest["files"]["database/resource.jsonl"] = asdict(archive.digest(file))
+    (into / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(MaintenanceError, match=rf"^{re.escape(str(file))}:1 is no row that a server has written"):
+        command("restore", str(into), "--home", str(tmp_path / "restored" / "home"))
+    assert [path.name for path in away.rglob("*")] == ["1"]
+    assert sorted(path.name for path in away.parent.iterdir()) == ["away", "home"]

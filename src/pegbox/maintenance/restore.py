@@ -197,9 +197,14 @@ def _load(settings: Settings, source: Path, manifest: Manifest, host: str, overw
 
 def _rows(file: Path, change: Callable[[dump.Row], dump.Row], progress: Progress) -> Iterator[dump.Row]:
     with file.open("rb") as lines:
-        for line in lines:
+        for number, line in enumerate(lines, 1):
             progress.step()
-            yield change(json.loads(line))
+            try:
+                yield change(json.loads(line))
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+                raise MaintenanceError(
+                    f"{file}:{number} is no row that a server has written: the home cannot be used"
+                ) from None
 
 
 def _same(row: dump.Row) -> dump.Row:
@@ -208,6 +213,8 @@ def _same(row: dump.Row) -> dump.Row:
 
 def _moved(row: dump.Row, before: str, home: Path, host: str) -> dump.Row:
     """A resource as it is in the new home."""
+    if type(row["id"]) is not int:  # it names a directory
+        raise ValueError(row["id"])
     free = {"lease_owner": None, "lease_until": 0.0, "due_at": None if row["ended_at"] is not None else 0.0}
     if row["kind"] != Kind.TRAINING_JOB:
         return {**row, **free}
@@ -217,6 +224,8 @@ def _moved(row: dump.Row, before: str, home: Path, host: str) -> dump.Row:
             state["home"] = str(home)
         return {**row, **free, "state": _json(state)}
     job = training.moved(TrainingJob.parse(state), str(home))
+    if type(job.attempt) is not int:
+        raise ValueError(job.attempt)
     is_lost = job.phase is training.Phase.RUNNING
     _remove_later(attempt_directory(str(home), row["id"], job.attempt), its_own=not is_lost)
     if is_lost:

@@ -356,7 +356,6 @@ NOT_YET: dict[str, tuple[Change, str]] = {
 TRAINING: dict[str, tuple[dict[str, Any], str]] = {
     "no algorithm": ({"AlgorithmSpecification": None}, "AlgorithmSpecification is required"),
     "no resources": ({"ResourceConfig": None}, "ResourceConfig is required"),
-    "experiment": ({"ExperimentConfig": {"ExperimentName": "e"}}, "ExperimentConfig is not supported yet"),
     "serverless": ({"ServerlessJobConfig": {"BaseModelArn": "b", "JobType": "FineTuning"}}, "serverlessJobConfig"),
     "101 hyperparameters": ({"HyperParameters": {str(n): "" for n in range(101)}}, "less than or equal to 100"),
     "value of 2501": ({"HyperParameters": {"a": "b" * 2501}}, "less than or equal to 2500"),

@@ -64,10 +64,13 @@ from pegbox.operations import (
     indexing,
     lineage,
     logs,
+    measurements,
     models,
     search,
     tags,
     training_jobs,
+    trial_components,
+    trials,
     tuning_jobs,
 )
 from pegbox.operations.call import Call
@@ -107,10 +110,13 @@ def operation_table() -> Table:
             identity,
             lineage,
             logs,
+            measurements,
             models,
             search,
             tags,
             training_jobs,
+            trial_components,
+            trials,
             tuning_jobs,
         ]
     )

@@ -27,15 +27,15 @@ ALLOWED: dict[str, set[str]] = {
     "strategies": {"strategies", "domain"},
     "optimize": {"optimize", "strategies", "domain"},
     "wire": {"wire", "objects"},
-    "store": {"store", "domain.lineage", "domain.properties", "domain.query"},
+    "store": {"store", "domain.curves", "domain.lineage", "domain.properties", "domain.query"},
     "objects": {"objects"},
     "executors": {"executors", "runner.records"},
     "logs": {"logs"},
     "runner": {"runner"},
     "algorithms": {"algorithms"},
     "operations": {
-        "operations", "domain", "store.base", "store.graph", "algorithms", "wire.registry", "wire.records",
-        "wire.transfer", "objects.base", "objects.locations", "logs.base",
+        "operations", "domain", "store.base", "store.graph", "store.tracking", "algorithms", "wire.registry",
+        "wire.records", "wire.transfer", "objects.base", "objects.locations", "logs.base",
     },
     "engine": {
         "engine", "domain", "strategies", "store.base", "executors.base", "objects.base", "objects.locations",

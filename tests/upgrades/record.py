@@ -13,6 +13,7 @@ import os
 import sqlite3
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ def work(server: RunningServer) -> None:
     in_training(sagemaker, "stopped")
     sagemaker.stop_training_job(TrainingJobName="stopped")
     training_ended(sagemaker, "stopped")
+    experiment(server)
     sagemaker.create_training_job(**training_request("running", "slow", "s3://kept/out"))
     in_training(sagemaker, "running")
     sagemaker.create_training_job(**training_request("waiting", "quick", "s3://kept/out"))
@@ -57,6 +59,18 @@ def lineage(sagemaker: Any) -> None:
     sagemaker.create_endpoint_config(EndpointConfigName="served", ProductionVariants=[variant])
     sagemaker.create_endpoint(EndpointName="served", EndpointConfigName="served")
     sagemaker.list_associations()
+
+
+def experiment(server: RunningServer) -> None:
+    """A trial component with metrics in a trial, and those that the jobs have made."""
+    sagemaker, metrics = server.client("sagemaker"), server.client("sagemaker-metrics")
+    sagemaker.create_experiment(ExperimentName="churn", Tags=[{"Key": "team", "Value": "blue"}])
+    sagemaker.create_trial(TrialName="first", ExperimentName="churn")
+    sagemaker.create_trial_component(TrialComponentName="run", Parameters={"eta": {"NumberValue": 0.1}})
+    sagemaker.associate_trial_component(TrialComponentName="run", TrialName="first")
+    values = [{"MetricName": "auc", "Timestamp": time.time(), "Step": step, "Value": 0.5} for step in range(3)]
+    metrics.batch_put_metrics(TrialComponentName="run", MetricData=values)
+    sagemaker.list_trial_components()
 
 
 def read(home: Path) -> dict[str, list[dict[str, object]]]:

@@ -45,6 +45,8 @@ class Catalog:
     maps: Mapping[str, Type]  #: path of a map whose keys are names as well -> type of its values
     lists: frozenset[str] = field(default_factory=frozenset)  #: paths of lists of structures
     implied: str = ""  #: a first segment that may be left out, as of the record of a model
+    #: path of a map -> how names below it end, in lower case -> as they are stored
+    endings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @cached_property
     def _first(self) -> Mapping[str, str]:
@@ -64,9 +66,18 @@ class Catalog:
         dot = name.find(".")
         while 0 < dot < len(name) - 1:
             if found := self.maps.get(name[:dot]):
-                return name, found
+                whole = self._ended(name[:dot], name)
+                return None if whole is None else (whole, found)
             dot = name.find(".", dot + 1)
         return None
+
+    def _ended(self, path: str, name: str) -> str | None:
+        """The name as it ends in the map; None if nothing in it ends so."""
+        endings = self.endings.get(path)
+        if endings is None:
+            return name
+        beginning, _, last = name.rpartition(".")
+        return f"{beginning}.{endings[last.lower()]}" if last.lower() in endings and beginning != path else None
 
     def spelt(self, name: str) -> str:
         """The name with its first segment as the model spells it."""
@@ -77,7 +88,7 @@ class Catalog:
         """The properties of a record."""
         tags = {tag["Key"]: tag["Value"] for tag in record.get("Tags") or ()}
         metrics = {final["MetricName"]: final["Value"] for final in record.get("FinalMetricDataList") or ()}
-        for found in self._walk({**record, "Tags": tags, "Metrics": metrics}, "", 0, in_list=False):
+        for found in self._walk({"Metrics": metrics, **record, "Tags": tags}, "", 0, in_list=False):
             if len(found.name) <= LONGEST_NAME and (found.number is not None or found.text is not None):
                 yield found
 

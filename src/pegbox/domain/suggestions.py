@@ -8,15 +8,16 @@ from heapq import nsmallest
 from pegbox.domain.properties import Catalog
 
 MOST = 10
+OWN = ("HyperParameters", "Parameters", "Metrics", "Tags")  #: what users name themselves
 
 
 def suggestions(hint: str | None, catalog: Catalog, known: Sequence[tuple[str, int]]) -> list[str]:
     """Up to ten names with the hint in them, in whatever case: first those of which it begins a segment.
 
-    `known` names what there is, with counts.  Without a hint, the most frequent of hyperparameters, metrics and tags.
+    `known` names what there is, with counts.  Without a hint, the most frequent of what users name.
     """
     if not hint:
-        own = [(name, count) for name, count in known if name.split(".")[0] in ("HyperParameters", "Metrics", "Tags")]
+        own = [(name, count) for name, count in known if name.split(".")[0] in OWN]
         return [name for name, _ in nsmallest(MOST, own or known, key=lambda each: (-each[1], each[0]))]
     counts = dict.fromkeys(catalog.types, 0) | dict(known)
     wanted = hint.lower()

@@ -11,7 +11,7 @@ from typing import Any
 from pegbox.domain import definition as definitions
 from pegbox.domain.definition import refuse
 
-_LATER = ("ExperimentConfig", "MlflowConfig", "ModelPackageConfig", "ServerlessJobConfig")
+_LATER = ("MlflowConfig", "ModelPackageConfig", "ServerlessJobConfig")
 
 
 def check(request: Mapping[str, Any]) -> None:

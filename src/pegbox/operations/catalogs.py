@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -14,6 +15,8 @@ KINDS = {
     "TrainingJob": Kind.TRAINING_JOB,
     "HyperParameterTuningJob": Kind.TUNING_JOB,
     "Experiment": Kind.EXPERIMENT,
+    "ExperimentTrial": Kind.TRIAL,
+    "ExperimentTrialComponent": Kind.TRIAL_COMPONENT,
     "Endpoint": Kind.ENDPOINT,
     "Model": Kind.MODEL,
 }
@@ -37,8 +40,19 @@ _LEFT_OUT = (
     "MetricDefinitions", "SecondaryStatusTransitions", "FinalMetricDataList", "Tags", "CollectionConfigurations",
     "DebugRuleConfigurations", "DebugRuleEvaluationStatuses",
 )  # fmt: skip
+#: what is found elsewhere: in the training job, or by the trials of a component; a trial may have very many components
+_FOUND_ELSEWHERE = {
+    "ExperimentTrialComponent": ("SourceDetail.TrainingJob", "SourceDetail.ProcessingJob", "SourceDetail.TransformJob"),
+    "ExperimentTrial": ("TrialComponentSummaries",),
+}
 #: maps whose values are text or numbers
-_EITHER = ("HyperParameters", "StaticHyperParameters", "TunedHyperParameters")
+_EITHER = ("HyperParameters", "StaticHyperParameters", "TunedHyperParameters", "Parameters")
+STATISTICS = ("Max", "Min", "Last", "Count", "Avg", "StdDev")  #: of a metric of a trial component
+ARTIFACT = ("Value", "MediaType")
+#: maps, and a list that is searched as one, whose elements have members: how names of properties end
+_ENDINGS = {
+    "ExperimentTrialComponent": {"Metrics": STATISTICS, "InputArtifacts": ARTIFACT, "OutputArtifacts": ARTIFACT}
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +72,9 @@ def searched(resource: str) -> Searched:
     maps = {"Tags": Type.TEXT}
     lists: set[str] = set()
     several: set[str] = set()
+    endings, elsewhere = _ENDINGS.get(resource, {}), _FOUND_ELSEWHERE.get(resource, ())
     for path, kind in paths(resource):
-        if any(segment in _LEFT_OUT for segment in path.split(".")):
+        if any(segment in _LEFT_OUT for segment in path.split(".")) or _is_below(path, (*endings, *elsewhere)):
             continue
         if kind == "map":
             maps[path] = Type.EITHER if path.rpartition(".")[2] in _EITHER else Type.TEXT
@@ -71,9 +86,15 @@ def searched(resource: str) -> Searched:
             several.add(path)
     if resource == "TrainingJob":
         maps["Metrics"] = Type.NUMBER
+    maps |= {path: Type.NUMBER if path == "Metrics" else Type.TEXT for path in endings}
+    ends = {path: {each.lower(): each for each in names} for path, names in endings.items()}
     implied = resource if any(path.startswith(f"{resource}.") for path in types) else ""
-    catalog = Catalog(types, maps, frozenset(lists), implied)
+    catalog = Catalog(types, maps, frozenset(lists), implied, ends)
     anchor = catalog.find(ANCHOR)
     assert anchor is not None
     order = catalog.find(ORDER) or anchor
     return Searched(catalog, frozenset(several), anchor[0], order[0])
+
+
+def _is_below(path: str, roots: Iterable[str]) -> bool:
+    return any(path == root or path.startswith(f"{root}.") for root in roots)

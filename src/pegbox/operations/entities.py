@@ -73,7 +73,17 @@ def find(tx: Transaction, kind: Kind, name: str, call: Call) -> Resource:
     try:
         return tx.get(call.account, call.region, kind, name)
     except NotFound:
-        raise ResourceNotFound(f"{NOUNS[kind]} '{name}' does not exist.") from None
+        raise _missing(kind, name) from None
+
+
+def held(tx: Transaction, kind: Kind, name: str, call: Call) -> Resource:
+    """The same; nobody else deletes it before the transaction ends.  Raises ResourceNotFound."""
+    row = find(tx, kind, name, call)
+    try:
+        tx.tracking.hold(row.id)
+        return tx.by_id(row.id)  # as it is now
+    except NotFound:
+        raise _missing(kind, name) from None
 
 
 def change(tx: Transaction, row: Resource, document: Mapping[str, Any], call: Call) -> None:
@@ -97,3 +107,7 @@ def listed(
         **fixed,
     )
     return page(request, query, tx)
+
+
+def _missing(kind: Kind, name: str) -> ResourceNotFound:
+    return ResourceNotFound(f"{NOUNS[kind]} '{name}' does not exist.")

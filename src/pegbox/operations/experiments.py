@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from pegbox.operations import entities
+from pegbox.errors import ValidationException
+from pegbox.operations import automatic, entities
 from pegbox.operations.call import Call
 from pegbox.operations.experiments_view import arn_of, experiment
 from pegbox.store.base import Kind, Transaction, changing
@@ -31,6 +32,7 @@ def create_experiment(request: CreateExperimentRequestTypeDef, call: Call) -> di
 @operation
 def describe_experiment(request: DescribeExperimentRequestTypeDef, call: Call) -> dict[str, Any]:
     """Everything about an experiment."""
+    automatic.follow(call)
     with call.store.reading() as tx:
         return experiment(entities.find(tx, Kind.EXPERIMENT, request["ExperimentName"], call))
 
@@ -38,6 +40,7 @@ def describe_experiment(request: DescribeExperimentRequestTypeDef, call: Call) -
 @operation
 def list_experiments(request: ListExperimentsRequestTypeDef, call: Call) -> dict[str, Any]:
     """Experiments, newest first unless asked otherwise."""
+    automatic.follow(call)
     with call.store.reading() as tx:
         found, token = entities.listed(cast(dict[str, Any], request), Kind.EXPERIMENT, tx, call)
     return {"ExperimentSummaries": [experiment(row) for row in found.resources], **token}
@@ -61,7 +64,11 @@ def delete_experiment(request: DeleteExperimentRequestTypeDef, call: Call) -> di
     """Delete an experiment; its trials have to be deleted before."""
 
     def delete(tx: Transaction) -> str:
-        row = entities.find(tx, Kind.EXPERIMENT, request["ExperimentName"], call)
+        row = entities.held(tx, Kind.EXPERIMENT, request["ExperimentName"], call)
+        if tx.tracking.in_use(row.id):
+            raise ValidationException(
+                f"Experiment '{row.name}' can't be deleted, since it has trials: delete each of them first."
+            )
         tx.delete(row.id)
         return arn_of(row)
 

@@ -11,9 +11,10 @@ import time
 import structlog
 
 from pegbox.domain.properties import Property
+from pegbox.operations import automatic
 from pegbox.operations.catalogs import KINDS, searched
 from pegbox.operations.records import searchable
-from pegbox.store.base import Kind, Resource, Store, Transaction, Unavailable
+from pegbox.store.base import JOBS, Kind, Resource, Store, Transaction, Unavailable
 
 BATCH = 50  #: resources in one transaction
 PERIOD = 1.0  #: seconds between two looks in the background
@@ -39,8 +40,13 @@ def index_some(store: Store, kind: Kind, batch: int = BATCH, before: float | Non
     with store.reading() as tx:  # most looks find nothing: they need not wait for writers
         if not tx.has_unindexed(kind, before):
             return False
+    seen = automatic.prepare(store, kind, batch, before)
     with store.transaction(lasting=False) as tx:
-        tx.index([(row, _properties(row, tx)) for row in tx.unindexed(kind, batch, before)])
+        scopes = tx.tracking.scopes() if kind in JOBS else ()
+        rows = tx.unindexed(kind, batch, before)
+        # Where something is made of jobs, those that were not seen to wait for the next batch.
+        ready = [row for row in rows if (row.account, row.region) not in scopes or (row.id, row.version) in seen]
+        tx.index([(row, _properties(row, tx)) for row in ready])
     return True
 
 
@@ -52,7 +58,9 @@ def keep_indexing(store: Store, stopping: threading.Event) -> None:
         began = time.monotonic()
         try:
             settled = time.time() - SETTLED
-            if any([index_some(store, kind, before=settled) for kind in KINDS.values()]):
+            if any(
+                [index_some(store, kind, before=settled) for kind in KINDS.values()] + [automatic.make_older(store)]
+            ):
                 pause = min(PERIOD, (time.monotonic() - began) / SHARE)
         except Unavailable:  # the engine tells of it
             pause = PERIOD

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pegbox.domain import query
 from pegbox.domain.suggestions import suggestions
 from pegbox.errors import ValidationException
+from pegbox.operations import automatic
 from pegbox.operations.call import Call
 from pegbox.operations.catalogs import CONTAINS_FREELY, KINDS, Searched, searched
 from pegbox.operations.indexing import catch_up
@@ -65,7 +66,9 @@ def get_search_suggestions(request: GetSearchSuggestionsRequestTypeDef, call: Ca
 
 def _bring_up_to_date(kind: Kind, call: Call) -> None:
     """What a client was told is written is found by its next search."""
-    if kind is Kind.TUNING_JOB:  # after the training jobs, which it counts
+    if kind in automatic.MADE:
+        automatic.follow(call)
+    if kind in (Kind.TUNING_JOB, Kind.TRIAL_COMPONENT):  # after the training jobs, which they tell of
         catch_up(call.store, Kind.TRAINING_JOB, SECONDS)
     catch_up(call.store, kind, SECONDS)
 

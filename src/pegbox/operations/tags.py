@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pegbox.errors import ValidationException
 from pegbox.naming import arn, is_arn, name_of
+from pegbox.operations import automatic
 from pegbox.operations.call import Call
 from pegbox.store.base import Kind, NotFound, Resource, Transaction, changing
 from pegbox.wire.registry import operation
@@ -48,6 +49,7 @@ def list_tags(request: ListTagsInputTypeDef, call: Call) -> dict[str, Tags]:
     """The tags of a resource: there are no more of them than the smallest page has room for."""
     if request.get("NextToken") is not None:
         raise ValidationException("NextToken is not valid, or belongs to a request for another resource.")
+    _have_made(request["ResourceArn"], call)
     with call.store.reading() as tx:
         return {"Tags": tags_of(_find(tx, request["ResourceArn"], call))}
 
@@ -78,6 +80,8 @@ def tags_of(row: Resource) -> Tags:
 
 
 def _change(resource: str, change: Callable[[Tags], Iterable[dict[str, str]]], call: Call) -> Tags:
+    _have_made(resource, call)
+
     def changed(tx: Transaction) -> Tags:
         row = _find(tx, resource, call)
         before = tags_of(row)
@@ -87,6 +91,12 @@ def _change(resource: str, change: Callable[[Tags], Iterable[dict[str, str]]], c
         return tags
 
     return changing(call.store, changed)
+
+
+def _have_made(resource: str, call: Call) -> None:
+    """What has an ARN as soon as there is a job is made now."""
+    if is_arn(resource, arn(Kind.TRIAL_COMPONENT, "", account=call.account, region=call.region)):
+        automatic.follow_component(name_of(resource), call)
 
 
 def _find(tx: Transaction, resource: str, call: Call) -> Resource:

@@ -16,6 +16,7 @@ from pegbox.errors import ResourceInUse, ResourceNotFound, ValidationException
 from pegbox.operations import locations, tags, training_view
 from pegbox.operations.call import Call
 from pegbox.operations.paging import listing, page
+from pegbox.operations.placing import place
 from pegbox.store.base import AlreadyExists, Kind, NotFound, Resource, Transaction, changing
 from pegbox.wire.registry import operation
 
@@ -56,6 +57,8 @@ def create_training_job(request: CreateTrainingJobRequestTypeDef, call: Call) ->
     try:
         with call.store.transaction() as tx:
             row = tx.insert(row)
+            if config := request.get("ExperimentConfig"):
+                place(tx, row, cast(dict[str, Any], config), call)
     except AlreadyExists as error:
         raise ResourceInUse(
             "Training job names must be unique within an AWS account and region, and a training job with this name "

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from pegbox.domain.properties import Property
 from pegbox.domain.query import Node
 from pegbox.store.graph import Graph
+from pegbox.store.tracking import Tracking
 
 T = TypeVar("T")
 
@@ -141,6 +142,9 @@ class Query:
     parent_id: int | None = None
     type: str | None = None  #: of an entity of lineage
     source: str | None = None  #: SourceUri of such
+    trial_id: int | None = None  #: only its components
+    component_id: int | None = None  #: only its trials
+    experiment_id: int | None = None  #: only the components of its trials
     name_contains: str | None = None  #: without regard to case
     status: str | None = None
     created_after: float | None = None
@@ -244,6 +248,11 @@ class Transaction(Protocol):
     @property
     def graph(self) -> Graph:
         """What it knows of lineage."""
+        ...
+
+    @property
+    def tracking(self) -> Tracking:
+        """What is known of experiments."""
         ...
 
     def insert(self, resource: Resource) -> Resource:

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from pegbox.store import schema
-from pegbox.store.base import Kind, Resource
+from pegbox.store.base import JOBS, Kind, Resource
 from pegbox.store.prepared import Prepared, made_once, one_of
 from pegbox.store.rows import claimed
 from pegbox.store.transaction import clock
@@ -90,7 +90,7 @@ class Claims:
         wanted = {(False, True): due, (True, True): or_(named, due), (True, False): named}
         self._work = {
             (kind, *which): _taking(now, and_(work, _rows.kind == kind.value, these), orphans_first)
-            for kind in Kind
+            for kind in JOBS
             for which, these in wanted.items()
         }
         self._waiting = {

@@ -145,6 +145,64 @@ point = Table(
     sqlite_with_rowid=False,
 )
 
+#: which trial components belong to which trials
+trial_member = Table(
+    "trial_member",
+    metadata,
+    Column("trial_id", Identity, ForeignKey("resource.id", ondelete="CASCADE"), primary_key=True),
+    Column("component_id", Identity, ForeignKey("resource.id", ondelete="CASCADE"), primary_key=True),
+    Index("trial_member_component", "component_id", "trial_id"),
+    sqlite_with_rowid=False,
+)
+
+#: the metrics that were put to a trial component, each with what its values come to; see docs/design/experiments.md
+metric_series = Table(
+    "metric_series",
+    metadata,
+    Column("id", Identity, primary_key=True, autoincrement=True),
+    Column("resource_id", Identity, ForeignKey("resource.id", ondelete="CASCADE"), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("mean", Double, nullable=False),
+    Column("squares", Double, nullable=False),  # sum of squared distances from the mean
+    Column("low", Double, nullable=False),
+    Column("high", Double, nullable=False),
+    Column("last", Double, nullable=False),  # the value with the latest time
+    Column("last_at", Double, nullable=False),
+    UniqueConstraint("resource_id", "name", name="metric_series_once"),
+)
+
+#: the values of a series, in the order in which they came
+metric_value = Table(
+    "metric_value",
+    metadata,
+    Column("series_id", Identity, ForeignKey("metric_series.id", ondelete="CASCADE"), primary_key=True),
+    Column("nth", BigInteger, primary_key=True),
+    Column("step", Integer),
+    Column("at", Double, nullable=False),
+    Column("value", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+#: where trial components are made of jobs, and how far those that were there before have been looked at: from the
+#: newest to the oldest
+tracking = Table(
+    "tracking",
+    metadata,
+    Column("account", String(12), primary_key=True),
+    Column("region", String(64), primary_key=True),
+    Column("kind", String(64), primary_key=True),
+    Column("before_time", Double, nullable=False),  # created_at and id of the last; 0 when all have been
+    Column("before_id", Identity, nullable=False),
+)
+
+#: the jobs of which they were made
+tracked = Table(
+    "tracked",
+    metadata,
+    Column("job_id", Identity, ForeignKey("resource.id", ondelete="CASCADE"), primary_key=True),
+)
+
 host = Table(
     "host",
     metadata,

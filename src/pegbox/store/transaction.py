@@ -48,11 +48,14 @@ from pegbox.store.base import (
 from pegbox.store.edges import SqlGraph, of_entity
 from pegbox.store.prepared import Prepared, by_value, one_of
 from pegbox.store.rows import CHANGING, changed_columns, readable, to_columns, to_json, to_resource
+from pegbox.store.sql_tracking import SqlTracking
 from pegbox.store.turns import alone
 
 DIALECTS = ("sqlite", "postgresql")
 
 _rows = schema.resource
+_members = schema.trial_member.c
+_trial = schema.resource.alias("trial")
 _sort_columns = {
     "name": _rows.c.key,
     "created_at": _rows.c.created_at,
@@ -160,6 +163,11 @@ class SqlTransaction:
     def graph(self) -> SqlGraph:
         """Lineage."""
         return SqlGraph(self.connection)
+
+    @property
+    def tracking(self) -> SqlTracking:
+        """What is known of experiments."""
+        return SqlTracking(self.connection)
 
     def insert(self, resource: Resource) -> Resource:
         """Add a resource."""
@@ -348,6 +356,13 @@ def _conditions(query: Query, by: str) -> list[ColumnElement[bool]]:
         wanted.append(_rows.c.objective.is_not(None))
     if query.parent_id is not None:
         wanted.append(_rows.c.parent_id == query.parent_id)
+    if query.trial_id is not None:
+        wanted.append(_rows.c.id.in_(select(_members.component_id).where(_members.trial_id == query.trial_id)))
+    if query.component_id is not None:
+        wanted.append(_rows.c.id.in_(select(_members.trial_id).where(_members.component_id == query.component_id)))
+    if query.experiment_id is not None:
+        trials = select(_trial.c.id).where(_trial.c.parent_id == query.experiment_id)
+        wanted.append(_rows.c.id.in_(select(_members.component_id).where(_members.trial_id.in_(trials))))
     if query.name_contains is not None:
         wanted.append(_rows.c.key.contains(query.name_contains.lower(), autoescape=True))
     if query.status is not None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from pegbox.store.base import Fenced, Kind, Store
+from pegbox.store.base import JOBS, Fenced, Kind, Store
 from pegbox.testing.store_rows import HOST, a_job, held, insert
 
 
@@ -102,7 +102,7 @@ class LeaseSuite:
 
     def test_orphans_come_first(self, store: Store) -> None:
         """Work whose server died does not wait behind fresh work."""
-        for kind in (Kind.TUNING_JOB, Kind.TRAINING_JOB):
+        for kind in sorted(JOBS):
             orphan = insert(store, a_job("orphan", kind=kind, due_at=5.0))
             assert len(store.claim("dead", HOST, -1.0, 1)) == 1  # it is due again since its lease has ended
             fresh = insert(store, a_job("fresh", kind=kind, due_at=1.0, host=HOST))

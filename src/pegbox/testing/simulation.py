@@ -29,7 +29,7 @@ from pegbox.objects.base import Location, NoSuchObject, ObjectInfo, at_any_time,
 from pegbox.operations import training_jobs, tuning_jobs
 from pegbox.operations.call import Call
 from pegbox.settings import Settings
-from pegbox.store.base import Image, Kind, Resource, Stale
+from pegbox.store.base import JOBS, Image, Kind, Resource, Stale
 from pegbox.store.sql import SqlStore
 from pegbox.testing.simulated_executor import SimulatedExecutor, Training
 
@@ -224,7 +224,7 @@ def _unfinished(tx: Any) -> list[Resource]:
     from pegbox.store.base import Query
 
     found: list[Resource] = []
-    for kind in Kind:
+    for kind in JOBS:
         after = None
         while True:
             page = tx.select(Query(account=ACCOUNT, region=REGION, kind=kind), after, 1000)

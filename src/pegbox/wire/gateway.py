@@ -1,7 +1,7 @@
 """One port for every service: who asks, for what, by which protocol; then parse, validate, call, dump or refuse.
 
-The service is told by X-Amz-Target, by a form's Version, else it is S3; the credential scope of the signature has to
-agree.  One place, `_guarded`, turns exceptions into answers.
+The service is told by X-Amz-Target, by a path of its own, by a form's Version, else it is S3; the credential scope of
+the signature has to agree.  One place, `_guarded`, turns exceptions into answers.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from pegbox.wire.exchange import Exchange, Standing
 from pegbox.wire.origins import check_local
 from pegbox.wire.registry import Handler, Table
 from pegbox.wire.rest_s3 import S3Endpoint, is_form
-from pegbox.wire.service import JSON_TARGETS, QUERY_VERSIONS, Operation, find_operation
+from pegbox.wire.service import JSON_TARGETS, QUERY_VERSIONS, REST_PATHS, SIGNED_AS, Operation, find_operation
 from pegbox.wire.signed_form import verify_form
 from pegbox.wire.sigv4 import Caller, Head, Key, Payload, admit, scope_of, verify
 from pegbox.wire.validate import check, present
@@ -51,6 +51,7 @@ LONGEST_HEADERS = 64 << 10  #: bytes of all names and values
 MOST_PARAMETERS = 256  #: of a query
 LONGEST_TARGET = 16 << 10  #: bytes of path and query; a key and two markers of 1,024 bytes, percent-encoded, have 9 KiB
 JSON_TYPES = ("application/x-amz-json-1.1", "application/x-amz-json-1.0")
+REST_TYPE = "application/json"
 EXCESSIVE = "Your request header and query parameters exceed the maximum allowed size."
 FORM = "application/x-www-form-urlencoded"
 
@@ -106,6 +107,8 @@ class Gateway:
         match protocol:
             case "json":
                 return await self._guarded(self._json(request, head, current), _JsonRefusal(request_id))
+            case "rest":
+                return await self._guarded(self._rest(request, head, current), _JsonRefusal(request_id, REST_TYPE))
             case "query":
                 return await self._guarded(self._query(request, head, current), _QueryRefusal(request_id))
         return await self._s3(request, head, current)
@@ -133,6 +136,16 @@ class Gateway:
         asked = request.headers.get("content-type")
         version = asked if asked in JSON_TYPES else JSON_TYPES[0]
         return Response(json11.answer(answer, operation), 200, _headers(current.request_id, version))
+
+    async def _rest(self, request: Request, head: Head, current: Exchange) -> Response:
+        body = await self._body(request, head, current)
+        service, name = REST_PATHS[request.method, request.scope["path"]]
+        current.means(service)
+        caller = await self._caller(head, service, body, current)
+        operation = self._operation(service, name)
+        current.means(service, name)
+        answer = await self._run(operation, partial(json11.parse, body), caller, current.request_id)
+        return Response(json11.answer(answer, operation), 200, _headers(current.request_id, REST_TYPE))
 
     async def _query(self, request: Request, head: Head, current: Exchange) -> Response:
         body = await self._body(request, head, current)
@@ -168,6 +181,8 @@ class Gateway:
         match protocol:
             case "json":
                 return _JsonRefusal(request_id)
+            case "rest":
+                return _JsonRefusal(request_id, REST_TYPE)
             case "query":
                 return _QueryRefusal(request_id)
         return partial(self.s3.refuse, request=request)
@@ -212,10 +227,11 @@ class Gateway:
     async def _verified(self, head: Head, service: str | None, body: bytes | None) -> Caller:
         body_hash = None if body is None else hashlib.sha256(body).hexdigest()
         caller = await run_in_threadpool(verify, head, self.access.find_key, self.access.clock(), body_hash)
-        if service is not None and caller.service != service:
+        expected = None if service is None else SIGNED_AS.get(service, service)
+        if expected is not None and caller.service != expected:
             raise AuthError(
                 "InvalidSignatureException",
-                f"Credential should be scoped to correct service: '{service}', not '{caller.service}'.",
+                f"Credential should be scoped to correct service: '{expected}', not '{caller.service}'.",
             )
         return caller
 
@@ -240,9 +256,10 @@ class Gateway:
 @dataclass(frozen=True, slots=True)
 class _JsonRefusal:
     request_id: str
+    media_type: str = JSON_TYPES[0]
 
     def __call__(self, error: PegboxError) -> Response:
-        headers = _headers(self.request_id, JSON_TYPES[0]) | {"x-amzn-ErrorType": error.code} | _parting(error)
+        headers = _headers(self.request_id, self.media_type) | {"x-amzn-ErrorType": error.code} | _parting(error)
         return Response(json11.refusal(error), error.status, headers)
 
 
@@ -269,9 +286,11 @@ def _is_excessive(request: Request) -> bool:
 
 
 def _protocol(head: Head, request: Request) -> str:
-    """json, query or s3."""
+    """json, rest, query or s3."""
     if "x-amz-target" in request.headers:
         return "json"
+    if (request.method, request.scope["path"]) in REST_PATHS:
+        return "rest"
     if _is_excessive(request):
         return "s3"
     scope = scope_of(head)

@@ -17,6 +17,13 @@ from pegbox.errors import InvalidParameter, PegboxError, ValidationException
 #: Services whose requests are parsed by model, with the prefix of X-Amz-Target (JSON) or the API version (query).
 JSON_TARGETS: Mapping[str, str] = {"SageMaker": "sagemaker", "Logs_20140328": "logs"}
 QUERY_VERSIONS: Mapping[str, str] = {"2011-06-15": "sts"}
+#: REST with JSON bodies: method and path; no bucket's name has capitals
+REST_PATHS: Mapping[tuple[str, str], tuple[str, str]] = {
+    ("PUT", "/BatchPutMetrics"): ("sagemaker-metrics", "BatchPutMetrics"),
+    ("POST", "/BatchGetMetrics"): ("sagemaker-metrics", "BatchGetMetrics"),
+}
+#: services that are signed for by another name
+SIGNED_AS: Mapping[str, str] = {"sagemaker-metrics": "sagemaker"}
 
 #: Enumerations that grow with every new instance family: any well-formed name is accepted.
 _INSTANCE_TYPE = r"ml\.[a-z0-9-]+\.[a-z0-9-]+|local|local_gpu"

@@ -46,12 +46,13 @@ ALLOWED: dict[str, set[str]] = {
         "maintenance", "domain", "engine.context", "engine.homes", "engine.removal", "engine.retention", "engine.wake",
         "executors", "objects", "operations.transfer", "settings", "store",
     },
+    "sources": {"sources"},
     "data": set(),
 }  # fmt: skip
 
 #: libraries that belong to one layer
 OWNERS = {
-    "sqlalchemy": {"store"},
+    "sqlalchemy": {"store", "sources"},
     "alembic": {"store"},
     "botocore": {"wire", "objects"},
     "starlette": {"wire", "app", "serving", "idleness"},

@@ -53,11 +53,11 @@ def load_jobs(
     """
     from pegbox.maintenance import transfer
 
-    with _place(home, account, region, make=True) as place, _reading(file) as lines:
+    with place_of(home, account, region, make=True) as place, _reading(file) as lines:
         told = progress()
         told.begin("training jobs", _lines(lines))
         done = transfer.load(place, str(file), lines, told, skip=existing is Existing.SKIP)
-    _end(told_on_terminal=sys.stderr.isatty())
+    end(told_on_terminal=sys.stderr.isatty())
     parts = [f"{done.added:,} training jobs are loaded"]
     if done.known:
         parts.append(f"{done.known:,} were there already")
@@ -79,16 +79,17 @@ def dump_jobs(
     """
     from pegbox.maintenance import transfer
 
-    with _place(home, account, region, make=False) as place, _writing(file) as output:
+    with place_of(home, account, region, make=False) as place, _writing(file) as output:
         told = progress()
         told.begin("training jobs")
         count = transfer.dump(place, output.write, told)
-    _end(told_on_terminal=sys.stderr.isatty())
+    end(told_on_terminal=sys.stderr.isatty())
     tell(f"{count:,} training jobs are in {file}" if file != STANDARD else f"{count:,} training jobs")
 
 
 @contextmanager
-def _place(home: Path | None, account: str | None, region: str | None, *, make: bool) -> Iterator[Place]:
+def place_of(home: Path | None, account: str | None, region: str | None, *, make: bool) -> Iterator[Place]:
+    """The database that a command works on, without a server."""
     from pegbox.app import open_store
     from pegbox.maintenance.transfer import Place
 
@@ -143,6 +144,7 @@ def _writing(file: Path) -> Iterator[IO[bytes]]:
         draft.unlink(missing_ok=True)
 
 
-def _end(*, told_on_terminal: bool) -> None:
+def end(*, told_on_terminal: bool) -> None:
+    """The line in which progress was told is over."""
     if told_on_terminal:
         typer.echo(err=True)

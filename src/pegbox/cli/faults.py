@@ -25,7 +25,7 @@ def told(error: Exception) -> str | None:
 
     if isinstance(error, SettingsError):
         return _line(error)
-    if type(error).__name__ == "MaintenanceError":
+    if type(error).__name__ in ("MaintenanceError", "SourceError"):
         return _line(error)
     if type(error).__module__.startswith(OF_CLIENTS):
         return _of_clients(error)

@@ -17,6 +17,7 @@ from pegbox.cli import (
     explain,
     export,
     images,
+    imports,
     jobs,
     keys,
     logs,
@@ -56,6 +57,7 @@ app.command()(backup.backup)
 app.command()(backup.restore)
 app.command()(doctor.doctor)
 app.add_typer(tags.app, name="tags")
+app.add_typer(imports.app, name="import")
 app.add_typer(admin.app, name="admin")
 app.add_typer(keys.app, name="keys")
 app.add_typer(images.app, name="image")

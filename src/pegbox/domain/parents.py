@@ -13,6 +13,7 @@ from pegbox.domain.searches import Search, searches_of
 IDENTICAL = "IdenticalDataAndAlgorithm"
 
 _RECORD = "WarmStartParents"  #: member of the tuning job's document; not one of the API's
+_ORIGIN = "ImportedFrom"  #: another one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +26,11 @@ class Parent:
     document: Mapping[str, Any]
     launched: int  #: how many training jobs it has had
     algorithm: str  #: what its image means
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether it was no tuning job: nobody knows its data and its algorithm but whoever names it as a parent."""
+        return is_foreign(self.document)
 
     @property
     def search(self) -> Search:
@@ -49,6 +55,16 @@ def record(parents: Sequence[Parent]) -> dict[str, Any]:
         for parent in parents
     ]
     return {_RECORD: kept} if kept else {}
+
+
+def imported(origin: str | None) -> dict[str, Any]:
+    """What is added to the document of a tuning job that was none."""
+    return {_ORIGIN: origin} if origin else {}
+
+
+def is_foreign(document: Mapping[str, Any]) -> bool:
+    """Whether a tuning job was something else before it was imported."""
+    return _ORIGIN in document
 
 
 def remembered(document: Mapping[str, Any]) -> Sequence[Remembered]:

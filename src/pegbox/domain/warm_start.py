@@ -82,7 +82,7 @@ def check(
             refuse(f"The parent hyperparameter tuning job [{parent.name}] has several training job definitions.")
         _check_objective(search, before, parent.name)
         _check_hyperparameters(search, before, parent.name, most_changes)
-        if is_identical(document):
+        if is_identical(document) and not parent.is_foreign:
             _check_identical(search, algorithm, parent)
     _check_limit(document, parents)
 
@@ -188,6 +188,7 @@ def _inputs(definition: Mapping[str, Any]) -> dict[str, Any]:
 def _check_limit(document: Mapping[str, Any], parents: Sequence[Parent]) -> None:
     config = document["HyperParameterTuningJobConfig"]
     ceiling, most = most_jobs(config["Strategy"]), config["ResourceLimits"]["MaxNumberOfTrainingJobs"]
+    parents = [parent for parent in parents if not parent.is_foreign]  # nothing was launched for them
     if most + sum(parent.launched for parent in parents) > ceiling:
         listed = ", ".join(f"{parent.name} ({parent.launched})" for parent in parents)
         refuse(

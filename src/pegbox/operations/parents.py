@@ -45,6 +45,9 @@ def _parent(tx: Transaction, name: str, call: Call) -> Parent:
 def _algorithm(document: Mapping[str, Any], call: Call) -> str:
     """What the image of a tuning job's first definition means: an image of a built-in has many names."""
     definition = searches_of(document)[0].definition
+    specification = definition["AlgorithmSpecification"]
+    image: str | None = specification.get("TrainingImage")
+    if image is None:  # of an account of AWS
+        return f"algorithm {specification.get('AlgorithmName')}"
     algorithm = built_in(dict(definition), call)
-    image: str = definition["AlgorithmSpecification"]["TrainingImage"]
     return image if algorithm is None else f"built-in {algorithm.name}"

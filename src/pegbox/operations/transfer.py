@@ -1,13 +1,20 @@
-"""Training jobs that ended elsewhere as rows of this database, and rows as what they are elsewhere."""
+"""Jobs that ended elsewhere as rows of this database, and rows as what they are elsewhere."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
+from pegbox.domain.parents import imported
 from pegbox.domain.properties import Property
+from pegbox.domain.searches import DEFINITION_NAME, searches_of
 from pegbox.domain.training import Outcome, Phase, TrainingJob
+from pegbox.domain.tuning import TERMINAL, TuningJob
+from pegbox.domain.tuning_request import check_forms
 from pegbox.errors import ValidationException
+from pegbox.naming import arn
 from pegbox.operations.catalogs import searched
 from pegbox.operations.tags import checked
 from pegbox.operations.training_view import description
@@ -22,6 +29,16 @@ _COMPUTED = frozenset(
         "BillableTimeInSeconds", "FinalMetricDataList", "FailureReason",
     )
 )  # fmt: skip
+#: the same of a tuning job
+_COMPUTED_OF_TUNING = frozenset(
+    (
+        "HyperParameterTuningJobArn", "HyperParameterTuningJobStatus", "CreationTime", "LastModifiedTime",
+        "HyperParameterTuningEndTime", "TrainingJobStatusCounters", "ObjectiveStatusCounters", "BestTrainingJob",
+        "OverallBestTrainingJob", "FailureReason", "TuningJobCompletionDetails", "ConsumedResources",
+    )
+)  # fmt: skip
+#: what ListTrainingJobsForHyperParameterTuningJob tells of a training job, and DescribeTrainingJob does not
+OF_THE_SUMMARY = ("TunedHyperParameters", "TrainingJobDefinitionName", "FinalHyperParameterTuningJobObjectiveMetric")
 _OUTCOMES = {"Completed": Outcome.COMPLETED, "Stopped": Outcome.STOPPED, "Failed": Outcome.NON_RETRYABLE}
 _NEVER = "(?!)"  #: the expression of a metric that is read from no log
 
@@ -67,6 +84,75 @@ def row_of(record: Any, account: str, region: str) -> Resource:
         modified_at=modified,
         ended_at=ended,
         document={key: value for key, value in told.items() if key not in _COMPUTED} | _defined(told),
+        state=job.dump(),
+    )
+
+
+def tuning_row_of(record: Mapping[str, Any], account: str, region: str, origin: str | None = None) -> Resource:
+    """The row of a tuning job that has ended, of what DescribeHyperParameterTuningJob tells with `Tags`.
+
+    `origin`: what it was, if no tuning job.  Raises ValidationException.
+    """
+    told = transfer.read_tuning(record)
+    status, name = told["HyperParameterTuningJobStatus"], told["HyperParameterTuningJobName"]
+    if status not in TERMINAL:
+        raise ValidationException(f"The tuning job [{name}] is in status {status}: it has not ended.")
+    checked(told)
+    check_forms(told)
+    created = told["CreationTime"]
+    ended = told.get("HyperParameterTuningEndTime") or told.get("LastModifiedTime", created)
+    config, reason = told["HyperParameterTuningJobConfig"], told.get("FailureReason")
+    limits = config["ResourceLimits"]
+    job = TuningJob(
+        status=status,
+        most=limits.get("MaxNumberOfTrainingJobs", 1),
+        at_once=limits["MaxParallelTrainingJobs"],
+        seconds=None,
+        created=created,
+        seed=config.get("RandomSeed", 0),
+        failure=reason if status == "Failed" else None,
+        ending=reason if status == "Completed" else None,
+        converged=(told.get("TuningJobCompletionDetails") or {}).get("ConvergenceDetectedTime"),
+    )
+    document = {key: value for key, value in told.items() if key not in _COMPUTED_OF_TUNING}
+    return Resource(
+        account=account,
+        region=region,
+        kind=Kind.TUNING_JOB,
+        name=name,
+        status=status,
+        created_at=created,
+        modified_at=max(told.get("LastModifiedTime", ended), ended),
+        ended_at=ended,
+        document={**document, **imported(origin)},
+        state=job.dump(),
+    )
+
+
+def child_row_of(record: Mapping[str, Any], parent: Resource) -> Resource:
+    """The row of a training job of a tuning job, of what DescribeTrainingJob and `OF_THE_SUMMARY` tell.
+
+    `parent_id` and `number` are left to who knows them.  Raises ValidationException.
+    """
+    own_record = {name: value for name, value in record.items() if name not in OF_THE_SUMMARY}
+    row = row_of(own_record, parent.account, parent.region)
+    job = TrainingJob.parse(row.state)
+    definition = record.get("TrainingJobDefinitionName") or DEFINITION_NAME
+    searches = searches_of(parent.document)
+    metric = next((each for each in searches if each.name == definition), searches[0]).metric
+    final = record.get("FinalHyperParameterTuningJobObjectiveMetric")
+    latest = dict(job.latest or {})
+    if final and metric not in latest:
+        latest[metric] = (final["Value"], job.finished or row.modified_at)
+    job = replace(
+        job, tuned=record.get("TunedHyperParameters") or {}, objective=metric, definition=definition, latest=latest
+    )
+    value = job.objective_value()
+    own = arn(parent.kind, parent.name, account=parent.account, region=parent.region)
+    return replace(
+        row,
+        objective=value if value is not None and math.isfinite(value) else None,
+        document={**row.document, "TuningJobArn": own},
         state=job.dump(),
     )
 

@@ -1,4 +1,6 @@
-"""Training jobs as they move between installations: what DescribeTrainingJob answers, with `Tags`, as JSON."""
+"""Jobs as they move between installations: what DescribeTrainingJob or DescribeHyperParameterTuningJob answers, with
+`Tags`, as JSON.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +23,19 @@ _COMPUTED = {
     "TrainingJobArn": "arn:aws:sagemaker:us-east-1:000000000000:training-job/any",
     "SecondaryStatus": "Completed",
 }
+_COMPUTED_OF_TUNING: dict[str, Any] = {
+    "HyperParameterTuningJobArn": "arn:aws:sagemaker:us-east-1:000000000000:hyper-parameter-tuning-job/any",
+    "TrainingJobStatusCounters": {},
+    "ObjectiveStatusCounters": {},
+}
+#: requests may define as many metrics; elsewhere a job may have more, and Describe tells them
+_METRICS, _MOST_METRICS = "FinalMetricDataList", 40
 
 
-@lru_cache(maxsize=1)
-def _shapes() -> tuple[StructureShape, Shape]:
+@lru_cache(maxsize=2)
+def _shapes(operation: str = "DescribeTrainingJob") -> tuple[StructureShape, Shape]:
     model = service_model("sagemaker")
-    answer = model.operation_model("DescribeTrainingJob").output_shape
+    answer = model.operation_model(operation).output_shape
     assert isinstance(answer, StructureShape)
     return answer, model.shape_for("TagList")
 
@@ -38,13 +47,24 @@ def read(record: Any) -> dict[str, Any]:
     """
     if not isinstance(record, dict):
         raise ValidationException("A training job must be a JSON object.")
-    answer, tag_list = _shapes()
+    found = _read(record, _COMPUTED, "DescribeTrainingJob")
+    if found.get("AlgorithmSpecification") is None:
+        raise ValidationException("Value null at 'algorithmSpecification': a training job must have one.")
+    return found
+
+
+def read_tuning(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The same for a tuning job."""
+    return _read(record, _COMPUTED_OF_TUNING, "DescribeHyperParameterTuningJob")
+
+
+def _read(record: Mapping[str, Any], computed: Mapping[str, Any], operation: str) -> dict[str, Any]:
+    answer, tag_list = _shapes(operation)
     given = {name: value for name, value in record.items() if name not in (_NOT_OF_THE_JOB, "Tags")}
     if isinstance(given.get("CreationTime"), str):
         given = _with_times(given, answer)
-    check({**_COMPUTED, **given}, answer)
-    if given.get("AlgorithmSpecification") is None:
-        raise ValidationException("Value null at 'algorithmSpecification': a training job must have one.")
+    check({**computed, **_short(given)}, answer)
+    _check_rest(given.get(_METRICS), answer)
     if tags := record.get("Tags"):
         check_at(tags, tag_list, "tags")
         given["Tags"] = tags
@@ -57,6 +77,24 @@ def write(record: Mapping[str, Any]) -> dict[str, Any]:
     answer, tag_list = _shapes()
     found: dict[str, Any] = dump(record, answer, epoch_seconds)
     return found if not record.get("Tags") else {**found, "Tags": dump(record["Tags"], tag_list, epoch_seconds)}
+
+
+def _short(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The record with as many metrics as the model has them."""
+    found = dict(record)
+    if isinstance(metrics := record.get(_METRICS), list):
+        found[_METRICS] = metrics[:_MOST_METRICS]
+    algorithm = record.get("AlgorithmSpecification")
+    if isinstance(algorithm, dict) and isinstance(defined := algorithm.get("MetricDefinitions"), list):
+        found["AlgorithmSpecification"] = {**algorithm, "MetricDefinitions": defined[:_MOST_METRICS]}
+    return found
+
+
+def _check_rest(metrics: Any, answer: StructureShape) -> None:
+    """The metrics beyond those."""
+    if isinstance(metrics, list) and len(metrics) > _MOST_METRICS:
+        for number, each in enumerate(metrics[_MOST_METRICS:], _MOST_METRICS + 1):
+            check_at(each, answer.members[_METRICS].member, f"finalMetricDataList.{number}.member")
 
 
 def _with_times(value: Any, shape: Shape) -> Any:

@@ -1,0 +1,95 @@
+"""pegbox import optuna."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pegbox.cli.admin import Account, Region, end, place_of
+from pegbox.cli.options import Home
+from pegbox.cli.output import progress, refuse, tell
+
+if TYPE_CHECKING:
+    from pegbox.maintenance.importing import Brought
+    from pegbox.maintenance.transfer import Place
+    from pegbox.sources.base import Study
+
+app = typer.Typer(no_args_is_help=True, help="Bring what others have recorded: jobs for Search and for warm starts.")
+
+
+@app.command("optuna")
+def import_optuna(
+    storage: Annotated[
+        str, typer.Argument(help="URL of a database, as Optuna has it, or a file: of SQLite, or a journal.")
+    ],
+    study: Annotated[
+        list[str] | None, typer.Option(help="Name of a study; may be given several times.", show_default="all")
+    ] = None,
+    objective: Annotated[
+        str | None,
+        typer.Option(
+            help="Metric that the objective is to be; of several objectives, the one that counts.",
+            show_default="Optuna's name of it, else objective",
+        ),
+    ] = None,
+    account: Account = None,
+    region: Region = None,
+    home: Home = None,
+) -> None:
+    """Bring studies of Optuna: each becomes a tuning job, its trials that have ended training jobs.
+
+    A study is brought whole or not at all; given again, the command adds the trials that have ended since.  Optuna need
+    not be installed, and nothing is written to the storage.  Servers may run meanwhile.
+    """
+    from pegbox.sources.optuna import study_of
+    from pegbox.sources.optuna_storage import address, studies
+
+    found = studies(storage, lambda name: not study or name in study)
+    if not found and not study:
+        raise refuse(f"{address(storage)} has no study")
+    missing = sorted({*(study or ())} - {kept.title for kept in found})
+    if missing:
+        raise refuse(f"{address(storage)} has no study {missing[0]}")
+    where = address(storage)
+    _bring((study_of(kept, where, objective) for kept in found), "study", home, account, region)
+
+
+def _bring(studies: Iterable[Study], what: str, home: Path | None, account: str | None, region: str | None) -> None:
+    """Write studies one after the other, and say what has become of each."""
+    with place_of(home, account, region, make=True) as place:
+        for study in studies:
+            _bring_one(place, study, what)
+
+
+def _bring_one(place: Place, study: Study, what: str) -> None:
+    from pegbox.maintenance import importing
+    from pegbox.sources import records
+
+    for note in study.notes:
+        tell(f"{study.title}: {note}")
+    if not study.runs:
+        tell(f"{study.title}: nothing of it has ended yet")
+        return
+    tuning = records.tuning_job(study) if study.objective else None
+    if tuning and (reason := importing.check_ranges(tuning)):
+        tell(f"{study.title}: no tuning job, only training jobs: {reason}")
+        tuning, study = None, replace(study, objective=None)
+    told = progress()
+    told.begin(f"{what} {study.title}", len(study.runs))
+    jobs = (records.training_job(study, run) for run in study.runs)
+    done = importing.bring(place, tuning, jobs, told, study.source)
+    end(told_on_terminal=sys.stderr.isatty())
+    name = f"the tuning job {study.name}" if tuning else f"the training jobs {study.name}-..."
+    tell(f"the {what} {study.title} is {name}: {_counted(done)}")
+    if study.unfinished:
+        tell(f"{study.title}: {study.unfinished:,} have not ended; the same command adds them when they have")
+
+
+def _counted(done: Brought) -> str:
+    known = f", {done.known:,} were there already" if done.known else ""
+    return f"{done.added:,} training jobs are new{known}"

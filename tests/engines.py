@@ -68,10 +68,10 @@ class SlowStore:
         self.gate = threading.Event()
         self.begun = 0
 
-    def fetch(self, *arguments: Any) -> None:
+    def fetch(self, *arguments: Any) -> Any:
         self.begun += 1
         self.gate.wait(DEADLINE)
-        self._inner.fetch(*arguments)
+        return self._inner.fetch(*arguments)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)

@@ -116,6 +116,8 @@ class Settings:
     keep_logs_days: float = 0.0
     #: Days to keep the metric points of training jobs that have ended; 0 keeps them for ever.
     keep_points_days: float = 0.0
+    #: Days to keep what training jobs have read, after which `pegbox audit` knows nothing of it; 0 keeps it for ever.
+    keep_readings_days: float = 0.0
     #: Largest body of a JSON or query request, in bytes.
     max_body: int = 4 << 20
     #: Seconds that a client may stall in a request; a third of it for the head.
@@ -286,7 +288,7 @@ def _faults(settings: Settings) -> Iterator[tuple[str, str]]:
             yield name, f"{name}: {getattr(settings, name)} is no time; give seconds, 0 or more"
     if not 0 <= settings.upload_days < math.inf:
         yield "upload_days", f"upload_days: {settings.upload_days} is no time; give days, 0 or more"
-    for name in ("keep_logs_days", "keep_points_days"):
+    for name in ("keep_logs_days", "keep_points_days", "keep_readings_days"):
         if not 0 <= getattr(settings, name) < math.inf:
             yield name, f"{name}: {getattr(settings, name)} is no time; give days, 0 or more"
     if settings.lease <= settings.tick:

@@ -63,7 +63,7 @@ def test_every_setting_is_documented_with_its_variable(name: str) -> None:
 )
 def test_every_command_and_option_is_documented(name: str, command: object) -> None:
     pages = (REFERENCE / "cli.md").read_text().split("\n## ")
-    (section,) = [page for page in pages if re.match(rf"`{re.escape(name)}( \[?[A-Z_]+\]?)*`\n", page)]
+    (section,) = [page for page in pages if re.match(rf"`{re.escape(name)}( \[?[A-Z0-9_]+\]?)*`\n", page)]
     for parameter in command.params:  # type: ignore[attr-defined]
         for spelling in parameter.opts if parameter.param_type_name == "option" else [parameter.name.upper()]:
             assert re.search(rf"`{re.escape(spelling)}[ `]", section), f"{name} {spelling}"

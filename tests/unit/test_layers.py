@@ -27,7 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "strategies": {"strategies", "domain"},
     "optimize": {"optimize", "strategies", "domain"},
     "wire": {"wire", "objects"},
-    "store": {"store", "domain.curves", "domain.lineage", "domain.properties", "domain.query"},
+    "store": {"store", "domain.curves", "domain.lineage", "domain.properties", "domain.query", "domain.readings"},
     "objects": {"objects"},
     "executors": {"executors", "runner.records"},
     "logs": {"logs"},
@@ -54,7 +54,7 @@ ALLOWED: dict[str, set[str]] = {
 OWNERS = {
     "sqlalchemy": {"store", "sources"},
     "alembic": {"store"},
-    "botocore": {"wire", "objects"},
+    "botocore": {"wire", "objects", "client"},
     "starlette": {"wire", "app", "serving", "idleness"},
     "numpy": {
         "strategies",

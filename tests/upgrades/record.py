@@ -20,7 +20,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from jobs import in_training, pegbox, training_ended, tuning_ended
-from pegbox.testing.requests import training_request, tuning_request
+from pegbox.testing.requests import channel, training_request, tuning_request
 from running import RunningServer
 
 HERE = Path(__file__).parent
@@ -38,6 +38,10 @@ def work(server: RunningServer) -> None:
     sagemaker = server.client("sagemaker")
     sagemaker.create_hyper_parameter_tuning_job(**tuning_request("Tuned", "quick", "s3://kept/out"))
     tuning_ended(sagemaker, "Tuned")
+    server.client("s3").put_object(Bucket="kept", Key="data/a", Body=b"1")
+    reads = {"InputDataConfig": [channel("train", "s3://kept/data/")]}
+    sagemaker.create_training_job(**training_request("read", "quick", "s3://kept/out", **reads))
+    training_ended(sagemaker, "read")
     sagemaker.create_training_job(**training_request("failed", "broken", "s3://kept/out"))
     training_ended(sagemaker, "failed")
     sagemaker.create_training_job(**training_request("stopped", "slow", "s3://kept/out"))

@@ -10,6 +10,7 @@ import typer
 from pegbox import __version__
 from pegbox.cli import (
     admin,
+    audit,
     backup,
     compare,
     demo,
@@ -49,6 +50,7 @@ app.command()(explain.explain)
 app.command()(jobs.stop)
 app.command()(search.search)
 app.command()(compare.compare)
+app.command()(audit.audit)
 app.command()(export.export)
 app.command()(server.serve)
 app.command()(server.env)

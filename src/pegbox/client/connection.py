@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pegbox
 from pegbox import announcement, background
 from pegbox.settings import Settings, load, make_home
 
 ENDPOINT = "AWS_ENDPOINT_URL"
+OWN_MODELS = Path(pegbox.__file__).parent / "wire" / "models"  #: of what no service of AWS does
 LOST = ("ConnectTimeoutError", "ConnectionClosedError", "EndpointConnectionError", "ReadTimeoutError")  #: of botocore
 IDLE_SECONDS = 600  #: without a job and a request, after which a server ends that a command has started
 
@@ -41,14 +43,17 @@ class Connection:
     def client(self, service: str) -> Any:
         """A boto3 client."""
         import boto3
+        from botocore.session import get_session
 
         settings = self.settings
+        core = get_session()
+        core.get_component("data_loader").search_paths.append(str(OWN_MODELS))
+        session = boto3.Session(botocore_session=core)
         if self.is_named:
-            session = boto3.Session()
             return session.client(service, region_name=session.region_name or settings.region)
         if service == "s3" and settings.s3_endpoint:
-            return boto3.client(service, endpoint_url=settings.s3_endpoint)
-        return boto3.client(service, endpoint_url=self.url, region_name=settings.region, **key_of(settings.home))
+            return session.client(service, endpoint_url=settings.s3_endpoint)
+        return session.client(service, endpoint_url=self.url, region_name=settings.region, **key_of(settings.home))
 
     def again(self, tell: Callable[[str], None]) -> Connection:
         """Once the server does not answer any more: that of the same home, which is started if need be.

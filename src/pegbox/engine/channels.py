@@ -8,14 +8,15 @@ from __future__ import annotations
 import errno
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from pegbox.domain.readings import Version
 from pegbox.engine.faults import ClientFault
-from pegbox.objects.base import Location, NoSuchObject, ObjectStore
+from pegbox.objects.base import Location, NoSuchObject, ObjectInfo, ObjectStore, unseen
 from pegbox.objects.locations import parse
 
 AT_ONCE = 8  #: objects fetched side by side: most of the time of a small one from an outside S3 is waiting
@@ -41,13 +42,15 @@ class Input:
     path: PurePosixPath
 
 
-def inputs(objects: ObjectStore, account: str, channel: Mapping[str, Any]) -> list[Input]:
-    """All objects of a channel, sorted by key.  Raises ClientFault when there is none."""
+def inputs(
+    objects: ObjectStore, account: str, channel: Mapping[str, Any], seen: Callable[[ObjectInfo], None] = unseen
+) -> list[Input]:
+    """All objects of a channel, sorted by key; `seen` is told of a manifest.  Raises ClientFault when there is none."""
     source = channel["DataSource"]["S3DataSource"]
     location = parse(source["S3Uri"])
     try:
         if source["S3DataType"] == "ManifestFile":
-            found = list(_manifest(objects, account, location))
+            found = list(_manifest(objects, account, location, seen))
         else:
             found = list(below(objects, account, location))
     except NoSuchObject:
@@ -67,26 +70,32 @@ def share(found: Sequence[Input], channel: Mapping[str, Any], instance: int, cou
     return found[instance::count] if distribution == "ShardedByS3Key" else found
 
 
-def fetch(objects: ObjectStore, account: str, found: Sequence[Input], into: Path) -> None:
-    """Write the objects below the directory `into`.
+def fetch(objects: ObjectStore, account: str, found: Sequence[Input], into: Path) -> list[Version]:
+    """Write the objects below the directory `into`; returns in which versions.
 
     Raises ClientFault when one is gone, or is a file and a folder at once.
     """
     into.mkdir(parents=True, exist_ok=True)
 
-    def one(item: Input) -> None:
-        _fetch(objects, account, item, into / item.path)
+    def one(item: Input) -> Version:
+        return version(item.location, _fetch(objects, account, item, into / item.path))
 
+    written: list[Version] = []
     with ThreadPoolExecutor(AT_ONCE, "fetch") as pool:
         for start in range(0, len(found), _BATCH):
-            for _ in pool.map(one, found[start : start + _BATCH]):
-                pass
+            written += pool.map(one, found[start : start + _BATCH])
+    return written
 
 
-def _fetch(objects: ObjectStore, account: str, item: Input, target: Path) -> None:
+def version(location: Location, info: ObjectInfo) -> Version:
+    """An object as it was read."""
+    return str(location), info.etag, info.size
+
+
+def _fetch(objects: ObjectStore, account: str, item: Input, target: Path) -> ObjectInfo:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        objects.fetch(account, item.location, target)
+        return objects.fetch(account, item.location, target)
     except NoSuchObject:
         raise ClientFault(f"Data download failed: [{item.location}] does not exist.") from None
     except (FileExistsError, NotADirectoryError, IsADirectoryError):
@@ -123,8 +132,10 @@ def _tail(prefix: str, key: str) -> str:
     return prefix.rsplit("/", 1)[-1] + rest
 
 
-def _manifest(objects: ObjectStore, account: str, location: Location) -> Iterator[Input]:
-    with objects.open(account, location) as file:
+def _manifest(
+    objects: ObjectStore, account: str, location: Location, seen: Callable[[ObjectInfo], None]
+) -> Iterator[Input]:
+    with objects.open(account, location, seen) as file:
         data = file.read(MOST_MANIFEST + 1)
     if len(data) > MOST_MANIFEST:
         raise ClientFault(f"Data download failed: the manifest [{location}] is longer than {MOST_MANIFEST} bytes.")

@@ -14,6 +14,7 @@ import structlog
 
 from pegbox.crashpoints import AFTER, BEFORE, reach
 from pegbox.domain import training
+from pegbox.domain.readings import Reading
 from pegbox.domain.training import Phase, TrainingJob
 from pegbox.engine import staging
 from pegbox.engine.apart import carry_out
@@ -136,22 +137,22 @@ class HeldTrainingJob:
         self._is_clean = True
         reach(AFTER, "clean")
 
-    def _enter(self, secondary: str, phase: Phase) -> None:
-        self._transact(training.enter(self._job, secondary, phase, self._context.clock()))
+    def _enter(self, secondary: str, phase: Phase, readings: Sequence[Reading] = ()) -> None:
+        self._transact(training.enter(self._job, secondary, phase, self._context.clock()), readings)
 
-    def _transact(self, job: TrainingJob, **columns: Any) -> None:
+    def _transact(self, job: TrainingJob, readings: Sequence[Reading] = (), **columns: Any) -> None:
         now = elapsed()
         is_news = job.watched and any(point.metric == job.objective for point in self._unsaved)
         watcher = [self._resource.parent_id] if is_news and self._resource.parent_id is not None else []
         with self._context.store.transaction(lasting=False) as tx:  # every step but the end is done again
-            self._save(tx, job, **columns)
+            self._save(tx, job, readings, **columns)
             if watcher:
                 tx.mark_due(watcher)
         self._confirmed = now
         if watcher:
             self._context.poke(watcher)
 
-    def _save(self, tx: Transaction, job: TrainingJob, **columns: Any) -> None:
+    def _save(self, tx: Transaction, job: TrainingJob, readings: Sequence[Reading] = (), **columns: Any) -> None:
         changed = replace(
             self._resource,
             status=job.status,
@@ -163,6 +164,8 @@ class HeldTrainingJob:
             **columns,
         )
         tx.add_points(self._resource.id, self._unsaved)
+        if readings:
+            tx.add_readings(changed, job.attempt, readings)
         self._resource = tx.save(changed, leased=True)
         self._job, self._unsaved = job, ()
 

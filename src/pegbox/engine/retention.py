@@ -1,4 +1,5 @@
-"""Removing what is older than the settings say: logs of attempts in our own home, metric points in the database.
+"""Removing what is older than the settings say: logs of attempts in our own home; in the database metric points, and
+what jobs have read.
 
 Everything may be done by several servers at once, and may be interrupted anywhere: the next sweep goes on.
 """
@@ -6,8 +7,9 @@ Everything may be done by several servers at once, and may be interrupted anywhe
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -29,42 +31,57 @@ class Old:
 
     logs: int  #: training jobs whose directories are to go
     points: int  #: training jobs whose metric points are to go
+    readings: int  #: training jobs of which it is to be forgotten what they have read
 
 
 def find(settings: Settings, old: OldRows, now: float) -> Old:
     """What the next sweep will remove."""
     logs = len(list(_folders(settings, old, now)))
-    before = now - settings.keep_points_days * DAY
-    return Old(logs=logs, points=old.with_points(before) if settings.keep_points_days else 0)
+    points = old.with_points(now - settings.keep_points_days * DAY) if settings.keep_points_days else 0
+    readings = old.with_readings(now - settings.keep_readings_days * DAY) if settings.keep_readings_days else 0
+    return Old(logs=logs, points=points, readings=readings)
 
 
 def sweep(settings: Settings, old: OldRows, now: float, stopping: threading.Event) -> Old:
     """Remove it; returns what was removed."""
-    logs = points = 0
+    logs = points = readings = 0
     for folder in _folders(settings, old, now):
         if stopping.is_set():
             break
         remove(folder)
         logs += 1
-    while settings.keep_points_days and not stopping.is_set():
-        some = old.drop_points(now - settings.keep_points_days * DAY)
-        if not some:
-            break
-        points += some
-    return Old(logs=logs, points=points)
+    if settings.keep_points_days:
+        points = _all(partial(old.drop_points, now - settings.keep_points_days * DAY), stopping)
+    if settings.keep_readings_days:
+        readings = _all(partial(old.drop_readings, now - settings.keep_readings_days * DAY), stopping)
+        _all(old.drop_datasets, stopping)
+    return Old(logs=logs, points=points, readings=readings)
+
+
+def _all(drop_some: Callable[[], int], stopping: threading.Event) -> int:
+    """Remove some until there are none; returns how many."""
+    count = 0
+    while not stopping.is_set() and (some := drop_some()):
+        count += some
+    return count
 
 
 def keep_sweeping(context: Context, stopping: threading.Event) -> None:
     """Sweep at once and then every day, until `stopping`."""
     settings = context.settings
-    if not settings.keep_logs_days and not settings.keep_points_days:
+    if not (settings.keep_logs_days or settings.keep_points_days or settings.keep_readings_days):
         return
     pause = 0.0
     while not stopping.wait(pause):
         pause = DAY
         try:
             done = sweep(settings, context.store.old, context.clock(), stopping)
-            log.info("removed what was to be kept no longer", logs_of_jobs=done.logs, points_of_jobs=done.points)
+            log.info(
+                "removed what was to be kept no longer",
+                logs_of_jobs=done.logs,
+                points_of_jobs=done.points,
+                readings_of_jobs=done.readings,
+            )
         except Unavailable:
             pause = TRY_AGAIN
         except Exception:

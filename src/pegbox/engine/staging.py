@@ -17,15 +17,18 @@ from typing import Any
 
 from pegbox.crashpoints import AFTER, BEFORE, reach
 from pegbox.domain.definition import local_path
-from pegbox.engine import channels
+from pegbox.domain.readings import Source, Version
+from pegbox.engine import channels, read
 from pegbox.engine.archives import unpack
 from pegbox.engine.faults import ClientFault
 from pegbox.engine.obstacles import FULL
+from pegbox.engine.read import Brought
 from pegbox.engine.removal import remove
-from pegbox.objects.base import Location, NoSuchObject, ObjectStore
+from pegbox.objects.base import Location, NoSuchObject, ObjectInfo, ObjectStore
 from pegbox.objects.locations import parse
 
 KEPT = "checkpoints.json"  #: in the directory of an attempt
+CODE = "/opt/ml/code"  #: where source code comes to
 SCRATCH = "staging."  #: and the lease's epoch: where inputs are laid out
 Stamp = tuple[int, int]  #: st_mtime_ns, st_size
 Kept = dict[str, dict[str, Stamp | None]]  #: instance -> name of a checkpoint -> as it was; None: not known to be whole
@@ -95,19 +98,30 @@ def stage(objects: ObjectStore, account: str, document: Mapping[str, Any], sourc
     directory.mkdir(parents=True, exist_ok=True)
     check_output(objects, account, document)
     names = hosts(document)
+    brought = {host: list[Brought]() for host in names}
     for channel in document.get("InputDataConfig") or []:
-        found = channels.inputs(objects, account, channel)
+        manifest: list[ObjectInfo] = []
+        found = channels.inputs(objects, account, channel, manifest.append)
+        part = Brought.of_channel(channel)
+        itself = [channels.version(parse(part.place), info) for info in manifest]
         for number, host in enumerate(names):
-            part = channels.share(found, channel, number, len(names))
-            channels.fetch(objects, account, part, tree(directory, host) / "input" / "data" / channel["ChannelName"])
+            own = channels.share(found, channel, number, len(names))
+            into = tree(directory, host) / "input" / "data" / channel["ChannelName"]
+            brought[host].append(part.with_versions(itself + channels.fetch(objects, account, own, into)))
     for host in names:
         if source:
             most = document["ResourceConfig"]["VolumeSizeInGB"] << 30
-            _unpack(objects, account, source, tree(directory, host) / "code", most)
+            code = _unpack(objects, account, source, tree(directory, host) / "code", most)
+            brought[host].append(Brought(CODE, str(parse(source)), Source.CODE, code))
     if config := document.get("CheckpointConfig"):
         location = parse(config["S3Uri"])
-        paths = {host: checkpoint_path(directory, host, config) for host in names}
-        keep(directory, {host: restore(objects, account, location, path) for host, path in paths.items()})
+        restored: dict[str, dict[str, Stamp | None]] = {}
+        for host in names:
+            versions, restored[host] = restore(objects, account, location, checkpoint_path(directory, host, config))
+            brought[host].append(Brought(local_path(config), str(location), Source.CHECKPOINTS, versions))
+        keep(directory, restored)
+    for host in names:
+        read.write(directory / host, brought[host])
 
 
 def checkpoint_path(directory: Path, host: str, config: Mapping[str, Any]) -> Path:
@@ -116,15 +130,17 @@ def checkpoint_path(directory: Path, host: str, config: Mapping[str, Any]) -> Pa
     return path
 
 
-def restore(objects: ObjectStore, account: str, location: Location, into: Path) -> dict[str, Stamp | None]:
+def restore(
+    objects: ObjectStore, account: str, location: Location, into: Path
+) -> tuple[list[Version], dict[str, Stamp | None]]:
     """Bring the checkpoints that an earlier attempt or job left and tell which; none is no fault."""
     into.mkdir(parents=True, exist_ok=True)
     try:
         found = list(channels.below(objects, account, channels.folder(location)))
-        channels.fetch(objects, account, found, into)
+        versions = channels.fetch(objects, account, found, into)
     except NoSuchObject:
         raise ClientFault(f"The bucket of the checkpoints [{location}] does not exist.") from None
-    return {str(item.path): stamp((into / item.path).lstat()) for item in found}
+    return versions, {str(item.path): stamp((into / item.path).lstat()) for item in found}
 
 
 def stamp(found: os.stat_result) -> Stamp:
@@ -170,7 +186,7 @@ def check_output(objects: ObjectStore, account: str, document: Mapping[str, Any]
         raise ClientFault(f"The bucket of the S3OutputPath [{path}] does not exist.") from None
 
 
-def _unpack(objects: ObjectStore, account: str, source: str, into: Path, most: int) -> None:
+def _unpack(objects: ObjectStore, account: str, source: str, into: Path, most: int) -> list[Version]:
     try:
         location = parse(source)
     except ValueError as error:
@@ -179,10 +195,11 @@ def _unpack(objects: ObjectStore, account: str, source: str, into: Path, most: i
     try:
         if not location.key.endswith((".tar.gz", ".tgz")):
             found = list(channels.below(objects, account, channels.folder(location)))
-            channels.fetch(objects, account, found, into)
-            return
-        with objects.open(account, location) as file:
+            return channels.fetch(objects, account, found, into)
+        archive: list[ObjectInfo] = []
+        with objects.open(account, location, archive.append) as file:
             unpack(file, into, most)
+        return [channels.version(location, info) for info in archive]
     except ClientFault as fault:
         raise ClientFault(f"The source code [{source}] can't be unpacked: {fault}.") from None
     except NoSuchObject:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import structlog
 
 from pegbox.domain import training
+from pegbox.domain.readings import Reading
 from pegbox.domain.training import Phase, TrainingJob
-from pegbox.engine import homes, leftovers, limits, outputs, staging
+from pegbox.engine import homes, leftovers, limits, outputs, read, staging
 from pegbox.engine.attempts import attempt_of, imported, is_unasked, kept_points, may_run, packed
 from pegbox.engine.context import Context
 from pegbox.engine.faults import ClientFault
@@ -29,6 +30,7 @@ from pegbox.store.base import Resource, Stale, Unavailable
 log = structlog.get_logger()
 
 MANY_POINTS = 1000  #: so many new points at once are a page of more
+MANY_OBJECTS = 2000  #: so many objects of a dataset are written down at once
 
 
 class TrainingWork(HeldTrainingJob):
@@ -180,11 +182,24 @@ class TrainingWork(HeldTrainingJob):
                 staging.settle(own, directory)
             finally:
                 shutil.rmtree(own, ignore_errors=True)
+            readings = read.found(directory, staging.hosts(document), document)
+            self._write_down_large(readings)
         except (ClientFault, Refused) as fault:
             reason = fault.reason if isinstance(fault, ClientFault) else f"ClientError: Data download failed: {fault}"
             self._end(training.fail(self._job, reason, self._context.clock()))
             return
-        self._enter("Training", Phase.RUNNING)
+        self._enter("Training", Phase.RUNNING, readings)
+        read.forget(directory, staging.hosts(document))
+
+    def _write_down_large(self, readings: Sequence[Reading]) -> None:
+        """What would keep all other writers waiting is written down piece by piece, unless a job has read it before."""
+        store = self._context.store
+        for dataset in (each.dataset for each in readings if len(each.dataset.objects or ()) > MANY_OBJECTS):
+            with store.reading() as tx:
+                is_known = tx.is_known(dataset)
+            for start in () if is_known else range(0, len(dataset.objects or ()), MANY_OBJECTS):
+                with store.transaction(lasting=False) as tx:
+                    tx.begin_dataset(dataset, start, start + MANY_OBJECTS)
 
     def _plan(self) -> Plan:
         context = self._context

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from pegbox.domain.properties import Property
 from pegbox.domain.query import Node
+from pegbox.domain.readings import Dataset, Question, Readers, Reading
 from pegbox.store.graph import Graph
 from pegbox.store.tracking import Tracking
 
@@ -342,6 +343,21 @@ class Transaction(Protocol):
         """Store points; those already there are left as they are."""
         ...
 
+    def is_known(self, dataset: Dataset) -> bool:
+        """Whether somebody has read just this before: then all of it is written down."""
+        ...
+
+    def begin_dataset(self, dataset: Dataset, start: int, stop: int) -> None:
+        """Write down these of a large dataset's objects, before somebody has read it; may be repeated."""
+        ...
+
+    def add_readings(self, resource: Resource, attempt: int, found: Sequence[Reading]) -> None:
+        """Write down what an attempt at a job read, when the resource was modified; that stays when the job is gone.
+
+        What is there already is left as it is.
+        """
+        ...
+
     def results(self, parent_id: int) -> Sequence[float]:
         """The final objectives of a parent's children, in the order in which they ended."""
         ...
@@ -366,9 +382,41 @@ class OldRows(Protocol):
         """Remove the metric points of some of these jobs; returns of how many, 0 when none is left."""
         ...
 
+    def with_readings(self, before: float) -> int:
+        """How many jobs, there or gone, read something before a moment, and are not under way."""
+        ...
+
+    def drop_readings(self, before: float) -> int:
+        """Remove what some of these jobs read then; returns of how many, 0 when none is left."""
+        ...
+
+    def drop_datasets(self) -> int:
+        """Remove some of the datasets that no job has read, as far as is known; returns how many."""
+        ...
+
+
+class AuditRows(Protocol):
+    """What jobs read, also those that are gone."""
+
+    def readers(self, question: Question, after: Sequence[Any] | None, limit: int) -> Readers:
+        """A page of readings, the newest first, after the place of another; it ends early where objects are many."""
+        ...
+
+    def silent(self, question: Question, below: int | None, limit: int) -> Sequence[Resource]:
+        """Training jobs that may name a place that has to do with the question, and of which no reading is known.
+
+        The newest first, those with an id less than `below`.  They are found by what is indexed for Search.
+        """
+        ...
+
 
 class Store(Protocol):
     """The database."""
+
+    @property
+    def audit(self) -> AuditRows:
+        """Who has read what."""
+        ...
 
     @property
     def old(self) -> OldRows:

@@ -15,6 +15,7 @@ from pegbox.store.upgrade import revision_of
 
 PAGE = 1000
 _rows, _points = schema.resource, schema.point
+_sets, _objects = schema.dataset.c, schema.dataset_object.c
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +96,22 @@ def drop_index(engine: Engine) -> int:
     """Remove all properties; returns of how many resources servers have to make them anew."""
     with connections.writing(engine) as connection, connections.unhurried(connection):
         return index.drop(connection)
+
+
+def spoilt_datasets(engine: Engine) -> Sequence[int]:
+    """The datasets of jobs that have another number of objects than they say."""
+    found = select(_objects.dataset_id, func.count().label("found")).group_by(_objects.dataset_id).subquery()
+    joined = schema.dataset.outerjoin(found, found.c.dataset_id == _sets.id)
+    wrong = and_(_sets.is_whole == 1, func.coalesce(found.c.found, 0) != func.coalesce(_sets.objects, 0))
+    with connections.reading(engine) as connection, connections.unhurried(connection):
+        return list(connection.execute(select(_sets.id).select_from(joined).where(wrong)).scalars())
+
+
+def doubt_datasets(engine: Engine, identities: Sequence[int]) -> None:
+    """Let them count as not known, until a job reads the same again."""
+    with connections.writing(engine) as connection:
+        for identity in identities:
+            connection.execute(update(schema.dataset).where(_sets.id == identity).values(is_whole=0))
 
 
 def amend(engine: Engine, row: Row, **columns: Any) -> bool:

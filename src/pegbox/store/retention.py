@@ -9,9 +9,9 @@ from sqlalchemy import ColumnElement, Engine, Select, and_, delete, exists, func
 from pegbox.store import connections, schema
 from pegbox.store.base import Kind
 
-BATCH = 100  #: jobs whose points are removed in one transaction
+BATCH = 100  #: jobs whose points, or datasets that, are removed in one transaction
 
-_rows, _points = schema.resource, schema.point
+_rows, _points, _readings, _sets = schema.resource, schema.point, schema.reading, schema.dataset
 _parent = schema.resource.alias("parent")
 
 
@@ -50,6 +50,33 @@ class Retention:
                 connection.execute(delete(_points).where(_points.c.resource_id.in_(some)))
         return len(some)
 
+    def with_readings(self, before: float) -> int:
+        """How many jobs read something before a moment, and are not under way."""
+        with connections.reading(self._engine) as connection, connections.unhurried(connection):
+            return int(
+                connection.execute(select(func.count()).select_from(_with_readings(before).subquery())).scalar_one()
+            )
+
+    def drop_readings(self, before: float) -> int:
+        """Remove what some of these jobs read then; returns of how many, 0 when none is left."""
+        with connections.writing(self._engine) as connection, connections.unhurried(connection):
+            some = [tuple(row) for row in connection.execute(_with_readings(before).limit(BATCH))]
+            for job, created in some:
+                of_it = and_(_readings.c.job_id == job, _readings.c.created_at == created)
+                connection.execute(delete(_readings).where(of_it, _readings.c.read_at < before))
+        return len(some)
+
+    def drop_datasets(self) -> int:
+        """Remove some datasets without a reading; not those that somebody is about to read."""
+        is_read = exists().where(_readings.c.dataset_id == _sets.c.id)
+        free = select(_sets.c.id).where(~is_read).order_by(_sets.c.id).limit(BATCH)
+        with connections.writing(self._engine) as connection, connections.unhurried(connection):
+            some = list(connection.execute(free.with_for_update(skip_locked=True)).scalars())
+            if some:  # which nobody can begin to read now; somebody may have, just before
+                gone = delete(_sets).where(_sets.c.id.in_(some), ~is_read)
+                return connection.execute(gone).rowcount
+        return 0
+
 
 def _is_old(before: float) -> ColumnElement[bool]:
     return and_(_rows.c.kind == Kind.TRAINING_JOB.value, _rows.c.ended_at < before)
@@ -60,3 +87,10 @@ def _with_points(before: float) -> Select[tuple[int]]:
     going_on = exists().where(_parent.c.id == _rows.c.parent_id, lives)
     has_points = exists().where(_points.c.resource_id == _rows.c.id)
     return select(_rows.c.id).where(_is_old(before), ~going_on, has_points).order_by(_rows.c.id)
+
+
+def _with_readings(before: float) -> Select[tuple[int, float]]:
+    same = and_(_rows.c.id == _readings.c.job_id, _rows.c.created_at == _readings.c.created_at)
+    is_under_way = exists().where(same, _rows.c.ended_at.is_(None))
+    columns = select(_readings.c.job_id, _readings.c.created_at).distinct()
+    return columns.where(_readings.c.read_at < before, ~is_under_way).order_by(*columns.selected_columns)

@@ -203,6 +203,51 @@ tracked = Table(
     Column("job_id", Identity, ForeignKey("resource.id", ondelete="CASCADE"), primary_key=True),
 )
 
+#: what training jobs read; without a foreign key to them: it stays when they are gone, see docs/design/audit.md
+dataset = Table(
+    "dataset",
+    metadata,
+    Column("id", Identity, primary_key=True, autoincrement=True),
+    Column("digest", String(64), nullable=False, unique=True),  # of all of it
+    Column("place", Plain, nullable=False),  # S3Uri, as much as fits into an index
+    Column("place_rest", Plain, nullable=False),
+    Column("source", String(16), nullable=False),
+    Column("objects", BigInteger),  # how many; NULL: nobody knows what it was
+    Column("is_whole", Integer, nullable=False),  # 1 when all of them are written
+    Index("dataset_place", "place"),
+    sqlite_autoincrement=True,
+)
+
+dataset_object = Table(
+    "dataset_object",
+    metadata,
+    Column("dataset_id", Identity, ForeignKey("dataset.id", ondelete="CASCADE"), primary_key=True),
+    Column("nth", Integer, primary_key=True),
+    Column("location", Plain, nullable=False),  # as much as fits into an index
+    Column("rest", Plain, nullable=False),
+    Column("etag", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("instance", Integer, nullable=False),  # 0: all
+    Index("dataset_object_location", "location", "dataset_id", "nth"),
+    sqlite_with_rowid=False,
+)
+
+reading = Table(
+    "reading",
+    metadata,
+    Column("job_id", Identity, primary_key=True),  # with created_at: a restored database may give a number again
+    Column("created_at", Double, primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("channel", String(255), primary_key=True),
+    Column("account", String(12), nullable=False),
+    Column("region", String(64), nullable=False),
+    Column("name", String(256), nullable=False),
+    Column("read_at", Double, nullable=False),
+    Column("dataset_id", Identity, ForeignKey("dataset.id"), nullable=False),
+    Index("reading_dataset", "dataset_id", "job_id", "created_at", "attempt", "channel"),
+    sqlite_with_rowid=False,
+)
+
 host = Table(
     "host",
     metadata,

@@ -13,6 +13,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from pegbox.store import connections, schema
+from pegbox.store.audit import Audit
 from pegbox.store.base import MOST_SLOTS, Beat, Fenced, Kind, Resource
 from pegbox.store.census import Census
 from pegbox.store.claims import Asked, Claims
@@ -59,6 +60,7 @@ class SqlStore:
         self.images = Images(self.engine)
         self.census = Census(self.engine)
         self.old = Retention(self.engine)
+        self.audit = Audit(self.engine)
         if migrate:
             try:
                 self.upgrade()

@@ -29,7 +29,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pegbox.domain.properties import Property
-from pegbox.store import index, planner, schema
+from pegbox.domain.readings import Dataset, Reading
+from pegbox.store import index, planner, readings, schema
 from pegbox.store.base import (
     AlreadyExists,
     Child,
@@ -323,6 +324,18 @@ class SqlTransaction:
             for item in points
         ]
         _add_points[self._dialect].change_each(self.connection, rows)
+
+    def is_known(self, dataset: Dataset) -> bool:
+        """Whether a dataset is written down."""
+        return readings.is_known(self.connection, dataset)
+
+    def begin_dataset(self, dataset: Dataset, start: int, stop: int) -> None:
+        """Write down a part of a dataset."""
+        readings.begin(self.connection, dataset, start, stop)
+
+    def add_readings(self, resource: Resource, attempt: int, found: Sequence[Reading]) -> None:
+        """Write down what an attempt read."""
+        readings.add(self.connection, resource, attempt, found)
 
     def results(self, parent_id: int) -> Sequence[float]:
         """Final objectives as they came."""

@@ -145,6 +145,8 @@ def _records(store: SqlStore, s3: Any, child: Resource, job: TrainingJob, lost: 
                 yield f"attempt {attempt} printed {printed}, kept of {metric} are {kept}"
         if log.count(b"start ") > 1:
             yield f"attempt {attempt} was started {log.count(b'start ')} times"
+        if log:
+            yield from _readings(store, child, attempt)
     if child.outcome in ("Completed", "Stopped"):
         yield from _outputs(s3, child, log)
 
@@ -168,6 +170,22 @@ def _outputs(s3: Any, child: Resource, log: bytes) -> Iterator[str]:
     wanted = json.loads(model.get("checkpoints", b"{}"))
     if "checkpoints" in model and found != {key: text.encode() for key, text in wanted.items()}:
         yield f"left the checkpoints {wanted}, stored are {found}"
+
+
+def _readings(store: SqlStore, child: Resource, attempt: int) -> Iterator[str]:
+    """What an attempt that ran has read is written down once and whole."""
+    reading, dataset, objects = schema.reading.c, schema.dataset.c, schema.dataset_object.c
+    mine = (reading.job_id == child.id) & (reading.created_at == child.created_at) & (reading.attempt == attempt)
+    with store.reading() as tx:
+        wanted = select(schema.dataset).join(schema.reading, reading.dataset_id == dataset.id).where(mine)
+        found = tx.connection.execute(wanted.where(reading.channel == "train")).all()
+        if [(each.place, each.is_whole, each.objects) for each in found] != [(f"s3://{BUCKET}/input/", 1, len(INPUTS))]:
+            yield f"attempt {attempt} has read {found}"
+            return
+        rows = select(objects.location, objects.size).where(objects.dataset_id == found[0].id).order_by(objects.nth)
+        sizes = {place.rpartition("/")[2]: size for place, size in tx.connection.execute(rows)}
+    if sizes != {name: len(content) for name, content in INPUTS.items()}:
+        yield f"attempt {attempt} has read {sizes}"
 
 
 def _values(log: bytes) -> list[float]:

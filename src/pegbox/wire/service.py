@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import re2
 from botocore import xform_name
@@ -15,7 +16,7 @@ from botocore.model import OperationModel, ServiceModel, Shape, StringShape
 from pegbox.errors import InvalidParameter, PegboxError, ValidationException
 
 #: Services whose requests are parsed by model, with the prefix of X-Amz-Target (JSON) or the API version (query).
-JSON_TARGETS: Mapping[str, str] = {"SageMaker": "sagemaker", "Logs_20140328": "logs"}
+JSON_TARGETS: Mapping[str, str] = {"SageMaker": "sagemaker", "Logs_20140328": "logs", "Pegbox": "pegbox"}
 QUERY_VERSIONS: Mapping[str, str] = {"2011-06-15": "sts"}
 #: REST with JSON bodies: method and path; no bucket's name has capitals
 REST_PATHS: Mapping[tuple[str, str], tuple[str, str]] = {
@@ -24,6 +25,8 @@ REST_PATHS: Mapping[tuple[str, str], tuple[str, str]] = {
 }
 #: services that are signed for by another name
 SIGNED_AS: Mapping[str, str] = {"sagemaker-metrics": "sagemaker"}
+
+OWN_MODELS = str(Path(__file__).parent / "models")  #: of what no service of AWS does
 
 #: Enumerations that grow with every new instance family: any well-formed name is accepted.
 _INSTANCE_TYPE = r"ml\.[a-z0-9-]+\.[a-z0-9-]+|local|local_gpu"
@@ -58,8 +61,8 @@ class Operation:
 
 @lru_cache(maxsize=8)
 def service_model(service: str) -> ServiceModel:
-    """The newest model of a service that the installed botocore ships."""
-    return ServiceModel(Loader().load_service_model(service, "service-2"), service)
+    """The newest model of a service that the installed botocore ships, or of pegbox's own."""
+    return ServiceModel(Loader(extra_search_paths=[OWN_MODELS]).load_service_model(service, "service-2"), service)
 
 
 def find_operation(service: str, name: str) -> Operation | None:

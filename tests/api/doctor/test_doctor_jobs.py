@@ -99,6 +99,11 @@ def test_an_index_for_search_that_does_not_fit_together(live: RunningServer, tmp
     assert search() == [name]
 
 
+def test_a_dataset_that_lacks_objects(live: RunningServer) -> None:
+    change(live, "insert into dataset values (999, 'digest', 's3://kept/', '', 'S3Prefix', 2, 1)")
+    repaired(live, "dataset")
+
+
 def test_a_directory_of_no_job(live: RunningServer) -> None:
     folder = live.home / "attempts" / "999999" / "1"
     folder.mkdir(parents=True)

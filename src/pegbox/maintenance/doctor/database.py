@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -62,6 +62,13 @@ def examine(patient: Patient) -> Iterator[Finding]:
             message="what Search looks in does not fit together",
             repair=lambda: f"removed; {faults.drop_index(engine)} resources will be indexed anew",
         )
+    if datasets := faults.spoilt_datasets(engine):
+        yield Finding(
+            kind="dataset",
+            about=f"{len(datasets)} datasets",
+            message="objects are missing of what jobs have read",
+            repair=partial(_doubt, patient, datasets),
+        )
     yield from _rows(patient)
 
 
@@ -95,6 +102,11 @@ def _schema(patient: Patient, revision: str | None) -> Finding:
         message=said,
         repair=repair,
     )
+
+
+def _doubt(patient: Patient, datasets: Sequence[int]) -> str:
+    faults.doubt_datasets(patient.store.engine, datasets)
+    return "pegbox audit says that what was there is not recorded"
 
 
 def _rows(patient: Patient) -> Iterator[Finding]:

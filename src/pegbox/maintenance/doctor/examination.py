@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 
-from pegbox.engine.retention import find
+from pegbox.engine.retention import Old, find
 from pegbox.errors import PegboxError
 from pegbox.maintenance.doctor import attempts, database, home, images, objects
 from pegbox.maintenance.doctor.finding import Finding, Patient
@@ -68,7 +68,13 @@ def old(patient: Patient) -> dict[str, int]:
         found = find(patient.settings, patient.store.old, patient.now)
     except Unavailable:
         return {}
-    return {what: count for what, count in (("logs", found.logs), ("metric points", found.points)) if count}
+    return {what: count for what, count in _named(found) if count}
+
+
+def _named(found: Old) -> Iterator[tuple[str, int]]:
+    yield "logs", found.logs
+    yield "metric points", found.points
+    yield "readings", found.readings
 
 
 def _objects(patient: Patient) -> Iterator[Finding]:

@@ -82,6 +82,17 @@ def described(sagemaker: Any, names: list[str]) -> list[dict[str, Any]]:
     return [{key: value for key, value in answer.items() if key != "ResponseMetadata"} for answer in answers]
 
 
+def associated(sagemaker: Any) -> list[tuple[str, str]]:
+    """Every association of lineage, those of an endpoint included, which is made if it is not there."""
+    if not sagemaker.list_endpoints()["Endpoints"]:
+        sagemaker.create_model(ModelName="kept", PrimaryContainer={"Image": "serving"})
+        variant = {"VariantName": "all", "ModelName": "kept", "InstanceType": "local", "InitialInstanceCount": 1}
+        sagemaker.create_endpoint_config(EndpointConfigName="kept", ProductionVariants=[variant])
+        sagemaker.create_endpoint(EndpointName="kept", EndpointConfigName="kept")
+    pages = sagemaker.get_paginator("list_associations").paginate()
+    return [(each["SourceArn"], each["DestinationArn"]) for page in pages for each in page["AssociationSummaries"]]
+
+
 class Writing:
     """Puts objects again and again while a backup is made."""
 
@@ -136,6 +147,7 @@ def test_a_working_server_is_backed_up_and_restored(
     wait_for("both", lambda: len(started(tmp_path)) == 2)
     first = started(tmp_path)
     before = described(sagemaker, finished)
+    ways = associated(sagemaker)
     objects = bodies(server)
 
     with Writing(server):
@@ -149,6 +161,7 @@ def test_a_working_server_is_backed_up_and_restored(
     assert copy.credentials() == server.credentials()
     theirs = copy.client("sagemaker")
     assert described(theirs, finished) == before
+    assert associated(theirs) == ways
     found = bodies(copy)
     assert {key: found[key] for key in objects} == objects
     assert copy.client("s3").head_object(Bucket="kept", Key="data")["Metadata"] == {"who": "me"}

@@ -143,6 +143,52 @@ def test_an_endpoint_gets_another_configuration(sagemaker: Any, model: str, endp
     assert [each["EndpointName"] for each in found(sagemaker, "Model", ModelName=other)[0]["Endpoints"]] == [endpoint]
 
 
+def test_weights_and_capacities_are_changed_and_retained(sagemaker: Any, model: str, endpoint: str) -> None:
+    def shown() -> tuple[float, int]:
+        (only,) = sagemaker.describe_endpoint(EndpointName=endpoint)["ProductionVariants"]
+        return only["DesiredWeight"], only["DesiredInstanceCount"]
+
+    change = {"VariantName": "ALL", "DesiredWeight": 0.25, "DesiredInstanceCount": 3}
+    sagemaker.update_endpoint_weights_and_capacities(EndpointName=endpoint, DesiredWeightsAndCapacities=[change])
+    assert shown() == (0.25, 3)
+    sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName=endpoint, RetainAllVariantProperties=True)
+    assert shown() == (0.25, 3)
+    sagemaker.update_endpoint(
+        EndpointName=endpoint,
+        EndpointConfigName=endpoint,
+        RetainAllVariantProperties=True,
+        ExcludeRetainedVariantProperties=[{"VariantPropertyType": "DesiredWeight"}],
+    )
+    assert shown() == (1.0, 3)
+    sagemaker.update_endpoint(EndpointName=endpoint, EndpointConfigName=endpoint)
+    assert shown() == (1.0, 1)
+
+    def refused(**change: Any) -> str:
+        code, message = refusal(
+            sagemaker.update_endpoint_weights_and_capacities,
+            EndpointName=endpoint,
+            DesiredWeightsAndCapacities=[{"VariantName": "all", **change}],
+        )
+        assert code == "ValidationException"
+        return message
+
+    assert "has no variant [other]" in refused(VariantName="other")
+    assert "is not serverless" in refused(ServerlessUpdateConfig={"MaxConcurrency": 2})
+
+
+def test_a_serverless_variant_gets_more_at_once(sagemaker: Any, model: str) -> None:
+    name = new_name("serverless")
+    serverless = {"MemorySizeInMB": 2048, "MaxConcurrency": 5}
+    only = {"VariantName": "all", "ModelName": model, "ServerlessConfig": serverless}
+    sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[only])
+    sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
+    more = {"VariantName": "all", "ServerlessUpdateConfig": {"MaxConcurrency": 9}}
+    sagemaker.update_endpoint_weights_and_capacities(EndpointName=name, DesiredWeightsAndCapacities=[more])
+    (shown,) = sagemaker.describe_endpoint(EndpointName=name)["ProductionVariants"]
+    assert shown["DesiredServerlessConfig"] == serverless | {"MaxConcurrency": 9}
+    assert "CurrentInstanceCount" not in shown
+
+
 def test_search_over_models_and_endpoints(sagemaker: Any, model: str, endpoint: str) -> None:
     (record,) = found(sagemaker, "Model", Tags_project=model)
     described = told(sagemaker.describe_model(ModelName=model))

@@ -355,6 +355,11 @@ def test_from_an_endpoint_to_everything_behind_it(sagemaker: Any, deployed: dict
     assert sources(sagemaker, start, "Ascendants", "Checkpoint") == {f"{deployed['data']}checkpoints"}
     jobs = sources(sagemaker, start, "Ascendants", "TrainingJob", lineage_type="TrialComponent")
     assert jobs == {component(deployed["job"])}
+    made = sagemaker.describe_trial_component(TrialComponentName=component(deployed["job"]))["Source"]
+    assert made == {
+        "SourceArn": f"{PREFIX}:training-job/{deployed['job'].lower()}",
+        "SourceType": "SageMakerTrainingJob",
+    }
     (action,) = sources(sagemaker, start, "Ascendants", "ModelDeployment", lineage_type="Action")
     told = sagemaker.describe_action(ActionName=action.rpartition("/")[2])
     assert (told["Source"]["SourceUri"], told["Status"]) == (deployed["arn"], "Failed")

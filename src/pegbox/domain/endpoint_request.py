@@ -58,6 +58,20 @@ def normalise_config(request: Mapping[str, Any]) -> dict[str, Any]:
     return document
 
 
+def desired(variant: Variant, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What UpdateEndpointWeightsAndCapacities changes of a variant.  Raises ValidationException."""
+    name, serverless = variant["VariantName"], variant.get("ServerlessConfig")
+    if serverless and given.get("DesiredInstanceCount") is not None:
+        refuse(f"The variant [{name}] is serverless: give ServerlessUpdateConfig instead of DesiredInstanceCount.")
+    if given.get("ServerlessUpdateConfig") and not serverless:
+        refuse(f"The variant [{name}] is not serverless: leave ServerlessUpdateConfig out.")
+    found = {member: given[member] for member in ("DesiredWeight", "DesiredInstanceCount") if member in given}
+    if serverless and given.get("ServerlessUpdateConfig"):
+        found["DesiredServerlessConfig"] = {**serverless, **given["ServerlessUpdateConfig"]}
+        _check_serverless(name, {"ServerlessConfig": found["DesiredServerlessConfig"]})
+    return found
+
+
 def check_deployment(deployment: Mapping[str, Any] | None) -> None:
     """Raise ValidationException for a DeploymentConfig that says too much or too little."""
     if not deployment:

@@ -13,7 +13,7 @@ from pegbox.operations.experiments_view import NOBODY
 from pegbox.operations.lineage_view import EXPERIMENTAL, vertex, vertex_arn, vertex_name
 from pegbox.operations.paging import DEFAULT_SIZE, invalid, is_integer, opened, sealed
 from pegbox.operations.tracing import catch_up
-from pegbox.store.base import Kind, Resource, changing
+from pegbox.store.base import Kind, NotFound, Resource, changing
 from pegbox.store.graph import AssociationQuery, Ends
 from pegbox.wire.registry import operation
 
@@ -44,10 +44,13 @@ def add_association(request: AddAssociationRequestTypeDef, call: Call) -> dict[s
                 "Number of associations", "Associations", limit=MOST, used=used, wanted=1, setting=None
             )
         ends = {"SourceArn": vertex_arn(source), "DestinationArn": vertex_arn(destination)}
-        if not tx.graph.connect(Link(source.id, destination.id, request.get("AssociationType")), call.clock()):
-            raise ValidationException(
-                f"The association between {ends['SourceArn']} and {ends['DestinationArn']} already exists."
-            )
+        between = f"{ends['SourceArn']} and {ends['DestinationArn']}"
+        try:
+            is_new = tx.graph.connect(Link(source.id, destination.id, request.get("AssociationType")), call.clock())
+        except NotFound:
+            raise ResourceNotFound(f"One of {between} does not exist any more.") from None
+        if not is_new:
+            raise ValidationException(f"The association between {between} already exists.")
     return ends
 
 

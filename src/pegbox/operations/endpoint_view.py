@@ -12,6 +12,8 @@ from pegbox.store.base import Resource
 CONFIG = "config"  #: the document of its endpoint configuration
 IMAGES = "images"  #: name of each of its models -> the images of that
 ARTIFACTS = "artifacts"  #: name of each of its models -> where its data lies
+#: name of a variant -> DesiredWeight, DesiredInstanceCount and DesiredServerlessConfig, where they were changed
+DESIRED = "desired"
 
 
 def description(row: Resource) -> dict[str, Any]:
@@ -48,6 +50,7 @@ def _variants(variants: Sequence[Mapping[str, Any]], row: Resource) -> list[dict
 def _variant(variant: Mapping[str, Any], row: Resource) -> dict[str, Any]:
     """ProductionVariantSummary: no instance of it is there."""
     weight, count = variant["InitialVariantWeight"], variant.get("InitialInstanceCount")
+    changed = row.state.get(DESIRED, {}).get(variant["VariantName"], {})
     return {
         "VariantName": variant["VariantName"],
         "DeployedImages": [
@@ -61,6 +64,7 @@ def _variant(variant: Mapping[str, Any], row: Resource) -> dict[str, Any]:
         "DesiredServerlessConfig": variant.get("ServerlessConfig"),
         "ManagedInstanceScaling": variant.get("ManagedInstanceScaling"),
         "RoutingConfig": variant.get("RoutingConfig"),
+        **changed,
     }
 
 

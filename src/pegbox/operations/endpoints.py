@@ -12,7 +12,7 @@ from pegbox.domain import endpoint_request, model_request
 from pegbox.errors import ValidationException
 from pegbox.operations import hosting, tags, tracing
 from pegbox.operations.call import Call
-from pegbox.operations.endpoint_view import ARTIFACTS, CONFIG, IMAGES, description, summary
+from pegbox.operations.endpoint_view import ARTIFACTS, CONFIG, DESIRED, IMAGES, description, summary
 from pegbox.operations.model_view import SERVED_BY
 from pegbox.operations.paging import page
 from pegbox.store.base import Kind, NotFound, Resource, Transaction, changing
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         DescribeEndpointInputTypeDef,
         ListEndpointsInputTypeDef,
         UpdateEndpointInputTypeDef,
+        UpdateEndpointWeightsAndCapacitiesInputTypeDef,
     )
 
 NOT_SERVED = (
@@ -72,20 +73,46 @@ def update_endpoint(request: UpdateEndpointInputTypeDef, call: Call) -> dict[str
         config = hosting.get(tx, Kind.ENDPOINT_CONFIG, request["EndpointConfigName"], call)
         _serve_no_more(tx, row, call)
         models = _models(tx, config, call)
-        before = row
+        before, state = row, _state(config, models) | {DESIRED: _retained(row, config, request)}
         kept = row.document.get("LastDeploymentConfig") if request.get("RetainDeploymentConfig") else deployment
         document = {**_document(kept, config), "Tags": tags.tags_of(row)}
         now = round(call.clock(), 3)
-        row = tx.save(replace(row, state=_state(config, models), modified_at=now))
+        row = tx.save(replace(row, state=state, modified_at=now))
         row = tx.rewrite(replace(row, document=document))
         _serve(tx, row, models)
-        tracing.replaced(tx, row, _uris(before)[1], call)
-        tracing.deployed(tx, row, *_uris(row), call)
+        images, data = _uris(row)
+        if gone := [uri for uri in _uris(before)[1] if uri not in data]:
+            tracing.replaced(tx, row, gone, call)
+        tracing.deployed(tx, row, images, data, call)
         return row
 
     row = changing(call.store, update)
     log.info("endpoint updated", endpoint=row.name)
     return {"EndpointArn": hosting.arn_of(row)}
+
+
+@operation
+def update_endpoint_weights_and_capacities(
+    request: UpdateEndpointWeightsAndCapacitiesInputTypeDef, call: Call
+) -> dict[str, str]:
+    """Say what share of requests variants of an endpoint should get, and on how many instances they should run."""
+
+    def update(tx: Transaction) -> Resource:
+        row = hosting.get(tx, Kind.ENDPOINT, request["EndpointName"], call)
+        known = {each["VariantName"].lower(): each for each in endpoint_request.variants(row.state[CONFIG])}
+        desired = dict(row.state.get(DESIRED, {}))
+        for each in request["DesiredWeightsAndCapacities"]:
+            name = each["VariantName"]
+            if name.lower() not in known:
+                raise ValidationException(f'The endpoint "{hosting.arn_of(row)}" has no variant [{name}].')
+            variant = known[name.lower()]
+            name = variant["VariantName"]
+            changed = endpoint_request.desired(variant, cast(dict[str, Any], each))
+            desired[name] = {**desired.get(name, {}), **changed}
+        now = round(call.clock(), 3)
+        return tx.save(replace(row, state={**row.state, DESIRED: desired}, modified_at=now))
+
+    return {"EndpointArn": hosting.arn_of(changing(call.store, update))}
 
 
 @operation
@@ -144,6 +171,20 @@ def _named(config: Resource, model: Resource) -> str:
     """A model's name as the configuration writes it."""
     names = endpoint_request.model_names(config.document)
     return next(name for name in names if name.lower() == model.name.lower())
+
+
+def _retained(row: Resource, config: Resource, request: UpdateEndpointInputTypeDef) -> dict[str, Any]:
+    """What was desired of variants, of those that the new configuration has, too."""
+    if not request.get("RetainAllVariantProperties"):
+        return {}
+    excluded = {each["VariantPropertyType"] for each in request.get("ExcludeRetainedVariantProperties") or ()}
+    names = {each["VariantName"] for each in endpoint_request.variants(config.document)}
+    desired: dict[str, dict[str, Any]] = row.state.get(DESIRED, {})
+    return {
+        name: {member: value for member, value in changed.items() if member not in excluded}
+        for name, changed in desired.items()
+        if name in names
+    }
 
 
 def _uris(row: Resource) -> tuple[list[str], list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -23,11 +24,12 @@ from sqlalchemy import (
     tuple_,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
 
 from pegbox.domain.lineage import Link
 from pegbox.naming import COMPONENT_OF_JOB
 from pegbox.store import schema
-from pegbox.store.base import AlreadyExists, Kind, Resource
+from pegbox.store.base import AlreadyExists, Kind, NotFound, Resource
 from pegbox.store.graph import TRAINING_JOB, AssociationQuery, Ends, Entity, Step
 from pegbox.store.prepared import Prepared, by_value, one_of
 from pegbox.store.rows import readable, to_columns
@@ -181,7 +183,11 @@ class SqlGraph:
 
     def connect(self, link: Link, at: float, *, is_made: bool = False) -> bool:
         """Associate two resources."""
-        return _connect_one[self._dialect].first(self._connection, _edge_columns(link, at, is_made)) is not None
+        given = _edge_columns(link, at, is_made)
+        try:
+            return _connect_one[self._dialect].first(self._connection, given) is not None
+        except (IntegrityError, sqlite3.IntegrityError):
+            raise NotFound from None
 
     def disconnect(self, source: int, destination: int) -> bool:
         """End an association."""

@@ -90,7 +90,7 @@ class Graph(Protocol):
         ...
 
     def connect(self, edge: Link, at: float, *, is_made: bool = False) -> bool:
-        """Associate two resources; False if they are."""
+        """Associate two resources; False if they are.  Raises NotFound for one that was deleted just now."""
         ...
 
     def disconnect(self, source: int, destination: int) -> bool:

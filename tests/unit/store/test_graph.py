@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from pegbox.domain.lineage import Link
 from pegbox.store import edges
-from pegbox.store.base import AlreadyExists, Kind, Query, Resource
+from pegbox.store.base import AlreadyExists, Kind, NotFound, Query, Resource
 from pegbox.store.graph import AssociationQuery, Entity, Step
 from pegbox.store.sql import SqlStore
 from pegbox.testing.store_suite import ACCOUNT, REGION, a_job
@@ -130,6 +130,13 @@ def test_associations_go_with_what_they_join(store: SqlStore) -> None:
     with store.reading() as tx:
         assert not tx.graph.is_connected(c.id)
         assert tx.graph.made_by_requests(ACCOUNT, REGION, Kind.ARTIFACT) == 2
+    assert links(store) == 0
+
+
+def test_what_was_deleted_just_now_is_not_associated(store: SqlStore) -> None:
+    (a,) = add(store, an_entity("a"))
+    with pytest.raises(NotFound), store.transaction() as tx:
+        tx.graph.connect(Link(a.id, 99, None), 1.0)
     assert links(store) == 0
 
 

@@ -86,10 +86,10 @@ def delete_orphaned_points(engine: Engine) -> int:
         return connection.execute(gone).rowcount
 
 
-def miscounted_names(engine: Engine) -> int:
-    """Of how many properties the index has another number of resources than it says: it does not fit itself."""
+def index_misfits(engine: Engine) -> int:
+    """How many properties and resources in the index for Search contradict something else."""
     with connections.reading(engine) as connection, connections.unhurried(connection):
-        return index.miscounted(connection)
+        return index.misfits(connection)
 
 
 def drop_index(engine: Engine) -> int:

@@ -12,7 +12,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Double, bindparam, delete, func, null, select, update
+from sqlalchemy import Connection, Double, bindparam, case, delete, func, null, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pegbox.domain.properties import Property
@@ -194,16 +194,31 @@ def forget(connection: Connection, identity: int) -> None:
     _counted.change_each(connection, counts)
 
 
-def miscounted(connection: Connection) -> int:
-    """How many names have another number of resources than is counted."""
+def misfits(connection: Connection) -> int:
+    """How many names and resources do not fit what is written of them: counts, values, versions.
+
+    Names of another number of resources than is counted, or with values that are nothing; values of no name; resources
+    that were written by somebody who knew nothing of the index.
+    """
+    empty = _values.num.is_(None) & _values.txt.is_(None)
     found = (
-        select(_values.name_id, func.count(_values.resource_id.distinct()).label("found"))
+        select(
+            _values.name_id,
+            func.count(_values.resource_id.distinct()).label("found"),
+            func.max(case((empty, 1), else_=0)).label("empty"),
+        )
         .group_by(_values.name_id)
-        .subquery()
+        .cte("found")
     )
-    joined = schema.property_name.outerjoin(found, found.c.name_id == _names.id)
-    wrong = _names.count != func.coalesce(found.c.found, 0)
-    return int(connection.execute(select(func.count()).select_from(joined).where(wrong)).scalar_one())
+    wrong = (_names.count != func.coalesce(found.c.found, 0)) | (found.c.empty == 1)
+    counts = (
+        select(func.count())
+        .select_from(schema.property_name.outerjoin(found, found.c.name_id == _names.id))
+        .where(wrong),
+        select(func.count()).select_from(found).where(found.c.name_id.not_in(select(_names.id))),
+        select(func.count()).select_from(schema.resource).where(_rows.indexed_version != _rows.version),
+    )
+    return sum(int(connection.execute(each).scalar_one()) for each in counts)
 
 
 def drop(connection: Connection) -> int:

@@ -84,7 +84,16 @@ def test_points_of_no_job(live: RunningServer) -> None:
     repaired(live, "points-orphaned")
 
 
-def test_an_index_for_search_that_does_not_fit_together(live: RunningServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "delete from property where resource_id > ?",
+        "delete from property_name where id > ?",
+        "update property set num = null, txt = null where resource_id > ?",
+        "update resource set version = version + 1 where id > ?",  # as a server that knows nothing of the index
+    ],
+)
+def test_an_index_for_search_that_does_not_fit_together(live: RunningServer, tmp_path: Path, damage: str) -> None:
     name, _ = ended(live, tmp_path)
     sagemaker = live.client("sagemaker")
 
@@ -94,7 +103,7 @@ def test_an_index_for_search_that_does_not_fit_together(live: RunningServer, tmp
         return [result["TrainingJob"]["TrainingJobName"] for result in answer["Results"]]
 
     assert search() == [name]
-    change(live, "delete from property where resource_id > ?", 0)
+    change(live, damage, 0)
     repaired(live, "search-index")
     assert search() == [name]
 

@@ -54,11 +54,11 @@ def examine(patient: Patient) -> Iterator[Finding]:
             message="they belong to no job",
             repair=lambda: f"removed {faults.delete_orphaned_points(engine)} metric points",
         )
-    names = faults.miscounted_names(engine)
-    if names:
+    misfits = faults.index_misfits(engine)
+    if misfits:
         yield Finding(
             kind="search-index",
-            about=f"{names} properties",
+            about=f"{misfits} properties or jobs",
             message="what Search looks in does not fit together",
             repair=lambda: f"removed; {faults.drop_index(engine)} resources will be indexed anew",
         )

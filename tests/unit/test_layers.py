@@ -46,7 +46,7 @@ ALLOWED: dict[str, set[str]] = {
         "maintenance", "domain", "engine.context", "engine.homes", "engine.removal", "engine.retention", "engine.wake",
         "executors", "objects", "operations.transfer", "settings", "store",
     },
-    "sources": {"sources"},
+    "sources": {"sources", "domain.ranges"},
     "data": set(),
 }  # fmt: skip
 

@@ -1,10 +1,11 @@
-"""pegbox import optuna."""
+"""pegbox import optuna | mlflow."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
     from pegbox.sources.base import Study
 
 app = typer.Typer(no_args_is_help=True, help="Bring what others have recorded: jobs for Search and for warm starts.")
+
+
+class Direction(StrEnum):
+    """What a study was after."""
+
+    MINIMIZE = "minimize"
+    MAXIMIZE = "maximize"
 
 
 @app.command("optuna")
@@ -59,6 +67,63 @@ def import_optuna(
     _bring((study_of(kept, where, objective) for kept in found), "study", home, account, region)
 
 
+@app.command("mlflow")
+def import_mlflow(
+    uri: Annotated[
+        str,
+        typer.Argument(help="Tracking URI: http://... of a server, sqlite:/// or another database, a folder mlruns."),
+    ],
+    experiment: Annotated[
+        list[str] | None, typer.Option(help="Name of an experiment; may be given several times.", show_default="all")
+    ] = None,
+    objective: Annotated[
+        str | None,
+        typer.Option(help="Metric that the runs were after: with it an experiment becomes a tuning job."),
+    ] = None,
+    direction: Annotated[
+        Direction | None, typer.Option(help="What the objective was for: minimize or maximize.")
+    ] = None,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Parameter that was tuned; may be given several times.",
+            show_default="all that every run has; those with one value are static",
+        ),
+    ] = None,
+    account: Account = None,
+    region: Region = None,
+    home: Home = None,
+) -> None:
+    """Bring experiments of MLflow: their runs that have ended become training jobs; with --objective, a tuning job's.
+
+    An experiment is brought whole or not at all; given again, the command adds the runs that have ended since.  MLflow
+    need not be installed, and nothing is written to the store.  Servers may run meanwhile.
+    """
+    from pegbox.sources.base import Objective
+    from pegbox.sources.mlflow import study_of
+    from pegbox.sources.mlflow_store import address, experiments
+
+    if (objective is None) != (direction is None):
+        raise typer.BadParameter("--objective and --direction belong together")
+    if parameter and objective is None:
+        raise typer.BadParameter("--parameter is for --objective")
+    wanted = None
+    if objective is not None:
+        wanted = Objective(metric=objective, maximize=direction is Direction.MAXIMIZE)
+    where, left = address(uri), {*(experiment or ())}
+
+    def is_wanted(name: str) -> bool:
+        left.discard(name)
+        return not experiment or name in experiment
+
+    told = progress()
+    told.begin(f"runs at {where}")
+    found = experiments(uri, is_wanted, lambda count: told.step(count=count))
+    _bring((study_of(kept, where, wanted, parameter or ()) for kept in found), "experiment", home, account, region)
+    if left:
+        raise refuse(f"{where} has no experiment {sorted(left)[0]}")
+
+
 def _bring(studies: Iterable[Study], what: str, home: Path | None, account: str | None, region: str | None) -> None:
     """Write studies one after the other, and say what has become of each."""
     with place_of(home, account, region, make=True) as place:
@@ -84,6 +149,8 @@ def _bring_one(place: Place, study: Study, what: str) -> None:
     jobs = (records.training_job(study, run) for run in study.runs)
     done = importing.bring(place, tuning, jobs, told, study.source)
     end(told_on_terminal=sys.stderr.isatty())
+    if study.objective is None and what == "experiment" and done.added:
+        tell(f"{study.title}: no tuning job, which warm starts could begin with: --objective and --direction make one")
     name = f"the tuning job {study.name}" if tuning else f"the training jobs {study.name}-..."
     tell(f"the {what} {study.title} is {name}: {_counted(done)}")
     if study.unfinished:

@@ -77,7 +77,8 @@ def prepare(store: Store, kind: Kind, batch: int, before: float | None) -> Colle
 def make(tx: Transaction, job_ids: Collection[int]) -> None:
     """Make what is missing of these jobs."""
     for identity in sorted(tx.tracking.unmade(job_ids)):
-        with suppress(NotFound):  # deleted just now
+        tx.tracking.made(identity)
+        with suppress(NotFound, ValueError):  # deleted just now; or its JSON is spoilt, and it is in nobody's way
             make_of(tx.by_id(identity), tx)
     tx.tracking.follow(job_ids)
 

@@ -75,10 +75,10 @@ def component_record(row: Resource, tx: Transaction) -> dict[str, Any]:
 
 
 def job_of(row: Resource, tx: Transaction) -> Resource | None:
-    """The training job that a component was made of."""
+    """The training job that a component was made of, if it is there and can be read."""
     try:
         return None if row.parent_id is None else tx.by_id(row.parent_id)
-    except NotFound:
+    except (NotFound, ValueError):
         return None
 
 

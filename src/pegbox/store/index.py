@@ -159,10 +159,10 @@ def put(connection: Connection, entries: Sequence[tuple[Resource, Collection[Pro
     _delete.change_each(connection, gone)
     _put[connection.dialect.name].change_each(connection, [_columns(key, after[key]) for key in changed])
     _count(connection, before.keys(), after.keys())
-    left_out = _have_parents_indexed(connection, {row.parent_id for row, _ in entries if row.parent_id is not None})
+    left_out = _have_parents_indexed(connection, {parent for row, _ in entries if (parent := _counting(row))})
     _done.change_each(
         connection,
-        [{"row": row.id, "version_then": row.version} for row, _ in entries if row.parent_id not in left_out],
+        [{"row": row.id, "version_then": row.version} for row, _ in entries if _counting(row) not in left_out],
     )
 
 
@@ -300,6 +300,11 @@ def _count(connection: Connection, before: Collection[Key], after: Collection[Ke
         for _, name in {(row, name) for row, name, _ in keys}:
             counts[name] = counts.get(name, 0) + sign
     _counted.change_each(connection, [{"which": name, "by": by} for name, by in sorted(counts.items()) if by])
+
+
+def _counting(row: Resource) -> int | None:
+    """Whose record counts it: the tuning job's of a training job."""
+    return row.parent_id if row.kind is Kind.TRAINING_JOB else None
 
 
 def _have_parents_indexed(connection: Connection, parents: set[int]) -> set[int]:

@@ -58,8 +58,9 @@ _new = Prepared(
     .where(
         _rows.kind == bindparam("kind"),
         _rows.indexed_version.is_(None),
-        _rows.account == bindparam("account"),
-        _rows.region == bindparam("region"),
+        # by the index of what is not indexed, and by no other: that has few rows
+        _rows.account.concat("") == bindparam("account"),
+        _rows.region.concat("") == bindparam("region"),
         _is_unmade,
     )
     .order_by(_rows.id.desc())
@@ -68,7 +69,12 @@ _new = Prepared(
 _unmade = {
     dialect: Prepared(select(_rows.id).where(one_of(_rows.id, "rows", dialect), _is_unmade)) for dialect in DIALECTS
 }
-_made = {name: Prepared(dialect.insert(schema.tracked).on_conflict_do_nothing()) for name, dialect in DIALECTS.items()}
+#: of a job that is there, and is not deleted before the transaction ends; who works on it is not held up
+_job = select(_rows.id).where(_rows.id == bindparam("row")).with_for_update(read=True, key_share=True)
+_made = {
+    name: Prepared(dialect.insert(schema.tracked).from_select(["job_id"], _job).on_conflict_do_nothing())
+    for name, dialect in DIALECTS.items()
+}
 _follow = {
     dialect: Prepared(
         update(schema.resource)
@@ -133,7 +139,7 @@ class Made:
 
     def made(self, job_id: int) -> None:
         """Note it."""
-        _made[self._dialect].change(self._connection, {"job_id": job_id})
+        _made[self._dialect].change(self._connection, {"row": job_id})
 
     def follow(self, job_ids: Collection[int]) -> None:
         """Have components indexed anew."""

@@ -142,7 +142,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readers:
-    """A page; `counts` has the readings of all pages, `jobs` is how many have used what is asked for."""
+    """A page; `counts` has the readings of all pages, `jobs`, on the first, how many have used what is asked for."""
 
     readers: Sequence[Reader]
     parts: dict[int, Part]  #: by dataset

@@ -196,10 +196,10 @@ class TrainingWork(HeldTrainingJob):
         store = self._context.store
         for dataset in (each.dataset for each in readings if len(each.dataset.objects or ()) > MANY_OBJECTS):
             with store.reading() as tx:
-                is_known = tx.is_known(dataset)
+                is_known = tx.is_known(self._resource, dataset)
             for start in () if is_known else range(0, len(dataset.objects or ()), MANY_OBJECTS):
                 with store.transaction(lasting=False) as tx:
-                    tx.begin_dataset(dataset, start, start + MANY_OBJECTS)
+                    tx.begin_dataset(self._resource, dataset, start, start + MANY_OBJECTS)
 
     def _plan(self) -> Plan:
         context = self._context

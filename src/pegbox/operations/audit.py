@@ -46,7 +46,7 @@ def audit_dataset(request: Mapping[str, Any], call: Call) -> dict[str, Any]:
     if below is None:
         catch_up(call.store, Kind.TRAINING_JOB, SECONDS)
         page = call.store.audit.readers(question, after, limit)
-        answer = _answer(page, question)
+        answer = _told(page, question) | (_answer(page) if after is None else {})
         if not page.is_last:
             return answer | {"NextToken": _token(question, list(page.readers[-1].place), None)}
         below = NEWEST
@@ -71,7 +71,7 @@ def _question(request: Mapping[str, Any], call: Call) -> Question:
     )
 
 
-def _answer(page: Readers, question: Question) -> dict[str, Any]:
+def _answer(page: Readers) -> dict[str, Any]:
     counts = page.counts
     if counts[Relation.USED]:
         answer = USED
@@ -83,6 +83,11 @@ def _answer(page: Readers, question: Question) -> dict[str, Any]:
         "Answer": answer,
         "JobCount": page.jobs,
         "ReadingCounts": {relation.value: count for relation, count in counts.items() if count},
+    }
+
+
+def _told(page: Readers, question: Question) -> dict[str, Any]:
+    return {
         "Readers": [_reader(each, page.parts[each.dataset], question) for each in page.readers],
         "Datasets": [
             {"DatasetId": identity, "ObjectCount": part.count, "Objects": [_object(each) for each in part.objects]}

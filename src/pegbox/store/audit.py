@@ -24,6 +24,7 @@ _URI, _TYPE = (f"InputDataConfig.DataSource.S3DataSource.{name}" for name in ("S
 _OTHERWISE = "https://"  #: another way to write a location, which is compared when it has been read
 MOST_OF_DATASET = 1000  #: objects of a dataset, in a page
 MOST_IN_PAGE = 20_000  #: objects
+MANY = 5  #: pages' worth of readings, above which it is quicker to look at all readings from the newest on
 
 
 class Audit:
@@ -36,7 +37,9 @@ class Audit:
         """A page of readings, the newest first, after the place of another; it ends early where objects are many."""
         with connections.reading(self._engine) as connection, connections.unhurried(connection):
             relations, hits = _relations(connection, question)
-            found = _page(connection, question, relations, after, limit + 1)
+            counts = _counts(connection, relations)
+            is_dense = sum(counts.values()) > MANY * limit
+            found = _page(connection, relations, after, limit + 1, is_dense)
             parts: dict[int, Part] = {}
             page: list[Reader] = []
             left = MOST_IN_PAGE
@@ -48,7 +51,7 @@ class Audit:
                         break
                     parts[each.dataset] = part
                 page.append(each)
-            counts, jobs = _counts(connection, question, relations)
+            jobs = _jobs(connection, relations) if after is None else 0
         return Readers(readers=page, parts=parts, is_last=len(page) == len(found), counts=counts, jobs=jobs)
 
     def silent(self, question: Question, below: int | None, limit: int) -> Sequence[Resource]:
@@ -87,14 +90,20 @@ def _relations(connection: Connection, question: Question) -> tuple[dict[int, Re
 
 def _hits(connection: Connection, question: Question, *conditions: ColumnElement[bool]) -> dict[int, int]:
     at = _at(_objects.location, _objects.rest, question)
-    wanted = select(_objects.dataset_id, func.count()).where(at, *conditions).group_by(_objects.dataset_id)
+    every = select(_objects.dataset_id, func.count().label("found")).where(at, *conditions)
+    counted = every.group_by(_objects.dataset_id).subquery()
+    wanted = select(_sets.id, counted.c.found).join(counted, counted.c.dataset_id == _sets.id).where(*_own(question))
     return {identity: count for identity, count in connection.execute(wanted)}
+
+
+def _own(question: Question) -> Sequence[ColumnElement[bool]]:
+    return _sets.account == question.account, _sets.region == question.region
 
 
 def _around(connection: Connection, question: Question) -> Iterator[Sequence[Any]]:
     """Datasets whose places may cover what is asked for, and those of which nobody knows what they have."""
     is_known = and_(_sets.objects.is_not(None), _sets.is_whole == 1)
-    columns = select(_sets.id, _sets.place, _sets.place_rest, _sets.source, is_known)
+    columns = select(_sets.id, _sets.place, _sets.place_rest, _sets.source, is_known).where(*_own(question))
     above = made_once(connection, {"places": list(readings.above(question.location))})
     yield from connection.execute(columns.where(one_of(_sets.place, "places", connection.dialect.name)), above)
     anything = _sets.source == Source.MANIFEST.value  # can be in a manifest that nobody has
@@ -104,17 +113,19 @@ def _around(connection: Connection, question: Question) -> Iterator[Sequence[Any
 
 def _page(
     connection: Connection,
-    question: Question,
     relations: dict[int, Relation],
     after: Sequence[Any] | None,
     limit: int,
+    is_dense: bool,
 ) -> list[Reader]:
+    """Readings in their order: of many by looking at one after the other, of few by finding and sorting all."""
     if not relations:
         return []
+    later = [] if after is None else [tuple_(*_key) < tuple_(*after)]
     wanted = (
         select(*_key, _readings.name, _readings.read_at, _readings.dataset_id, _rows.id)
         .select_from(schema.reading.outerjoin(schema.resource, _same_job))
-        .where(*_asked(connection, question), *([] if after is None else [tuple_(*_key) < tuple_(*after)]))
+        .where(_these(connection, is_indexed=not is_dense), *later)
         .order_by(*(column.desc() for column in _key))
         .limit(limit)
     )
@@ -136,10 +147,10 @@ def _page(
     ]
 
 
-def _asked(connection: Connection, question: Question) -> Sequence[ColumnElement[bool]]:
-    """The readings of these `datasets` in an account and region."""
-    these = one_of(_readings.dataset_id, "datasets", connection.dialect.name)
-    return _readings.account == question.account, _readings.region == question.region, these
+def _these(connection: Connection, is_indexed: bool = True) -> ColumnElement[bool]:
+    """The readings of these `datasets`, by the index of datasets or without it."""
+    dataset = _readings.dataset_id if is_indexed else _readings.dataset_id + 0
+    return one_of(dataset, "datasets", connection.dialect.name)
 
 
 def _part(connection: Connection, question: Question, dataset: int, hits: dict[int, int]) -> Part:
@@ -154,19 +165,21 @@ def _part(connection: Connection, question: Question, dataset: int, hits: dict[i
     return Part(place=place + rest, source=source, count=max(hits.get(dataset, 0), len(objects)), objects=objects)
 
 
-def _counts(
-    connection: Connection, question: Question, relations: dict[int, Relation]
-) -> tuple[dict[Relation, int], int]:
-    """How many readings there are of each relation, and how many jobs have used what is asked for."""
-    asked = _asked(connection, question)
+def _counts(connection: Connection, relations: dict[int, Relation]) -> dict[Relation, int]:
+    """How many readings there are of each relation."""
     counts = dict.fromkeys(Relation, 0)
-    by_dataset = select(_readings.dataset_id, func.count()).where(*asked).group_by(_readings.dataset_id)
+    by_dataset = select(_readings.dataset_id, func.count()).where(_these(connection)).group_by(_readings.dataset_id)
     for dataset, count in connection.execute(by_dataset, made_once(connection, {"datasets": sorted(relations)})):
         counts[relations[dataset]] += count
+    return counts
+
+
+def _jobs(connection: Connection, relations: dict[int, Relation]) -> int:
+    """How many jobs have used what is asked for."""
     used = [each for each, relation in relations.items() if relation is Relation.USED]
-    jobs = select(_readings.job_id, _readings.created_at).where(*asked).distinct().subquery()
+    jobs = select(_readings.job_id, _readings.created_at).where(_these(connection)).distinct().subquery()
     given = made_once(connection, {"datasets": sorted(used)})
-    return counts, int(connection.execute(select(func.count()).select_from(jobs), given).scalar_one())
+    return int(connection.execute(select(func.count()).select_from(jobs), given).scalar_one())
 
 
 def _naming(connection: Connection, question: Question) -> set[int]:

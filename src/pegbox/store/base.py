@@ -343,12 +343,12 @@ class Transaction(Protocol):
         """Store points; those already there are left as they are."""
         ...
 
-    def is_known(self, dataset: Dataset) -> bool:
-        """Whether somebody has read just this before: then all of it is written down."""
+    def is_known(self, resource: Resource, dataset: Dataset) -> bool:
+        """Whether somebody with the account of a job has read just this before: then all of it is written down."""
         ...
 
-    def begin_dataset(self, dataset: Dataset, start: int, stop: int) -> None:
-        """Write down these of a large dataset's objects, before somebody has read it; may be repeated."""
+    def begin_dataset(self, resource: Resource, dataset: Dataset, start: int, stop: int) -> None:
+        """Write down these of a large dataset's objects, before the job has read it; may be repeated."""
         ...
 
     def add_readings(self, resource: Resource, attempt: int, found: Sequence[Reading]) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import ARRAY, Column, ColumnElement, Connection, Executable, any_, bindparam, func, select
+from sqlalchemy import ARRAY, ColumnElement, Connection, Executable, any_, bindparam, func, select
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import UnaryExpression
@@ -25,7 +25,7 @@ Row = Sequence[Any]
 _NOTHING: Given = {}
 
 
-def one_of(column: Column[Any], name: str, dialect: str) -> ColumnElement[bool]:
+def one_of(column: ColumnElement[Any], name: str, dialect: str) -> ColumnElement[bool]:
     """Whether the column's value is in the list given as `name`, however long: the statement's text stays the same."""
     if dialect == "sqlite":
         return column.in_(select(func.json_each(bindparam(name)).table_valued("value").c.value))

@@ -20,12 +20,9 @@ from pegbox.store.prepared import Prepared
 _sets, _objects = schema.dataset.c, schema.dataset_object.c
 _insert: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 # Held until the end of the transaction: nobody removes meanwhile what is about to be read.
-_by_digest = Prepared(
-    select(_sets.id, _sets.is_whole)
-    .where(_sets.digest == bindparam("digest"))
-    .with_for_update(read=True, key_share=True)
-)
-_whole = Prepared(select(_sets.id).where(_sets.digest == bindparam("digest"), _sets.is_whole == 1))
+_named = [_sets[name] == bindparam(name) for name in ("account", "region", "digest")]
+_by_digest = Prepared(select(_sets.id, _sets.is_whole).where(*_named).with_for_update(read=True, key_share=True))
+_whole = Prepared(select(_sets.id).where(*_named, _sets.is_whole == 1))
 _add = {dialect: Prepared(insert(schema.dataset).on_conflict_do_nothing()) for dialect, insert in _insert.items()}
 _add_objects = {
     dialect: Prepared(insert(schema.dataset_object).on_conflict_do_nothing()) for dialect, insert in _insert.items()
@@ -37,14 +34,14 @@ _written = Prepared(select(func.count()).where(_objects.dataset_id == bindparam(
 _finish = Prepared(update(schema.dataset).where(_sets.id == bindparam("dataset")).values(is_whole=1))
 
 
-def is_known(connection: Connection, dataset: Dataset) -> bool:
+def is_known(connection: Connection, resource: Resource, dataset: Dataset) -> bool:
     """Whether all of a dataset is written down."""
-    return _whole.first(connection, {"digest": dataset.digest}) is not None
+    return _whole.first(connection, _name(resource, dataset)) is not None
 
 
-def begin(connection: Connection, dataset: Dataset, start: int, stop: int) -> None:
+def begin(connection: Connection, resource: Resource, dataset: Dataset, start: int, stop: int) -> None:
     """Write some objects of a large dataset beforehand."""
-    identity, is_whole = _found(connection, dataset)
+    identity, is_whole = _found(connection, resource, dataset)
     if not is_whole:
         _write(connection, identity, dataset.objects or (), start, stop)
 
@@ -57,11 +54,9 @@ def add(connection: Connection, resource: Resource, attempt: int, readings: Sequ
             "created_at": resource.created_at,
             "attempt": attempt,
             "channel": reading.channel,
-            "account": resource.account,
-            "region": resource.region,
             "name": resource.name,
             "read_at": resource.modified_at,
-            "dataset_id": _complete(connection, reading.dataset),
+            "dataset_id": _complete(connection, resource, reading.dataset),
         }
         for reading in sorted(readings, key=lambda each: each.dataset.digest)  # all servers lock in one order
     ]
@@ -73,8 +68,8 @@ def split(location: str) -> tuple[str, str]:
     return location[:MOST_PREFIX], location[MOST_PREFIX:]
 
 
-def _complete(connection: Connection, dataset: Dataset) -> int:
-    identity, is_whole = _found(connection, dataset)
+def _complete(connection: Connection, resource: Resource, dataset: Dataset) -> int:
+    identity, is_whole = _found(connection, resource, dataset)
     if is_whole:
         return identity
     objects = dataset.objects or ()
@@ -84,11 +79,15 @@ def _complete(connection: Connection, dataset: Dataset) -> int:
     return identity
 
 
-def _found(connection: Connection, dataset: Dataset) -> tuple[int, bool]:
-    given = {"digest": dataset.digest}
+def _name(resource: Resource, dataset: Dataset) -> dict[str, str]:
+    return {"account": resource.account, "region": resource.region, "digest": dataset.digest}
+
+
+def _found(connection: Connection, resource: Resource, dataset: Dataset) -> tuple[int, bool]:
+    given = _name(resource, dataset)
     row = _by_digest.first(connection, given)
     while row is None:  # whoever has made it may remove it again before we have it
-        _add[connection.dialect.name].change(connection, _columns(dataset))
+        _add[connection.dialect.name].change(connection, {**given, **_columns(dataset)})
         row = _by_digest.first(connection, given)
     return row[0], bool(row[1])
 
@@ -96,7 +95,6 @@ def _found(connection: Connection, dataset: Dataset) -> tuple[int, bool]:
 def _columns(dataset: Dataset) -> Mapping[str, Any]:
     place, rest = split(dataset.place)
     return {
-        "digest": dataset.digest,
         "place": place,
         "place_rest": rest,
         "source": dataset.source.value,

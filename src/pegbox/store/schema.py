@@ -208,13 +208,16 @@ dataset = Table(
     "dataset",
     metadata,
     Column("id", Identity, primary_key=True, autoincrement=True),
-    Column("digest", String(64), nullable=False, unique=True),  # of all of it
+    Column("account", String(12), nullable=False),
+    Column("region", String(64), nullable=False),
+    Column("digest", String(64), nullable=False),  # of all of it
     Column("place", Plain, nullable=False),  # S3Uri, as much as fits into an index
     Column("place_rest", Plain, nullable=False),
     Column("source", String(16), nullable=False),
     Column("objects", BigInteger),  # how many; NULL: nobody knows what it was
     Column("is_whole", Integer, nullable=False),  # 1 when all of them are written
-    Index("dataset_place", "place"),
+    UniqueConstraint("account", "region", "digest", name="dataset_once"),
+    Index("dataset_place", "account", "region", "place"),
     sqlite_autoincrement=True,
 )
 
@@ -239,8 +242,6 @@ reading = Table(
     Column("created_at", Double, primary_key=True),
     Column("attempt", Integer, primary_key=True),
     Column("channel", String(255), primary_key=True),
-    Column("account", String(12), nullable=False),
-    Column("region", String(64), nullable=False),
     Column("name", String(256), nullable=False),
     Column("read_at", Double, nullable=False),
     Column("dataset_id", Identity, ForeignKey("dataset.id"), nullable=False),

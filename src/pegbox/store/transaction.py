@@ -325,13 +325,13 @@ class SqlTransaction:
         ]
         _add_points[self._dialect].change_each(self.connection, rows)
 
-    def is_known(self, dataset: Dataset) -> bool:
+    def is_known(self, resource: Resource, dataset: Dataset) -> bool:
         """Whether a dataset is written down."""
-        return readings.is_known(self.connection, dataset)
+        return readings.is_known(self.connection, resource, dataset)
 
-    def begin_dataset(self, dataset: Dataset, start: int, stop: int) -> None:
+    def begin_dataset(self, resource: Resource, dataset: Dataset, start: int, stop: int) -> None:
         """Write down a part of a dataset."""
-        readings.begin(self.connection, dataset, start, stop)
+        readings.begin(self.connection, resource, dataset, start, stop)
 
     def add_readings(self, resource: Resource, attempt: int, found: Sequence[Reading]) -> None:
         """Write down what an attempt read."""

@@ -109,7 +109,10 @@ def test_an_index_for_search_that_does_not_fit_together(live: RunningServer, tmp
 
 
 def test_a_dataset_that_lacks_objects(live: RunningServer) -> None:
-    change(live, "insert into dataset values (999, 'digest', 's3://kept/', '', 'S3Prefix', 2, 1)")
+    change(
+        live,
+        "insert into dataset values (999, '000000000000', 'us-east-1', 'digest', 's3://kept/', '', 'S3Prefix', 2, 1)",
+    )
     repaired(live, "dataset")
 
 

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from pegbox.domain.readings import MOST_PREFIX, Dataset, Reading, ReadObject, Source
+from pegbox.domain.readings import MOST_PREFIX, Dataset, Question, Reading, ReadObject, Source
 from pegbox.engine import retention
 from pegbox.engine.retention import DAY
 from pegbox.settings import Settings
 from pegbox.store import schema
 from pegbox.store.base import Resource
 from pegbox.store.sql import SqlStore
-from pegbox.testing.store_rows import a_job, insert
+from pegbox.testing.store_rows import REGION, a_job, insert
 
 JOBS = (("old", 2000.0), ("young", 2000.0), ("living", None))
 
@@ -64,6 +64,15 @@ def test_jobs_that_read_the_same_share_it(store: SqlStore) -> None:
     assert counts(store) == (6, 2, 60)
 
 
+def test_accounts_share_nothing(store: SqlStore) -> None:
+    for account in ("111122223333", "444455556666"):
+        read(store, insert(store, a_job("job", account=account)), of(3))
+    assert counts(store) == (2, 2, 6)
+    for account, found in (("111122223333", 1), ("444455556666", 1), ("777788889999", 0)):
+        asked = Question(account=account, region=REGION, location="s3://bucket/data/000001")
+        assert len(store.audit.readers(asked, None, 10).readers) == found
+
+
 def test_a_repeated_step_writes_nothing_twice(store: SqlStore) -> None:
     job = insert(store, a_job("job"))
     for _ in range(2):
@@ -86,13 +95,13 @@ def test_what_was_begun_beforehand_is_completed(store: SqlStore) -> None:
     for start in (0, 10):
         for _ in range(2):
             with store.transaction() as tx:
-                tx.begin_dataset(dataset, start, start + 10)
+                tx.begin_dataset(job, dataset, start, start + 10)
     with store.reading() as tx:
-        assert not tx.is_known(dataset)
+        assert not tx.is_known(job, dataset)
     assert counts(store) == (0, 1, 20)
     read(store, job, dataset)
     with store.reading() as tx:
-        assert tx.is_known(dataset)
+        assert tx.is_known(job, dataset)
     assert counts(store) == (1, 1, 25)
 
 
@@ -141,7 +150,7 @@ def test_what_is_old_is_forgotten_with_datasets_that_nobody_has_read(store: SqlS
     for job, at, dataset in ((old, 1000.0, of(5)), (young, 9 * DAY, of(6)), (living, 1000.0, of(7))):
         read(store, replace(job, modified_at=at), dataset)
     with store.transaction() as tx:
-        tx.begin_dataset(of(8), 0, 4)  # whoever did so has died
+        tx.begin_dataset(old, of(8), 0, 4)  # whoever did so has died
         tx.delete(old.id)
     settings = Settings(home=tmp_path, keep_readings_days=5)
     assert retention.find(settings, store.old, 10 * DAY).readings == 1
@@ -155,7 +164,7 @@ def test_what_is_old_is_forgotten_with_datasets_that_nobody_has_read(store: SqlS
 def test_a_dataset_is_not_removed_while_somebody_is_about_to_read_it(store: SqlStore) -> None:
     job = insert(store, a_job("job"))
     with store.transaction() as tx:
-        tx.begin_dataset(of(5), 0, 5)
+        tx.begin_dataset(job, of(5), 0, 5)
     if store.engine.dialect.name == "sqlite":  # writers take turns
         return
     with store.transaction() as tx:

@@ -15,15 +15,18 @@ def upgrade() -> None:
     op.create_table(
         "dataset",
         sa.Column("id", _identity, primary_key=True, autoincrement=True),
-        sa.Column("digest", sa.String(64), nullable=False, unique=True),
+        sa.Column("account", sa.String(12), nullable=False),
+        sa.Column("region", sa.String(64), nullable=False),
+        sa.Column("digest", sa.String(64), nullable=False),
         sa.Column("place", _text, nullable=False),
         sa.Column("place_rest", _text, nullable=False),
         sa.Column("source", sa.String(16), nullable=False),
         sa.Column("objects", sa.BigInteger),
         sa.Column("is_whole", sa.Integer, nullable=False),
+        sa.UniqueConstraint("account", "region", "digest", name="dataset_once"),
         sqlite_autoincrement=True,
     )
-    op.create_index("dataset_place", "dataset", ["place"])
+    op.create_index("dataset_place", "dataset", ["account", "region", "place"])
     op.create_table(
         "dataset_object",
         sa.Column("dataset_id", _identity, sa.ForeignKey("dataset.id", ondelete="CASCADE"), primary_key=True),
@@ -42,8 +45,6 @@ def upgrade() -> None:
         sa.Column("created_at", sa.Double, primary_key=True),
         sa.Column("attempt", sa.Integer, primary_key=True),
         sa.Column("channel", sa.String(255), primary_key=True),
-        sa.Column("account", sa.String(12), nullable=False),
-        sa.Column("region", sa.String(64), nullable=False),
         sa.Column("name", sa.String(256), nullable=False),
         sa.Column("read_at", sa.Double, nullable=False),
         sa.Column("dataset_id", _identity, sa.ForeignKey("dataset.id"), nullable=False),

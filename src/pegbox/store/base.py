@@ -192,7 +192,8 @@ class Search:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A page of a search; `after` is None at the end.  A page may be short and not the last: time was up."""
+    """A page of a search; `after` is None at the end.  A page may be short and not the last: time was up,
+    or what is on it is large."""
 
     resources: Sequence[Resource]
     after: Place | None

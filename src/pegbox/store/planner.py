@@ -54,9 +54,9 @@ _ROW_BY_ROW = "SELECT " + ", ".join(f"set_config('{name}', 'off', true)" for nam
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """The ids of a page, and the rest of a Found."""
+    """The places of a page, and the rest of a Found."""
 
-    ids: Sequence[int]
+    places: Sequence[Place]
     after: Place | None
     total: int
     exact: bool
@@ -167,7 +167,7 @@ class _Run:
     def _page(self, later: Sequence[Place], total: int, *, exact: bool) -> Hits:
         page = later[: self._search.limit]
         after = page[-1] if len(later) > len(page) else None
-        return Hits([each.id for each in page], after, total, exact)
+        return Hits(page, after, total, exact)
 
     # Many candidates: along the order.
 
@@ -190,7 +190,7 @@ class _Run:
             if driver.entries <= expected:
                 return self._all_of(driver)
             if time.monotonic() > until:
-                return Hits([each.id for each in found], place, *self._total(driver, len(found)))
+                return Hits(found, place, *self._total(driver, len(found)))
         total, exact = self._total(driver, len(found))
         return self._page(found, total, exact=exact)
 

@@ -28,6 +28,7 @@ log = structlog.get_logger()
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
 _KINDS = {kind.value: kind for kind in Kind}
 _ALL = [column.name for column in resource.columns]
+ID, _DOCUMENT, _STATE = (_ALL.index(name) for name in ("id", "document", "state"))
 
 
 def to_resource(
@@ -71,6 +72,11 @@ def _parsed(document: str) -> Mapping[str, Any]:
 def _known(document: str) -> Mapping[str, Any]:
     known: Mapping[str, Any] = json.loads(document)
     return known
+
+
+def text_length(row: Sequence[Any]) -> int:
+    """Characters of the JSON in a whole row: what reading and showing it takes grows with them."""
+    return len(row[_DOCUMENT]) + len(row[_STATE])
 
 
 def changed_columns(resource: Resource) -> dict[str, Any]:

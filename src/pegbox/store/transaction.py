@@ -48,11 +48,21 @@ from pegbox.store.base import (
 )
 from pegbox.store.edges import SqlGraph, of_entity
 from pegbox.store.prepared import Prepared, by_value, one_of
-from pegbox.store.rows import CHANGING, changed_columns, readable, to_columns, to_json, to_resource
+from pegbox.store.rows import (
+    CHANGING,
+    ID,
+    changed_columns,
+    readable,
+    text_length,
+    to_columns,
+    to_json,
+    to_resource,
+)
 from pegbox.store.sql_tracking import SqlTracking
 from pegbox.store.turns import alone
 
 DIALECTS = ("sqlite", "postgresql")
+LONGEST_PAGE = 4 << 20  #: characters of what a search answers with, unless one resource alone has more
 
 _rows = schema.resource
 _members = schema.trial_member.c
@@ -269,12 +279,15 @@ class SqlTransaction:
         index.put(self.connection, entries)
 
     def search(self, search: Search) -> Found:
-        """A page of what has the wanted properties."""
+        """A page of what has the wanted properties; it ends where it would be longer than LONGEST_PAGE."""
         hits = planner.find(self.connection, search)
-        rows = _whole[self._dialect].rows(self.connection, {"rows": list(hits.ids)})
-        found = {each.id: each for each in readable(rows)}
-        resources = [found[identity] for identity in hits.ids if identity in found]
-        return Found(resources=resources, after=hits.after, total=hits.total, exact=hits.exact)
+        given = {"rows": [place.id for place in hits.places]}
+        rows = {row[ID]: row for row in _whole[self._dialect].rows(self.connection, given)}
+        lengths = itertools.accumulate(text_length(rows[place.id]) if place.id in rows else 0 for place in hits.places)
+        count = max(1, sum(length <= LONGEST_PAGE for length in lengths))
+        page, after = hits.places[:count], hits.after if count >= len(hits.places) else hits.places[count - 1]
+        resources = list(readable(rows[place.id] for place in page if place.id in rows))
+        return Found(resources=resources, after=after, total=hits.total, exact=hits.exact)
 
     def property_names(self, account: str, region: str, kind: Kind) -> Sequence[tuple[str, int]]:
         """Names with counts."""

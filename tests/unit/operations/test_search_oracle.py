@@ -17,7 +17,7 @@ from pegbox.domain.training import Outcome, TrainingJob
 from pegbox.operations import search
 from pegbox.operations.call import Call
 from pegbox.operations.records import record
-from pegbox.store import planner
+from pegbox.store import planner, transaction
 from pegbox.store.base import Kind, Resource
 from pegbox.store.sql import SqlStore
 from pegbox.testing.calls import call_in
@@ -240,6 +240,25 @@ def test_pages_are_those_of_the_oracle(store: SqlStore, drawn: list[Drawn], requ
             total = page["TotalHits"]
             is_exact = total["Relation"] == "EqualTo"
             assert total["Value"] == len(expected) if is_exact else total["Value"] <= len(expected)
+
+
+def test_pages_of_large_jobs_are_short(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or a hundred jobs of 300 kB would be read, shown and sent at once."""
+    region = f"region-{next(_regions)}"
+    texts = ["a", "b" * 3000, "c" * 9000, "d", "e", "f", "g" * 3000]
+    drawn = [Drawn({**_simple(), "HyperParameters": {"eta": text}}, TrainingJob(), BEGAN) for text in texts]
+    known = records(store, write(store, region, drawn))
+    monkeypatch.setattr(transaction, "LONGEST_PAGE", 4500)
+    for changes in (
+        {},
+        {"SortBy": "HyperParameters.eta"},
+        {"SearchExpression": {"Filters": [{"Name": "CreationTime"}]}},
+    ):
+        request = {"Resource": "TrainingJob", "MaxResults": 5, "SortOrder": "Ascending", **changes}
+        found = list(pages(request, call_in(store, ACCOUNT, region)))
+        assert names(found) == [each["TrainingJobName"] for each in matching(known, request)]
+        assert [len(page["Results"]) for page in found if "c" * 9000 in str(page)] == [1]
+        assert len(found) in (3, 4, 5)
 
 
 def test_lists_may_be_as_long_as_a_request_has_room_for(store: SqlStore) -> None:

@@ -175,7 +175,7 @@ def load(given: Mapping[str, Any] | None = None, environment: Mapping[str, str] 
         if item.name not in values and environment.get(variable, "") != "":
             values[item.name] = _convert(item.name, environment[variable], variable)
             sources[item.name] = variable
-    home = Path(values.get("home", Settings().home)).expanduser().resolve()
+    home = Path(os.path.expanduser(values.get("home", Settings().home))).resolve()
     for name, value in _file(home / "pegbox.toml").items():
         if name not in values:
             values[name], sources[name] = value, f"{home / 'pegbox.toml'}: {name}"

@@ -122,6 +122,8 @@ WRONG = {
     "pegbox image add x --command ' '": (2, "give --command, or --python"),
     "pegbox image add x --command ' ' --python python": (2, "give --command, or --python"),
     "pegbox image add '' --command true": (2, "'' is no TrainingImage"),
+    "pegbox image add x --command true --bind '~nobody-here/x'": (0, "is not there: its jobs will run without it"),
+    "pegbox env --home '~nobody-here/x'": (1, "~nobody-here/x is no home of a server"),
     "pegbox image add 'a\nb' --command true": (2, "is no TrainingImage"),
     "PEGBOX_SLOTS=0 pegbox serve": (1, "slots: 0 leaves no room"),
     "PEGBOX_SLOTS=many pegbox env": (1, "PEGBOX_SLOTS: 'many' is not usable; expected a whole number"),

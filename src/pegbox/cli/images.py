@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import time
 from collections.abc import Iterator, Sequence
@@ -181,7 +182,7 @@ def _bind(text: str) -> str:
     path = text.removesuffix(READ_ONLY)
     if not path:
         raise typer.BadParameter(f"--bind {text!r} is not of the form PATH or PATH:ro")
-    absolute = Path(path).expanduser().absolute()
+    absolute = Path(os.path.expanduser(path)).absolute()  # as a shell: nobody's home is no fault
     return f"{absolute}{READ_ONLY if path != text else ''}"
 
 

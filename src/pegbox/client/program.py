@@ -63,7 +63,7 @@ def usual_arguments(values: Mapping[str, Sequence[str]]) -> Iterator[str]:
 
 def absolute(folder: Path, written: str) -> Path:
     """A path that is written relative to the file."""
-    return Path(os.path.abspath(folder / Path(written).expanduser()))
+    return Path(os.path.abspath(folder / os.path.expanduser(written)))
 
 
 def _words(node: Node) -> Sequence[str]:

@@ -18,6 +18,8 @@ from pegbox.store.base import JOBS, Kind, Resource, Store, Transaction, Unavaila
 
 BATCH = 50  #: resources in one transaction
 PERIOD = 1.0  #: seconds between two looks in the background
+#: the same for what changes with each of many others: a tuning job is old whenever one of its training jobs was indexed
+LONG_PERIODS = {Kind.TUNING_JOB: 10.0}
 SETTLED = 5.0  #: seconds without a change after which the background indexes a job: those under way change often
 SHARE = 0.1  #: of the time that the background may take while there is much to do
 
@@ -35,11 +37,14 @@ def catch_up(store: Store, kind: Kind, seconds: float) -> bool:
     return True
 
 
-def index_some(store: Store, kind: Kind, batch: int = BATCH, before: float | None = None) -> bool:
-    """Index a batch, of what was not changed since `before` if that is given; False when there was nothing to do."""
+def index_some(store: Store, kind: Kind, batch: int = BATCH, before: float | None = None) -> int:
+    """Index a batch, of what was not changed since `before` if that is given; returns 0 when there was nothing to do.
+
+    Else how many there were; those that nobody can read count together.
+    """
     with store.reading() as tx:  # most looks find nothing: they need not wait for writers
         if not tx.has_unindexed(kind, before):
-            return False
+            return 0
     seen = automatic.prepare(store, kind, batch, before)
     with store.transaction(lasting=False) as tx:
         scopes = tx.tracking.scopes() if kind in JOBS else ()
@@ -47,20 +52,21 @@ def index_some(store: Store, kind: Kind, batch: int = BATCH, before: float | Non
         # Where something is made of jobs, those that were not seen to wait for the next batch.
         ready = [row for row in rows if (row.account, row.region) not in scopes or (row.id, row.version) in seen]
         tx.index([(row, _properties(row, tx)) for row in ready])
-    return True
+    return max(1, len(rows))
 
 
 def keep_indexing(store: Store, stopping: threading.Event) -> None:
     """Index in the background until `stopping`."""
     pause = PERIOD
+    looks = dict.fromkeys(KINDS.values(), 0.0)  # monotonic
     while not stopping.wait(pause):
         pause = PERIOD
         began = time.monotonic()
         try:
             settled = time.time() - SETTLED
-            if any(
-                [index_some(store, kind, before=settled) for kind in KINDS.values()] + [automatic.make_older(store)]
-            ):
+            found = {kind: index_some(store, kind, before=settled) for kind, at in looks.items() if at <= began}
+            looks |= {kind: began + LONG_PERIODS.get(kind, 0.0) for kind, count in found.items() if count < BATCH}
+            if automatic.make_older(store) or any(count >= BATCH for count in found.values()):
                 pause = min(PERIOD, (time.monotonic() - began) / SHARE)
         except Unavailable:  # the engine tells of it
             pause = PERIOD

@@ -161,7 +161,7 @@ class Zygote:
 
     def fork(self, directory: Path, preload: str | None) -> int | None:
         """The pid of a new runner for `directory` that has `preload` imported.  None: start one without a zygote."""
-        return self._request(str(directory.resolve()), preload)
+        return self._request(str(directory.absolute()), preload)
 
     def _request(self, directory: str | None, preload: str | None) -> int | None:
         request = json.dumps({"directory": directory, "preload": preload}).encode() + b"\n"
@@ -187,7 +187,8 @@ class Zygote:
         channel = self._channel
         if channel is None or self._is_closed:  # looked at after _begin() has set the channel, see close()
             raise ConnectionError("closed")
-        channel.settimeout(seconds)
+        if channel.gettimeout() != seconds:
+            channel.settimeout(seconds)
         channel.sendall(request)
         answer = b""
         while not answer.endswith(b"\n"):

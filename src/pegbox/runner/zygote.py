@@ -56,7 +56,7 @@ def _become_runner(directory: Path) -> NoReturn:
     try:
         os.setsid()
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        runner.main(directory)
+        runner.main(directory.resolve())
         code = 0
     except BaseException:
         traceback.print_exc()

@@ -40,7 +40,7 @@ from pegbox.store.base import Fenced, Full, Kind, Resource, Stale, Unavailable
 log = structlog.get_logger()
 
 MORE_WORKERS = 4  #: beyond one a slot: a job that brings or stores gigabytes keeps its own busy
-LONGEST_REST = 0.01  #: seconds between two looks
+LONGEST_REST = 0.03  #: seconds between two looks
 TUNERS = 2  #: they wait for no strategy
 MORE_TUNING_JOBS = 2  #: tuning jobs taken beyond that, so that a tuner waits for nothing
 TICKS_AFTER_FAULT = 5  #: ticks until work that met a fault is tried again

@@ -173,8 +173,16 @@ def test_experiments_are_not_associated_with_each_other(sagemaker: Any) -> None:
     code, message = refusal(sagemaker.add_association, SourceArn=one, DestinationArn=other)
     assert (code, "experiment entities" in message) == ("ValidationException", True)
     data = artifact(sagemaker)
+    made = sagemaker.create_trial_component(TrialComponentName=new_name("step"))["TrialComponentArn"]
     join(sagemaker, data, one)
-    assert reached(sagemaker, data, "Descendants") == [one]
+    join(sagemaker, data, made)
+    vertices = sagemaker.query_lineage(StartArns=[data], Direction="Descendants")["Vertices"]
+    assert vertices == [
+        {"Arn": one, "Type": "Experiment"},
+        {"Arn": made, "Type": "TrialComponent", "LineageType": "TrialComponent"},
+    ]
+    (listed,) = sagemaker.list_associations(SourceArn=data, DestinationType="Experiment")["AssociationSummaries"]
+    assert listed["DestinationArn"] == one
 
 
 @pytest.mark.parametrize("sort_by", ["SourceArn", "DestinationArn", "SourceType", "DestinationType", "CreationTime"])

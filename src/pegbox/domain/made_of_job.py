@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pegbox.domain.properties import number_of
+from pegbox.naming import COMPONENT_OF_JOB
 
 SOURCE_TYPE = "SageMakerTrainingJob"
 TUNING_SOURCE_TYPE = "SageMakerHyperParameterTuningJob"
@@ -22,7 +23,7 @@ _MEDIA_TYPE = re.compile(r"[-\w]{1,31}/[-\w+]{1,32}")
 
 def component_name(job: str) -> str:
     """Of the component of a training job."""
-    return f"{job}-aws-training-job"
+    return job + COMPONENT_OF_JOB
 
 
 def job_name(component: str) -> str | None:

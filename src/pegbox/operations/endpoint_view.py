@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pegbox.operations.hosting import arn_of
+from pegbox.operations.experiments_view import arn_of
 from pegbox.store.base import Resource
 
 #: `state` of an endpoint: what may be gone when it is asked for

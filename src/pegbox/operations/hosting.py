@@ -10,16 +10,12 @@ from typing import Any
 from pegbox.errors import ValidationException
 from pegbox.naming import arn
 from pegbox.operations.call import Call
+from pegbox.operations.experiments_view import arn_of
 from pegbox.operations.paging import listing
 from pegbox.store.base import AlreadyExists, Kind, NotFound, Query, Resource, Transaction
 
 NOUNS = {Kind.MODEL: "model", Kind.ENDPOINT_CONFIG: "endpoint configuration", Kind.ENDPOINT: "endpoint"}
 _SORT = {"Name": "name", "CreationTime": "created_at", "Status": "status"}
-
-
-def arn_of(row: Resource) -> str:
-    """The ARN of any resource."""
-    return arn(row.kind, row.name, account=row.account, region=row.region)
 
 
 def new(kind: Kind, name: str, document: Mapping[str, Any], call: Call, **more: Any) -> Resource:

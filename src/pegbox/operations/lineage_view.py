@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
+from pegbox.domain.made_of_job import component_name, job_name
 from pegbox.errors import ResourceNotFound
-from pegbox.naming import COMPONENT_OF_JOB, arn, is_arn, name_of
+from pegbox.naming import arn, is_arn, name_of
 from pegbox.operations.call import Call
 from pegbox.operations.experiments_view import NOBODY, arn_of
 from pegbox.store.base import Kind, NotFound, Resource, Transaction
-from pegbox.store.graph import TRAINING_JOB
+from pegbox.store.graph import TYPES
 
 GROUP = "sagemaker-default-lineage-group"  #: the one lineage group of an account and region
 
@@ -53,12 +55,12 @@ def vertex_arn(row: Resource) -> str:
 
 def vertex_name(row: Resource) -> str:
     """The name of the same."""
-    return row.name + COMPONENT_OF_JOB if row.kind is Kind.TRAINING_JOB else row.name
+    return component_name(row.name) if row.kind is Kind.TRAINING_JOB else row.name
 
 
 def vertex_type(row: Resource, types: Mapping[int, str]) -> str | None:
     """Its type: what a request or the service has called it."""
-    return TRAINING_JOB if row.kind is Kind.TRAINING_JOB else types.get(row.id)
+    return TYPES.get(row.kind) or types.get(row.id)
 
 
 def vertex(tx: Transaction, named: str, call: Call) -> Resource:
@@ -82,9 +84,7 @@ def entity(tx: Transaction, kind: Kind, named: str, call: Call) -> Resource:
 
 
 def _find(tx: Transaction, kind: Kind, name: str, call: Call) -> Resource:
-    if kind is Kind.TRIAL_COMPONENT and name.lower().endswith(COMPONENT_OF_JOB):
-        try:
-            return tx.get(call.account, call.region, Kind.TRAINING_JOB, name[: -len(COMPONENT_OF_JOB)])
-        except NotFound:
-            pass  # it may have been made by a request
+    if kind is Kind.TRIAL_COMPONENT and (job := job_name(name)):
+        with suppress(NotFound):  # it may have been made by a request
+            return tx.get(call.account, call.region, Kind.TRAINING_JOB, job)
     return tx.get(call.account, call.region, kind, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pegbox.operations import endpoint_view
-from pegbox.operations.hosting import arn_of
+from pegbox.operations.experiments_view import arn_of
 from pegbox.store.base import Resource, Transaction
 
 SERVED_BY = "endpoints"  #: `state` of a model: the ids of the endpoints that serve it

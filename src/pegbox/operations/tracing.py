@@ -12,13 +12,13 @@ from typing import Any
 from pegbox.domain import lineage
 from pegbox.domain.lineage import Link
 from pegbox.errors import ServiceUnavailable
-from pegbox.operations import hosting
 from pegbox.operations.call import Call
+from pegbox.operations.experiments_view import arn_of
 from pegbox.store.base import AlreadyExists, Kind, Resource, Transaction
 from pegbox.store.graph import Entity, Step
 
-BATCH = 200  #: jobs in one transaction
-SECONDS = 5.0  #: that a request spends on jobs whose lineage has not been read
+BATCH = 100  #: jobs in one transaction
+SECONDS = 20.0  #: that a request spends on jobs whose lineage has not been read
 
 
 def catch_up(call: Call) -> None:
@@ -97,7 +97,7 @@ def replaced(tx: Transaction, endpoint: Resource, data: Iterable[str], call: Cal
 
 def _act(tx: Transaction, endpoint: Resource, type: str, call: Call) -> Resource:
     """An action of this type, associated with the endpoint's context."""
-    uri, at = hosting.arn_of(endpoint), endpoint.modified_at
+    uri, at = arn_of(endpoint), endpoint.modified_at
     source = {"Source": {"SourceUri": uri, "SourceType": "ARN"}}
     context = _made(
         tx,

@@ -30,7 +30,7 @@ from pegbox.domain.lineage import Link
 from pegbox.naming import COMPONENT_OF_JOB
 from pegbox.store import schema
 from pegbox.store.base import AlreadyExists, Kind, NotFound, Resource
-from pegbox.store.graph import TRAINING_JOB, AssociationQuery, Ends, Entity, Step
+from pegbox.store.graph import TYPES, AssociationQuery, Ends, Entity, Step
 from pegbox.store.prepared import Prepared, by_value, one_of
 from pegbox.store.rows import readable, to_columns
 from pegbox.store.turns import alone
@@ -401,7 +401,7 @@ def _listing(query: AssociationQuery, dialect: str) -> tuple[ColumnElement[Any],
 
 
 def _type(resource: FromClause, entity: FromClause) -> ColumnElement[Any]:
-    return case((resource.c.kind == Kind.TRAINING_JOB.value, TRAINING_JOB), else_=entity.c.type)
+    return case(*((resource.c.kind == kind, type) for kind, type in TYPES.items()), else_=entity.c.type)
 
 
 def _name(resource: FromClause) -> ColumnElement[Any]:

@@ -18,7 +18,12 @@ from pegbox.domain.lineage import Link
 if TYPE_CHECKING:
     from pegbox.store.base import Kind, Resource
 
-TRAINING_JOB = "TrainingJob"  #: the type of a training job's trial component
+#: kind -> type, of what has none of its own; a training job is in the place of its trial component
+TYPES: Mapping[str, str] = {
+    "training-job": "TrainingJob",
+    "experiment-trial-component": "TrialComponent",
+    "experiment": "Experiment",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

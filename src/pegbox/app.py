@@ -26,7 +26,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pegbox import __version__
+from pegbox import __version__, heap
 from pegbox.domain import training, tuning
 from pegbox.engine import homes
 from pegbox.engine.ballast import Ballast
@@ -145,6 +145,7 @@ class Server:
         self.engine.start()
         threading.Thread(target=self._tell_of_containment, name="containment", daemon=True).start()
         self.indexing.start()
+        threading.Thread(target=heap.keep_small, args=(self.stopped,), name="heap", daemon=True).start()
 
     def _tell_of_containment(self) -> None:
         told = ""

@@ -17,6 +17,7 @@ from pathlib import Path
 import structlog
 import uvicorn
 
+from pegbox import heap
 from pegbox.announcement import address, announced, url_of
 from pegbox.announcement import server as announced_server
 from pegbox.app import Server, compose, open_home, open_store
@@ -54,6 +55,7 @@ log = structlog.get_logger()
 
 def run(settings: Settings, idle: float | None = None) -> None:
     """Serve until SIGTERM or Ctrl-C, or until there has been neither a request nor a job for `idle` seconds."""
+    heap.share_arenas()
     os.umask(0o077)  # the database beside its journal, objects and logs are for their owner
     configure(settings.log_level, settings.log_format)
     other = announced_server(settings)  # before the socket is ours, which may be the address of one that died

@@ -19,6 +19,7 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "naming": set(),
     "processes": set(),
+    "heap": set(),
     "regex": set(),
     "small_files": set(),
     "wal": set(),

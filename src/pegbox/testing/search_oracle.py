@@ -13,7 +13,10 @@ from typing import Any
 Record = Mapping[str, Any]
 
 LONG = 256  #: characters of a text that count for sorting
-_MAPS = ("HyperParameters", "Environment", "Metrics", "Tags")
+_MAPS = (
+    "HyperParameters", "Environment", "Metrics", "Tags", "Parameters", "InputArtifacts", "OutputArtifacts",
+)  # fmt: skip
+_NUMBERS_TOO = ("hyperparameters", "parameters")  #: maps in which a text is a number if it reads as one
 _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
     "GreaterThan": lambda value, given: value > given,
     "GreaterThanOrEqualTo": lambda value, given: value >= given,
@@ -41,8 +44,23 @@ def _searchable(record: Record) -> dict[str, Any]:
     return {
         **record,
         "Tags": {tag["Key"]: tag["Value"] for tag in record.get("Tags") or ()},
-        "Metrics": {each["MetricName"]: each["Value"] for each in record.get("FinalMetricDataList") or ()},
+        **_metrics(record),
     }
+
+
+def _metrics(record: Record) -> dict[str, Any]:
+    if "TrialComponentName" not in record:
+        return {"Metrics": {each["MetricName"]: each["Value"] for each in record.get("FinalMetricDataList") or ()}}
+    found: dict[str, Any] = {"Metrics": {}, "Parameters": {}}
+    for each in record["Metrics"]:
+        found["Metrics"] |= {f"{each['MetricName']}.{name}": value for name, value in each.items()}
+    for name, value in record["Parameters"].items():
+        found["Parameters"][name] = value["StringValue"] if "StringValue" in value else str(value["NumberValue"])
+    for artifacts in ("InputArtifacts", "OutputArtifacts"):
+        found[artifacts] = {
+            f"{name}.{part}": text for name, value in record[artifacts].items() for part, text in value.items()
+        }
+    return found
 
 
 def _is_wanted(record: Record, request: Mapping[str, Any]) -> bool:
@@ -124,7 +142,7 @@ def _compares(name: str, stored: Any, operator: str, value: str) -> bool:
 
 
 def _compare_text(name: str, stored: str, operator: str, value: str) -> bool:
-    number = _number(value) if name.lower().startswith("hyperparameters.") else None
+    number = _number(value) if name.lower().split(".")[0] in _NUMBERS_TOO else None
     if number is None:
         return operator == "Equals" and stored == value
     known = _number(stored)
@@ -161,6 +179,6 @@ def _sort_value(record: Record, name: str) -> tuple[int, Any] | None:
     if isinstance(value, bool):
         return 1, str(value).lower()
     if isinstance(value, str):
-        number = _number(value) if first.lower() == "hyperparameters" else None
+        number = _number(value) if first.lower() in _NUMBERS_TOO else None
         return (1, value[:LONG]) if number is None else (0, number)
     return 0, round(value, 3) if name.endswith("Time") else float(value)

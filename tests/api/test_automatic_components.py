@@ -158,6 +158,10 @@ def test_a_tuning_job_makes_an_experiment(sagemaker: Any, image: Callable[..., s
     assert all(each["Parents"][0]["ExperimentName"] == experiment for each in found)
     (summary,) = sagemaker.list_trial_components(TrialName=trials[0]["TrialName"])["TrialComponentSummaries"]
     assert summary["TrialComponentSource"]["SourceArn"] == trials[0]["TrialSource"]["SourceArn"]
+    sagemaker.delete_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
+    told.pop("ResponseMetadata")
+    assert told.items() <= sagemaker.describe_experiment(ExperimentName=experiment).items()
+    assert components(sagemaker, ("Parents.ExperimentName", experiment), SortBy="Metrics.loss.Last") == found
 
 
 def test_experiment_config_puts_a_job_into_a_trial(sagemaker: Any, here: str) -> None:

@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -82,6 +83,27 @@ def described(sagemaker: Any, names: list[str]) -> list[dict[str, Any]]:
     return [{key: value for key, value in answer.items() if key != "ResponseMetadata"} for answer in answers]
 
 
+def measure(server: RunningServer, *metrics: str) -> None:
+    """Two values of each metric of a trial component, which is in a trial."""
+    sagemaker = server.client("sagemaker")
+    if not sagemaker.list_experiments()["ExperimentSummaries"][1:]:  # the other one is the tuning job's
+        sagemaker.create_experiment(ExperimentName="kept")
+        sagemaker.create_trial(TrialName="kept", ExperimentName="kept")
+        sagemaker.create_trial_component(TrialComponentName="run")
+        sagemaker.associate_trial_component(TrialComponentName="run", TrialName="kept")
+    for name in metrics:
+        data = [{"MetricName": name, "Timestamp": time.time(), "Value": value} for value in (0.25, 0.5)]
+        server.client("sagemaker-metrics").batch_put_metrics(TrialComponentName="run", MetricData=data)
+
+
+def experiments(sagemaker: Any) -> Any:
+    """What is in the trial, and what its metrics come to; and what the tuning job has made."""
+    told = sagemaker.describe_trial_component(TrialComponentName="run")
+    names = [each["ExperimentName"] for each in sagemaker.list_experiments()["ExperimentSummaries"]]
+    parts = [sagemaker.list_trial_components(ExperimentName=name)["TrialComponentSummaries"] for name in names]
+    return names, parts, told["Metrics"]
+
+
 def associated(sagemaker: Any) -> list[tuple[str, str]]:
     """Every association of lineage, those of an endpoint included, which is made if it is not there."""
     if not sagemaker.list_endpoints()["Endpoints"]:
@@ -148,6 +170,8 @@ def test_a_working_server_is_backed_up_and_restored(
     first = started(tmp_path)
     before = described(sagemaker, finished)
     ways = associated(sagemaker)
+    measure(server, "loss")
+    runs = experiments(sagemaker)
     objects = bodies(server)
 
     with Writing(server):
@@ -162,6 +186,9 @@ def test_a_working_server_is_backed_up_and_restored(
     theirs = copy.client("sagemaker")
     assert described(theirs, finished) == before
     assert associated(theirs) == ways
+    assert experiments(theirs) == runs
+    measure(copy, "loss", "new")
+    assert [each["Count"] for each in theirs.describe_trial_component(TrialComponentName="run")["Metrics"]] == [4, 2]
     found = bodies(copy)
     assert {key: found[key] for key in objects} == objects
     assert copy.client("s3").head_object(Bucket="kept", Key="data")["Metadata"] == {"who": "me"}

@@ -50,12 +50,13 @@ def trial_record(row: Resource, tx: Transaction) -> dict[str, Any]:
 def component(row: Resource, tx: Transaction) -> dict[str, Any]:
     """DescribeTrialComponent's answer, with tags."""
     job = job_of(row, tx)
-    return {**_component(row, job), "Metrics": list(_metrics(row, job, tx))}
+    return {**_component(row, job, _told(job)), "Metrics": list(_metrics(row, job, tx))}
 
 
 def component_summary(row: Resource, tx: Transaction) -> dict[str, Any]:
     """A TrialComponentSummary."""
-    found = _component(row, job_of(row, tx))
+    job = job_of(row, tx)
+    found = _component(row, job, _told(job))
     return {**found, "TrialComponentSource": found.get("Source")}
 
 
@@ -63,14 +64,12 @@ def component_record(row: Resource, tx: Transaction) -> dict[str, Any]:
     """A component as Search tells it: with the trials it is in, and the job that it was made of."""
     job = job_of(row, tx)
     parents = [{"TrialName": each.trial, "ExperimentName": each.experiment} for each in tx.tracking.parents(row.id)]
-    detail = None
-    if job is not None:
-        detail = {"SourceArn": arn_of(job), "TrainingJob": training_view.description(job)}
+    told = _told(job)
     return {
-        **_component(row, job),
+        **_component(row, job, told),
         "Metrics": list(_metrics(row, job, tx)),
         "Parents": parents,
-        "SourceDetail": detail,
+        "SourceDetail": None if told is None else {"SourceArn": told["TrainingJobArn"], "TrainingJob": told},
     }
 
 
@@ -82,10 +81,14 @@ def job_of(row: Resource, tx: Transaction) -> Resource | None:
         return None
 
 
-def _component(row: Resource, job: Resource | None) -> dict[str, Any]:
+def _told(job: Resource | None) -> dict[str, Any] | None:
+    return None if job is None else training_view.description(job)
+
+
+def _component(row: Resource, job: Resource | None, told: Mapping[str, Any] | None) -> dict[str, Any]:
     common = {**EMPTY, **_common(row)}
-    if job is not None:
-        made = made_of(training_view.description(job))
+    if job is not None and told is not None:
+        made = made_of(told)
         common = merged({**common, "LastModifiedTime": max(row.modified_at, job.modified_at), **made}, row.document)
     common.pop(REMOVED, None)
     return {"TrialComponentName": row.name, "TrialComponentArn": arn_of(row), **common}

@@ -91,6 +91,19 @@ def test_bound_folders_are_seen_and_listed(server: RunningServer, run: Run, tmp_
     assert line.endswith(f"  and sees {data}:ro  and sees {out}")
 
 
+def test_what_is_bound_of_the_home_stays_hidden(server: RunningServer, run: Run, tmp_path: Path) -> None:
+    """The key of the server is nothing for its jobs, by whatever name."""
+    (tmp_path / "work").mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(server.home)
+    places = [f"{folder}/{name}" for folder in (server.home, link) for name in ("credentials", "pegbox.db")]
+    bound = [option for place in (*places, str(link)) for option in ("--bind", place)]
+    files = run(register(server, tmp_path / "work", f"{LOOK}\n    look(*{places!r})", *bound))["files"]
+    assert set(files.values()) == {b"No such file or directory"}
+    add = f"pegbox image add {new_name('doubtful')} --command true --bind {places[0]}"
+    assert "lies in the server's home, which stays hidden" in command(server, add, tmp_path).stderr
+
+
 def test_a_bind_that_is_not_there_or_opens_the_home_is_mentioned(server: RunningServer, tmp_path: Path) -> None:
     add = f"pegbox image add {new_name('doubtful')} --command true"
     done = command(server, f"{add} --bind nowhere:ro", tmp_path)

@@ -166,6 +166,8 @@ def _doubts(image: Image, home: Path) -> Iterator[str]:
             yield f"--bind {path} shows nothing: name folders of data below it"
         elif home.is_relative_to(path.resolve()):
             yield f"{path}, which it may see, contains the server's home, which stays hidden"
+        elif path.resolve().is_relative_to(home):
+            yield f"--bind {path} lies in the server's home, which stays hidden: its jobs will run without it"
     if image.workdir and home.is_relative_to(image.workdir):
         where = f"{image.workdir}, where it runs,"
         yield f"{where} contains the server's home, which stays hidden: better keep the two apart"

@@ -156,7 +156,9 @@ def _writable(job: Job, host: str, environment: Mapping[str, str]) -> Iterator[E
         yield from _shown(workdir, Kind.WORKDIR, writable=True)
     for text in job.binds:
         path = text.removesuffix(":ro")
-        yield from _shown(path, Kind.BOUND, writable=path == text)
+        real = os.path.realpath(path)
+        if not any(_is_below(real, os.path.realpath(place)) for place in job.hidden):  # not even by name
+            yield from _shown(path, Kind.BOUND, writable=path == text)
 
 
 def _shown(place: str, kind: Kind, *, writable: bool = False) -> Iterator[Entry]:

@@ -91,6 +91,20 @@ def test_bound_folders_are_seen_and_listed(server: RunningServer, run: Run, tmp_
     assert line.endswith(f"  and sees {data}:ro  and sees {out}")
 
 
+def test_what_is_bound_by_a_link_of_the_working_directory_is_seen(
+    run: Run, server: RunningServer, tmp_path: Path
+) -> None:
+    for name in ("work", "data"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "data/x").write_text("data")
+    link = tmp_path / "work/data"
+    link.symlink_to(tmp_path / "data")
+    for bound in (f"{link}:ro", f"{link}/x"):
+        assert run(register(server, tmp_path / "work", f'{LOOK}\n    look("data/x")', "--bind", bound))["files"] == {
+            "0": b"data"
+        }
+
+
 def test_what_is_bound_of_the_home_stays_hidden(server: RunningServer, run: Run, tmp_path: Path) -> None:
     """The key of the server is nothing for its jobs, by whatever name."""
     (tmp_path / "work").mkdir()

@@ -212,11 +212,12 @@ def _closed_below(folder: str, depth: int) -> Iterator[str]:
 
 
 def _needed(found: Mapping[str, Entry]) -> Iterator[Entry]:
-    """Without what is merely readable and shown already by the place above it."""
+    """Without what is merely readable and shown already by the place above it, and what a link in it leads to."""
     for entry in found.values():
         above = next((found[place] for place in _above(entry.target) if place in found), None)
         known = None if above is None or above.source is None else above.source + entry.target[len(above.target) :]
-        if entry.kind is not Kind.READABLE or known != entry.source:
+        is_linked = known is not None and known != entry.source and os.path.realpath(known) == entry.source
+        if not is_linked and (entry.kind is not Kind.READABLE or known != entry.source):
             yield entry if above is not None else replace(entry, inside=False)
 
 

@@ -21,7 +21,7 @@ from pegbox.domain.readings import (
     is_at,
     plain,
 )
-from pegbox.errors import ValidationException
+from pegbox.errors import ServiceUnavailable, ValidationException
 from pegbox.naming import arn
 from pegbox.objects.locations import parse
 from pegbox.operations.call import Call
@@ -31,6 +31,7 @@ from pegbox.wire.registry import operation_of
 
 DEFAULT_SIZE = 100
 SECONDS = 5.0  #: that an audit spends on what was written and is not indexed yet
+BUSY = "Training jobs are still being indexed. Please try your request again."
 BATCH = 200  #: rows that are read at once
 NEWEST = 2**63 - 1  #: larger than the id of any job
 USED, OTHER_VERSION, PARENT, NOT_USED = "Used", "OtherVersion", "ParentPrefix", "NotUsed"
@@ -44,7 +45,8 @@ def audit_dataset(request: Mapping[str, Any], call: Call) -> dict[str, Any]:
     after, below = _place(request.get("NextToken"), question)
     answer: dict[str, Any] = {"Readers": [], "Datasets": []}
     if below is None:
-        catch_up(call.store, Kind.TRAINING_JOB, SECONDS)
+        if not catch_up(call.store, Kind.TRAINING_JOB, SECONDS):
+            raise ServiceUnavailable(BUSY)  # "not used" might not be true
         page = call.store.audit.readers(question, after, limit)
         answer = _told(page, question) | (_answer(page) if after is None else {})
         if not page.is_last:

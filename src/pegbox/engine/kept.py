@@ -1,12 +1,13 @@
 """Training jobs whose leases are kept between two looks while they run: a look then neither claims nor reads them.
 
 What is kept is what a claim would read, and no more.  Before a look the rows are asked whether somebody has changed
-them, as a stop does, or has taken them; leases are renewed with those of all other work, and given up at the end.
+them, as a stop does, or has taken them, once a tick at least; not because of news of the processes alone, as whatever
+is written then asks for the lease.  Leases are renewed with those of all other work, and given up at the end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from itertools import takewhile
 
 from pegbox.engine.clock import elapsed
@@ -26,7 +27,7 @@ class KeptJobs:
         return len(self._kept)
 
     @property
-    def identities(self) -> Collection[int]:
+    def identities(self) -> Set[int]:
         """Their rows."""
         return self._kept.keys()
 
@@ -37,16 +38,18 @@ class KeptJobs:
         self._kept[work.resource.id] = work, look
         return True
 
+    def take_these(self, identities: Iterable[int]) -> Sequence[TrainingWork]:
+        """Those of them that are kept."""
+        return [self._kept.pop(identity)[0] for identity in sorted(identities) if identity in self._kept]
+
     def take(self, poked: Iterable[int], now: float) -> Sequence[TrainingWork]:
         """Those that are to be looked at."""
         due = takewhile(lambda identity: self._kept[identity][1] <= now, self._kept)
-        wanted = {identity for identity in poked if identity in self._kept}.union(due)
-        return [self._kept.pop(identity)[0] for identity in sorted(wanted)]
+        return self.take_these({*poked, *due})
 
     def take_all(self) -> Sequence[Resource]:
         """All, to be let go of."""
-        works, self._kept = [work for work, _ in self._kept.values()], {}
-        return [work.resource for work in works]
+        return [work.resource for work in self.take_these(list(self._kept))]
 
     def present(self, works: Sequence[TrainingWork]) -> Sequence[TrainingWork]:
         """As they are now, without those that another server has."""

@@ -235,7 +235,11 @@ class Engine:
         with self._lock:
             done, self._done = self._done, []
             working = _without(self._working, done)
+            heard = self._mailbox.take_heard(self._kept.identities)
+            works = self._kept.take_these(heard)
             kept = set(self._kept.identities)
+        for work in works:
+            self._submit(work.resource, work)
         kinds = Counter(kind for identity, kind in working.items() if identity not in kept)
         rooms = Rooms(self._room - kinds[Kind.TRAINING_JOB], TUNERS + MORE_TUNING_JOBS - kinds[Kind.TUNING_JOB])
         news = self._mailbox.take(working.keys() - kept) if rooms.training > 0 else ()

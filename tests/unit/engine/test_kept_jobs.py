@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import rows
-from engines import ask_to_stop, has_ended, insert, running
+from engines import DEADLINE, ask_to_stop, has_ended, insert, running
 from pegbox.domain.training import Phase
 from pegbox.engine.context import Context
+from pegbox.engine.loop import Engine
+from pegbox.engine.mailbox import Mailbox
 from pegbox.executors.base import Executor, Observation
 from pegbox.store.base import Resource, Store, Unavailable
 from running import wait_for
@@ -86,6 +90,46 @@ def test_a_job_that_trains_and_was_taken_by_another_server_is_left_to_it(context
             assert watched.looks <= seen + 1  # one that had begun
         row, job = rows.read(context, identity)
         assert (row.epoch, job.phase) == (taken.epoch, Phase.RUNNING)
+
+
+class CountingStore:
+    """A database that counts how often work that is held is looked at again."""
+
+    def __init__(self, inner: Store) -> None:
+        self._inner, self.looks = inner, 0
+
+    def look_again(self, held: Sequence[Resource]) -> Sequence[Resource]:
+        self.looks += len(held)
+        return self._inner.look_again(held)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+@pytest.mark.parametrize("is_stopped", [False, True])
+def test_the_row_is_read_for_a_poke_and_not_for_news_of_processes(
+    context: Context, tmp_path: Path, is_stopped: bool
+) -> None:
+    store, mailbox = CountingStore(context.store), Mailbox()
+    settings = replace(context.settings, tick=4 * DEADLINE)
+    engine = Engine(replace(context, store=store, settings=settings, poke=mailbox.poke), mailbox)
+
+    def heard_until(condition: Callable[[], Any]) -> Callable[[], Any]:
+        return lambda: mailbox.heard(f"{identity}-1") or condition()
+
+    with training_on(context, tmp_path) as (_, identity, go):
+        engine.start()
+        wait_for("the training", heard_until(lambda: rows.read(context, identity)[1].started))
+        assert store.looks == 0
+        if is_stopped:
+            ask_to_stop(context, identity)
+            mailbox.poke([identity])
+            wait_for("the poke", lambda: store.looks)
+        go.touch()
+        wait_for("the end", heard_until(has_ended(context, identity)))
+        engine.stop(5)
+    assert store.looks == int(is_stopped)
+    assert rows.read(context, identity)[0].status == ("Stopped" if is_stopped else "Completed")
 
 
 class AwayStore:

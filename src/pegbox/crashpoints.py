@@ -26,7 +26,8 @@ PASSES, PLAN, TAKEN = "passes", "plan", "taken"
 BEFORE, AFTER = "before", "after"
 
 _NAMING = ("pegbox.engine.", "pegbox.operations.", "pegbox.wire.rest_s3")
-_LOOP, _OBSERVER = "pegbox.engine.loop", "pegbox.engine.observer"  # around everything that the engine does
+_LOOP = "pegbox.engine.loop"
+_AROUND = ("pegbox.engine.observer", "pegbox.engine.crew")  # everything that the engine does
 
 
 class _Points:
@@ -77,7 +78,7 @@ def _caller() -> str:
         module = str(frame.f_globals.get("__name__", ""))
         name = frame.f_code.co_name
         is_named = module.startswith(_NAMING) and not name.startswith("<")  # a comprehension is no frame from 3.12 on
-        if is_named and module != _OBSERVER and not (names and module == _LOOP):
+        if is_named and module not in _AROUND and not (names and module == _LOOP):
             names.insert(0, name)
         frame = frame.f_back
     return f" in {'/'.join(names).removeprefix('run/')}" if names else ""

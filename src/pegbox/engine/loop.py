@@ -14,7 +14,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence, Set
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -25,6 +24,7 @@ from pegbox.crashpoints import AFTER, reach
 from pegbox.engine import homes, owners
 from pegbox.engine.clock import ClockWatch, elapsed
 from pegbox.engine.context import Context
+from pegbox.engine.crew import Crew
 from pegbox.engine.kept import KeptJobs
 from pegbox.engine.mailbox import Mailbox
 from pegbox.engine.obstacles import Obstacles, obstacle
@@ -87,8 +87,8 @@ class Engine:
         self._idle = threading.Condition(self._lock)
         self._stopping = threading.Event()
         self._room = context.settings.slots + MORE_WORKERS
-        self._trainers = ThreadPoolExecutor(self._room, thread_name_prefix="training")
-        self._tuners = ThreadPoolExecutor(TUNERS, thread_name_prefix="tuning")
+        self._trainers = Crew("training", self._room)
+        self._tuners = Crew("tuning", TUNERS)
         self._desk = Desk()
         self._questions = Questions(context, mailbox.poke, self._desk.put, MOMENT)
         self._threads = [
@@ -105,8 +105,8 @@ class Engine:
         self._context.ballast.lay()
         self._inherit()
         self._look_around(since=None)
-        _fill(self._trainers, self._room)
-        _fill(self._tuners, TUNERS)
+        self._trainers.start()
+        self._tuners.start()
         self._desk.start()
         for thread in self._threads:
             thread.start()
@@ -188,8 +188,8 @@ class Engine:
         deadline = time.monotonic() + seconds
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
-        for pool in (self._trainers, self._tuners):
-            pool.shutdown(wait=False, cancel_futures=True)
+        for crew in (self._trainers, self._tuners):
+            crew.close()
         with self._idle:
             idle = self._idle.wait_for(
                 lambda: len(self._done) + len(self._kept) == len(self._working), max(0.0, deadline - time.monotonic())
@@ -292,8 +292,8 @@ class Engine:
             self._submit(resource)
 
     def _submit(self, resource: Resource, work: Work | None = None) -> None:
-        pool = self._tuners if resource.kind is Kind.TUNING_JOB else self._trainers
-        pool.submit(self._work, resource, work).add_done_callback(partial(self._ended, resource))
+        crew = self._tuners if resource.kind is Kind.TUNING_JOB else self._trainers
+        crew.put(partial(self._do, resource, work))
 
     def _claim(
         self, rooms: Rooms, poked: Set[int], working: Collection[int], done: Collection[Done], everything: bool
@@ -315,17 +315,14 @@ class Engine:
             everything=everything,
         )
 
-    def _ended(self, resource: Resource, future: Future[Result]) -> None:
-        """The work is done, or was cancelled before it began."""
-        due_in: float | None = 0.0
-        work: Work | None = None
-        if future.cancelled():
-            pass
-        elif error := future.exception():
-            log.error("work ended with a fault of the engine's own", job=resource.name, exc_info=error)
-            due_in = self._pause
-        else:
-            due_in, work = future.result()
+    def _do(self, resource: Resource, work: Work | None) -> None:
+        """Do what can be done, and see to it that it is looked at again."""
+        due_in: float | None = self._pause
+        try:
+            due_in, work = self._work(resource, work)
+        except BaseException:
+            work = None
+            log.exception("work ended with a fault of the engine's own", job=resource.name)
         with self._idle:
             if not self._keeps(work, due_in):
                 self._done.append((resource, due_in))
@@ -435,14 +432,6 @@ def _is_full(taken: Collection[Resource], rooms: Rooms) -> bool:
     """Whether there may have been no room for all: who was poked may be due much later, but for the poke."""
     kinds = Counter(row.kind for row in taken)
     return kinds[Kind.TUNING_JOB] >= rooms.tuning or kinds[Kind.TRAINING_JOB] >= rooms.training
-
-
-def _fill(pool: ThreadPoolExecutor, threads: int) -> None:
-    """Start all threads of a pool: later, when a machine has no room for one, work would be lost between two places."""
-    go = threading.Event()
-    for _ in range(threads):
-        pool.submit(go.wait)
-    go.set()
 
 
 def _named_in_log(resource: Resource) -> dict[str, str]:

@@ -238,7 +238,7 @@ def test_what_a_home_on_another_machine_had_not_finished_is_done_here_once(pair:
     second.home = place
     for where, steps, attempts in (
         ("before checkpoints.json in _stage/stage/keep", 600, {1: 1}),
-        ("after database commit in _watch/_exited/_transact", 2, {1: 1, 2: 1}),
+        ("after database commit in _watch/_exited/_transact", 20, {1: 1, 2: 1}),  # long after its first checkpoints
     ):
         both.switch.place(where)
         name = both.ask(first, steps=steps, retries=1)

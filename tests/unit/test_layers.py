@@ -62,8 +62,9 @@ OWNERS = {
         "optimize",
         "algorithms",
         "engine",
-        "wire",
-    },  # wire: checksums that the standard library lacks
+        "store",  # columns in memory
+        "wire",  # checksums that the standard library lacks
+    },
     "scipy": {"strategies", "algorithms"},
     "xgboost": {"algorithms"},
     "pyarrow": {"algorithms", "client"},

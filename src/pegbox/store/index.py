@@ -12,7 +12,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Double, bindparam, case, delete, func, null, select, update
+from sqlalchemy import Connection, Double, bindparam, case, delete, func, insert, null, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pegbox.domain.properties import Property
@@ -24,6 +24,9 @@ from pegbox.store.turns import alone
 DIALECTS = ("sqlite", "postgresql")
 TURN = "properties"  #: whose turn it is to write properties
 MOST_INDEXED = 256  #: characters of a text that are in an index; PostgreSQL has room for 2,700 bytes
+
+MOST_ROWS = 1 << 53
+MOST_NOTED = 20_000  #: changes that are kept for columns in memory; what has seen less is read anew
 
 LATEST = 1e18  #: epoch seconds; nothing was changed later
 
@@ -113,6 +116,12 @@ _done = Prepared(
     .where(_rows.id.in_(select(_free.c.id)), _rows.version == bindparam("version_then"))
     .values(indexed_version=_rows.version)
 )
+_note = Prepared(insert(schema.prop_change))
+_trim = Prepared(
+    delete(schema.prop_change).where(
+        schema.prop_change.c.seq < select(func.max(schema.prop_change.c.seq) - bindparam("kept")).scalar_subquery()
+    )
+)
 _there = {dialect: Prepared(select(_rows.id).where(one_of(_rows.id, "rows", dialect))) for dialect in DIALECTS}
 _of_one = Prepared(select(_values.name_id).where(_values.resource_id == bindparam("row")).distinct())
 _forget = Prepared(delete(schema.prop).where(_values.resource_id == bindparam("row")))
@@ -159,6 +168,7 @@ def put(connection: Connection, entries: Sequence[tuple[Resource, Collection[Pro
     _delete.change_each(connection, gone)
     _put[connection.dialect.name].change_each(connection, [_columns(key, after[key]) for key in changed])
     _count(connection, before.keys(), after.keys())
+    _note_changes(connection, {key[0] for key in changed} | {each["row"] for each in gone})
     left_out = _have_parents_indexed(connection, {parent for row, _ in entries if (parent := _counting(row))})
     _done.change_each(
         connection,
@@ -175,6 +185,7 @@ def of_new(connection: Connection, entries: Sequence[tuple[int, Resource, Collec
         numbers[_scope_of(row)][name] for _, row, found in entries for name in {each.name for each in found}
     )
     _counted.change_each(connection, [{"which": name, "by": by} for name, by in sorted(counts.items())])
+    _note_changes(connection, {identity for identity, _, _ in entries})
     return _rows_of(entries, numbers)
 
 
@@ -191,6 +202,7 @@ def forget(connection: Connection, identity: int) -> None:
     alone(connection, TURN)
     counts = [{"which": name, "by": -1} for (name,) in _of_one.rows(connection, {"row": identity})]
     _forget.change(connection, {"row": identity})
+    _note_changes(connection, {identity})
     _counted.change_each(connection, counts)
 
 
@@ -225,6 +237,7 @@ def drop(connection: Connection) -> int:
     """Remove all properties; returns how many resources have to be indexed anew."""
     alone(connection, TURN)
     connection.execute(delete(schema.prop))
+    _note.change(connection, {"first_id": 0, "last_id": MOST_ROWS})
     connection.execute(update(schema.property_name).values(count=0))
     return connection.execute(update(schema.resource).values(indexed_version=null())).rowcount
 
@@ -281,6 +294,17 @@ def _numbers(connection: Connection, scope: tuple[str, str, Kind], wanted: set[s
 def _written(connection: Connection, identities: list[int]) -> dict[Key, Value]:
     found = _present[connection.dialect.name].rows(connection, {"rows": identities})
     return {(row, name, nth): (num, txt, more) for row, name, nth, num, txt, more in found}
+
+
+def _note_changes(connection: Connection, identities: Collection[int]) -> None:
+    """Tell whose properties are others now: runs of ids, one each."""
+    runs = [
+        [identity for _, identity in run]
+        for _, run in groupby(enumerate(sorted(identities)), lambda each: each[1] - each[0])
+    ]
+    _note.change_each(connection, [{"first_id": run[0], "last_id": run[-1]} for run in runs])
+    if runs:
+        _trim.change(connection, {"kept": MOST_NOTED})
 
 
 def _columns(key: Key, value: Value) -> Mapping[str, Any]:

@@ -4,7 +4,7 @@ condition has few hits, and then read all of it.  docs/design/search.md has the 
 Every condition that an index can answer is counted there, up to a bound.  If one has few candidates, all of them are
 looked at.  Otherwise the index of the sort order is walked, in pieces, and everything else is asked of each resource;
 before a next, larger piece it is looked again whether the candidates of one condition are fewer.  So no search takes
-much longer than the better of the two ways would have.
+much longer than the better of the two ways would have.  Where both are long, columns in memory answer (see `columns`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection
 
 from pegbox.domain.query import All, AnyOf, Between, Containing, Has, Nested, Node
-from pegbox.store import index
+from pegbox.store import columns, index
 from pegbox.store.base import Place, Search
 from pegbox.store.filters import (
     AMONG,
@@ -42,6 +42,9 @@ FEW = 1000  #: candidates that are all looked at
 PIECE = 1000  #: entries of a sort order that are walked first
 GROWTH = 4  #: how much longer each next piece is
 SAMPLE = 250  #: candidates among which hits are counted for the least that there are
+LISTED = "SELECT value AS id FROM json_each(?)"  #: ids that are given
+MANY = 20_000  #: entries beyond which columns in memory are quicker
+CELL = 12  #: bytes of a value in a column
 MOST_COUNTED = 10_000  #: hits that are counted if an index alone can count them
 SECONDS = 2.0  #: for which a sort order is walked before a page is given out as it is
 
@@ -67,6 +70,7 @@ class Driver(NamedTuple):
 
     scans: Sequence[Scan]
     entries: int
+    ids: Sequence[int] | None = None  #: whose they are, where that was found while counting: not to look twice
 
 
 def find(connection: Connection, search: Search) -> Hits:
@@ -128,7 +132,7 @@ class _Run:
 
     def _places(self, driver: Driver) -> Iterator[Place]:
         """The place in the order of every hit among the candidates."""
-        candidates = _union(driver.scans)
+        candidates = _union(driver.scans) if driver.ids is None else Sql(LISTED, (list(driver.ids),))
         asked = probe(self._wanted, self._numbers, "c.id")
         # CROSS JOIN: SQLite keeps that order.
         statement = joined(
@@ -187,12 +191,37 @@ class _Run:
             missing = self._search.limit + 1 - len(found)
             expected = int(walked * missing / max(len(found), 0.5))  # entries until the page is full
             driver = self._driver(expected)
+            if min(driver.entries, expected) > MANY and (told := self._in_columns()) is not None:
+                return told
             if driver.entries <= expected:
                 return self._all_of(driver)
             if time.monotonic() > until:
                 return Hits(found, place, *self._total(driver, len(found)))
         total, exact = self._total(driver, len(found))
         return self._page(found, total, exact=exact)
+
+    def _in_columns(self) -> Hits | None:
+        """The page by columns in memory, where they can tell it."""
+        if any(_is_in_list(name, self._search) for name in (*names_in(self._wanted), self._search.sort_by)):
+            return None
+        names = {name: self._numbers.names[name] for name in names_in(self._wanted)}
+        cells = (len(names) + 2) * self._all
+        if cells * CELL > columns.MEMORY:
+            return None
+        search = self._search
+        wanted = columns.Wanted(
+            scope=(search.account, search.region, search.kind),
+            anchor=self._anchor,
+            sort=self._sort,
+            names=names,
+            node=self._wanted,
+            parts=self._remaining(),
+            descending=search.descending,
+            after=search.after,
+            limit=search.limit,
+        )
+        found = columns.of(self._connection).find(lambda text, given: self._rows(Sql(text, tuple(given))), wanted)
+        return None if found is None else self._page(found[0], found[1], exact=True)
 
     def _remaining(self) -> list[str]:
         """The parts of the order that are still to be walked."""
@@ -272,10 +301,11 @@ class _Run:
         """Sets of candidates; without `scanning` none for which all values of a property have to be looked at."""
         match node:
             case Has(name, test):
-                if isinstance(test, Containing) and not scanning:
-                    return
                 found = scans(node, self._numbers.names[name])
-                yield Driver(found, self._count(found, most))
+                if not isinstance(test, Containing):
+                    yield Driver(found, self._count(found, most))
+                elif scanning:
+                    yield self._looked_up(found, most)
             case All(parts) | Nested(_, parts):
                 for part in parts:
                     yield from self._drivers(part, most, scanning)
@@ -287,6 +317,16 @@ class _Run:
                 if None not in best:
                     chosen = [each for each in best if each is not None]
                     yield Driver([scan for each in chosen for scan in each.scans], sum(each.entries for each in chosen))
+
+    def _looked_up(self, found: Sequence[Scan], most: int) -> Driver:
+        """Candidates for which every entry of an index has to be read."""
+        if most > MANY:
+            return Driver(found, self._count(found, most))
+        ids: list[int] = []
+        for scan in found:
+            entries = joined(" ", [_ids(scan), Sql("LIMIT ?", (max(most + 1 - len(ids), 0),))])
+            ids += [identity for (identity,) in self._rows(entries)]
+        return Driver(found, len(ids), sorted(set(ids)) if len(ids) <= most else None)
 
     def _count(self, found: Sequence[Scan], most: int) -> int:
         """How many entries there are, up to one more than `most`."""
@@ -314,7 +354,8 @@ class _Run:
             driver: Any = self._connection.connection.dbapi_connection
             given = [json.dumps(value) if isinstance(value, list) else value for value in statement.given]
             return list(driver.execute(statement.text, given))
-        text = _LIKE.sub(r"lower(\1) LIKE", _BY.sub("", statement.text)).replace(AMONG, "= ANY(?)").replace("?", "%s")
+        text = _LIKE.sub(r"lower(\1) LIKE", _BY.sub("", statement.text)).replace(AMONG, "= ANY(?)")
+        text = text.replace(LISTED, "SELECT unnest(CAST(? AS bigint[])) AS id").replace("?", "%s")
         return self._connection.exec_driver_sql(text, statement.given).all()
 
 

@@ -20,7 +20,7 @@ from sqlalchemy import (
 metadata = MetaData()
 
 #: tables and columns that can be made anew from the others; backups leave them out
-DERIVED_TABLES = frozenset({"property_name", "property"})
+DERIVED_TABLES = frozenset({"property_name", "property", "property_change"})
 DERIVED_COLUMNS = frozenset({("resource", "indexed_version")})
 
 #: compared byte by byte, as SQLite does, whatever the language of the database
@@ -129,6 +129,16 @@ prop = Table(
         postgresql_where=text("more IS NOT NULL"),
     ),
     sqlite_with_rowid=False,
+)
+
+#: whose properties were written, in the order of transactions: columns in memory follow it
+prop_change = Table(
+    "property_change",
+    metadata,
+    Column("seq", Identity, primary_key=True, autoincrement=True),
+    Column("first_id", BigInteger, nullable=False),
+    Column("last_id", BigInteger, nullable=False),
+    sqlite_autoincrement=True,
 )
 
 point = Table(

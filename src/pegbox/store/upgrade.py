@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from pegbox.store import connections
 
-HEAD = "0008"  #: the newest revision in migrations/versions; a test compares
+HEAD = "0009"  #: the newest revision in migrations/versions; a test compares
 _LOCK = 7_205_759_403_792_793  # any number, the same in every server: PostgreSQL's advisory lock for upgrades
 
 

@@ -17,7 +17,7 @@ from pegbox.domain.training import Outcome, TrainingJob
 from pegbox.operations import search
 from pegbox.operations.call import Call
 from pegbox.operations.records import record
-from pegbox.store import planner, transaction
+from pegbox.store import columns, index, planner, transaction
 from pegbox.store.base import Kind, Resource
 from pegbox.store.sql import SqlStore
 from pegbox.testing.calls import call_in
@@ -41,10 +41,15 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     store.close()
 
 
-@pytest.fixture(params=["all at once", "in small pieces"], autouse=True)
+@pytest.fixture(params=["all at once", "in small pieces", "in columns", "of many texts"], autouse=True)
 def bounds(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """So that few resources take every way of the planner."""
-    if request.param == "in small pieces":
+    if request.param == "of many texts":
+        monkeypatch.setattr(columns, "MOST_TEXTS", 1)
+    if request.param in ("in columns", "of many texts"):
+        monkeypatch.setattr(planner, "MANY", -1)
+        monkeypatch.setattr(index, "MOST_NOTED", 3)
+    if request.param != "all at once":
         monkeypatch.setattr(planner, "FEW", 1)
         monkeypatch.setattr(planner, "PIECE", 1)
         monkeypatch.setattr(planner, "GROWTH", 2)

@@ -1,0 +1,375 @@
+"""Columns in memory, for what no index answers quickly: conditions that are frequent and seldom met together.
+
+A column has a property's value for every resource of a kind; arithmetic over a million of them takes a millisecond.
+They are read when first needed and follow `property_change`, in which whoever writes properties says of whom: only what
+changed is read again.  Columns that were not used for long are given up for others.  See docs/design/search.md.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from threading import Lock
+from typing import Any, NamedTuple, TypeAlias
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Engine
+
+from pegbox.domain.query import All, AnyOf, Between, Containing, Has, Node, Not, OneOf, Present, Text
+from pegbox.store.base import Place
+from pegbox.store.filters import AMONG
+
+MEMORY = 256 << 20  #: bytes that all columns of a process may take
+MOST_TEXTS = 1 << 16  #: different texts of a column
+MOST_CHANGED = 20_000  #: resources that are read again; beyond that everything is
+
+Rows: TypeAlias = Callable[[str, Sequence[Any]], Any]  #: runs a statement with `?`
+Floats: TypeAlias = NDArray[np.float64]
+Whole: TypeAlias = NDArray[np.int64]
+Codes: TypeAlias = NDArray[np.int32]
+Mask: TypeAlias = NDArray[np.bool_]
+
+
+class Unsuited(Exception):
+    """Columns cannot answer this."""
+
+
+class Wanted(NamedTuple):
+    """A search, with numbers for names."""
+
+    scope: tuple[str, str, str]
+    anchor: int
+    sort: int | None
+    names: Mapping[str, int]
+    node: Node
+    parts: Sequence[str]  #: of the order, those that are still to come
+    descending: bool
+    after: Place | None
+    limit: int
+
+
+@dataclass(slots=True)
+class _Column:
+    """Of each resource a number, NaN for none; else a text by its code, -1 for none.
+
+    Where there are too many different texts, `every` has those of all resources, and the codes are 0.
+    """
+
+    numbers: Floats
+    codes: Codes
+    texts: list[str] = field(default_factory=list)
+    known: dict[str, int] = field(default_factory=dict)
+    every: NDArray[np.object_] | None = None
+    _joined: tuple[bytes, Whole] | None = None
+
+    def code(self, text: str) -> int:
+        """The code of a text, a new one if need be.  Raises Unsuited if they are too many."""
+        if text not in self.known:
+            if len(self.texts) >= MOST_TEXTS:
+                raise Unsuited
+            self.known[text] = len(self.texts)
+            self.texts.append(text)
+        return self.known[text]
+
+    def put(self, kept: Mask, places: Whole, found: Sequence[tuple[float | None, str | None]]) -> None:
+        """Leave out what is not kept, and put new values at their places.  Raises Unsuited."""
+        numbers = [np.nan if number is None else number for number, _ in found]
+        texts = [None if number is not None else text for number, text in found]
+        if self.every is None:
+            codes = [-1 if text is None else self.code(text) for text in texts]
+        else:
+            codes = [-1 if text is None else 0 for text in texts]
+            self.every = np.insert(self.every[kept], places, np.array(texts, object))
+            self._joined = None
+        self.numbers = np.insert(self.numbers[kept], places, np.array(numbers, np.float64))
+        self.codes = np.insert(self.codes[kept], places, np.array(codes, np.int32))
+
+    def equal(self, texts: Sequence[str]) -> Mask:
+        """Which texts are one of these."""
+        if self.every is None:
+            return np.isin(self.codes, [self.known[text] for text in texts if text in self.known])
+        return np.isin(self.codes, [0]) & np.fromiter(
+            map(frozenset(texts).__contains__, self.every), np.bool_, len(self.every)
+        )
+
+    def containing(self, text: str) -> Mask:
+        """Which texts have this in them, ASCII letters in small ones."""
+        sought = re.escape(text.encode())
+        if self.every is None:
+            fitting = re.compile(sought)
+            return np.isin(
+                self.codes, [code for code, each in enumerate(self.texts) if fitting.search(each.encode().lower())]
+            )
+        if self._joined is None:
+            joined = b"".join((text or "").encode().lower() + b"\0" for text in self.every)
+            self._joined = joined, np.flatnonzero(np.frombuffer(joined, np.uint8) == 0)
+        joined, ends = self._joined
+        places = np.fromiter((each.start() for each in re.finditer(sought, joined)), np.int64)
+        found = np.zeros(len(self.codes), np.bool_)
+        found[np.searchsorted(ends, places)] = True
+        return found
+
+    def size(self) -> int:
+        """Bytes, roughly."""
+        many = 0 if self.every is None else 100 * len(self.every)
+        return self.numbers.nbytes + self.codes.nbytes + 200 * len(self.texts) + many
+
+
+@dataclass(slots=True)
+class _Table:
+    """The resources of a kind, by rising id."""
+
+    ids: Whole
+    seen: int  #: of `property_change`
+    unsuited: set[int] = field(default_factory=set)  #: names that have long texts
+    columns: OrderedDict[int, _Column] = field(default_factory=OrderedDict)
+
+    def size(self) -> int:
+        return self.ids.nbytes + sum(each.size() for each in self.columns.values())
+
+
+class Columns:
+    """Those of one database in this process."""
+
+    def __init__(self) -> None:
+        self._tables: OrderedDict[tuple[str, str, str], _Table] = OrderedDict()
+        self._lock = Lock()
+
+    def find(self, rows: Rows, wanted: Wanted) -> tuple[list[Place], int] | None:
+        """The first places, one more than the limit, and the number of all hits; None where columns are unsuited."""
+        with self._lock:
+            try:
+                table = self._present(rows, wanted)
+                for number in {wanted.anchor, wanted.sort, *wanted.names.values()} - {None}:
+                    self._column(rows, table, int(number or 0))
+                hits = np.flatnonzero(_passing(wanted.node, table, wanted.names))
+                return list(_ordered(table, hits, wanted)), len(hits)
+            except Unsuited:
+                return None
+            finally:
+                self._give_up()
+
+    def _present(self, rows: Rows, wanted: Wanted) -> _Table:
+        """The table as the transaction sees it.  Raises Unsuited where another one has seen more."""
+        (least, most) = rows("SELECT coalesce(min(seq), 0), coalesce(max(seq), 0) FROM property_change", ())[0]
+        table = self._tables.get(wanted.scope)
+        if table is not None and table.seen > most:
+            raise Unsuited
+        if table is not None and table.seen < most:
+            changed = None if table.seen < least - 1 else _changed(rows, table.seen)
+            if changed is None or not _follow(rows, table, changed, wanted.anchor):
+                table = None
+            else:
+                table.seen = most
+        if table is None:
+            ids, numbers = _numbers(rows, wanted.anchor)
+            order = np.argsort(ids, kind="stable")
+            table = _Table(ids[order], most)
+            table.columns[wanted.anchor] = _Column(numbers[order], np.full(len(ids), -1, np.int32))
+            self._tables[wanted.scope] = table
+        self._tables.move_to_end(wanted.scope)
+        return table
+
+    def _column(self, rows: Rows, table: _Table, number: int) -> None:
+        if number in table.unsuited:
+            raise Unsuited
+        if number not in table.columns:
+            try:
+                table.columns[number] = _read(rows, table.ids, number)
+            except Unsuited:
+                table.unsuited.add(number)
+                raise
+        table.columns.move_to_end(number)
+
+    def _give_up(self) -> None:
+        """What was not used for longest goes first."""
+        while sum(table.size() for table in self._tables.values()) > MEMORY:
+            table = next(iter(self._tables.values()))
+            if len(table.columns) > 1:
+                table.columns.popitem(last=False)
+            else:
+                self._tables.popitem(last=False)
+
+
+_of_engines: WeakKeyDictionary[Engine, Columns] = WeakKeyDictionary()
+
+
+def of(connection: Connection) -> Columns:
+    """The columns of a connection's database."""
+    return _of_engines.setdefault(connection.engine, Columns())
+
+
+# Reading.
+
+
+def _pairs(found: Any) -> tuple[Whole, Floats]:
+    flat = np.fromiter(chain.from_iterable(found), np.float64)
+    return flat[0::2].astype(np.int64), flat[1::2].copy()
+
+
+def _numbers(rows: Rows, number: int) -> tuple[Whole, Floats]:
+    text = "SELECT d.resource_id, d.num FROM property d INDEXED BY property_num WHERE d.name_id = ?"
+    return _pairs(rows(f"{text} AND d.num IS NOT NULL AND d.ordinal = 0", (number,)))
+
+
+def _read(rows: Rows, ids: Whole, number: int) -> _Column:
+    long = "SELECT 1 FROM property d INDEXED BY property_long WHERE d.name_id = ? AND d.more IS NOT NULL LIMIT 1"
+    if rows(long, (number,)):
+        raise Unsuited
+    column = _Column(np.full(len(ids), np.nan), np.full(len(ids), -1, np.int32))
+    whose, values = _numbers(rows, number)
+    column.numbers[np.searchsorted(ids, whose)] = values
+    text = "SELECT d.resource_id, d.txt FROM property d INDEXED BY property_txt WHERE d.name_id = ?"
+    found = rows(f"{text} AND d.num IS NULL AND d.ordinal = 0", (number,))
+    if found:
+        where = np.searchsorted(ids, np.fromiter((each[0] for each in found), np.int64, len(found)))
+        try:
+            column.codes[where] = np.fromiter((column.code(each[1]) for each in found), np.int32, len(found))
+        except Unsuited:
+            column.texts, column.known = [], {}
+            column.every = np.full(len(ids), None, object)
+            column.every[where] = [each[1] for each in found]
+            column.codes[where] = 0
+    return column
+
+
+def _changed(rows: Rows, seen: int) -> Whole | None:
+    """Whose properties have changed since; None if they are too many."""
+    ranges = rows("SELECT first_id, last_id FROM property_change WHERE seq > ? ORDER BY seq", (seen,))
+    if sum(last - first + 1 for first, last in ranges) > MOST_CHANGED:
+        return None
+    return np.unique(np.fromiter(chain.from_iterable(range(a, b + 1) for a, b in ranges), np.int64))
+
+
+def _follow(rows: Rows, table: _Table, changed: Whole, anchor: int) -> bool:
+    """Bring a table up to date; False if it has to be read anew."""
+    names = list(table.columns)
+    values: dict[int, dict[int, tuple[float | None, str | None]]] = {}
+    statement = (
+        f"SELECT d.resource_id, d.name_id, d.num, d.txt, d.more FROM property d WHERE d.resource_id {AMONG} "
+        f"AND d.ordinal = 0 AND d.name_id IN ({', '.join('?' * len(names))})"
+    )
+    for identity, name, number, text, more in rows(statement, (changed.tolist(), *names)):
+        if more is not None:
+            return False
+        values.setdefault(identity, {})[name] = (number, text)
+    here = np.array(sorted(each for each, found in values.items() if anchor in found), np.int64)
+    kept = ~np.isin(table.ids, changed, assume_unique=True)
+    ids = table.ids[kept]
+    places = np.searchsorted(ids, here)
+    try:
+        for name, column in table.columns.items():
+            column.put(kept, places, [values[each].get(name, (None, None)) for each in here.tolist()])
+    except Unsuited:
+        return False
+    table.ids = np.insert(ids, places, here)
+    return True
+
+
+# Conditions.
+
+
+def _passing(node: Node, table: _Table, names: Mapping[str, int]) -> Mask:
+    match node:
+        case Has(name, test):
+            return _has(table.columns[names[name]], test)
+        case Not(part):
+            return ~_passing(part, table, names)
+        case All(parts) | AnyOf(parts):
+            is_all = isinstance(node, All)
+            found = np.full(len(table.ids), is_all)
+            for part in parts:
+                inner = _passing(part, table, names)
+                found = found & inner if is_all else found | inner
+            return found
+    raise Unsuited
+
+
+def _has(column: _Column, test: Any) -> Mask:
+    match test:
+        case Present():
+            return ~np.isnan(column.numbers) | (column.codes >= 0)
+        case Between(low, high, low_open, high_open):
+            values = column.numbers
+            above = values > low if low_open else values >= low
+            return np.logical_and(above, values < high if high_open else values <= high)
+        case Text(text):
+            return column.equal([text])
+        case OneOf(texts, numbers) if not numbers:
+            return column.equal(texts)
+        case Containing(text, numbers) if not numbers:
+            return column.containing(text)
+    raise Unsuited  # numbers as the texts that they were
+
+
+# The order.
+
+
+def _ordered(table: _Table, hits: Whole, wanted: Wanted) -> Iterator[Place]:
+    """The first hits behind the place, one more than the limit."""
+    missing = wanted.limit + 1
+    for part in wanted.parts:
+        whose, values, texts = _part(table, hits, part, wanted)
+        is_down = wanted.descending or part == "none"
+        if wanted.after is not None and wanted.after.part == part:
+            behind = _behind(table.ids[whose], values, texts, wanted.after, is_down)
+            whose, values = whose[behind], values[behind]
+        for place in _first(values if not is_down else -values, whose, missing):
+            value = values[place]
+            shown = float(value) if texts is None else texts[int(value)]
+            yield Place(part, shown, int(table.ids[whose[place]]))
+            missing -= 1
+        if not missing:
+            return
+
+
+def _part(table: _Table, hits: Whole, part: str, wanted: Wanted) -> tuple[Whole, Floats, list[str] | None]:
+    """Of a part of the order: whose values, the values or the ranks of texts, and the texts by rank."""
+    column = None if wanted.sort is None else table.columns[wanted.sort]
+    if column is None:
+        return hits, table.columns[wanted.anchor].numbers[hits], None
+    numbers, codes = column.numbers[hits], column.codes[hits]
+    if part == "num":
+        there = ~np.isnan(numbers)
+        return hits[there], numbers[there], None
+    if part == "txt":
+        if column.every is not None:
+            raise Unsuited
+        there = codes >= 0
+        texts = sorted(column.texts)
+        ranks = np.zeros(len(texts) + 1)
+        ranks[[column.known[text] for text in texts]] = np.arange(len(texts))
+        return hits[there], ranks[codes[there]], texts
+    there = np.isnan(numbers) & (codes < 0)
+    return hits[there], table.columns[wanted.anchor].numbers[hits[there]], None
+
+
+def _behind(ids: Whole, values: Floats, texts: list[str] | None, after: Place, is_down: bool) -> Mask:
+    """What comes behind a place: of equal values the newest come first."""
+    limit = float(after.value) if texts is None else _rank(texts, str(after.value))
+    further = values < limit if is_down else values > limit
+    found: Mask = np.logical_or(further, (values == limit) & (ids < after.id))
+    return found
+
+
+def _rank(texts: list[str], text: str) -> float:
+    """Where a text is among sorted ones; between two of them if it is none of them."""
+    place = bisect_left(texts, text)
+    return place if place < len(texts) and texts[place] == text else place - 0.5
+
+
+def _first(values: Floats, whose: Whole, most: int) -> list[int]:
+    """The places of the smallest values, of equal ones the last; at most so many."""
+    if len(values) > most:
+        limit = np.partition(values, most - 1)[most - 1]
+        below, equal = np.flatnonzero(values < limit), np.flatnonzero(values == limit)
+        places = np.concatenate([below, equal[len(equal) - (most - len(below)) :]])
+    else:
+        places = np.arange(len(values))
+    return [int(each) for each in places[np.lexsort((-whose[places], values[places]))]]

@@ -1,0 +1,182 @@
+"""Columns in memory follow what is written, and tell the same as the indexes."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from pegbox.maintenance import transfer
+from pegbox.maintenance.progress import Progress
+from pegbox.maintenance.transfer import Place
+from pegbox.operations import search
+from pegbox.operations.indexing import catch_up
+from pegbox.operations.tags import add_tags
+from pegbox.store import columns, index, planner
+from pegbox.store.base import Kind
+from pegbox.store.sql import SqlStore
+from pegbox.testing.calls import call_in
+
+ACCOUNT = "123456789012"
+
+
+@pytest.fixture(scope="module")
+def store(database_url: str) -> Iterator[SqlStore]:
+    store = SqlStore(database_url)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def place(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> Place:
+    monkeypatch.setattr(planner, "FEW", 1)
+    monkeypatch.setattr(planner, "PIECE", 1)
+    monkeypatch.setattr(columns, "_of_engines", type(columns._of_engines)())  # as in a process that was just started
+    return Place(store, ACCOUNT, f"region-{uuid.uuid4().hex[:8]}")
+
+
+def load(place: Place, first: int, last: int) -> None:
+    jobs = (
+        {
+            "TrainingJobName": f"job-{number}",
+            "TrainingJobStatus": "Completed",
+            "HyperParameters": {"eta": str(number), "kind": f"k{number % 3}"},
+            "AlgorithmSpecification": {"TrainingImage": "any", "TrainingInputMode": "File"},
+            "ModelArtifacts": {"S3ModelArtifacts": "s3://models/model.tar.gz"},
+            "StoppingCondition": {"MaxRuntimeInSeconds": 600},
+            "CreationTime": 1_700_000_000.0 + number // 4,
+            "FinalMetricDataList": [
+                {"MetricName": name, "Value": value, "Timestamp": 1.7e9}
+                for name, value in (("auc", number % 7 / 7), ("half", float(number % 2)))
+            ],
+            "Tags": [{"Key": "half", "Value": "lower" if number % 2 == 0 else "upper"}],
+        }
+        for number in range(first, last)
+    )
+    transfer.load(place, "jobs", (json.dumps(each).encode() for each in jobs), Progress(print))
+
+
+def condition(name: str, operator: str, value: str) -> dict[str, str]:
+    return {"Name": name, "Operator": operator, "Value": value}
+
+
+RARE = [
+    [condition("Tags.half", "Equals", "lower"), condition("Metrics.half", "Equals", "1")],
+    [condition("Tags.half", "Equals", "lower"), condition("HyperParameters.kind", "NotEquals", "k1")],
+    [condition("Tags.half", "In", "upper,other"), condition("HyperParameters.eta", "LessThan", "30")],
+    [condition("TrainingJobName", "Contains", "JOB-1"), condition("Metrics.auc", "GreaterThan", "0.5")],
+]
+ORDERS = [
+    {},
+    {"SortBy": "Metrics.auc", "SortOrder": "Ascending"},
+    {"SortBy": "Metrics.auc"},
+    {"SortBy": "Tags.stage"},
+    {"SortBy": "HyperParameters.kind", "SortOrder": "Ascending"},
+    {"SortBy": "CreationTime"},
+]
+
+
+def answers(place: Place) -> list[Any]:
+    """Two pages of every search."""
+    call, found = call_in(place.store, ACCOUNT, place.region), []
+    for filters in RARE:
+        for order in ORDERS:
+            wanted = {"Resource": "TrainingJob", "SearchExpression": {"Filters": filters}, "MaxResults": 3, **order}
+            page = search.search(wanted, call)  # type: ignore[arg-type]
+            found.append([each["TrainingJob"]["TrainingJobName"] for each in page["Results"]])
+            if "NextToken" in page:
+                later = search.search({**wanted, "NextToken": page["NextToken"]}, call)  # type: ignore[typeddict-item]
+                found.append([each["TrainingJob"]["TrainingJobName"] for each in later["Results"]])
+    return found
+
+
+def compare(place: Place, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Compare both ways; returns how many searches columns have answered."""
+    asked: list[bool] = []
+    find = columns.Columns.find
+
+    def noted(self: columns.Columns, *given: Any) -> Any:
+        found = find(self, *given)
+        asked.append(found is not None)
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(columns.Columns, "find", noted)
+        patched.setattr(planner, "MANY", -1)
+        by_columns = answers(place)
+    with monkeypatch.context() as patched:
+        patched.setattr(planner, "MANY", 1 << 60)
+        assert answers(place) == by_columns
+    return sum(asked)
+
+
+def test_they_follow_what_is_written(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    load(place, 0, 60)
+    assert compare(place, monkeypatch) > len(RARE)
+    call = call_in(place.store, ACCOUNT, place.region)
+    arn = f"arn:aws:sagemaker:{place.region}:{ACCOUNT}:training-job/job-"
+    for number, tag in ((3, "half=lower"), (4, "half=upper"), (8, "stage=b"), (9, "stage=a")):
+        key, _, value = tag.partition("=")
+        add_tags({"ResourceArn": f"{arn}{number}", "Tags": [{"Key": key, "Value": value}]}, call)
+    assert compare(place, monkeypatch) > len(RARE)
+    with place.store.transaction() as tx:
+        tx.delete(tx.get(place.account, place.region, Kind.TRAINING_JOB, "job-10").id)
+    load(place, 60, 75)
+    assert compare(place, monkeypatch) > len(RARE)
+    with place.store.transaction() as tx:
+        index.drop(tx.connection)
+    assert catch_up(place.store, Kind.TRAINING_JOB, 60)
+    assert compare(place, monkeypatch) > len(RARE)
+
+
+def test_they_read_all_anew_after_too_many_changes(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columns, "MOST_CHANGED", 2)
+    monkeypatch.setattr(columns, "MOST_TEXTS", 3)
+    load(place, 0, 40)
+    compare(place, monkeypatch)
+    load(place, 40, 50)
+    assert compare(place, monkeypatch)
+
+
+def test_they_take_no_more_memory_than_they_may(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    load(place, 0, 40)
+    monkeypatch.setattr(planner, "CELL", 0)
+    monkeypatch.setattr(columns, "MEMORY", 2000)
+    assert compare(place, monkeypatch)
+    (known,) = columns._of_engines.values()
+    assert sum(table.size() for table in known._tables.values()) <= 2000
+
+
+def test_what_a_later_transaction_has_seen_is_not_shown_to_an_earlier_one(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load(place, 0, 40)
+    monkeypatch.setattr(planner, "MANY", -1)
+    before = answers(place)
+    with place.store.reading() as earlier:
+        earlier.has_unindexed(Kind.TRAINING_JOB)  # its moment is now
+        load(place, 40, 60)
+        assert answers(place) != before
+        (known,) = columns._of_engines.values()
+        most = earlier.connection.exec_driver_sql("SELECT max(seq) FROM property_change").scalar()
+        assert all(table.seen > (most or 0) for table in known._tables.values())
+        assert (
+            known.find(
+                lambda text, given: [(0, most or 0)],
+                columns.Wanted(
+                    scope=(ACCOUNT, place.region, Kind.TRAINING_JOB),
+                    anchor=1,
+                    sort=None,
+                    names={},
+                    node=planner.EVERYTHING,
+                    parts=("none",),
+                    descending=True,
+                    after=None,
+                    limit=1,
+                ),
+            )
+            is None
+        )

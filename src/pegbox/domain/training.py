@@ -96,6 +96,7 @@ class TrainingJob:
     watched: bool = False  #: whether the tuning job wants to look whenever there is a value of the objective
     rerun: bool = False  #: whether it was tried once more because the machine was started again
     home: str | None = None  #: home directory of the server that took it, on the host that holds its slot
+    boot: str | None = None  #: of that host, since when its inputs are laid out; None: not known
 
     def objective_value(self) -> float | None:
         """The final objective value: the last one seen, of a job that ended Completed or Stopped."""
@@ -167,7 +168,7 @@ def begun_again(job: TrainingJob, now: float) -> TrainingJob:
 def moved(job: TrainingJob, home: str) -> TrainingJob:
     """The job in another home, where none of its processes and outputs are: what had been started has been lost."""
     lost = job.phase in (Phase.RUNNING, Phase.PACKING)
-    return replace(job, home=home if job.home else None, phase=Phase.RUNNING if lost else job.phase)
+    return replace(job, home=home if job.home else None, boot=None, phase=Phase.RUNNING if lost else job.phase)
 
 
 def _end(job: TrainingJob, status: str, secondary: str, outcome: Outcome, now: float, **changes: Any) -> TrainingJob:

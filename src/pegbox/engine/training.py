@@ -25,6 +25,7 @@ from pegbox.engine.programs import Plan, plan
 from pegbox.executors.base import Attempt, Exit, Observation
 from pegbox.executors.base import Phase as Seen
 from pegbox.objects.base import Refused
+from pegbox.processes import boot_id
 from pegbox.store.base import Resource, Stale, Unavailable
 
 log = structlog.get_logger()
@@ -59,6 +60,9 @@ class TrainingWork(HeldTrainingJob):
                     if self._is_of_another(homes.is_near):
                         self._transact(training.begun_again(self._job, self._context.clock()), host=None)
                         return 0.0
+                    if self._is_before_a_reboot():
+                        self._lost(self._job, rebooted=True)
+                        continue
                     self._apart(self._stage, self._look_for_stop)
                 case training.Watch() if self._is_of_another(homes.is_there):
                     self._lost(self._job, rebooted=False)
@@ -82,6 +86,10 @@ class TrainingWork(HeldTrainingJob):
         if host is None or host == self._context.host:
             return False
         return home is None or not is_open(Path(home), host)
+
+    def _is_before_a_reboot(self) -> bool:
+        """Whether the machine went down when inputs had been laid out: the kernel may not have written them."""
+        return self._job.boot not in (None, boot_id())
 
     def _is_spoilt(self) -> bool:
         """Whether the machine went down when the outputs that are to be packed were not on disk."""
@@ -140,7 +148,7 @@ class TrainingWork(HeldTrainingJob):
         if self._resource.host != context.host:
             self._transact(self._job, host=None)
             return False
-        self._job = replace(self._job, home=str(context.settings.home))
+        self._job = replace(self._job, home=str(context.settings.home), boot=boot_id())
         self._make_directory()
         self._job = training.enter(self._job, "Starting", Phase.STAGING, context.clock())
         try:
@@ -217,6 +225,9 @@ class TrainingWork(HeldTrainingJob):
         if stop:
             context.executor.stop(directory)
         seen = context.executor.observe(directory, self._job.cursor)
+        if seen.phase is Seen.STARTING and self._is_before_a_reboot():
+            self._lost(self._job, rebooted=True)
+            return True
         if seen.phase is Seen.STARTING:
             return self._start()
         job = imported(self._job, seen)

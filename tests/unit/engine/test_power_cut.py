@@ -1,4 +1,4 @@
-"""A power cut after a program has ended, before its outputs are stored: the kernel may not have written them yet."""
+"""A power cut before a program starts, or after it has ended: the kernel may not have written its inputs and outputs."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import rows
 from pegbox.domain.training import Phase
 from pegbox.engine.context import Context, attempt_directory
 from pegbox.executors.directory import lock_holder
-from rows import insert, script_document
+from rows import channel_of, insert, script_document
 from running import wait_for
-from turns import Crash, Dying, run_until_ended
+from turns import Crash, Dying, forget, run_until_ended
 
 HOST = "here"
 EARLIER = "00000000-0000-0000-0000-000000000000"
@@ -41,3 +41,20 @@ def test_a_model_that_may_not_be_whole_is_not_stored(context: Context, tmp_path:
     assert (directory.with_name("2") / "algo-1.log").read_bytes() == b"done\n"
     with tarfile.open(tmp_path / "output" / "job" / "output" / "model.tar.gz") as archive:
         assert archive.getmember("model").size == size
+
+
+@pytest.mark.parametrize("phase", [Phase.STAGING, Phase.RUNNING])
+def test_inputs_that_may_not_be_whole_are_brought_again(context: Context, tmp_path: Path, phase: Phase) -> None:
+    """They lie where the program is to find them, but it has not been started."""
+    source = "import os; print(open(os.environ['SM_CHANNEL_TRAIN'] + '/file').read())"
+    row = insert(context, script_document(tmp_path, source, InputDataConfig=[channel_of(tmp_path)]))
+    with pytest.raises(Crash):
+        run_until_ended(replace(context, executor=Dying(context.executor, Crash)), row.id)
+    directory = attempt_directory(str(context.settings.home), row.id, 1)
+    (directory / "algo-1" / "ml" / "input" / "data" / "train" / "file").write_bytes(b"")
+    forget(context, row.id, phase=phase, boot=EARLIER)
+    with context.store.reading() as tx:
+        context.store.release(tx.by_id(row.id), 0)
+    job = run_until_ended(context, row.id)
+    assert (job.status, job.attempt, job.rerun) == ("Completed", 2, True)
+    assert (directory.with_name("2") / "algo-1.log").read_bytes() == b"1\n\n"

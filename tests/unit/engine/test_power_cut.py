@@ -1,4 +1,4 @@
-"""A power cut before a program starts, or after it has ended: the kernel may not have written its inputs and outputs."""
+"""A power cut before a program starts, or after it has ended: the kernel may not have written its files."""
 
 from __future__ import annotations
 

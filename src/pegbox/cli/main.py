@@ -19,6 +19,7 @@ from pegbox.cli import (
     export,
     images,
     imports,
+    imports_account,
     jobs,
     keys,
     logs,
@@ -59,6 +60,7 @@ app.command()(backup.backup)
 app.command()(backup.restore)
 app.command()(doctor.doctor)
 app.add_typer(tags.app, name="tags")
+imports.app.command("sagemaker")(imports_account.import_sagemaker)
 app.add_typer(imports.app, name="import")
 app.add_typer(admin.app, name="admin")
 app.add_typer(keys.app, name="keys")

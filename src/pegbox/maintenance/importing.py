@@ -23,6 +23,7 @@ from pegbox.store.transaction import SqlTransaction
 
 Record = Mapping[str, Any]
 
+PART = 2000  #: jobs whose properties or documents are in memory at once
 _SAME = 0.002  #: seconds by which two records of one creation may differ
 
 
@@ -32,9 +33,6 @@ class Brought:
 
     added: int  #: training jobs
     known: int  #: were there already
-
-    def __add__(self, other: Brought) -> Brought:
-        return Brought(self.added + other.added, self.known + other.known)
 
 
 def bring(
@@ -67,10 +65,13 @@ def check_ranges(tuning: Record) -> str | None:
 
 def names(place: Place, kind: Kind, wanted: Sequence[str]) -> dict[str, float]:
     """Which of these names there are, in lower case, each with the time of creation (epoch seconds)."""
-    with place.store.reading() as tx:
-        assert isinstance(tx, SqlTransaction)
-        found = bulk.named(tx.connection, place.account, place.region, kind, wanted)
-    return {name: row.created_at for name, row in found.items()}
+    known: dict[str, float] = {}
+    for first in range(0, len(wanted), PART):
+        with place.store.reading() as tx:
+            assert isinstance(tx, SqlTransaction)
+            found = bulk.named(tx.connection, place.account, place.region, kind, wanted[first : first + PART])
+        known |= {name: row.created_at for name, row in found.items()}
+    return known
 
 
 def is_same(one: float, other: float) -> bool:
@@ -99,8 +100,8 @@ def _write(tx: Transaction, place: Place, parent: Resource | None, rows: Sequenc
         new = [row for key, row in named.items() if key not in there]
     else:
         new = _children(tx, parent, named, there)
-    if new:
-        bulk.add(tx.connection, [(row, properties_of(row)) for row in new])
+    for first in range(0, len(new), PART):
+        bulk.add(tx.connection, [(row, properties_of(row)) for row in new[first : first + PART]])
     return Brought(len(named) - len(there), len(there))
 
 

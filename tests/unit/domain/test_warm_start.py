@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pegbox.domain import definition, warm_start
-from pegbox.domain.parents import Parent, is_identical, record, remembered
+from pegbox.domain.parents import Parent, imported, is_identical, record, remembered
 from pegbox.errors import ValidationException
 from pegbox.testing.requests import channel, tuning_request
 
@@ -313,3 +313,14 @@ def test_what_is_remembered_of_a_parent() -> None:
     assert parent.static == {"epochs": "10", "optimizer": "sgd", "layers": "2"}
     assert is_identical(document) and not is_identical(child()) and not is_identical(request("none"))
     assert record([]) == {} and remembered(request("none")) == []
+
+
+def test_a_parent_that_was_no_tuning_job_is_believed() -> None:
+    foreign = request("parent") | imported("optuna")
+    foreign["TrainingJobDefinition"].pop("InputDataConfig")
+    parent = parent_of(foreign, launched=5000, algorithm="optuna")
+    warm_start.check(child("IdenticalDataAndAlgorithm"), "image", [parent])
+    static(foreign)["more"] = "1"
+    with pytest.raises(ValidationException, match=r"\[more\] left out"):
+        warm_start.check(child("IdenticalDataAndAlgorithm"), "image", [parent])
+    assert imported(None) == {}

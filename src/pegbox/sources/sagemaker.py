@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -116,11 +117,14 @@ class Account:
     def _described(self, name: str) -> Record | None:
         try:
             answer = self.client.describe_training_job(TrainingJobName=name)
-            return self._tagged(answer, answer["TrainingJobArn"])
+            record = self._tagged(answer, answer["TrainingJobArn"])
         except self.client.exceptions.ClientError as error:
             if _is_gone(error):
                 return None
             raise
+        if metrics := record.get("FinalMetricDataList"):
+            record["FinalMetricDataList"] = [each for each in metrics if math.isfinite(each["Value"])]
+        return record
 
     def _tagged(self, answer: Mapping[str, Any], arn: str) -> Record:
         """An answer as JSON has it, with the tags of the job and where it came from."""

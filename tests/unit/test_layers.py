@@ -55,7 +55,7 @@ ALLOWED: dict[str, set[str]] = {
 OWNERS = {
     "sqlalchemy": {"store", "sources"},
     "alembic": {"store"},
-    "botocore": {"wire", "objects", "client"},
+    "botocore": {"wire", "objects", "client", "sources"},
     "starlette": {"wire", "app", "serving", "idleness"},
     "numpy": {
         "strategies",

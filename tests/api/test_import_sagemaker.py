@@ -29,7 +29,7 @@ class Elsewhere:
         self.program = register(server, folder, PROGRAM)
 
     def search(self, name: str, program: str | None = None) -> None:
-        # One after the other: which of two ended first is told by TrainingEndTime alone, which is not when it had ended.
+        # One after the other: of two at once TrainingEndTime does not tell for certain which had ended first.
         request = tuning_request(name, program or self.program, "s3://elsewhere/out", jobs=4, at_once=1)
         tags = [{"Key": "Project", "Value": "churn"}]
         self.sagemaker.create_hyper_parameter_tuning_job(**request, Tags=tags)

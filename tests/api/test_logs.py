@@ -145,7 +145,7 @@ class SdkReader:
         self._logs, self._job, self._instances = logs, job, instances
         self._names: list[str] = []
         self._positions: dict[str, tuple[int, int]] = {}
-        self.lines: list[tuple[int, str]] = []
+        self.lines: list[tuple[str, str]] = []  # of which stream, in the order of the loop
 
     def flush(self) -> None:
         if len(self._names) < self._instances:
@@ -159,12 +159,12 @@ class SdkReader:
             assert "nextToken" not in found  # the SDK would ask for ever
             new = [each["logStreamName"] for each in found["logStreams"]]
             self._names += [name for name in new if name not in self._names]
-        for number, name in enumerate(self._names):
+        for name in self._names:  # in the order in which they were found
             for event in self._events(name):
                 timestamp, count = self._positions.get(name, (0, 0))
                 at = event["timestamp"]
                 self._positions[name] = (at, count + 1) if at == timestamp else (at, 1)
-                self.lines.append((number, event["message"]))
+                self.lines.append((name, event["message"]))
 
     def _events(self, name: str) -> Iterator[dict[str, Any]]:
         start, skip = self._positions.get(name, (0, 0))
@@ -220,8 +220,8 @@ def test_a_running_job_is_followed_without_loss_or_repeats(
     (parts[1] / f"{name}.go").touch()
     training_ended(sagemaker, name)
     look()
-    for number, host in enumerate(("algo-1", "algo-2")):
-        assert [text for place, text in sdk.lines if place == number] == lines(host)
+    for host in ("algo-1", "algo-2"):
+        assert [text for stream, text in sdk.lines if stream.startswith(f"{name}/{host}-")] == lines(host)
     assert sorted(tailed) == sorted(lines("algo-1") + lines("algo-2"))
     assert messages(logs.get_log_events(**at, nextToken=token)) == SECOND
 

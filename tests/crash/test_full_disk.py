@@ -252,8 +252,9 @@ def test_a_program_that_fills_the_disk_fails_alone(own: RunningServer, disk: Pat
         training_request(new_name(), register(own, tmp_path, program), f"file://{tmp_path}/out")
         for program in (TALKING, GREEDY)
     )
-    for request in (other, greedy):
-        sagemaker.create_training_job(**request)
+    sagemaker.create_training_job(**other)
+    wait_for("its model", lambda: list(own.home.glob("attempts/*/*/algo-1/ml/model/weights")))
+    sagemaker.create_training_job(**greedy)
     job = training_ended(sagemaker, greedy["TrainingJobName"])
     assert job["TrainingJobStatus"] == "Failed"
     assert "No space left on device" in job["FailureReason"]

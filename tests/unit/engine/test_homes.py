@@ -164,10 +164,13 @@ def test_what_runs_on_after_a_failure_of_ours_is_ended_and_keeps_what_it_made(co
     job = replace(training.created(1.0), phase=Phase.RUNNING, home=home, broken=True)
     identity = insert(context, training.fail(job, "InternalServerError: ours.", 3.0), ended_at=3.0)
     left = start(context, identity, 1)
+    made = left / "algo-1" / "ml" / "model" / "weights"
+    made.parent.mkdir(exist_ok=True)
+    made.touch()
     assert not homes.tidy(context)
     wait_for("nothing to tidy", lambda: homes.tidy(context))
     assert (left / "exit.json").exists()
-    assert (left / "algo-1" / "ml").exists()
+    assert made.exists()
 
 
 def test_an_attempt_that_never_started_is_no_reason_to_look_again(context: Context) -> None:

@@ -152,7 +152,7 @@ def _page(
     token = {"NextToken": sealed(query, place(page[-1]))} if len(later) > size else {}
     return {
         "Vertices": [_vertex(*vertices[each]) for each in page if each in vertices],
-        "Edges": [_edge(link, ends) for link in links],
+        "Edges": [_edge(link, ends) for link in links if link.source in ends and link.destination in ends],
         **token,
     }
 

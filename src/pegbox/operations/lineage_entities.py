@@ -66,7 +66,7 @@ def delete(named: str, kind: Kind, call: Call) -> str:
     """Remove it; returns its ARN.  Raises ResourceNotFound, and ValidationException while it has associations."""
 
     def remove(tx: Transaction) -> str:
-        row = entity(tx, kind, named, call)
+        row = entities.held(tx, kind, entity(tx, kind, named, call).name, call)  # nobody associates it meanwhile
         if tx.graph.is_connected(row.id):
             raise ValidationException(
                 f"{entities.NOUNS[kind]} ({vertex_arn(row)}) can't be deleted while it has associations: "

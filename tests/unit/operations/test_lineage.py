@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import uuid
 from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -13,8 +14,10 @@ import pytest
 from botocore.model import ListShape, Shape, StructureShape
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import text
 
 from pegbox.domain import lineage as walks
+from pegbox.domain.lineage import Link
 from pegbox.errors import ResourceLimitExceeded, ServiceUnavailable, ValidationException
 from pegbox.operations import actions, artifacts, associations, contexts, lineage, lineage_entities, tracing
 from pegbox.operations.call import Call
@@ -240,3 +243,32 @@ def test_describe_has_a_place_for_all_that_create_can_say(noun: str) -> None:
     said = set(members(SERVICE.operation_model(f"Create{noun}").input_shape))
     told = set(members(SERVICE.operation_model(f"Describe{noun}").output_shape))
     assert {path for path in said - told if not path.startswith("Tags.")} == set()
+
+
+def test_what_is_just_being_associated_is_not_deleted(store: SqlStore, call: Call) -> None:
+    if store.engine.dialect.name == "sqlite":
+        pytest.skip("SQLite has one writer at a time")
+    arns = [artifact(call, uri) for uri in ("s3://one", "s3://other")]
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    with ThreadPoolExecutor(1) as pool:
+        with store.transaction() as tx:
+            one, other = (tx.get(call.account, call.region, Kind.ARTIFACT, arn.rsplit("/", 1)[1]).id for arn in arns)
+            assert tx.graph.connect(Link(one, other, "Produced"), 1.0)
+            deleted = pool.submit(artifacts.delete_artifact, {"ArtifactArn": arns[0]}, call)
+            with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                while not connection.execute(waiting).scalar_one():
+                    assert not deleted.done()
+        with pytest.raises(ValidationException, match="can't be deleted while it has associations"):
+            deleted.result()
+
+
+def test_a_row_that_is_spoilt_is_left_out(store: SqlStore, call: Call) -> None:
+    one, spoilt, other = (artifact(call, f"s3://{name}") for name in ("one", "spoilt", "other"))
+    join(call, one, spoilt)
+    join(call, one, other)
+    with store.transaction() as tx:
+        row = tx.get(call.account, call.region, Kind.ARTIFACT, spoilt.rsplit("/", 1)[1])
+        tx.connection.execute(text("UPDATE resource SET document = '{' WHERE id = :id"), {"id": row.id})
+    answer = lineage.query_lineage({"StartArns": [one], "IncludeEdges": True}, call)
+    assert [each["Arn"] for each in answer["Vertices"]] == [other]
+    assert [each["DestinationArn"] for each in answer["Edges"]] == [other]

@@ -8,6 +8,7 @@ changed is read again.  Columns that were not used for long are given up for oth
 from __future__ import annotations
 
 import re
+import sys
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -66,6 +67,7 @@ class _Column:
     texts: list[str] = field(default_factory=list)
     known: dict[str, int] = field(default_factory=dict)
     every: NDArray[np.object_] | None = None
+    weight: int = 0  #: bytes of those, and of some that are gone
     _joined: tuple[bytes, Whole] | None = None
 
     def code(self, text: str) -> int:
@@ -86,6 +88,7 @@ class _Column:
         else:
             codes = [-1 if text is None else 0 for text in texts]
             self.every = np.insert(self.every[kept], places, np.array(texts, object))
+            self.weight += sum(map(sys.getsizeof, texts))
             self._joined = None
         self.numbers = np.insert(self.numbers[kept], places, np.array(numbers, np.float64))
         self.codes = np.insert(self.codes[kept], places, np.array(codes, np.int32))
@@ -117,8 +120,9 @@ class _Column:
 
     def size(self) -> int:
         """Bytes, roughly."""
-        many = 0 if self.every is None else 100 * len(self.every)
-        return self.numbers.nbytes + self.codes.nbytes + 200 * len(self.texts) + many
+        many = 0 if self.every is None else self.every.nbytes + self.weight
+        joined = 0 if self._joined is None else len(self._joined[0]) + self._joined[1].nbytes
+        return self.numbers.nbytes + self.codes.nbytes + 200 * len(self.texts) + many + joined
 
 
 @dataclass(slots=True)
@@ -162,11 +166,13 @@ class Columns:
         if table is not None and table.seen > most:
             raise Unsuited
         if table is not None and table.seen < most:
+            del self._tables[wanted.scope]  # a fault may leave it half followed
             changed = None if table.seen < least - 1 else _changed(rows, table.seen)
             if changed is None or not _follow(rows, table, changed, wanted.anchor):
                 table = None
             else:
                 table.seen = most
+                self._tables[wanted.scope] = table
         if table is None:
             ids, numbers = _numbers(rows, wanted.anchor)
             order = np.argsort(ids, kind="stable")
@@ -235,6 +241,7 @@ def _read(rows: Rows, ids: Whole, number: int) -> _Column:
             column.texts, column.known = [], {}
             column.every = np.full(len(ids), None, object)
             column.every[where] = [each[1] for each in found]
+            column.weight = sum(sys.getsizeof(each[1]) for each in found)
             column.codes[where] = 0
     return column
 

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pegbox.maintenance import transfer
@@ -16,7 +17,7 @@ from pegbox.operations import search
 from pegbox.operations.indexing import catch_up
 from pegbox.operations.tags import add_tags
 from pegbox.store import columns, index, planner
-from pegbox.store.base import Kind
+from pegbox.store.base import Kind, Unavailable
 from pegbox.store.sql import SqlStore
 from pegbox.testing.calls import call_in
 
@@ -180,3 +181,30 @@ def test_what_a_later_transaction_has_seen_is_not_shown_to_an_earlier_one(
             )
             is None
         )
+
+
+def test_columns_that_were_followed_halfway_are_given_up(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columns, "MOST_TEXTS", 45)
+    load(place, 0, 40)
+    assert compare(place, monkeypatch)
+    load(place, 40, 50)  # more texts than a column may have: everything is read anew
+
+    def silent(*_: Any) -> Any:
+        raise Unavailable("the database does not answer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(planner, "MANY", -1)
+        patched.setattr(columns, "_numbers", silent)
+        with pytest.raises(Unavailable):
+            answers(place)
+    assert compare(place, monkeypatch)
+
+
+def test_long_texts_count_as_what_they_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columns, "MOST_TEXTS", 3)
+    texts = [(number, f"{number:0250}") for number in range(1000)]
+    column = columns._read(lambda text, _: texts if "property_txt" in text else [], np.arange(1000), 1)
+    assert column.size() > 1000 * 250
+    before = column.size()
+    assert column.containing("0999").sum() == 1
+    assert column.size() > before + 1000 * 250

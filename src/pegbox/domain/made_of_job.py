@@ -89,7 +89,8 @@ def _message(job: Mapping[str, Any]) -> str:
 def _parameters(job: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     for name, text in (job.get("HyperParameters") or {}).items():
         yield name, parameter(text)
-    yield "SageMaker.ImageUri", {"StringValue": job["AlgorithmSpecification"]["TrainingImage"]}
+    if image := job["AlgorithmSpecification"].get("TrainingImage"):  # elsewhere algorithms have names, too
+        yield "SageMaker.ImageUri", {"StringValue": image}
     resources = job.get("ResourceConfig") or {}
     for name in ("InstanceCount", "InstanceType", "VolumeSizeInGB"):
         value = resources.get(name)

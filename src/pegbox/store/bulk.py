@@ -11,6 +11,7 @@ from pegbox.domain.properties import Property
 from pegbox.store import index, schema
 from pegbox.store.base import Kind, Resource, Stale
 from pegbox.store.connections import unhurried
+from pegbox.store.made import Made
 from pegbox.store.prepared import Prepared, one_of
 from pegbox.store.rows import readable, to_columns
 
@@ -65,6 +66,22 @@ def add(connection: Connection, entries: Sequence[tuple[Resource, Collection[Pro
         _write(connection, schema.resource, list(columns[0]), (tuple(each.values()) for each in columns))
         numbered = [(identity, row, found) for identity, (row, found) in zip(identities, entries, strict=True)]
         _write(connection, schema.prop, index.COLUMNS, index.of_new(connection, numbered))
+        _tell_those_who_follow(connection, numbered)
+
+
+def _tell_those_who_follow(
+    connection: Connection, entries: Sequence[tuple[int, Resource, Collection[Property]]]
+) -> None:
+    """Have trial components made and lineage read of jobs that were never waiting to be indexed."""
+    newest: dict[tuple[str, str, Kind], float] = {}
+    for _, row, _ in entries:
+        scope = (row.account, row.region, row.kind)
+        newest[scope] = max(row.created_at, newest.get(scope, row.created_at))
+    for (account, region, kind), created in sorted(newest.items()):
+        Made(connection).look_again(account, region, kind, created)
+    if connection.dialect.name == "postgresql":  # others may have gone on beyond these ids, which were taken long ago
+        jobs = (identity for identity, row, _ in entries if row.kind is Kind.TRAINING_JOB)
+        _write(connection, schema.traced, ("job_id", "has_ended"), ((identity, 0) for identity in jobs))
 
 
 def _identities(connection: Connection, count: int) -> Sequence[int]:

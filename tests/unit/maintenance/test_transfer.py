@@ -8,14 +8,17 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from pegbox.maintenance import transfer
 from pegbox.maintenance.archive import MaintenanceError
 from pegbox.maintenance.progress import Progress
 from pegbox.maintenance.transfer import Loaded, Place
-from pegbox.operations import search
+from pegbox.operations import artifacts, search, trial_components
 from pegbox.operations.indexing import catch_up
 from pegbox.operations.tags import add_tags
+from pegbox.operations.transfer import row_of
+from pegbox.store import bulk
 from pegbox.store.base import Kind
 from pegbox.store.sql import SqlStore
 from pegbox.testing.calls import call_in
@@ -198,3 +201,42 @@ def test_a_job_that_breaks_a_rule_is_named_with_its_line(place: Place, record: o
     said = refused(lambda: load(place, [*lines(job("fine")), b"\n", *lines(record)]))
     assert said.startswith("jobs.jsonl:3: ") and message in said, said
     assert dumped(place) == []
+
+
+def components(place: Place) -> list[str]:
+    answer = trial_components.list_trial_components({}, call_in(place.store, place.account, place.region))
+    return sorted(each["TrialComponentName"] for each in answer["TrialComponentSummaries"])
+
+
+def test_trial_components_are_made_of_jobs_that_are_loaded_later(place: Place) -> None:
+    assert load(place, lines(job("before"))).added == 1
+    assert components(place) == ["before-aws-training-job"]
+    algorithm = {"AlgorithmName": "of-the-marketplace", "TrainingInputMode": "File"}
+    later = lines(job("after", AlgorithmSpecification=algorithm), job("older", CreationTime=1_600_000_000.0))
+    assert load(place, later).added == 2
+    assert components(place) == ["after-aws-training-job", "before-aws-training-job", "older-aws-training-job"]
+    named = {"TrialComponentName": "after-aws-training-job"}
+    described = trial_components.describe_trial_component(named, call_in(place.store, place.account, place.region))  # type: ignore[arg-type]
+    assert "SageMaker.ImageUri" not in described["Parameters"] and described["Parameters"]["eta"]
+
+
+def sources(place: Place) -> set[str]:
+    """What the lineage of an account and region begins with."""
+    call = call_in(place.store, place.account, place.region)
+    return {
+        each["Source"]["SourceUri"] for each in artifacts.list_artifacts({"MaxResults": 100}, call)["ArtifactSummaries"]
+    }
+
+
+def test_jobs_that_are_loaded_while_lineage_is_read_have_one(store: SqlStore, place: Place) -> None:
+    if store.engine.dialect.name == "sqlite":
+        pytest.skip("SQLite has one writer at a time")
+    row = row_of(job("loaded"), place.account, place.region)
+    with store.transaction() as tx:
+        bulk.add(tx.connection, [(row, ())])
+        with store.transaction() as meanwhile:
+            taken = "SELECT count(nextval(pg_get_serial_sequence('resource', 'id'))) FROM generate_series(1, 20000)"
+            meanwhile.connection.execute(text(taken))
+            meanwhile.insert(row_of(job("meanwhile"), place.account, place.region))
+        assert "s3://models/meanwhile/model.tar.gz" in sources(place)
+    assert "s3://models/loaded/model.tar.gz" in sources(place)

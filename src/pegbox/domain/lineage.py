@@ -38,9 +38,11 @@ Look = Callable[[Collection[int], bool, int], Sequence[Link]]
 
 def inputs(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """(URI, type) of everything that a training job is made of."""
-    yield document["AlgorithmSpecification"]["TrainingImage"], IMAGE
+    if image := document["AlgorithmSpecification"].get("TrainingImage"):
+        yield image, IMAGE
     for channel in document.get("InputDataConfig") or []:
-        yield channel["DataSource"]["S3DataSource"]["S3Uri"], DATA_SET
+        if source := channel["DataSource"].get("S3DataSource"):  # elsewhere there are file systems as well
+            yield source["S3Uri"], DATA_SET
     if checkpoints := document.get("CheckpointConfig"):
         yield checkpoints["S3Uri"], CHECKPOINT
 

@@ -137,7 +137,9 @@ def _silent(question: Question, below: int, most: int, call: Call) -> tuple[list
 def _of_job(row: Resource, question: Question) -> Iterator[dict[str, Any]]:
     relation = _relation(row)
     for channel in row.document.get("InputDataConfig") or () if relation else ():
-        source = channel["DataSource"]["S3DataSource"]
+        source = channel["DataSource"].get("S3DataSource")
+        if source is None:  # a file system, of a job that has run elsewhere
+            continue
         place, kind = _location(source["S3Uri"]), source["S3DataType"]
         may_be = kind == Source.MANIFEST or covers(place, kind, question.location) or is_at(place, question.location)
         if may_be:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -64,7 +64,9 @@ def _read(record: Mapping[str, Any], computed: Mapping[str, Any], operation: str
     if isinstance(given.get("CreationTime"), str):
         given = _with_times(given, answer)
     check({**computed, **_short(given)}, answer)
-    _check_rest(given.get(_METRICS), answer)
+    for path, values, shape in _long_lists(given, answer):
+        for number, each in enumerate(values[_MOST_METRICS:], _MOST_METRICS + 1):
+            check_at(each, shape.member, f"{path}.{number}.member")
     if tags := record.get("Tags"):
         check_at(tags, tag_list, "tags")
         given["Tags"] = tags
@@ -90,11 +92,16 @@ def _short(record: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _check_rest(metrics: Any, answer: StructureShape) -> None:
-    """The metrics beyond those."""
-    if isinstance(metrics, list) and len(metrics) > _MOST_METRICS:
-        for number, each in enumerate(metrics[_MOST_METRICS:], _MOST_METRICS + 1):
-            check_at(each, answer.members[_METRICS].member, f"finalMetricDataList.{number}.member")
+def _long_lists(given: Mapping[str, Any], answer: StructureShape) -> Iterator[tuple[str, list[Any], ListShape]]:
+    """The lists that may be longer than the model says, with where they are and what they should be."""
+    algorithm, shape = given.get("AlgorithmSpecification"), answer.members.get("AlgorithmSpecification")
+    inner = (algorithm, shape.members) if isinstance(shape, StructureShape) else (None, {})
+    for (record, members), name, path in (
+        ((given, answer.members), _METRICS, "finalMetricDataList"),
+        (inner, "MetricDefinitions", "algorithmSpecification.metricDefinitions"),
+    ):
+        if isinstance(record, dict) and isinstance(values := record.get(name), list):
+            yield path, values, members[name]
 
 
 def _with_times(value: Any, shape: Shape) -> Any:

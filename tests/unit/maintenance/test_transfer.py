@@ -15,6 +15,7 @@ from pegbox.maintenance.archive import MaintenanceError
 from pegbox.maintenance.progress import Progress
 from pegbox.maintenance.transfer import Loaded, Place
 from pegbox.operations import artifacts, search, trial_components
+from pegbox.operations.audit import audit_dataset
 from pegbox.operations.indexing import catch_up
 from pegbox.operations.tags import add_tags
 from pegbox.operations.transfer import row_of
@@ -240,3 +241,25 @@ def test_jobs_that_are_loaded_while_lineage_is_read_have_one(store: SqlStore, pl
             meanwhile.insert(row_of(job("meanwhile"), place.account, place.region))
         assert "s3://models/meanwhile/model.tar.gz" in sources(place)
     assert "s3://models/loaded/model.tar.gz" in sources(place)
+
+
+def test_a_channel_without_objects_is_in_nobodys_way(place: Place) -> None:
+    def channel(name: str, source: dict[str, Any]) -> dict[str, Any]:
+        return {"ChannelName": name, "DataSource": source}
+
+    system = {"FileSystemId": "fs-0123456789abcdef0", "FileSystemAccessMode": "ro", "FileSystemType": "EFS"}
+    disk = channel("disk", {"FileSystemDataSource": {**system, "DirectoryPath": "/data"}})
+    objects = channel("train", {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://data/of-it"}})
+    assert load(place, lines(job("both", InputDataConfig=[disk, objects]))).added == 1
+    call = call_in(place.store, place.account, place.region)
+    answer = audit_dataset({"S3Uri": "s3://data/of-it/file"}, call)
+    assert [(each["TrainingJobName"], each["ChannelName"]) for each in answer["Readers"]] == [("both", "train")]
+    assert sources(place) == {"xgboost", "s3://data/of-it", "s3://models/both/model.tar.gz"}
+
+
+@pytest.mark.parametrize("wrong", [7, {"Name": 7}, {"Regex": "x"}])
+def test_a_definition_beyond_the_fortieth_is_checked_as_well(place: Place, wrong: Any) -> None:
+    algorithm = job("any")["AlgorithmSpecification"]
+    many = [{"Name": f"m{number}", "Regex": "x"} for number in range(41)]
+    given = lines(job("many", AlgorithmSpecification={**algorithm, "MetricDefinitions": [*many, wrong]}))
+    assert "metricDefinitions.42.member" in refused(lambda: load(place, given))

@@ -392,7 +392,7 @@ class OldRows(Protocol):
         ...
 
     def drop_datasets(self) -> int:
-        """Remove some of the datasets that no job has read, as far as is known; returns how many."""
+        """Remove some datasets that no job has read, as far as is known, or objects of theirs; 0 if none is left."""
         ...
 
 

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
-from sqlalchemy import ColumnElement, Engine, Select, and_, delete, exists, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Select,
+    and_,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from pegbox.store import connections, schema
 from pegbox.store.base import Kind
 
 BATCH = 100  #: jobs whose points, or datasets that, are removed in one transaction
+PIECE = 20_000  #: objects of such datasets that are
 
 _rows, _points, _readings, _sets = schema.resource, schema.point, schema.reading, schema.dataset
+_objects = schema.dataset_object
 _parent = schema.resource.alias("parent")
 
 
@@ -67,15 +82,29 @@ class Retention:
         return len(some)
 
     def drop_datasets(self) -> int:
-        """Remove some datasets without a reading; not those that somebody is about to read."""
+        """Remove some datasets without a reading, or objects of theirs; not those that somebody is about to read."""
         is_read = exists().where(_readings.c.dataset_id == _sets.c.id)
         free = select(_sets.c.id).where(~is_read).order_by(_sets.c.id).limit(BATCH)
         with connections.writing(self._engine) as connection, connections.unhurried(connection):
             some = list(connection.execute(free.with_for_update(skip_locked=True)).scalars())
-            if some:  # which nobody can begin to read now; somebody may have, just before
-                gone = delete(_sets).where(_sets.c.id.in_(some), ~is_read)
-                return connection.execute(gone).rowcount
+            # Nobody can begin to read them now; somebody may have, just before.
+            gone = and_(_sets.c.id.in_(some), ~is_read)
+            some = list(connection.execute(select(_sets.c.id).where(gone)).scalars()) if some else []
+            if not some:
+                return 0
+            if count := _drop_objects(connection, some):
+                connection.execute(update(_sets).where(gone).values(is_whole=0))
+                return count
+            return connection.execute(delete(_sets).where(gone)).rowcount
+
+
+def _drop_objects(connection: Connection, datasets: Sequence[int]) -> int:
+    """Remove as many objects as other writers can wait for, if there are more; else 0, they go with their datasets."""
+    key = (_objects.c.dataset_id, _objects.c.nth)
+    some = select(*key).where(_objects.c.dataset_id.in_(datasets)).order_by(*key).limit(PIECE)
+    if connection.execute(select(func.count()).select_from(some.subquery())).scalar_one() < PIECE:
         return 0
+    return connection.execute(delete(_objects).where(tuple_(*key).in_(some))).rowcount
 
 
 def _is_old(before: float) -> ColumnElement[bool]:

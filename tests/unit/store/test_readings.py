@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from pegbox.domain.readings import MOST_PREFIX, Dataset, Question, Reading, ReadObject, Source
 from pegbox.engine import retention
@@ -172,3 +172,21 @@ def test_a_dataset_is_not_removed_while_somebody_is_about_to_read_it(store: SqlS
         assert store.old.drop_datasets() == 0
     assert counts(store) == (1, 1, 5)
     assert store.old.drop_datasets() == 0
+
+
+def test_large_datasets_are_removed_piece_by_piece(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pegbox.store.retention.PIECE", 4)
+    job, other = insert(store, a_job("job")), insert(store, a_job("other"))
+    for dataset in (of(10), of(7, "f")):
+        read(store, job, dataset)
+        with store.transaction() as tx:
+            tx.connection.execute(delete(schema.reading))
+    assert store.old.drop_datasets() == 4
+    assert counts(store) == (0, 2, 13)
+    with store.reading() as tx:
+        assert not tx.is_known(job, of(10))
+    read(store, other, of(10))
+    assert counts(store) == (1, 2, 17)
+    while store.old.drop_datasets():
+        pass
+    assert counts(store) == (1, 1, 10)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from pegbox.domain import lineage
@@ -14,7 +15,7 @@ from pegbox.domain.lineage import Link
 from pegbox.errors import ServiceUnavailable
 from pegbox.operations.call import Call
 from pegbox.operations.experiments_view import arn_of
-from pegbox.store.base import AlreadyExists, Kind, Resource, Transaction
+from pegbox.store.base import AlreadyExists, Kind, Resource, Stale, Transaction
 from pegbox.store.graph import Entity, Step
 
 BATCH = 100  #: jobs in one transaction
@@ -33,7 +34,7 @@ def catch_up(call: Call) -> None:
                 return
         if time.monotonic() > until:
             raise ServiceUnavailable("The lineage of many training jobs is being read. Please try your request again.")
-        with call.store.transaction(lasting=False) as tx:
+        with suppress(Stale), call.store.transaction(lasting=False) as tx:
             if jobs := tx.graph.untraced(call.account, call.region, BATCH):
                 tx.graph.trace(jobs, [step for job in jobs for step in _steps(job)])
 
@@ -75,6 +76,7 @@ def _entity(
 
 def model_created(tx: Transaction, row: Resource, images: Iterable[str], data: Iterable[str]) -> None:
     """The artifacts of a model: its images and what it was trained to be."""
+    tx.graph.alone()
     for uri, type in (*((uri, lineage.IMAGE) for uri in images), *((uri, lineage.MODEL) for uri in data)):
         _made(tx, _artifact(uri, type, row.created_at, row))
 
@@ -97,6 +99,7 @@ def replaced(tx: Transaction, endpoint: Resource, data: Iterable[str], call: Cal
 
 def _act(tx: Transaction, endpoint: Resource, type: str, call: Call) -> Resource:
     """An action of this type, associated with the endpoint's context."""
+    tx.graph.alone()
     uri, at = arn_of(endpoint), endpoint.modified_at
     source = {"Source": {"SourceUri": uri, "SourceType": "ARN"}}
     context = _made(

@@ -29,7 +29,7 @@ from sqlalchemy.exc import IntegrityError
 from pegbox.domain.lineage import Link
 from pegbox.naming import COMPONENT_OF_JOB
 from pegbox.store import schema
-from pegbox.store.base import AlreadyExists, Kind, NotFound, Resource
+from pegbox.store.base import AlreadyExists, Kind, NotFound, Resource, Stale
 from pegbox.store.graph import TYPES, AssociationQuery, Ends, Entity, Step
 from pegbox.store.prepared import Prepared, by_value, one_of
 from pegbox.store.rows import readable, to_columns
@@ -247,9 +247,13 @@ class SqlGraph:
             return True
         return self._newest() - self._seen_to(account, region) > FAR
 
+    def alone(self) -> None:
+        """Wait for others that trace or delete."""
+        alone(self._connection, TURN)
+
     def untraced(self, account: str, region: str, limit: int) -> Sequence[Resource]:
         """Jobs to trace; those that nobody can read count as traced."""
-        alone(self._connection, TURN)
+        self.alone()
         rows = self._untraced(account, region, limit)
         if not rows:
             self._see(account, region, self._newest())
@@ -277,10 +281,13 @@ class SqlGraph:
             artifact = ids[step.artifact.row.name]
             ends = (artifact, step.job) if step.is_input else (step.job, artifact)
             edges[ends] = _edge_columns(Link(*ends, step.type), step.at, is_made=True)
-        _connect[self._dialect].change_each(self._connection, list(edges.values()))
-        for account, region in {(job.account, job.region) for job in jobs}:
-            ended = {job.id: job.ended_at is not None for job in jobs if (job.account, job.region) == (account, region)}
-            self._mark_traced(ended, account, region)
+        try:
+            _connect[self._dialect].change_each(self._connection, list(edges.values()))
+            for account, region in {(job.account, job.region) for job in jobs}:
+                own = [job for job in jobs if (job.account, job.region) == (account, region)]
+                self._mark_traced({job.id: job.ended_at is not None for job in own}, account, region)
+        except (IntegrityError, sqlite3.IntegrityError):  # deleting a job waits for nobody
+            raise Stale from None
 
     def _mark_traced(self, ended: Mapping[int, bool], account: str, region: str) -> None:
         mark, _ = _mark[self._dialect]

@@ -124,10 +124,17 @@ class Graph(Protocol):
         """Whether lineage of some training job has not been read yet."""
         ...
 
+    def alone(self) -> None:
+        """Let nobody else trace, or delete entities, until the transaction ends."""
+        ...
+
     def untraced(self, account: str, region: str, limit: int) -> Sequence[Resource]:
         """Some of these, the oldest first; nobody else traces until the transaction ends."""
         ...
 
     def trace(self, jobs: Sequence[Resource], steps: Sequence[Step]) -> None:
-        """Add what was read off jobs that `untraced` has told; artifacts that are there are left as they are."""
+        """Add what was read off jobs that `untraced` has told; artifacts that are there are left as they are.
+
+        Raises Stale if one of the jobs was deleted meanwhile.
+        """
         ...

@@ -6,6 +6,7 @@ import itertools
 import uuid
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +19,7 @@ from sqlalchemy import text
 
 from pegbox.domain import lineage as walks
 from pegbox.domain.lineage import Link
-from pegbox.errors import ResourceLimitExceeded, ServiceUnavailable, ValidationException
+from pegbox.errors import ResourceLimitExceeded, ResourceNotFound, ServiceUnavailable, ValidationException
 from pegbox.operations import actions, artifacts, associations, contexts, lineage, lineage_entities, tracing
 from pegbox.operations.call import Call
 from pegbox.store.base import Kind
@@ -211,6 +212,48 @@ def test_what_requests_make_is_limited(call: Call, monkeypatch: pytest.MonkeyPat
     join(call, one, other)
     with pytest.raises(ResourceLimitExceeded, match="Number of associations"):
         join(call, other, one)
+
+
+def test_an_artifact_is_not_deleted_while_a_job_of_it_is_traced(call: Call, store: SqlStore) -> None:
+    if store.engine.dialect.name == "sqlite":
+        pytest.skip("SQLite has one writer at a time")
+    data: Any = {"ArtifactArn": artifact(call, "s3://data")}
+    job(call, "job")
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND database IS NOT NULL")
+    with ThreadPoolExecutor(1) as pool, store.engine.connect() as looking:
+        with store.transaction() as tx:
+            tx.graph.alone()
+            deleted = pool.submit(artifacts.delete_artifact, data, call)
+            while not deleted.done() and not looking.execute(waiting).scalar_one():
+                looking.rollback()
+            row = tx.get(call.account, call.region, Kind.ARTIFACT, data["ArtifactArn"].rpartition("/")[2])
+            reader = tx.get(call.account, call.region, Kind.TRAINING_JOB, "job")
+            tx.graph.connect(Link(row.id, reader.id, "ContributedTo"), 1.0)
+        with pytest.raises(ValidationException, match="while it has associations"):
+            deleted.result()
+
+
+def test_requests_answer_while_jobs_and_artifacts_are_deleted(call: Call, store: SqlStore) -> None:
+    names = [f"job-{number}" for number in range(60)]
+
+    def come_and_go() -> None:
+        for name in names:
+            job(call, name, "s3://data")
+            with store.transaction() as tx:
+                tx.delete(tx.get(call.account, call.region, Kind.TRAINING_JOB, name).id)
+
+    def delete() -> None:
+        for _ in names:
+            with suppress(ValidationException, ResourceNotFound):
+                artifacts.delete_artifact({"Source": {"SourceUri": "s3://data"}}, call)
+
+    def look() -> None:
+        for _ in names:
+            artifacts.list_artifacts({}, call)
+
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(each) for each in (come_and_go, delete, look, look)]:
+            done.result()
 
 
 def test_a_job_that_is_spoilt_is_not_in_the_way(call: Call) -> None:

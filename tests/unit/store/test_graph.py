@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from pegbox.domain.lineage import Link
 from pegbox.store import edges
-from pegbox.store.base import AlreadyExists, Kind, NotFound, Query, Resource
+from pegbox.store.base import AlreadyExists, Kind, NotFound, Query, Resource, Stale
 from pegbox.store.graph import AssociationQuery, Entity, Step
 from pegbox.store.sql import SqlStore
 from pegbox.testing.store_suite import ACCOUNT, REGION, a_job
@@ -252,6 +252,20 @@ def test_a_job_that_is_committed_late_is_traced(store: SqlStore) -> None:
         assert trace(store) == ["early"]
     assert has_untraced(store)
     assert trace(store) == ["late"]
+
+
+def test_jobs_of_which_one_is_deleted_meanwhile_are_traced_again(store: SqlStore) -> None:
+    if store.engine.dialect.name == "sqlite":
+        pytest.skip("SQLite has one writer at a time")
+    gone = insert(store, "gone")
+    insert(store, "kept")
+    with pytest.raises(Stale), store.transaction() as tx:
+        jobs = tx.graph.untraced(ACCOUNT, REGION, 9)
+        with store.transaction() as other:
+            other.delete(gone.id)
+        tx.graph.trace(jobs, [a_step(job, "data", is_input=True) for job in jobs])
+    assert trace(store) == ["kept"]
+    assert links(store) == 1
 
 
 def test_what_cannot_be_read_is_not_in_the_way(store: SqlStore) -> None:

@@ -78,7 +78,7 @@ def told(answer: dict[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def test_what_was_read_through_a_prefix_is_told_with_the_version_of_then(
-    put: Any, train: Train, ask: Any, here: str
+    put: Any, train: Train, ask: Any, audit: Any, here: str
 ) -> None:
     first = put("data/a.csv", "1")
     put("data/b.csv", "2")
@@ -96,6 +96,8 @@ def test_what_was_read_through_a_prefix_is_told_with_the_version_of_then(
         assert (code, [each[:2] for each in told(answer) if each[1] == "Used"]) == (USED, [(job, "Used")])
     code, answer = ask(f"{here}/data/a.csv", "--etag", "0" * 32)
     assert (code, answer["Answer"], answer["JobCount"]) == (OTHER_VERSION, "OtherVersion", 0)
+    said = [audit(f"{here}/data/a.csv", "--most", most).err for most in ("1", "2")]
+    assert said == ["pegbox: there are more readings: --most 2\n", ""]
 
 
 def test_a_folder_a_bucket_and_an_object_that_is_named_itself(put: Any, train: Train, ask: Any, here: str) -> None:

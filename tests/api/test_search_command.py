@@ -127,6 +127,19 @@ def test_pages_are_read_up_to_the_limit(loaded: Loaded, monkeypatch: pytest.Monk
     assert said.err == "pegbox: there are 1 more: --limit 10\n"
 
 
+def test_columns_that_nothing_has_are_named(loaded: Loaded, tmp_path: Path) -> None:
+    all = "TrainingJobName exists"
+    said = loaded.search(all, "--columns", "TrainingJobName,Metrics.acu, Nothing", "--format", "csv")
+    assert (said.code, said.err) == (0, "pegbox: none of the results has Metrics.acu, Nothing\n")
+    assert said.out.splitlines()[0] == "TrainingJobName,Metrics.acu,Nothing"
+    file = tmp_path / "found.csv"
+    for text, columns in ((all, "Environment.*"), (all, "Nothing"), ("TrainingJobName = none", "Metrics.*")):
+        said = loaded.search(text, "--columns", columns, "--output", file)
+        assert (said.code, said.out) == (1, "")
+        assert said.err.endswith(f"pegbox: none of the results has {columns}\n")
+    assert not file.exists()
+
+
 def test_the_program_that_is_printed_finds_the_same(
     loaded: Loaded, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

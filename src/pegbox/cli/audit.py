@@ -58,6 +58,8 @@ def audit(
             lines(console, [""])
             head = ("TRAINING JOB", "READ", "CHANNEL", "FROM", "VERSION", "NOTE")
             table(console, head, list(found.lines()), least=4)
+    if found.has_more:
+        tell(f"there are more readings: --most {2 * len(found.readers)}")
     if found.is_cut:
         tell("of some datasets only the first objects are told: ask for a place within")
     raise typer.Exit(EXITS[found.answer])

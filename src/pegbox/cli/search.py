@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pegbox.cli.options import Home
-from pegbox.cli.output import tell
+from pegbox.cli.output import refuse, tell
 from pegbox.cli.tables import Form, Formatted, Output, chosen, write
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pegbox.client.found import Hits, Wanted
 
 MISUSED = 2  #: exit code for what cannot be understood
@@ -81,12 +83,26 @@ def search(
         raise typer.Exit(MISUSED) from None
     except found.NoResource as error:
         raise typer.BadParameter(f"--resource: {error}") from None
-    names = [name for each in columns or () for name in each.split(",") if name] or wanted.columns()
+    asked = [name.strip() for each in columns or () for name in each.split(",") if name.strip()]
     if not hits.records:
         tell("nothing is like that")
     if hits.records or wanted_form is not Form.TABLE:
-        write(columns_of(hits.records, [name.strip() for name in names]), wanted_form, output, "results")
+        _check(hits, asked)
+        write(columns_of(hits.records, asked or wanted.columns()), wanted_form, output, "results")
     _tell_rest(hits, wanted)
+
+
+def _check(hits: Hits, asked: Sequence[str]) -> None:
+    """Tell which of the columns that are asked for nothing has; with no other column there is no table."""
+    from pegbox.client.properties import lacking
+
+    if not (missing := lacking(hits.records, asked)):
+        return
+    told = f"none of the results has {', '.join(missing)}"
+    if hits.records and len(missing) < len(asked):
+        tell(told)
+    elif hits.records or all(name.endswith(".*") for name in asked):
+        raise refuse(told)
 
 
 def _client(home: Any) -> Any:

@@ -39,6 +39,7 @@ class Audit:
     jobs: int  #: that used it
     readers: Sequence[Reader]
     datasets: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    has_more: bool = False  #: readings than were asked for
 
     @property
     def meaning(self) -> str:
@@ -126,7 +127,8 @@ def ask(client: Any, uri: str, etag: str | None, most: int | None) -> Audit:
         page = client.audit_dataset(**given, MaxResults=PAGE, NextToken=page["NextToken"])
         readers += page["Readers"]
         datasets |= {each["DatasetId"]: each for each in page["Datasets"]}
-    return Audit(uri, etag, first["Answer"], first["JobCount"], readers, datasets)
+    has_more = "NextToken" in page or (most is not None and len(readers) > most)
+    return Audit(uri, etag, first["Answer"], first["JobCount"], readers[:most], datasets, has_more)
 
 
 def _notes(reader: Reader, objects: Sequence[Mapping[str, Any]]) -> Iterator[str]:

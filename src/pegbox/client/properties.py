@@ -69,6 +69,15 @@ def names_of(records: Sequence[Record], name: str) -> Sequence[str]:
     return [f"{root}.{key}" for key in sorted(found)]
 
 
+def lacking(records: Sequence[Record], names: Sequence[str]) -> Sequence[str]:
+    """Those of the names of which no record has a value."""
+    return [
+        name
+        for name in names
+        if all(value_of(record, each) is None for each in names_of(records, name) for record in records)
+    ]
+
+
 def columns(records: Sequence[Record], names: Sequence[str]) -> Sequence[Column]:
     """A column for each name, of the narrowest kind that fits all values."""
     every = dict.fromkeys(each for name in names for each in names_of(records, name))

@@ -67,8 +67,9 @@ def load(
             added, known, skipped = changing(place.store, lambda tx: _add(tx, place, found, skip))  # noqa: B023
         except _Unusable as fault:
             kept = f"; the lines before line {before + 1:,} are loaded" if before else ""
+            told = str(fault).removesuffix(".")
             raise MaintenanceError(
-                f"{name}:{fault.number}: {fault}{kept}. Once that is mended the same command goes on"
+                f"{name}:{fault.number}: {told}{kept}. Once that is mended the same command goes on"
             ) from None
         done = Loaded(done.added + added, done.known + known, done.skipped + skipped)
         before = some[-1][0]

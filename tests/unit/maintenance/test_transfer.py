@@ -186,7 +186,7 @@ def test_times_may_be_as_the_command_line_of_aws_prints_them(place: Place) -> No
 @pytest.mark.parametrize(
     "record, message",
     [
-        (17, "A training job must be a JSON object."),
+        (17, "A training job must be a JSON object. Once that is mended"),
         (job("a", TrainingJobStatus="InProgress"), "only one that has ended can be loaded"),
         (job("not_a_name"), "Value 'not_a_name' at 'trainingJobName' failed to satisfy constraint"),
         (job("a", HyperParameter={}), "at 'hyperParameter' failed to satisfy constraint: Member must be one of"),

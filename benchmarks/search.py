@@ -3,20 +3,25 @@
     python benchmarks/search.py [--jobs 50000] [--database URL] [--searches 50] [--keep FOLDER]
 
 Jobs are loaded in bulk, as by `pegbox admin load`; then each query runs in process and, unless `--database` is given,
-through HTTP with boto3, against a call that does nothing.  Medians and 95th percentiles in milliseconds, CPU of the
-process, bytes of index a job.
+through HTTP with boto3, against a call that does nothing, and once more while another process writes 50 jobs a second,
+which have to be indexed before each answer.  Medians and 95th percentiles in milliseconds, CPU of the process, bytes of
+index a job.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
+import os
 import random
 import resource
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +33,12 @@ from pegbox.maintenance.progress import Progress
 from pegbox.maintenance.transfer import Place
 from pegbox.observe.logging import configure
 from pegbox.operations import search
+from pegbox.operations.transfer import row_of
 from pegbox.store.sql import SqlStore
 from pegbox.testing.calls import call_in
 
 ACCOUNT, REGION = "000000000000", "us-east-1"
+RATE = 50  #: jobs a second
 BEGAN = 1_700_000_000.0
 
 
@@ -197,12 +204,40 @@ def through_http(home: Path, searches: int) -> Iterator[tuple[str, dict[str, flo
     server = Server(home)
     try:
         client = server.client("sagemaker")
-        yield "a call that does nothing", measured(lambda: client.search(Resource="Model"), searches)
+        yield "a call that does nothing", measured(lambda: client.search(Resource="FeatureGroup"), searches)
         for query in QUERIES:
             wanted = request(query)
             yield query, measured(lambda: client.search(**wanted), searches)  # noqa: B023
+        wanted = request("Q1 metric and parameter by a metric")
+        with writing(home):
+            yield f"Q1 while {RATE} jobs a second are written", measured(lambda: client.search(**wanted), 10 * searches)
     finally:
         server.stop()
+
+
+@contextmanager
+def writing(home: Path) -> Iterator[None]:
+    """Another process writes jobs, each in a transaction of its own that is brought to disk."""
+    writer = get_context("spawn").Process(target=write, args=(f"sqlite:///{home / 'pegbox.db'}",), daemon=True)
+    writer.start()
+    try:
+        yield
+        if not writer.is_alive():
+            raise RuntimeError("the writer has ended")
+    finally:
+        writer.terminate()
+        writer.join()
+
+
+def write(database: str) -> None:
+    """Until the process is ended, so many a second."""
+    store, draw = SqlStore(database), random.Random(2)
+    began = time.monotonic()
+    for number in itertools.count():
+        time.sleep(max(0.0, began + number / RATE - time.monotonic()))
+        late = record(10_000_000 + number, draw) | {"TrainingJobName": f"late-{os.getpid()}-{number}"}
+        with store.transaction() as tx:
+            tx.insert(row_of(late, ACCOUNT, REGION))
 
 
 def main() -> None:

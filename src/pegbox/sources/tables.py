@@ -43,11 +43,11 @@ def rows(connection: Connection, table: str, condition: str = "1 = 1", **given: 
 
 
 def shown(url: str) -> str:
-    """A URL without its password."""
+    """A URL without its password, and without its query, which may have one as well."""
     try:
-        return make_url(url).render_as_string(hide_password=True)
+        return make_url(url).set(query={}).render_as_string(hide_password=True)
     except (SQLAlchemyError, ValueError):
-        return url.rpartition("@")[2]
+        return url.rpartition("@")[2].partition("?")[0]
 
 
 def _engine(url: str) -> Engine:

@@ -14,7 +14,7 @@ import pytest
 
 from pegbox.sources.base import SourceError, Study
 from pegbox.sources.optuna import Kept, Trial, study_of
-from pegbox.sources.optuna_storage import studies
+from pegbox.sources.optuna_storage import address, studies
 from postgres import Cluster
 
 RECORDED = Path(__file__).parents[2] / "sources"
@@ -144,3 +144,10 @@ def test_a_journal_that_is_being_written_is_read_up_to_its_last_whole_line(tmp_p
     gone = '{"op_code":1,"worker_id":"x","study_id":0}\n'
     file.write_text("".join(lines) + gone)
     assert [kept.title for kept in studies(str(file), lambda name: True)] == ["both"]
+
+
+@pytest.mark.parametrize(
+    "secret", ["postgresql://h/db?user=u&password=secret", "postgres ://u:secret@h/db?password=secret"]
+)
+def test_an_address_has_no_password(secret: str) -> None:
+    assert "secret" not in address(secret) and "h/db" in address(secret)

@@ -88,9 +88,11 @@ def _pages(uri: str, what: str, asked: Mapping[str, Any]) -> Iterator[Mapping[st
 
 def _ask(uri: str, path: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
     where = f"{shown(uri)}/api/2.0/mlflow/{path}"
-    headers = {"Content-Type": "application/json", **_credentials(uri)}
+    request = Request(where, json.dumps(asked).encode(), {"Content-Type": "application/json"})
+    for name, value in _credentials(uri).items():
+        request.add_unredirected_header(name, value)  # it may be another server that we are sent to
     try:
-        with urlopen(Request(where, json.dumps(asked).encode(), headers), timeout=PATIENCE) as answer:
+        with urlopen(request, timeout=PATIENCE) as answer:
             found = json.loads(answer.read())
     except HTTPError as error:
         raise SourceError(f"{where} answers {error.code}: {_reason(error)}") from None

@@ -46,7 +46,7 @@ def answering(answers: dict[str, Any]) -> Iterator[tuple[str, list[str | None]]]
     """A server that gives the recorded answers, and notes who says he is there."""
     seen: list[str | None] = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(_Silent):
         def do_POST(self) -> None:
             seen.append(self.headers.get("Authorization"))
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -56,14 +56,23 @@ def answering(answers: dict[str, Any]) -> Iterator[tuple[str, list[str | None]]]
             self.end_headers()
             self.wfile.write(json.dumps(found).encode())
 
-        def log_message(self, *_: object) -> None:
-            pass
+    with serving(Handler) as uri:
+        yield uri, seen
 
-    server = HTTPServer(("127.0.0.1", 0), Handler)
+
+class _Silent(BaseHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """A server of one thread."""
+    server = HTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}", seen
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         thread.join()
@@ -195,3 +204,26 @@ def test_places_that_sagemaker_has_no_words_for_are_tags() -> None:
     (run,) = study_of(kept({"x": "1"}), "x", LOSS, ()).runs
     assert run.model is None and run.tags["mlflow.artifactUri"] == "mlflow-artifacts:/1/a"
     assert list(run.metrics) == ["loss", "a"]
+
+
+def test_nobody_else_is_told_who_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "secret")
+    seen: list[str | None] = []
+
+    class Other(_Silent):
+        def do_GET(self) -> None:
+            seen.append(self.headers.get("Authorization"))
+            self.send_error(404)
+
+    with serving(Other) as other:
+
+        class Elsewhere(_Silent):
+            def do_POST(self) -> None:
+                seen.append(self.headers.get("Authorization"))
+                self.send_response(302)
+                self.send_header("Location", other + self.path)
+                self.end_headers()
+
+        with serving(Elsewhere) as uri, pytest.raises(SourceError):
+            read(uri)
+    assert seen == ["Bearer secret", None]

@@ -6,10 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pegbox.sources.base import Objective, Run, Study, plain, study_name
-from pegbox.sources.observed import observed_ranges
+from pegbox.sources.observed import Observed, observed_ranges
 
 STATUS = {"FINISHED": "Completed", "FAILED": "Failed", "KILLED": "Stopped"}
 NO_REASON = "The run failed. MLflow has kept no reason."
+_MOST_TOLD = 10  #: names in a note
 _OF_RUN = 24  #: characters of a run's id in the name of its training job
 
 
@@ -43,7 +44,11 @@ def study_of(kept: Kept, address: str, objective: Objective | None, tuned: Colle
     name = study_name(kept.title, f"mlflow/{kept.id}/{kept.title}/{kept.created!r}")
     ended = sorted((run for run in kept.runs if run.status in STATUS), key=lambda run: (run.started or 0.0, run.id))
     notes: list[str] = []
-    found = observed_ranges([run.parameters for run in _with_result(ended, objective)], tuned, notes)
+    if objective and ended and not any(objective.metric in run.metrics for run in ended):
+        there = ", ".join(sorted({metric for run in ended for metric in run.metrics})[:_MOST_TOLD]) or "none"
+        notes.append(f"no run has a metric {objective.metric}, so there is no tuning job; metrics are: {there}")
+        objective = None
+    found = _observed(ended, objective, tuned, notes)
     return Study(
         source="mlflow",
         name=name,
@@ -51,10 +56,10 @@ def study_of(kept: Kept, address: str, objective: Objective | None, tuned: Colle
         tags={"imported.from": "mlflow", "imported.address": address, "mlflow.experiment": kept.title},
         runs=[_run(run, name, kept.created, objective) for run in ended],
         objective=objective,
-        ranges=found.ranges if objective else {},
-        static=found.static if objective else {},
+        ranges=found.ranges,
+        static=found.static,
         unfinished=len(kept.runs) - len(ended),
-        notes=notes if objective else (),
+        notes=notes,
     )
 
 
@@ -63,9 +68,14 @@ def seconds(milliseconds: float | None) -> float | None:
     return None if milliseconds is None else milliseconds / 1000
 
 
-def _with_result(runs: Sequence[KeptRun], objective: Objective | None) -> Sequence[KeptRun]:
-    """Those that a search could learn from."""
-    return [run for run in runs if objective and run.status != "FAILED" and objective.metric in run.metrics]
+def _observed(
+    runs: Sequence[KeptRun], objective: Objective | None, tuned: Collection[str], notes: list[str]
+) -> Observed:
+    """Ranges of the runs that a search could learn from."""
+    if objective is None:
+        return Observed()
+    with_result = [run for run in runs if run.status != "FAILED" and objective.metric in run.metrics]
+    return observed_ranges([run.parameters for run in with_result], tuned, notes)
 
 
 def _run(run: KeptRun, study: str, created: float | None, objective: Objective | None) -> Run:

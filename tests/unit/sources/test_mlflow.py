@@ -200,6 +200,14 @@ def test_ranges_are_what_was_observed() -> None:
     assert not study_of(kept(*runs), "x", None, ()).ranges
 
 
+def test_an_objective_that_no_run_has_is_named_beside_those_there_are() -> None:
+    study = study_of(kept({"x": "1"}, {"x": "2"}), "x", Objective(metric="los", maximize=False), ["x"])
+    assert study.objective is None and not study.ranges and len(study.runs) == 2
+    assert study.notes == ["no run has a metric los, so there is no tuning job; metrics are: a, loss"]
+    nothing = study_of(kept(), "x", LOSS, ())
+    assert nothing.objective == LOSS and not nothing.notes
+
+
 def test_places_that_sagemaker_has_no_words_for_are_tags() -> None:
     (run,) = study_of(kept({"x": "1"}), "x", LOSS, ()).runs
     assert run.model is None and run.tags["mlflow.artifactUri"] == "mlflow-artifacts:/1/a"

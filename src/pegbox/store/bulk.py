@@ -59,27 +59,26 @@ def add(connection: Connection, entries: Sequence[tuple[Resource, Collection[Pro
         connection.exec_driver_sql(f"PRAGMA cache_size=-{CACHE}")
     with unhurried(connection):
         identities = _identities(connection, len(entries))
+        # Where trial components are made of jobs, that is when they are indexed: they will be, once more.
+        scopes = {(row.account, row.region) for row, _ in entries}
+        begun = {scope for scope in scopes if Made(connection).begun(*scope)}
         columns = [
-            {"id": identity, **to_columns(row), "indexed_version": row.version}
+            {
+                "id": identity,
+                **to_columns(row),
+                "indexed_version": None if (row.account, row.region) in begun else row.version,
+            }
             for identity, (row, _) in zip(identities, entries, strict=True)
         ]
         _write(connection, schema.resource, list(columns[0]), (tuple(each.values()) for each in columns))
         numbered = [(identity, row, found) for identity, (row, found) in zip(identities, entries, strict=True)]
         _write(connection, schema.prop, index.COLUMNS, index.of_new(connection, numbered))
-        _tell_those_who_follow(connection, numbered)
+        _trace_later(connection, numbered)
 
 
-def _tell_those_who_follow(
-    connection: Connection, entries: Sequence[tuple[int, Resource, Collection[Property]]]
-) -> None:
-    """Have trial components made and lineage read of jobs that were never waiting to be indexed."""
-    newest: dict[tuple[str, str, Kind], float] = {}
-    for _, row, _ in entries:
-        scope = (row.account, row.region, row.kind)
-        newest[scope] = max(row.created_at, newest.get(scope, row.created_at))
-    for (account, region, kind), created in sorted(newest.items()):
-        Made(connection).look_again(account, region, kind, created)
-    if connection.dialect.name == "postgresql":  # others may have gone on beyond these ids, which were taken long ago
+def _trace_later(connection: Connection, entries: Sequence[tuple[int, Resource, Collection[Property]]]) -> None:
+    """Have lineage read of jobs: others may have gone on beyond these ids, which were taken long ago."""
+    if connection.dialect.name == "postgresql":
         jobs = (identity for identity, row, _ in entries if row.kind is Kind.TRAINING_JOB)
         _write(connection, schema.traced, ("job_id", "has_ended"), ((identity, 0) for identity in jobs))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -30,11 +29,6 @@ _behind = Prepared(select(_scopes.account, _scopes.region, _scopes.kind).where(_
 _place = Prepared(select(_scopes.before_time, _scopes.before_id).where(*_here).with_for_update())
 _move = Prepared(
     update(schema.tracking).where(*_here).values(before_time=bindparam("time"), before_id=bindparam("last"))
-)
-_look_again = Prepared(
-    update(schema.tracking)
-    .where(*_here, _scopes.before_time < bindparam("time"))
-    .values(before_time=bindparam("time", type_=Double), before_id=0)
 )
 _older = Prepared(
     select(_rows.created_at, _rows.id)
@@ -127,11 +121,6 @@ class Made:
         time, last = found[-1] if len(found) == limit else (0.0, 0)
         _move.change(self._connection, {**here, "time": time, "last": last})
         return [identity for _, identity in found]
-
-    def look_again(self, account: str, region: str, kind: str, newest: float) -> None:
-        """Go once more through those that were made up to a moment (epoch seconds): there are new ones among them."""
-        here = {"the_account": account, "the_region": region, "the_kind": str(kind)}
-        _look_again.change(self._connection, {**here, "time": math.nextafter(newest, math.inf)})
 
     def unseen(self, kind: str, limit: int, before: float | None) -> Sequence[tuple[int, int]]:
         """Jobs that will be indexed next."""

@@ -47,17 +47,23 @@ def _step(found: Mapping[str, Any], rest: str) -> tuple[str | None, str]:
 
 
 def searchable(record: Record) -> dict[str, Any]:
-    """A record with its tags and final metrics as maps, which is how Search names them."""
+    """A record with its tags and metrics as maps, which is how Search names them."""
+    summaries = {each["MetricName"]: _statistics(each) for each in record.get("Metrics") or ()}
     maps = {
         "Tags": {each["Key"]: each["Value"] for each in record.get("Tags") or ()},
-        "Metrics": {each["MetricName"]: each["Value"] for each in record.get("FinalMetricDataList") or ()},
+        "Metrics": {each["MetricName"]: each["Value"] for each in record.get("FinalMetricDataList") or ()} or summaries,
     }
     own = {name: value for name, value in record.items() if name not in ("Tags", "Metrics")}
     return {**own, **{name: found for name, found in maps.items() if found}}
 
 
+def _statistics(summary: Record) -> Record:
+    """What the summary of a trial component's metric tells beside its names."""
+    return {key: value for key, value in summary.items() if key not in ("MetricName", "SourceArn")}
+
+
 def names_of(records: Sequence[Record], name: str) -> Sequence[str]:
-    """The names that are meant: `Metrics.*` all metrics that one of the records has."""
+    """The names that are meant: `Metrics.*` all metrics that one of the records has, down to what is no map."""
     if not name.endswith(".*"):
         return [name]
     root = name.removesuffix(".*")
@@ -65,8 +71,16 @@ def names_of(records: Sequence[Record], name: str) -> Sequence[str]:
     for record in records:
         inner = value_of(record, root)
         if isinstance(inner, Mapping):
-            found.update(dict.fromkeys(inner))
+            found.update(dict.fromkeys(_leaves(inner)))
     return [f"{root}.{key}" for key in sorted(found)]
+
+
+def _leaves(inner: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in inner.items():
+        if isinstance(value, Mapping):
+            yield from (f"{key}.{name}" for name in _leaves(value))
+        else:
+            yield key
 
 
 def lacking(records: Sequence[Record], names: Sequence[str]) -> Sequence[str]:

@@ -58,3 +58,20 @@ def test_columns_have_the_kinds_of_their_values() -> None:
         "CreationTime": ("time", [AT, None]),
         "Tags": ("text", ["my.Project=x", None]),
     }
+
+
+def test_metrics_of_trial_components_have_the_names_that_search_knows() -> None:
+    summary = {"MetricName": "val:loss.x", "SourceArn": "arn", "Min": 0.5, "Max": 2.0}
+    record = {
+        "TrialComponentName": "a",
+        "Metrics": [summary, {**summary, "MetricName": "auc"}],
+        "Parameters": {"eta": {"NumberValue": 0.1}},
+    }
+    assert value_of(record, "Metrics.val:loss.x.Min") == value_of(record, "metrics.auc.min") == 0.5
+    assert [each.name for each in columns([record], ["Metrics.*", "Parameters.*"])] == [
+        "Metrics.auc.Max",
+        "Metrics.auc.Min",
+        "Metrics.val:loss.x.Max",
+        "Metrics.val:loss.x.Min",
+        "Parameters.eta.NumberValue",
+    ]

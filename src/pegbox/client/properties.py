@@ -47,13 +47,16 @@ def _step(found: Mapping[str, Any], rest: str) -> tuple[str | None, str]:
 
 
 def searchable(record: Record) -> dict[str, Any]:
-    """A record with its tags and metrics as maps, which is how Search names them."""
+    """A record with its tags, metrics and parameters as maps, which is how Search names them."""
     summaries = {each["MetricName"]: _statistics(each) for each in record.get("Metrics") or ()}
     maps = {
         "Tags": {each["Key"]: each["Value"] for each in record.get("Tags") or ()},
         "Metrics": {each["MetricName"]: each["Value"] for each in record.get("FinalMetricDataList") or ()} or summaries,
+        "Parameters": {
+            name: next(iter(each.values()), None) for name, each in (record.get("Parameters") or {}).items()
+        },
     }
-    own = {name: value for name, value in record.items() if name not in ("Tags", "Metrics")}
+    own = {name: value for name, value in record.items() if name not in maps}
     return {**own, **{name: found for name, found in maps.items() if found}}
 
 

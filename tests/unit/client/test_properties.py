@@ -60,7 +60,7 @@ def test_columns_have_the_kinds_of_their_values() -> None:
     }
 
 
-def test_metrics_of_trial_components_have_the_names_that_search_knows() -> None:
+def test_metrics_and_parameters_of_trial_components_have_the_names_that_search_knows() -> None:
     summary = {"MetricName": "val:loss.x", "SourceArn": "arn", "Min": 0.5, "Max": 2.0}
     record = {
         "TrialComponentName": "a",
@@ -68,10 +68,11 @@ def test_metrics_of_trial_components_have_the_names_that_search_knows() -> None:
         "Parameters": {"eta": {"NumberValue": 0.1}},
     }
     assert value_of(record, "Metrics.val:loss.x.Min") == value_of(record, "metrics.auc.min") == 0.5
+    assert value_of(record, "Parameters.eta") == 0.1
     assert [each.name for each in columns([record], ["Metrics.*", "Parameters.*"])] == [
         "Metrics.auc.Max",
         "Metrics.auc.Min",
         "Metrics.val:loss.x.Max",
         "Metrics.val:loss.x.Min",
-        "Parameters.eta.NumberValue",
+        "Parameters.eta",
     ]

@@ -34,6 +34,11 @@ def found(server: RunningServer, *options: str) -> list[str]:
     return [finding["kind"] for finding in examine(server.home, *options)[1]]
 
 
+def damages(server: RunningServer) -> set[tuple[str, str]]:
+    """What is wrong with a home that several tests share: each leaves no more than there was before it."""
+    return {(finding["kind"], finding["about"]) for finding in examine(server.home)[1]}
+
+
 def repaired(server: RunningServer, kind: str, *options: str) -> dict[str, Any]:
     """The one finding of a damage, which is then repaired; another look finds nothing."""
     code, findings = examine(server.home, *options)

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-import examination
 from command_line import run
+from examination import damages
 from jobs import new_name
 from running import RunningServer
 
@@ -30,6 +30,7 @@ def line(name: str, project: str) -> str:
 
 
 def test_what_is_loaded_is_found_at_once(server: RunningServer, sagemaker: Any, tmp_path: Path) -> None:
+    wrong = damages(server)
     project, names = new_name("moved"), [new_name("moved") for _ in range(3)]
     file = tmp_path / "jobs.jsonl"
     file.write_text("".join(f"{line(name, project)}\n" for name in names))
@@ -40,7 +41,7 @@ def test_what_is_loaded_is_found_at_once(server: RunningServer, sagemaker: Any, 
     assert {each["TrainingJob"]["TrainingJobName"] for each in found} == set(names)
     described = sagemaker.describe_training_job(TrainingJobName=names[0])
     assert described["FinalMetricDataList"][0]["Value"] == 0.75
-    assert set(examination.found(server)) <= {"image-command"}  # of images that other tests have added
+    assert damages(server) <= wrong
 
     again = run("admin", "load", file, "--home", server.home)
     assert again.err == "pegbox: 0 training jobs are loaded, 3 were there already\n"

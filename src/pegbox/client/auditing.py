@@ -123,11 +123,11 @@ def ask(client: Any, uri: str, etag: str | None, most: int | None) -> Audit:
     given = {"S3Uri": uri, **({"ETag": etag} if etag else {})}
     first = page = client.audit_dataset(**given, MaxResults=min(most or PAGE, PAGE))
     readers, datasets = [*page["Readers"]], {each["DatasetId"]: each for each in page["Datasets"]}
-    while "NextToken" in page and (most is None or len(readers) < most):
+    while "NextToken" in page and (most is None or len(readers) <= most):  # one more, to know whether there are more
         page = client.audit_dataset(**given, MaxResults=PAGE, NextToken=page["NextToken"])
         readers += page["Readers"]
         datasets |= {each["DatasetId"]: each for each in page["Datasets"]}
-    has_more = "NextToken" in page or (most is not None and len(readers) > most)
+    has_more = most is not None and len(readers) > most
     return Audit(uri, etag, first["Answer"], first["JobCount"], readers[:most], datasets, has_more)
 
 

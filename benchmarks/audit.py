@@ -28,7 +28,7 @@ from pegbox.domain.readings import Dataset, Question, Reading, ReadObject, Sourc
 from pegbox.engine import read, staging
 from pegbox.objects.base import Location
 from pegbox.objects.files import FileStore
-from pegbox.store.base import Kind, Resource
+from pegbox.store.resources import Kind, Resource
 from pegbox.store.sql import SqlStore
 
 ACCOUNT, REGION = "000000000000", "us-east-1"

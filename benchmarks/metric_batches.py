@@ -25,7 +25,7 @@ from botocore.awsrequest import AWSRequest
 from measuring import Server, describe_machine
 
 from pegbox.domain.curves import Value
-from pegbox.store.base import Kind, Resource
+from pegbox.store.resources import Kind, Resource
 from pegbox.store.sql import SqlStore
 
 ACCOUNT, REGION = "000000000000", "us-east-1"

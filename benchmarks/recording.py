@@ -31,7 +31,9 @@ from pegbox.executors.base import Attempt
 from pegbox.objects.files import FileStore
 from pegbox.observe.logging import configure
 from pegbox.settings import Settings
-from pegbox.store.base import Image, Kind, Resource, Store
+from pegbox.store.base import Store
+from pegbox.store.image import Image
+from pegbox.store.resources import Kind, Resource
 from pegbox.store.sql import SqlStore
 from pegbox.testing.instant_executor import InstantExecutor
 from pegbox.testing.requests import LOSS, tuning_request

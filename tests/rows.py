@@ -12,7 +12,7 @@ from pegbox.domain.training import TrainingJob
 from pegbox.domain.tuning import TuningJob
 from pegbox.engine import homes
 from pegbox.engine.context import Context
-from pegbox.store.base import Kind, Resource
+from pegbox.store.resources import Kind, Resource
 from pegbox.testing import requests
 
 LOCAL = {"InstanceCount": 1, "InstanceType": "local", "VolumeSizeInGB": 1}

@@ -23,7 +23,7 @@ from surroundings import postgresql, write_result
 from installation import QUICK
 from jobs import new_name, pegbox
 from pegbox.domain.training import TrainingJob
-from pegbox.store.base import Kind
+from pegbox.store.resources import Kind
 from pegbox.store.sql import SqlStore
 from pegbox.testing import invariants
 from pegbox.testing.crash_drive import Feeder, revive

@@ -77,8 +77,9 @@ from pegbox.operations import (
 from pegbox.operations.call import Call
 from pegbox.settings import RESTORING, Settings, SettingsError, is_loopback, make_home
 from pegbox.store import examine, place
-from pegbox.store.base import Full, Kind, Unavailable
+from pegbox.store.base import Full, Unavailable
 from pegbox.store.census import Counted
+from pegbox.store.resources import Kind
 from pegbox.store.sql import SqlStore
 from pegbox.strategies.registry import STRATEGIES
 from pegbox.wire.connections import parting

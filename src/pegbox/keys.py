@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pegbox.settings import Settings
-from pegbox.store.base import AccessKey
-from pegbox.store.credentials import Credentials
+from pegbox.store.credentials import AccessKey, Credentials
 from pegbox.wire.sigv4 import Key
 
 _ID_SIGNS = string.ascii_uppercase + "234567"

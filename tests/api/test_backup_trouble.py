@@ -20,7 +20,7 @@ from pegbox.maintenance import archive
 from pegbox.maintenance.archive import MaintenanceError
 from pegbox.maintenance.backup import MARK
 from pegbox.settings import Settings
-from pegbox.store.base import Kind, Resource
+from pegbox.store.resources import Kind, Resource
 from pegbox.store.sql import SqlStore
 from rows import training_document
 from running import RunningServer

@@ -19,7 +19,7 @@ from installation import QUICK
 from jobs import new_name, pegbox
 from pegbox.domain.training import TrainingJob
 from pegbox.store import schema
-from pegbox.store.base import Kind, Resource
+from pegbox.store.resources import Kind, Resource
 from pegbox.store.sql import SqlStore
 from pegbox.testing import invariants
 from pegbox.testing.crash_drive import Switch, Taken

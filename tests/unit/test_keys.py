@@ -11,7 +11,7 @@ from pegbox.app import open_store
 from pegbox.client.connection import NoServer, key_of
 from pegbox.keys import KeyRing
 from pegbox.settings import Settings
-from pegbox.store.base import AccessKey
+from pegbox.store.credentials import AccessKey
 
 
 def test_servers_that_start_at_once_make_one_first_key(tmp_path: Path) -> None:

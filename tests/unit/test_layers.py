@@ -35,12 +35,13 @@ ALLOWED: dict[str, set[str]] = {
     "runner": {"runner"},
     "algorithms": {"algorithms"},
     "operations": {
-        "operations", "domain", "store.base", "store.graph", "store.tracking", "algorithms", "wire.registry",
-        "wire.records", "wire.transfer", "objects.base", "objects.locations", "logs.base",
+        "operations", "domain", "store.base", "store.graph", "store.image", "store.queries", "store.resources",
+        "store.tracking", "algorithms", "wire.registry", "wire.records", "wire.transfer", "objects.base",
+        "objects.locations", "logs.base",
     },
     "engine": {
-        "engine", "domain", "strategies", "store.base", "executors.base", "objects.base", "objects.locations",
-        "algorithms", "settings",
+        "engine", "domain", "strategies", "store.base", "store.image", "store.resources", "executors.base",
+        "objects.base", "objects.locations", "algorithms", "settings",
     },
     "observe": {"observe"},
     "maintenance": {

@@ -16,7 +16,7 @@ from pegbox.cli.output import refuse
 from pegbox.settings import Settings, load
 
 if TYPE_CHECKING:
-    from pegbox.store.base import Image
+    from pegbox.store.image import Image
 
 READ_ONLY = ":ro"
 #: the root, and what each cell has of its own: not shown, whatever an image binds
@@ -55,7 +55,7 @@ def add(
 
     Example:  pegbox image add my-image --command "python train.py"
     """
-    from pegbox.store.base import Image
+    from pegbox.store.image import Image
 
     words = _words("--command", command or "")
     if not words and (command or not python):

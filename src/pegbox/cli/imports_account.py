@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pegbox.maintenance.progress import Progress
     from pegbox.maintenance.transfer import Place
     from pegbox.sources.sagemaker import Account, Listed
-    from pegbox.store.base import Kind
+    from pegbox.store.resources import Kind
 
 BATCH = 200  #: training jobs of nobody in one transaction
 
@@ -90,7 +90,7 @@ def _bring_searches(work: Work) -> None:
     from pegbox.maintenance.archive import MaintenanceError
     from pegbox.maintenance.importing import bring
     from pegbox.maintenance.progress import Progress
-    from pegbox.store.base import Kind
+    from pegbox.store.resources import Kind
 
     quiet = Progress(lambda text: None)
     for listed in _new(work, list(work.account.tuning_jobs()), Kind.TUNING_JOB):
@@ -107,7 +107,7 @@ def _bring_searches(work: Work) -> None:
 
 def _bring_others(work: Work) -> None:
     from pegbox.sources.sagemaker import batches
-    from pegbox.store.base import Kind
+    from pegbox.store.resources import Kind
 
     new = _new(work, list(work.account.training_jobs()), Kind.TRAINING_JOB)
     work.known -= work.children  # they are there since a moment ago

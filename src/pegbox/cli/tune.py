@@ -79,7 +79,7 @@ def _introduction(connection: Connection, launch: Launch, wanted: Wanted) -> Ite
 
 def _register(connection: Connection, name: str, program: Program) -> None:
     from pegbox.cli.images import register
-    from pegbox.store.base import Image
+    from pegbox.store.image import Image
 
     image = Image(
         name=name,

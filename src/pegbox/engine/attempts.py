@@ -15,7 +15,7 @@ from pegbox.engine.programs import Plan
 from pegbox.executors.base import Attempt, Cause, Exit, Observation, Phase
 from pegbox.naming import arn
 from pegbox.settings import Settings
-from pegbox.store.base import MetricPoint, Resource
+from pegbox.store.resources import MetricPoint, Resource
 
 CLIENT_CODES = (126, 127)  #: exit codes for a program that cannot be executed
 

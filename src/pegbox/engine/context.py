@@ -15,7 +15,8 @@ from pegbox.engine.proposer import Proposer
 from pegbox.executors.base import Executor
 from pegbox.objects.base import ObjectStore
 from pegbox.settings import Settings
-from pegbox.store.base import Image, Store
+from pegbox.store.base import Store
+from pegbox.store.image import Image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,8 +17,9 @@ from pegbox.domain.searches import Search
 from pegbox.domain.standing import Child, Standing
 from pegbox.domain.training import Outcome, TrainingJob
 from pegbox.engine.stopping import Rule
-from pegbox.store.base import Child as ChildRow
-from pegbox.store.base import Resource, Transaction
+from pegbox.store.base import Transaction
+from pegbox.store.resources import Child as ChildRow
+from pegbox.store.resources import Resource
 from pegbox.strategies.base import ParentStudy, Trial, TrialState
 
 MOST_KEPT = 20_000  #: training jobs, about a kilobyte each

@@ -21,7 +21,8 @@ from pegbox.engine.apart import carry_out
 from pegbox.engine.clock import elapsed
 from pegbox.engine.context import Context, attempt_directory
 from pegbox.objects.locations import parse
-from pegbox.store.base import Fenced, MetricPoint, NotFound, Resource, Stale, Transaction, Unavailable
+from pegbox.store.base import Fenced, NotFound, Stale, Transaction, Unavailable
+from pegbox.store.resources import MetricPoint, Resource
 
 log = structlog.get_logger()
 

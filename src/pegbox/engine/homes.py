@@ -20,7 +20,8 @@ from pegbox.engine.attempts import may_run
 from pegbox.engine.context import Context, is_wanted
 from pegbox.executors.base import Phase as Seen
 from pegbox.processes import boot_id
-from pegbox.store.base import NotFound, Resource, Stale
+from pegbox.store.base import NotFound, Stale
+from pegbox.store.resources import Resource
 
 #: in a home: its name, the boot of the machine, and the digest of the place of its database
 IDENTITY, BOOT, DATABASE = Path("run") / "identity", Path("run") / "boot_id", Path("run") / "database"

@@ -13,7 +13,7 @@ from itertools import takewhile
 from pegbox.engine.clock import elapsed
 from pegbox.engine.context import Context
 from pegbox.engine.training import TrainingWork
-from pegbox.store.base import Resource
+from pegbox.store.resources import Resource
 
 
 class KeptJobs:

@@ -11,7 +11,7 @@ from pegbox.domain.searches import Search
 from pegbox.domain.tuning import TuningJob
 from pegbox.engine import limits
 from pegbox.naming import arn
-from pegbox.store.base import Kind, Resource
+from pegbox.store.resources import Kind, Resource
 
 
 def child_row(

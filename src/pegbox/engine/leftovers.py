@@ -18,7 +18,7 @@ from pegbox.engine.attempts import may_run
 from pegbox.engine.removal import put_aside, sync
 from pegbox.executors.base import Executor, NotNow
 from pegbox.naming import arn
-from pegbox.store.base import Resource
+from pegbox.store.resources import Resource
 
 log = structlog.get_logger()
 

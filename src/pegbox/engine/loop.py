@@ -35,7 +35,8 @@ from pegbox.engine.retention import keep_sweeping
 from pegbox.engine.training import TrainingWork
 from pegbox.engine.tuning import TuningWork
 from pegbox.naming import tuning_job_of
-from pegbox.store.base import Fenced, Full, Kind, Resource, Stale, Unavailable
+from pegbox.store.base import Fenced, Full, Stale, Unavailable
+from pegbox.store.resources import Kind, Resource
 
 log = structlog.get_logger()
 

@@ -17,7 +17,7 @@ from pegbox.algorithms.registry import program_of
 from pegbox.domain.arguments import fill, plain
 from pegbox.engine.faults import ClientFault
 from pegbox.executors.base import Program
-from pegbox.store.base import Image
+from pegbox.store.image import Image
 
 PROGRAM, SOURCE = "sagemaker_program", "sagemaker_submit_directory"
 

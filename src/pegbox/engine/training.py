@@ -26,7 +26,8 @@ from pegbox.executors.base import Attempt, Exit, Observation
 from pegbox.executors.base import Phase as Seen
 from pegbox.objects.base import Refused
 from pegbox.processes import boot_id
-from pegbox.store.base import Resource, Stale, Unavailable
+from pegbox.store.base import Stale, Unavailable
+from pegbox.store.resources import Resource
 
 log = structlog.get_logger()
 

@@ -25,7 +25,8 @@ from pegbox.engine.obstacles import Hindered
 from pegbox.engine.parents import parent_studies
 from pegbox.engine.proposer import Answer, Question
 from pegbox.engine.questions import Asks, AtOnce, Subject
-from pegbox.store.base import Resource, Transaction, changing
+from pegbox.store.base import Transaction, changing
+from pegbox.store.resources import Resource
 from pegbox.strategies.base import Candidate, Goal, Limits, ParentStudy, Study
 from pegbox.strategies.registry import MODEL_HYPERBAND
 

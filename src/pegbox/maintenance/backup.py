@@ -23,7 +23,7 @@ from pegbox.objects.content import ContentFiles
 from pegbox.objects.index import is_there, lost, unusable
 from pegbox.settings import Settings
 from pegbox.store import dump, place
-from pegbox.store.base import Kind
+from pegbox.store.resources import Kind
 from pegbox.store.sql import SqlStore
 
 MARK = ".pegbox-backup"  #: says that the folder is a backup under way, so that the next try may go on with it

@@ -18,7 +18,8 @@ from pegbox.maintenance.progress import Progress
 from pegbox.maintenance.transfer import Place
 from pegbox.operations.transfer import child_row_of, properties_of, row_of, tuning_row_of
 from pegbox.store import bulk
-from pegbox.store.base import Kind, NotFound, Resource, Transaction, changing
+from pegbox.store.base import NotFound, Transaction, changing
+from pegbox.store.resources import Kind, Resource
 from pegbox.store.transaction import SqlTransaction
 
 Record = Mapping[str, Any]

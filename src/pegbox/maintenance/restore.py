@@ -25,7 +25,7 @@ from pegbox.maintenance.archive import Entry, MaintenanceError, Manifest
 from pegbox.maintenance.progress import Progress
 from pegbox.settings import RESTORING, Settings
 from pegbox.store import dump, place
-from pegbox.store.base import Kind
+from pegbox.store.resources import Kind
 from pegbox.store.sql import SqlStore
 
 #: runner.json of an attempt that ran when the backup was made: of no process

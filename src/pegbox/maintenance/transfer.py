@@ -17,7 +17,8 @@ from pegbox.maintenance.archive import MaintenanceError
 from pegbox.maintenance.progress import Progress
 from pegbox.operations.transfer import properties_of, record_of, row_of
 from pegbox.store import bulk
-from pegbox.store.base import Kind, Resource, Transaction, changing
+from pegbox.store.base import Transaction, changing
+from pegbox.store.resources import Kind, Resource
 from pegbox.store.sql import SqlStore
 from pegbox.store.transaction import SqlTransaction
 

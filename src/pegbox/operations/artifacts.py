@@ -11,7 +11,7 @@ from pegbox.operations import hosting, lineage_entities, tags
 from pegbox.operations.call import Call
 from pegbox.operations.lineage_view import description, vertex_arn
 from pegbox.operations.tracing import catch_up
-from pegbox.store.base import Kind, Resource
+from pegbox.store.resources import Kind, Resource
 from pegbox.wire.registry import operation
 
 if TYPE_CHECKING:

@@ -13,8 +13,9 @@ from pegbox.operations.experiments_view import NOBODY
 from pegbox.operations.lineage_view import EXPERIMENTAL, vertex, vertex_arn, vertex_name
 from pegbox.operations.paging import DEFAULT_SIZE, invalid, is_integer, opened, sealed
 from pegbox.operations.tracing import catch_up
-from pegbox.store.base import Kind, NotFound, Resource, changing
+from pegbox.store.base import NotFound, changing
 from pegbox.store.graph import AssociationQuery, Ends
+from pegbox.store.resources import Kind, Resource
 from pegbox.wire.registry import operation
 
 if TYPE_CHECKING:

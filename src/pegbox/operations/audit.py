@@ -26,7 +26,7 @@ from pegbox.naming import arn
 from pegbox.objects.locations import parse
 from pegbox.operations.call import Call
 from pegbox.operations.indexing import catch_up
-from pegbox.store.base import Kind, Resource
+from pegbox.store.resources import Kind, Resource
 from pegbox.wire.registry import operation_of
 
 DEFAULT_SIZE = 100

@@ -15,7 +15,8 @@ from pegbox.domain import made_of_job
 from pegbox.naming import tuning_job_of
 from pegbox.operations.call import Call
 from pegbox.operations.experiments_view import arn_of
-from pegbox.store.base import JOBS, AlreadyExists, Kind, NotFound, Resource, Store, Transaction, changing
+from pegbox.store.base import AlreadyExists, NotFound, Store, Transaction, changing
+from pegbox.store.resources import JOBS, Kind, Resource
 
 MADE = frozenset({Kind.EXPERIMENT, Kind.TRIAL, Kind.TRIAL_COMPONENT})
 BATCH = 50  #: jobs in one transaction

@@ -8,7 +8,8 @@ from typing import Protocol
 
 from pegbox.logs.base import LogStore, Nowhere
 from pegbox.objects.base import Location
-from pegbox.store.base import Image, Store
+from pegbox.store.base import Store
+from pegbox.store.image import Image
 
 
 class Presence(Protocol):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from pegbox.domain.properties import Catalog, Type
-from pegbox.store.base import Kind
+from pegbox.store.resources import Kind
 from pegbox.wire.records import paths
 
 #: what Search calls the resources that there are

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pegbox.operations import entities, lineage_entities
 from pegbox.operations.call import Call
 from pegbox.operations.lineage_view import description, vertex_arn
-from pegbox.store.base import Kind, Resource
+from pegbox.store.resources import Kind, Resource
 from pegbox.wire.registry import operation
 
 if TYPE_CHECKING:

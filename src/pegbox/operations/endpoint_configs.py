@@ -11,7 +11,8 @@ from pegbox.operations import hosting, tags
 from pegbox.operations.call import Call
 from pegbox.operations.experiments_view import arn_of
 from pegbox.operations.paging import page
-from pegbox.store.base import Kind, Resource, Transaction, changing
+from pegbox.store.base import Transaction, changing
+from pegbox.store.resources import Kind, Resource
 from pegbox.wire.registry import operation
 
 if TYPE_CHECKING:

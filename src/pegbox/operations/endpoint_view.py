@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pegbox.operations.experiments_view import arn_of
-from pegbox.store.base import Resource
+from pegbox.store.resources import Resource
 
 #: `state` of an endpoint: what may be gone when it is asked for
 CONFIG = "config"  #: the document of its endpoint configuration

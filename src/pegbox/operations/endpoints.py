@@ -16,7 +16,8 @@ from pegbox.operations.endpoint_view import ARTIFACTS, CONFIG, DESIRED, IMAGES, 
 from pegbox.operations.experiments_view import arn_of
 from pegbox.operations.model_view import SERVED_BY
 from pegbox.operations.paging import page
-from pegbox.store.base import Kind, NotFound, Resource, Transaction, changing
+from pegbox.store.base import NotFound, Transaction, changing
+from pegbox.store.resources import Kind, Resource
 from pegbox.wire.registry import operation
 
 if TYPE_CHECKING:

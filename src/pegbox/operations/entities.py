@@ -11,7 +11,9 @@ from pegbox.operations import tags
 from pegbox.operations.call import Call
 from pegbox.operations.experiments_view import arn_of
 from pegbox.operations.paging import page
-from pegbox.store.base import AlreadyExists, Kind, NotFound, Page, Query, Resource, Transaction
+from pegbox.store.base import AlreadyExists, NotFound, Transaction
+from pegbox.store.queries import Page, Query
+from pegbox.store.resources import Kind, Resource
 
 #: what messages call them
 NOUNS = {

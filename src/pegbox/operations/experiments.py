@@ -8,7 +8,8 @@ from pegbox.errors import ValidationException
 from pegbox.operations import automatic, entities
 from pegbox.operations.call import Call
 from pegbox.operations.experiments_view import arn_of, experiment
-from pegbox.store.base import Kind, Transaction, changing
+from pegbox.store.base import Transaction, changing
+from pegbox.store.resources import Kind
 from pegbox.wire.registry import operation
 
 if TYPE_CHECKING:

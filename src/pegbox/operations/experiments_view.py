@@ -8,7 +8,8 @@ from typing import Any
 from pegbox.domain.made_of_job import MAPS, REMOVED, SOURCE_TYPE, made_of, merged
 from pegbox.naming import arn
 from pegbox.operations import training_view
-from pegbox.store.base import Kind, NotFound, Resource, Transaction
+from pegbox.store.base import NotFound, Transaction
+from pegbox.store.resources import Kind, Resource
 from pegbox.store.tracking import Part, Summary
 
 NOBODY: Mapping[str, Any] = {}  #: a UserContext: there are keys here, and no users

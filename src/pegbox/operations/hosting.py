@@ -12,7 +12,9 @@ from pegbox.naming import arn
 from pegbox.operations.call import Call
 from pegbox.operations.experiments_view import arn_of
 from pegbox.operations.paging import listing
-from pegbox.store.base import AlreadyExists, Kind, NotFound, Query, Resource, Transaction
+from pegbox.store.base import AlreadyExists, NotFound, Transaction
+from pegbox.store.queries import Query
+from pegbox.store.resources import Kind, Resource
 
 NOUNS = {Kind.MODEL: "model", Kind.ENDPOINT_CONFIG: "endpoint configuration", Kind.ENDPOINT: "endpoint"}
 _SORT = {"Name": "name", "CreationTime": "created_at", "Status": "status"}

@@ -14,7 +14,8 @@ from pegbox.domain.properties import Property
 from pegbox.operations import automatic
 from pegbox.operations.catalogs import KINDS, searched
 from pegbox.operations.records import searchable
-from pegbox.store.base import JOBS, Kind, Resource, Store, Transaction, Unavailable
+from pegbox.store.base import Store, Transaction, Unavailable
+from pegbox.store.resources import JOBS, Kind, Resource
 
 BATCH = 50  #: resources in one transaction
 PERIOD = 1.0  #: seconds between two looks in the background

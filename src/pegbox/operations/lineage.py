@@ -13,7 +13,8 @@ from pegbox.operations.call import Call
 from pegbox.operations.lineage_view import GROUP, LINEAGE_TYPES, group_arn, vertex, vertex_arn, vertex_type
 from pegbox.operations.paging import invalid, is_integer, opened, sealed
 from pegbox.operations.tracing import catch_up
-from pegbox.store.base import Resource, Transaction
+from pegbox.store.base import Transaction
+from pegbox.store.resources import Resource
 from pegbox.wire.registry import operation
 
 if TYPE_CHECKING:

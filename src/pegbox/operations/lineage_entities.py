@@ -10,8 +10,10 @@ from pegbox.operations import entities
 from pegbox.operations.call import Call
 from pegbox.operations.lineage_view import entity, vertex_arn
 from pegbox.operations.tracing import catch_up
-from pegbox.store.base import AlreadyExists, Kind, Page, Resource, Transaction, changing
+from pegbox.store.base import AlreadyExists, Transaction, changing
 from pegbox.store.graph import Entity
+from pegbox.store.queries import Page
+from pegbox.store.resources import Kind, Resource
 
 #: of what requests make; what the service makes does not count (developer guide, "Manually Create Tracking Entities")
 MOST = {Kind.ARTIFACT: 6000, Kind.ACTION: 3000, Kind.CONTEXT: 500}

@@ -11,8 +11,9 @@ from pegbox.errors import ResourceNotFound
 from pegbox.naming import arn, is_arn, name_of
 from pegbox.operations.call import Call
 from pegbox.operations.experiments_view import NOBODY, arn_of
-from pegbox.store.base import Kind, NotFound, Resource, Transaction
+from pegbox.store.base import NotFound, Transaction
 from pegbox.store.graph import TYPES
+from pegbox.store.resources import Kind, Resource
 
 GROUP = "sagemaker-default-lineage-group"  #: the one lineage group of an account and region
 

@@ -10,7 +10,7 @@ from pegbox.domain import training
 from pegbox.logs.base import Event
 from pegbox.operations.call import Call
 from pegbox.operations.log_streams import Known, find, jobs, of_job
-from pegbox.store.base import Resource
+from pegbox.store.resources import Resource
 
 SETTLING = 100  #: milliseconds in which an older line of another instance may still be on its way to its file
 SLACK = 60.0  #: seconds by which the clocks of two machines may differ

@@ -19,7 +19,9 @@ from pegbox.errors import InvalidParameter, LogsNotFound
 from pegbox.logs.base import Job, Place, Stream
 from pegbox.naming import arn
 from pegbox.operations.call import Call
-from pegbox.store.base import Kind, NotFound, Query, Resource
+from pegbox.store.base import NotFound
+from pegbox.store.queries import Query
+from pegbox.store.resources import Kind, Resource
 
 GROUP = "/aws/sagemaker/TrainingJobs"
 MANY = 100  #: training jobs that are read at a time

@@ -13,7 +13,7 @@ from pegbox.operations import log_streams as streams
 from pegbox.operations.call import Call
 from pegbox.operations.log_merge import Key, merged
 from pegbox.operations.log_streams import GROUP, Known
-from pegbox.store.base import Resource
+from pegbox.store.resources import Resource
 from pegbox.wire.registry import operation_of
 
 MOST_STREAMS = 50  #: of a page, also when nobody says how many

@@ -11,7 +11,8 @@ from pegbox.errors import ValidationException
 from pegbox.naming import arn, is_arn, name_of
 from pegbox.operations import automatic
 from pegbox.operations.call import Call
-from pegbox.store.base import Kind, NotFound, Transaction
+from pegbox.store.base import NotFound, Transaction
+from pegbox.store.resources import Kind
 from pegbox.store.tracking import finite
 from pegbox.wire.registry import operation_of
 

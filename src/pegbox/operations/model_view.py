@@ -6,7 +6,8 @@ from typing import Any
 
 from pegbox.operations import endpoint_view
 from pegbox.operations.experiments_view import arn_of
-from pegbox.store.base import Resource, Transaction
+from pegbox.store.base import Transaction
+from pegbox.store.resources import Resource
 
 SERVED_BY = "endpoints"  #: `state` of a model: the ids of the endpoints that serve it
 

@@ -14,7 +14,8 @@ from pegbox.operations import hosting, model_view, tags, tracing
 from pegbox.operations.call import Call
 from pegbox.operations.experiments_view import arn_of
 from pegbox.operations.paging import page
-from pegbox.store.base import Kind, Transaction, changing
+from pegbox.store.base import Transaction, changing
+from pegbox.store.resources import Kind
 from pegbox.wire.registry import operation
 
 if TYPE_CHECKING:

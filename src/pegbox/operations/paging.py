@@ -11,7 +11,9 @@ from typing import Any
 
 from pegbox.errors import ValidationException
 from pegbox.operations.call import Call
-from pegbox.store.base import Kind, Page, Query, Transaction
+from pegbox.store.base import Transaction
+from pegbox.store.queries import Page, Query
+from pegbox.store.resources import Kind
 
 DEFAULT_SIZE = 10
 

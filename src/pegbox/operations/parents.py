@@ -11,7 +11,8 @@ from pegbox.domain.searches import searches_of
 from pegbox.errors import ValidationException
 from pegbox.operations.call import Call
 from pegbox.operations.training_jobs import built_in
-from pegbox.store.base import Kind, NotFound, Transaction
+from pegbox.store.base import NotFound, Transaction
+from pegbox.store.resources import Kind
 
 
 def parents_record(document: dict[str, Any], call: Call) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from pegbox.errors import ValidationException
 from pegbox.operations import automatic, entities
 from pegbox.operations.call import Call
 from pegbox.operations.experiments_view import arn_of
-from pegbox.store.base import Kind, Resource, Transaction
+from pegbox.store.base import Transaction
+from pegbox.store.resources import Kind, Resource
 
 
 def place(tx: Transaction, job: Resource, config: Mapping[str, Any], call: Call) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 from pegbox.operations import endpoint_view, experiments_view, model_view, training_view, tuning_view
 from pegbox.operations.catalogs import STATISTICS
-from pegbox.store.base import Kind, Resource, Transaction
+from pegbox.store.base import Transaction
+from pegbox.store.resources import Kind, Resource
 
 Described = Callable[[Resource, Transaction, float], dict[str, Any]]  #: a row, and the time now
 

@@ -18,7 +18,8 @@ from pegbox.operations.call import Call
 from pegbox.operations.catalogs import CONTAINS_FREELY, KINDS, Searched, searched
 from pegbox.operations.indexing import catch_up
 from pegbox.operations.records import record
-from pegbox.store.base import Found, Kind, Place, Search
+from pegbox.store.queries import Found, Place, Search
+from pegbox.store.resources import Kind
 from pegbox.wire.records import member_of
 from pegbox.wire.registry import operation
 

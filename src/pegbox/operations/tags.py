@@ -10,7 +10,8 @@ from pegbox.errors import ValidationException
 from pegbox.naming import arn, is_arn, name_of
 from pegbox.operations import automatic
 from pegbox.operations.call import Call
-from pegbox.store.base import Kind, NotFound, Resource, Transaction, changing
+from pegbox.store.base import NotFound, Transaction, changing
+from pegbox.store.resources import Kind, Resource
 from pegbox.wire.registry import operation
 
 if TYPE_CHECKING:

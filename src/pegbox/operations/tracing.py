@@ -15,8 +15,9 @@ from pegbox.domain.lineage import Link
 from pegbox.errors import ServiceUnavailable
 from pegbox.operations.call import Call
 from pegbox.operations.experiments_view import arn_of
-from pegbox.store.base import AlreadyExists, Kind, Resource, Stale, Transaction
+from pegbox.store.base import AlreadyExists, Stale, Transaction
 from pegbox.store.graph import Entity, Step
+from pegbox.store.resources import Kind, Resource
 
 BATCH = 100  #: jobs in one transaction
 SECONDS = 20.0  #: that a request spends on jobs whose lineage has not been read

@@ -17,7 +17,8 @@ from pegbox.operations import locations, tags, training_view
 from pegbox.operations.call import Call
 from pegbox.operations.paging import listing, page
 from pegbox.operations.placing import place
-from pegbox.store.base import AlreadyExists, Kind, NotFound, Resource, Transaction, changing
+from pegbox.store.base import AlreadyExists, NotFound, Transaction, changing
+from pegbox.store.resources import Kind, Resource
 from pegbox.wire.registry import operation
 
 if TYPE_CHECKING:

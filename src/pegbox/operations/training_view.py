@@ -8,7 +8,7 @@ from pegbox.domain.metrics import final_values
 from pegbox.domain.searches import DEFINITION_NAME
 from pegbox.domain.training import Outcome, TrainingJob
 from pegbox.naming import arn
-from pegbox.store.base import Resource
+from pegbox.store.resources import Resource
 
 
 def training_job_arn(row: Resource) -> str:

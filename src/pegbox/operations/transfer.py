@@ -18,7 +18,7 @@ from pegbox.naming import arn
 from pegbox.operations.catalogs import searched
 from pegbox.operations.tags import checked
 from pegbox.operations.training_view import description
-from pegbox.store.base import Kind, Resource
+from pegbox.store.resources import Kind, Resource
 from pegbox.wire import transfer
 
 #: of a record what is in the row's columns or computed from its state; everything else is its document

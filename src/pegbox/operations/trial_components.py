@@ -12,7 +12,8 @@ from pegbox.naming import arn, is_arn, name_of
 from pegbox.operations import automatic, entities
 from pegbox.operations.call import Call
 from pegbox.operations.experiments_view import arn_of, component, component_summary
-from pegbox.store.base import Kind, NotFound, Transaction, changing
+from pegbox.store.base import NotFound, Transaction, changing
+from pegbox.store.resources import Kind
 from pegbox.wire.registry import operation
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from pegbox.errors import ResourceNotFound, ValidationException
 from pegbox.operations import automatic, entities
 from pegbox.operations.call import Call
 from pegbox.operations.experiments_view import arn_of, trial
-from pegbox.store.base import Kind, Transaction, changing
+from pegbox.store.base import Transaction, changing
+from pegbox.store.resources import Kind
 from pegbox.wire.registry import operation
 
 if TYPE_CHECKING:

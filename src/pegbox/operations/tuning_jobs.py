@@ -19,7 +19,8 @@ from pegbox.operations.call import Call
 from pegbox.operations.paging import listing, page
 from pegbox.operations.parents import parents_record
 from pegbox.operations.training_jobs import built_in, metric_definitions
-from pegbox.store.base import AlreadyExists, Kind, NotFound, Resource, Transaction, changing
+from pegbox.store.base import AlreadyExists, NotFound, Transaction, changing
+from pegbox.store.resources import Kind, Resource
 from pegbox.wire.registry import operation
 
 if TYPE_CHECKING:

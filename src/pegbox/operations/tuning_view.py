@@ -11,7 +11,8 @@ from pegbox.domain.searches import searches_of
 from pegbox.domain.tuning import TuningJob
 from pegbox.naming import arn
 from pegbox.operations.training_view import tuning_summary
-from pegbox.store.base import Resource, Tally, Transaction
+from pegbox.store.base import Transaction
+from pegbox.store.resources import Resource, Tally
 
 
 def tuning_job_arn(row: Resource) -> str:

@@ -1,4 +1,4 @@
-"""State: resources as documents, metric points, access keys, images.
+"""State: resources as documents, their metric points and lineage, and what jobs read.
 
 Resources:    one row a resource: typed identity, status, times and lease beside the document as the API describes it.
 Transactions: everything inside one `transaction()` is visible whole or not at all; `reading()` sees one moment.
@@ -12,38 +12,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Any, NamedTuple, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
 
 from pegbox.domain.properties import Property
-from pegbox.domain.query import Node
 from pegbox.domain.readings import Dataset, Question, Readers, Reading
 from pegbox.store.graph import Graph
+from pegbox.store.queries import Found, Page, Query, Search
+from pegbox.store.resources import Child, Kind, MetricPoint, Resource, Tally
 from pegbox.store.tracking import Tracking
 
 T = TypeVar("T")
 
 MOST_SLOTS = 1 << 31  #: as good as no limit
-
-
-class Kind(StrEnum):
-    """What a resource is; the value is the ARN's resource part."""
-
-    TUNING_JOB = "hyper-parameter-tuning-job"
-    TRAINING_JOB = "training-job"
-    EXPERIMENT = "experiment"
-    TRIAL = "experiment-trial"
-    TRIAL_COMPONENT = "experiment-trial-component"
-    MODEL = "model"
-    ENDPOINT_CONFIG = "endpoint-config"
-    ENDPOINT = "endpoint"
-    ARTIFACT = "artifact"
-    ACTION = "action"
-    CONTEXT = "context"
-
-
-JOBS = frozenset({Kind.TUNING_JOB, Kind.TRAINING_JOB})  #: what the engine works on; nothing happens to the others
 
 
 class AlreadyExists(Exception):
@@ -79,161 +60,6 @@ class Stale(Exception):
 
 class Fenced(Stale):
     """The lease was lost: another server has the work now."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resource:
-    """A row.  `document` is what clients see, `state` what the engine remembers."""
-
-    id: int = 0  #: given by insert
-    account: str
-    region: str
-    kind: Kind
-    name: str
-    parent_id: int | None = None  #: the tuning job of a training job, the experiment of a trial
-    number: int | None = None  #: launch order within the parent, from 1
-    status: str
-    outcome: str | None = None  #: counter bucket once ended: Completed, Stopped, RetryableError, NonRetryableError
-    objective: float | None = None  #: final objective value, for children of tuning jobs
-    created_at: float
-    modified_at: float
-    ended_at: float | None = None  #: of what is no job, when it was made
-    host: str | None = None  #: where it holds a slot
-    document: Mapping[str, Any] = field(default_factory=dict)
-    state: Mapping[str, Any] = field(default_factory=dict)
-    due_at: float | None = None  #: when the engine should look again; None: never
-    epoch: int = 0  #: raised by every claim
-    version: int = 0  #: raised by every change
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Child:
-    """What a parent must know of a child; of many, since it asks whenever one ends."""
-
-    id: int
-    number: int
-    status: str
-    outcome: str | None
-    objective: float | None
-    ended_at: float | None
-    version: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MetricPoint:
-    """One value of one metric; (resource, attempt, offset) is its identity."""
-
-    attempt: int
-    offset: int
-    host: str
-    metric: str
-    value: float
-    at: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
-    """Which resources to list, in which order."""
-
-    account: str
-    region: str
-    kind: Kind
-    sort_by: str = "name"  #: name, created_at, status, objective
-    descending: bool = False
-    parent_id: int | None = None
-    type: str | None = None  #: of an entity of lineage
-    source: str | None = None  #: SourceUri of such
-    trial_id: int | None = None  #: only its components
-    component_id: int | None = None  #: only its trials
-    experiment_id: int | None = None  #: only the components of its trials
-    name_contains: str | None = None  #: without regard to case
-    status: str | None = None
-    created_after: float | None = None
-    created_before: float | None = None
-    modified_after: float | None = None
-    modified_before: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A page and where the next one begins: (sort value, id) of the last row, or None at the end."""
-
-    resources: Sequence[Resource]
-    after: tuple[Any, int] | None
-
-
-class Place(NamedTuple):
-    """Where a page of a search ended: the value by which it was sorted, what that is, and whose it was."""
-
-    part: str  #: num, txt, or none for what lacks the property
-    value: float | str
-    id: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Search:
-    """What to look for among the properties of resources, in which order.
-
-    Numbers come before text, in both directions before what has neither; of equal values the newest comes first.  A
-    list sorts by its first element.  `sort_by` is a property's name, `anchor` one that every resource has.
-    """
-
-    account: str
-    region: str
-    kind: Kind
-    wanted: Node
-    sort_by: str
-    descending: bool
-    anchor: str
-    lists: Collection[str]  #: the beginnings of names that a resource may have several values of
-    limit: int
-    after: Place | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """A page of a search; `after` is None at the end.  A page may be short and not the last: time was up,
-    or what is on it is large."""
-
-    resources: Sequence[Resource]
-    after: Place | None
-    total: int  #: of all pages
-    exact: bool  #: otherwise there are at least so many
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tally:
-    """How many children share a status, an outcome and having an objective value."""
-
-    status: str
-    outcome: str | None
-    has_objective: bool
-    count: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccessKey:
-    """Who may call."""
-
-    id: str
-    secret: str = field(repr=False)
-    account: str
-    description: str = ""
-    created_at: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Image:
-    """What a training image name means on a machine without containers."""
-
-    name: str
-    command: Sequence[str]
-    workdir: str | None = None
-    environment: Mapping[str, str] = field(default_factory=dict)
-    python: str | None = None  #: interpreter for script-mode images
-    binds: Sequence[str] = ()  #: PATH or PATH:ro, further places that its programs may see
-    arguments: Sequence[str] = ()  #: words after the command; `{name}` in them is the value of a hyperparameter
-    created_at: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,11 @@ from sqlalchemy import Connection, Table, bindparam, select
 
 from pegbox.domain.properties import Property
 from pegbox.store import index, schema
-from pegbox.store.base import Kind, Resource, Stale
+from pegbox.store.base import Stale
 from pegbox.store.connections import unhurried
 from pegbox.store.made import Made
 from pegbox.store.prepared import Prepared, one_of
+from pegbox.store.resources import Kind, Resource
 from pegbox.store.rows import readable, to_columns
 
 CACHE = 1 << 20  #: KiB that SQLite may take: the indexes of properties are written to everywhere

@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine
 
 from pegbox.domain.query import All, AnyOf, Between, Containing, Has, Node, Not, OneOf, Present, Text
-from pegbox.store.base import Place
 from pegbox.store.filters import AMONG
+from pegbox.store.queries import Place
 
 MEMORY = 256 << 20  #: bytes that all columns of a process may take
 MOST_TEXTS = 1 << 16  #: different texts of a column

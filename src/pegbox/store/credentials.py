@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from sqlalchemy import Engine, delete, insert, select
 
 from pegbox.store import connections, schema
-from pegbox.store.base import AccessKey
 
 _keys = schema.access_key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessKey:
+    """Who may call."""
+
+    id: str
+    secret: str = field(repr=False)
+    account: str
+    description: str = ""
+    created_at: float
 
 
 class Credentials:

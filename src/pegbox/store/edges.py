@@ -29,9 +29,10 @@ from sqlalchemy.exc import IntegrityError
 from pegbox.domain.lineage import Link
 from pegbox.naming import COMPONENT_OF_JOB
 from pegbox.store import schema
-from pegbox.store.base import AlreadyExists, Kind, NotFound, Resource, Stale
+from pegbox.store.base import AlreadyExists, NotFound, Stale
 from pegbox.store.graph import TYPES, AssociationQuery, Ends, Entity, Step
 from pegbox.store.prepared import Prepared, by_value, one_of
+from pegbox.store.resources import Kind, Resource
 from pegbox.store.rows import readable, to_columns
 from pegbox.store.turns import alone
 

@@ -11,12 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from pegbox.domain.lineage import Link
-
-if TYPE_CHECKING:
-    from pegbox.store.base import Kind, Resource
+from pegbox.store.resources import Kind, Resource
 
 #: kind -> type, of what has none of its own; a training job is in the place of its trial component
 TYPES: Mapping[str, str] = {

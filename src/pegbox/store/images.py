@@ -11,7 +11,7 @@ from sqlalchemy import Engine, bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pegbox.store import connections, schema
-from pegbox.store.base import Image
+from pegbox.store.image import Image
 from pegbox.store.prepared import Prepared
 
 _images = schema.image

@@ -17,8 +17,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from pegbox.domain.properties import Property
 from pegbox.store import schema
-from pegbox.store.base import Kind, Resource
 from pegbox.store.prepared import Prepared, one_of
+from pegbox.store.resources import Kind, Resource
 from pegbox.store.turns import alone
 
 DIALECTS = ("sqlite", "postgresql")

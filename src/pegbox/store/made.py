@@ -9,8 +9,8 @@ from sqlalchemy import Connection, Double, bindparam, exists, null, select, tupl
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pegbox.store import schema
-from pegbox.store.base import Kind
 from pegbox.store.prepared import Prepared, one_of
+from pegbox.store.resources import Kind
 
 DIALECTS = {"sqlite": sqlite, "postgresql": postgresql}
 LATEST = 1e18  #: epoch seconds; nothing was made later

@@ -14,8 +14,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from pegbox.domain.curves import Value
 from pegbox.store import schema
-from pegbox.store.base import Kind, NotFound
+from pegbox.store.base import NotFound
 from pegbox.store.prepared import Prepared, one_of
+from pegbox.store.resources import Kind
 from pegbox.store.tracking import Summary, finite, nothing_of
 
 DIALECTS = {"sqlite": sqlite, "postgresql": postgresql}

@@ -8,8 +8,9 @@ from sqlalchemy import Connection, and_, bindparam, delete, exists, null, or_, s
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pegbox.store import schema
-from pegbox.store.base import Kind, NotFound
+from pegbox.store.base import NotFound
 from pegbox.store.prepared import Prepared
+from pegbox.store.resources import Kind
 from pegbox.store.tracking import Parent, Part
 
 _rows, _members = schema.resource.c, schema.trial_member.c

@@ -20,7 +20,6 @@ from sqlalchemy import Connection
 
 from pegbox.domain.query import All, AnyOf, Between, Containing, Has, Nested, Node
 from pegbox.store import columns, index
-from pegbox.store.base import Place, Search
 from pegbox.store.filters import (
     AMONG,
     EVERYTHING,
@@ -37,6 +36,7 @@ from pegbox.store.filters import (
     scans,
     simplified,
 )
+from pegbox.store.queries import Place, Search
 
 FEW = 1000  #: candidates that are all looked at
 PIECE = 1000  #: entries of a sort order that are walked first

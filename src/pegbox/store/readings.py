@@ -14,8 +14,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from pegbox.domain.readings import MOST_PREFIX, Dataset, Reading, ReadObject
 from pegbox.store import schema
-from pegbox.store.base import Resource
 from pegbox.store.prepared import Prepared
+from pegbox.store.resources import Resource
 
 _sets, _objects = schema.dataset.c, schema.dataset_object.c
 _insert: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 from pegbox.store import connections, schema
-from pegbox.store.base import Kind
+from pegbox.store.resources import Kind
 
 BATCH = 100  #: jobs whose points, or datasets that, are removed in one transaction
 PIECE = 20_000  #: objects of such datasets that are

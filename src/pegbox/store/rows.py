@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from pegbox.store.base import Kind, Resource
+from pegbox.store.resources import Kind, Resource
 from pegbox.store.schema import resource
 
 _PLAIN = (

@@ -14,13 +14,14 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from pegbox.store import connections, schema
 from pegbox.store.audit import Audit
-from pegbox.store.base import MOST_SLOTS, Beat, Fenced, Kind, Resource
+from pegbox.store.base import MOST_SLOTS, Beat, Fenced
 from pegbox.store.census import Census
 from pegbox.store.claims import Asked, Claims
 from pegbox.store.credentials import Credentials
 from pegbox.store.database_file import COMPANIONS, DatabaseFile
 from pegbox.store.images import Images
 from pegbox.store.prepared import Prepared
+from pegbox.store.resources import Kind, Resource
 from pegbox.store.retention import Retention
 from pegbox.store.rows import to_resource
 from pegbox.store.transaction import SqlTransaction, clock, upsert

@@ -31,23 +31,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from pegbox.domain.properties import Property
 from pegbox.domain.readings import Dataset, Reading
 from pegbox.store import index, planner, readings, schema
-from pegbox.store.base import (
-    AlreadyExists,
-    Child,
-    Fenced,
-    Found,
-    Kind,
-    MetricPoint,
-    NotFound,
-    Page,
-    Query,
-    Resource,
-    Search,
-    Stale,
-    Tally,
-)
+from pegbox.store.base import AlreadyExists, Fenced, NotFound, Stale
 from pegbox.store.edges import SqlGraph, of_entity
 from pegbox.store.prepared import Prepared, by_value, one_of
+from pegbox.store.queries import Found, Page, Query, Search
+from pegbox.store.resources import Child, Kind, MetricPoint, Resource, Tally
 from pegbox.store.rows import (
     CHANGING,
     ID,

@@ -23,7 +23,7 @@ from pegbox.domain.training import TERMINAL, TrainingJob
 from pegbox.executors.directory import read_points
 from pegbox.objects.files import FileStore
 from pegbox.store import schema
-from pegbox.store.base import Kind, Resource
+from pegbox.store.resources import Kind, Resource
 from pegbox.store.sql import SqlStore
 from pegbox.testing.crash_work import BUCKET, INPUTS, processes_of, quiet, starts_of
 

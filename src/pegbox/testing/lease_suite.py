@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from pegbox.store.base import JOBS, Fenced, Kind, Store
+from pegbox.store.base import Fenced, Store
+from pegbox.store.resources import JOBS, Kind
 from pegbox.testing.store_rows import HOST, a_job, held, insert
 
 

@@ -29,7 +29,9 @@ from pegbox.objects.base import Location, NoSuchObject, ObjectInfo, at_any_time,
 from pegbox.operations import training_jobs, tuning_jobs
 from pegbox.operations.call import Call
 from pegbox.settings import Settings
-from pegbox.store.base import JOBS, Image, Kind, Resource, Stale
+from pegbox.store.base import Stale
+from pegbox.store.image import Image
+from pegbox.store.resources import JOBS, Kind, Resource
 from pegbox.store.sql import SqlStore
 from pegbox.testing.simulated_executor import SimulatedExecutor, Training
 
@@ -221,7 +223,7 @@ class Simulation:
 
 
 def _unfinished(tx: Any) -> list[Resource]:
-    from pegbox.store.base import Query
+    from pegbox.store.queries import Query
 
     found: list[Resource] = []
     for kind in JOBS:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pegbox.store.base import Kind, Resource, Store
+from pegbox.store.base import Store
+from pegbox.store.resources import Kind, Resource
 
 ACCOUNT, REGION, HOST = "123456789012", "eu-north-1", "here"
 

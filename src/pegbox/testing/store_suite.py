@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from pegbox.store.base import AlreadyExists, Kind, MetricPoint, NotFound, Query, Stale, Store, Transaction, changing
+from pegbox.store.base import AlreadyExists, NotFound, Stale, Store, Transaction, changing
+from pegbox.store.queries import Query
+from pegbox.store.resources import Kind, MetricPoint
 from pegbox.testing.lease_suite import LeaseSuite
 from pegbox.testing.store_rows import ACCOUNT, REGION, a_job, insert
 

@@ -17,7 +17,8 @@ from pegbox.engine.context import Context
 from pegbox.engine.loop import Engine
 from pegbox.engine.mailbox import Mailbox
 from pegbox.executors.base import Executor, Observation
-from pegbox.store.base import Resource, Store, Unavailable
+from pegbox.store.base import Store, Unavailable
+from pegbox.store.resources import Resource
 from running import wait_for
 
 

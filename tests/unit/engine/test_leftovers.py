@@ -16,7 +16,7 @@ from pegbox.domain.training import Phase, TrainingJob
 from pegbox.engine.context import Context, attempt_directory
 from pegbox.engine.training import TrainingWork
 from pegbox.executors.base import NotNow
-from pegbox.store.base import Resource
+from pegbox.store.resources import Resource
 from pegbox.store.sql import SqlStore
 from rows import channel_of, insert, training_document
 from running import wait_for

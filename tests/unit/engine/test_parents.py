@@ -11,7 +11,7 @@ import pytest
 from pegbox.engine.proposer import Answer, Question, answer
 from pegbox.executors.base import Attempt
 from pegbox.operations import tuning_jobs
-from pegbox.store.base import Kind
+from pegbox.store.resources import Kind
 from pegbox.strategies.base import ParentKind, Study
 from pegbox.testing.requests import tuning_request
 from pegbox.testing.simulated_executor import Training

@@ -18,7 +18,7 @@ from pegbox.engine import training
 from pegbox.engine.context import Context, attempt_directory
 from pegbox.objects.locations import parse
 from pegbox.store import schema
-from pegbox.store.base import Resource
+from pegbox.store.resources import Resource
 from pegbox.testing.requests import channel
 from turns import Crash, read, run, run_until_ended
 

@@ -16,7 +16,8 @@ from pegbox.maintenance.transfer import Place
 from pegbox.operations.indexing import catch_up
 from pegbox.sources import records
 from pegbox.sources.base import Objective, Run, Study
-from pegbox.store.base import Kind, NotFound
+from pegbox.store.base import NotFound
+from pegbox.store.resources import Kind
 from pegbox.store.sql import SqlStore
 
 BEGAN = 1_700_000_000.0

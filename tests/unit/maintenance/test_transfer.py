@@ -20,7 +20,7 @@ from pegbox.operations.indexing import catch_up
 from pegbox.operations.tags import add_tags
 from pegbox.operations.transfer import row_of
 from pegbox.store import bulk
-from pegbox.store.base import Kind
+from pegbox.store.resources import Kind
 from pegbox.store.sql import SqlStore
 from pegbox.testing.calls import call_in
 

@@ -18,7 +18,9 @@ from pegbox.operations import automatic, search
 from pegbox.operations.call import Call
 from pegbox.operations.records import record
 from pegbox.store import planner
-from pegbox.store.base import Kind, MetricPoint, Query, Resource, Transaction
+from pegbox.store.base import Transaction
+from pegbox.store.queries import Query
+from pegbox.store.resources import Kind, MetricPoint, Resource
 from pegbox.store.sql import SqlStore
 from pegbox.testing.calls import call_in
 from pegbox.testing.requests import channel

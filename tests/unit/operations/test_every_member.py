@@ -17,7 +17,7 @@ from botocore.model import ListShape, Shape, StructureShape
 from pegbox.errors import ValidationException
 from pegbox.operations import tuning_jobs
 from pegbox.operations.call import Call
-from pegbox.store.base import Kind
+from pegbox.store.resources import Kind
 from pegbox.store.sql import SqlStore
 from pegbox.testing.requests import ROLE, tuning_request
 from pegbox.wire import validate

@@ -26,7 +26,8 @@ from pegbox.operations import (
     trials,
 )
 from pegbox.operations.call import Call
-from pegbox.store.base import Kind, Stale
+from pegbox.store.base import Stale
+from pegbox.store.resources import Kind
 from pegbox.store.sql import SqlStore
 from pegbox.testing.calls import call_in
 from pegbox.testing.requests import training_request

@@ -22,7 +22,7 @@ from pegbox.domain.lineage import Link
 from pegbox.errors import ResourceLimitExceeded, ResourceNotFound, ServiceUnavailable, ValidationException
 from pegbox.operations import actions, artifacts, associations, contexts, lineage, lineage_entities, tracing
 from pegbox.operations.call import Call
-from pegbox.store.base import Kind
+from pegbox.store.resources import Kind
 from pegbox.store.sql import SqlStore
 from pegbox.testing.calls import call_in
 from pegbox.testing.store_rows import a_job

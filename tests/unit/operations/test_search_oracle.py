@@ -18,7 +18,7 @@ from pegbox.operations import search
 from pegbox.operations.call import Call
 from pegbox.operations.records import record
 from pegbox.store import columns, index, planner, transaction
-from pegbox.store.base import Kind, Resource
+from pegbox.store.resources import Kind, Resource
 from pegbox.store.sql import SqlStore
 from pegbox.testing.calls import call_in
 from pegbox.testing.requests import channel

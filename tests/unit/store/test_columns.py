@@ -17,7 +17,8 @@ from pegbox.operations import search
 from pegbox.operations.indexing import catch_up
 from pegbox.operations.tags import add_tags
 from pegbox.store import columns, index, planner
-from pegbox.store.base import Kind, Unavailable
+from pegbox.store.base import Unavailable
+from pegbox.store.resources import Kind
 from pegbox.store.sql import SqlStore
 from pegbox.testing.calls import call_in
 

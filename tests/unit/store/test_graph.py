@@ -13,8 +13,10 @@ from sqlalchemy import text
 
 from pegbox.domain.lineage import Link
 from pegbox.store import edges
-from pegbox.store.base import AlreadyExists, Kind, NotFound, Query, Resource, Stale
+from pegbox.store.base import AlreadyExists, NotFound, Stale
 from pegbox.store.graph import AssociationQuery, Entity, Step
+from pegbox.store.queries import Query
+from pegbox.store.resources import Kind, Resource
 from pegbox.store.sql import SqlStore
 from pegbox.testing.store_suite import ACCOUNT, REGION, a_job
 

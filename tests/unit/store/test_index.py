@@ -14,8 +14,8 @@ from sqlalchemy import text
 from pegbox.domain.properties import Property
 from pegbox.domain.query import Between, Containing, Has, Text
 from pegbox.store import examine
-from pegbox.store.base import Kind, Resource
 from pegbox.store.filters import scans
+from pegbox.store.resources import Kind, Resource
 from pegbox.store.sql import SqlStore
 from pegbox.testing.store_suite import ACCOUNT, REGION, a_job
 

@@ -16,7 +16,7 @@ from pegbox.engine import retention
 from pegbox.engine.retention import DAY
 from pegbox.settings import Settings
 from pegbox.store import schema
-from pegbox.store.base import Resource
+from pegbox.store.resources import Resource
 from pegbox.store.sql import SqlStore
 from pegbox.testing.store_rows import REGION, a_job, insert
 

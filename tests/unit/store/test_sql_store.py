@@ -13,7 +13,11 @@ import pytest
 from sqlalchemy import create_engine, inspect, text
 
 from pegbox.store import schema
-from pegbox.store.base import AccessKey, Image, Kind, Page, Query, Resource, Unavailable
+from pegbox.store.base import Unavailable
+from pegbox.store.credentials import AccessKey
+from pegbox.store.image import Image
+from pegbox.store.queries import Page, Query
+from pegbox.store.resources import Kind, Resource
 from pegbox.store.sql import SqlStore
 from pegbox.store.upgrade import HEAD, SchemaTooNew, upgrade
 from pegbox.testing.store_rows import ACCOUNT, HOST, REGION, a_job, held

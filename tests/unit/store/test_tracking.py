@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pegbox.domain.curves import Value
-from pegbox.store.base import Kind, MetricPoint, NotFound, Resource
+from pegbox.store.base import NotFound
+from pegbox.store.resources import Kind, MetricPoint, Resource
 from pegbox.store.sql import SqlStore
 from pegbox.store.tracking import Parent, Summary, nothing_of
 from pegbox.testing.store_suite import ACCOUNT, REGION, a_job

@@ -19,8 +19,8 @@ from pegbox.executors import directory as files
 from pegbox.executors.base import Phase
 from pegbox.maintenance.doctor.finding import Finding, NotRepaired, Patient
 from pegbox.store import examine as faults
-from pegbox.store.base import Kind
 from pegbox.store.examine import Row
+from pegbox.store.resources import Kind
 
 CLEANING = 60.0  #: seconds within which a server gives back the disk of a job that has ended
 MARK = b"PEGBOX_ATTEMPT="

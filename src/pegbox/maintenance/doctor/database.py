@@ -14,8 +14,8 @@ from pegbox.maintenance.doctor.finding import Finding, Patient
 from pegbox.objects.examine import note
 from pegbox.store import examine as faults
 from pegbox.store import place
-from pegbox.store.base import JOBS, Kind
 from pegbox.store.examine import Row
+from pegbox.store.resources import JOBS, Kind
 from pegbox.store.upgrade import HEAD, upgrade
 
 MOST_SKEW = 5.0  #: seconds

@@ -1,0 +1,87 @@
+"""Resources, what a parent knows of its children, and metric points."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Kind(StrEnum):
+    """What a resource is; the value is the ARN's resource part."""
+
+    TUNING_JOB = "hyper-parameter-tuning-job"
+    TRAINING_JOB = "training-job"
+    EXPERIMENT = "experiment"
+    TRIAL = "experiment-trial"
+    TRIAL_COMPONENT = "experiment-trial-component"
+    MODEL = "model"
+    ENDPOINT_CONFIG = "endpoint-config"
+    ENDPOINT = "endpoint"
+    ARTIFACT = "artifact"
+    ACTION = "action"
+    CONTEXT = "context"
+
+
+JOBS = frozenset({Kind.TUNING_JOB, Kind.TRAINING_JOB})  #: what the engine works on; nothing happens to the others
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """A row.  `document` is what clients see, `state` what the engine remembers."""
+
+    id: int = 0  #: given by insert
+    account: str
+    region: str
+    kind: Kind
+    name: str
+    parent_id: int | None = None  #: the tuning job of a training job, the experiment of a trial
+    number: int | None = None  #: launch order within the parent, from 1
+    status: str
+    outcome: str | None = None  #: counter bucket once ended: Completed, Stopped, RetryableError, NonRetryableError
+    objective: float | None = None  #: final objective value, for children of tuning jobs
+    created_at: float
+    modified_at: float
+    ended_at: float | None = None  #: of what is no job, when it was made
+    host: str | None = None  #: where it holds a slot
+    document: Mapping[str, Any] = field(default_factory=dict)
+    state: Mapping[str, Any] = field(default_factory=dict)
+    due_at: float | None = None  #: when the engine should look again; None: never
+    epoch: int = 0  #: raised by every claim
+    version: int = 0  #: raised by every change
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Child:
+    """What a parent must know of a child; of many, since it asks whenever one ends."""
+
+    id: int
+    number: int
+    status: str
+    outcome: str | None
+    objective: float | None
+    ended_at: float | None
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricPoint:
+    """One value of one metric; (resource, attempt, offset) is its identity."""
+
+    attempt: int
+    offset: int
+    host: str
+    metric: str
+    value: float
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """How many children share a status, an outcome and having an objective value."""
+
+    status: str
+    outcome: str | None
+    has_objective: bool
+    count: int

@@ -11,25 +11,19 @@ import resource
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import structlog
 import uvicorn
 
 from pegbox import heap
-from pegbox.announcement import address, announced, url_of
+from pegbox.announcement import announced, url_of
 from pegbox.announcement import server as announced_server
-from pegbox.app import Server, compose, open_home, open_store
-from pegbox.engine import homes
+from pegbox.app import Server, compose
 from pegbox.executors.base import NotNow
 from pegbox.idleness import Idleness
-from pegbox.keys import KeyRing
-from pegbox.maintenance import losses
-from pegbox.maintenance.doctor.finding import Patient
 from pegbox.observe.logging import configure
 from pegbox.settings import Settings, SettingsError
-from pegbox.store.sql import SqlStore
 from pegbox.wire.connections import Crowd, Limits
 
 BACKLOG = 128  #: connections that wait; so many are accepted at a time, before the limit on their number is looked at
@@ -98,48 +92,6 @@ def _end_within(seconds: float) -> None:
     watchdog = threading.Timer(seconds, os._exit, (0,))
     watchdog.daemon = True
     watchdog.start()
-
-
-def client_environment(settings: Settings) -> dict[str, str]:
-    """The variables that make AWS clients talk to this home's server, or to the one that the settings describe."""
-    import time
-
-    store = open_store(settings, make=False)
-    open_home(settings)  # whose database may lie elsewhere
-    key = KeyRing(store.keys, settings, time.time).first()
-    store.close()
-    return {
-        "AWS_ENDPOINT_URL": address(settings) or url_of(settings.host, settings.port),
-        "AWS_ACCESS_KEY_ID": key.id,
-        "AWS_SECRET_ACCESS_KEY": key.secret,
-        "AWS_DEFAULT_REGION": settings.region,
-        "AWS_REGION": settings.region,
-    }
-
-
-@contextlib.contextmanager
-def patient(settings: Settings, *, deep: bool, clock: Callable[[], float], stale: float) -> Iterator[Patient]:
-    """What `pegbox doctor` examines: the home as it is, and the database without an upgrade."""
-    if not settings.home.is_dir():
-        raise SettingsError(f"{settings.home} is no home: --home or PEGBOX_HOME names one")
-    store = SqlStore(settings.database, migrate=False)
-    try:
-        yield Patient(
-            settings=settings,
-            store=store,
-            identity=_read(settings.home / homes.IDENTITY),
-            database=losses.recorded(settings.home),
-            served=address(settings) is not None,
-            deep=deep,
-            clock=clock,
-            stale=stale,
-        )
-    finally:
-        store.close()
-
-
-def _read(file: Path) -> str:
-    return file.read_text(errors="replace") if file.exists() else ""
 
 
 class _Uvicorn(uvicorn.Server):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pegbox.app import identity_of
 from pegbox.engine import homes
+from pegbox.home import identity_of
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pegbox.app import open_store
 from pegbox.client.connection import NoServer, key_of
+from pegbox.home import open_store
 from pegbox.keys import KeyRing
 from pegbox.settings import Settings
 from pegbox.store.credentials import AccessKey

@@ -57,7 +57,7 @@ OWNERS = {
     "sqlalchemy": {"store", "sources"},
     "alembic": {"store"},
     "botocore": {"wire", "objects", "client", "sources"},
-    "starlette": {"wire", "app", "serving", "idleness"},
+    "starlette": {"wire", "app", "pages", "serving", "idleness"},
     "numpy": {
         "strategies",
         "optimize",

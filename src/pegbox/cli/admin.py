@@ -90,7 +90,7 @@ def dump_jobs(
 @contextmanager
 def place_of(home: Path | None, account: str | None, region: str | None, *, make: bool) -> Iterator[Place]:
     """The database that a command works on, without a server."""
-    from pegbox.app import open_store
+    from pegbox.home import open_store
     from pegbox.maintenance.transfer import Place
 
     if account is not None and not is_account(account):

@@ -53,8 +53,8 @@ def restore(
     Jobs that ran when the backup was made are tried again or fail, as their RetryStrategy says.
     """
     from pegbox.announcement import address
-    from pegbox.app import identity_of
     from pegbox.engine import owners
+    from pegbox.home import identity_of
     from pegbox.maintenance import restore as maintenance
     from pegbox.maintenance.archive import MaintenanceError
 

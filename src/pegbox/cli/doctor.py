@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from pegbox.announcement import address
 from pegbox.cli.options import Home
 from pegbox.settings import load
 
@@ -28,11 +29,12 @@ def doctor(
 
     The server may run meanwhile.  Exit code 0 when nothing is wrong, or all was repaired; 1 when something is.
     """
-    from pegbox.maintenance.doctor.examination import examine, old
-    from pegbox.serving import patient
+    from pegbox.maintenance.doctor.examination import examine, old, patient
 
+    settings = load({"home": home})
+    served = address(settings) is not None
     found: list[dict[str, Any]] = []
-    with patient(load({"home": home}), deep=deep, clock=time.time, stale=stale) as examined:
+    with patient(settings, served=served, deep=deep, clock=time.time, stale=stale) as examined:
         for finding in examine(examined):
             done, failed = _mend(finding.repair) if repair and finding.repair else (None, None)
             told = {"kind": finding.kind, "about": finding.about, "message": finding.message}

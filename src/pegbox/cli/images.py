@@ -80,7 +80,7 @@ def add(
 
 def register(image: Image, settings: Settings, workdir: Path) -> list[str]:
     """Say in the home's database what an image runs; returns what may go wrong with it."""
-    from pegbox.app import open_store
+    from pegbox.home import open_store
 
     store = open_store(settings)
     store.images.put(image)
@@ -95,7 +95,7 @@ def list_images(
     home: Home = None,
 ) -> None:
     """List the registered images; of those that `pegbox tune` makes of a file's program the youngest only."""
-    from pegbox.app import open_store
+    from pegbox.home import open_store
 
     store = open_store(load({"home": home}), make=False)
     found = store.images.all()
@@ -111,7 +111,7 @@ def list_images(
 @app.command()
 def remove(name: Annotated[str, typer.Argument(help="The image's name.")], home: Home = None) -> None:
     """Forget an image."""
-    from pegbox.app import open_store
+    from pegbox.home import open_store
 
     store = open_store(load({"home": home}), make=False)
     removed = store.images.remove(name)

@@ -23,7 +23,7 @@ def add(
     home: Home = None,
 ) -> None:
     """Make a key and print it.  The secret is shown this once."""
-    from pegbox.app import open_store
+    from pegbox.home import open_store
     from pegbox.keys import new_key
 
     if account is not None and not is_account(account):
@@ -39,7 +39,7 @@ def add(
 @app.command("list")
 def list_keys(home: Home = None) -> None:
     """List the keys, without their secrets."""
-    from pegbox.app import open_store
+    from pegbox.home import open_store
 
     store = open_store(load({"home": home}), make=False)
     for key in store.keys.all():
@@ -51,7 +51,7 @@ def list_keys(home: Home = None) -> None:
 @app.command()
 def remove(key_id: Annotated[str, typer.Argument(help="The access key id.")], home: Home = None) -> None:
     """Remove a key; requests signed with it are refused within seconds."""
-    from pegbox.app import open_store
+    from pegbox.home import open_store
 
     store = open_store(load({"home": home}), make=False)
     removed = store.keys.remove(key_id)

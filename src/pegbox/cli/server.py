@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import shlex
+import time
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pegbox.cli.options import Home
-from pegbox.settings import load, unknown_variables
+from pegbox.settings import Settings, load, unknown_variables
+
+if TYPE_CHECKING:
+    from pegbox.store.credentials import AccessKey
 
 
 class Switch(StrEnum):
@@ -46,21 +50,40 @@ def serve(
 
 def env(home: Home = None) -> None:
     """Print shell exports that point every AWS client at the server:  eval "$(pegbox env)"."""
-    from pegbox.announcement import address
-    from pegbox.serving import client_environment
+    from pegbox.announcement import address, url_of
 
     settings = load({"home": home})
-    for name, value in client_environment(settings).items():
+    key = _first_key(settings)
+    running = address(settings)
+    variables = {
+        "AWS_ENDPOINT_URL": running or url_of(settings.host, settings.port),
+        "AWS_ACCESS_KEY_ID": key.id,
+        "AWS_SECRET_ACCESS_KEY": key.secret,
+        "AWS_DEFAULT_REGION": settings.region,
+        "AWS_REGION": settings.region,
+    }
+    for name, value in variables.items():
         typer.echo(f"export {name}={shlex.quote(value)}")
-    if address(settings) is None:
+    if running is None:
         given = f" --home {shlex.quote(str(home))}" if home else ""
         note = f"# no server is running on the home {settings.home}; start one with: pegbox serve{given}"
         typer.echo(note, err=True)
 
 
+def _first_key(settings: Settings) -> AccessKey:
+    from pegbox.home import open_home, open_store
+    from pegbox.keys import KeyRing
+
+    store = open_store(settings, make=False)
+    open_home(settings)  # whose database may lie elsewhere
+    key = KeyRing(store.keys, settings, time.time).first()
+    store.close()
+    return key
+
+
 def migrate(home: Home = None) -> None:
     """Bring the database to this version's schema.  `pegbox serve` does it by itself."""
-    from pegbox.app import check_database, open_home
+    from pegbox.home import check_database, open_home
     from pegbox.store.sql import SqlStore
     from pegbox.store.upgrade import HEAD
 

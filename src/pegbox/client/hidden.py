@@ -37,7 +37,7 @@ def reasons(connection: Connection, job: Mapping[str, Any]) -> Iterator[str]:
     image = job["AlgorithmSpecification"].get("TrainingImage")
     if not connection.is_ours or not image or "No such file or directory" not in job.get("FailureReason", ""):
         return
-    from pegbox.app import open_store  # which is much, and seldom needed
+    from pegbox.home import open_store  # which is much, and seldom needed
 
     store = open_store(connection.settings, make=False)
     known = store.images.find(image)

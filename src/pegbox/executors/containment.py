@@ -11,12 +11,15 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+import structlog
+
 import pegbox
 from pegbox.executors.base import NotNow
 
 MODES = ("auto", "off", "require")
 PATIENCE = 60.0  #: seconds for the probe
 PAUSE = 5.0  #: seconds until the machine is asked again what it could not tell
+LOOK_SECONDS = 3.0  #: between two looks whether it can be told
 
 #: what can be missing -> what that means
 MEANING = {
@@ -26,6 +29,9 @@ MEANING = {
     "processes": "the limit of processes is looked after once a second, not held by the kernel",
 }
 WALLS = ("files", "network")  #: without these programs are not contained, and `require` does not start
+
+
+log = structlog.get_logger()
 
 
 class Containment:
@@ -84,3 +90,27 @@ def probe() -> Mapping[str, str]:
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         why = f"the probe failed: {error}"
     raise NotNow(f"it cannot be told whether this machine contains programs: {why}")
+
+
+def tell_what_is_missing(containment: Containment, stopped: threading.Event) -> None:
+    """Say in the log what is missing, once that is known."""
+    told = ""
+    while True:
+        try:
+            return _tell(containment)
+        except NotNow as error:
+            if told != (told := str(error)):
+                log.warning("programs wait", why=told)
+        if stopped.wait(LOOK_SECONDS):
+            return
+
+
+def _tell(containment: Containment) -> None:
+    if containment.mode == "off":
+        log.warning("training programs are not contained: the setting containment is off", so=MEANING["files"])
+        return
+    for kind, reason in containment.found().items():
+        if reason and kind in WALLS:
+            log.warning("this machine does not contain training programs", what=kind, why=reason, so=MEANING[kind])
+        elif reason:
+            log.info("a limit is not held by the kernel", what=kind, why=reason, so=MEANING[kind])

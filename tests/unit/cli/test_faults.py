@@ -11,9 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 import forking
-from pegbox.app import open_store
 from pegbox.cli.faults import told
 from pegbox.cli.main import app
+from pegbox.home import open_store
 from pegbox.objects.files import FileStore
 from pegbox.settings import SettingsError, load
 from pegbox.store import place

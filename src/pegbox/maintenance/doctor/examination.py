@@ -3,19 +3,48 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
+from pegbox.engine import homes
 from pegbox.engine.retention import Old, find
 from pegbox.errors import PegboxError
+from pegbox.maintenance import losses
 from pegbox.maintenance.doctor import attempts, database, home, images, objects
 from pegbox.maintenance.doctor.finding import Finding, Patient
 from pegbox.objects.index import is_out_of_reach, unusable
+from pegbox.settings import Settings, SettingsError
 from pegbox.store import examine as faults
 from pegbox.store.base import Damaged, Unavailable
+from pegbox.store.sql import SqlStore
 from pegbox.store.upgrade import HEAD
 
 STRANGE = ("schema", "process-unknown")  #: what another database looks like, though it cannot be repaired
+
+
+@contextmanager
+def patient(
+    settings: Settings, *, served: bool, deep: bool, clock: Callable[[], float], stale: float
+) -> Iterator[Patient]:
+    """What is examined: the home as it is, and the database without an upgrade."""
+    if not settings.home.is_dir():
+        raise SettingsError(f"{settings.home} is no home: --home or PEGBOX_HOME names one")
+    identity = settings.home / homes.IDENTITY
+    store = SqlStore(settings.database, migrate=False)
+    try:
+        yield Patient(
+            settings=settings,
+            store=store,
+            identity=identity.read_text(errors="replace") if identity.exists() else "",
+            database=losses.recorded(settings.home),
+            served=served,
+            deep=deep,
+            clock=clock,
+            stale=stale,
+        )
+    finally:
+        store.close()
 
 
 def examine(patient: Patient) -> Iterator[Finding]:

@@ -2,10 +2,10 @@
 
     python benchmarks/search.py [--jobs 50000] [--database URL] [--searches 50] [--keep FOLDER]
 
-Jobs are loaded in bulk, as by `pegbox admin load`; then each query runs in process and, unless `--database` is given,
+Jobs are loaded in bulk, as by `pegbox admin load`, if the database has none; then each query runs in process, and
 through HTTP with boto3, against a call that does nothing, and once more while another process writes 50 jobs a second,
 which have to be indexed before each answer.  Medians and 95th percentiles in milliseconds, CPU of the process, bytes of
-index a job.
+index a job, MiB of the server after its start, when every query has been asked, and at the end.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from measuring import Server, describe_machine, present
+from measuring import Server, describe_machine, present, processes_below, proportional_set_size
 from sqlalchemy import text
 
 from pegbox.maintenance import transfer
@@ -157,6 +157,12 @@ def fill(store: SqlStore, jobs: int) -> dict[str, float]:
     }
 
 
+def is_empty(store: SqlStore) -> bool:
+    """Whether nothing has been loaded yet."""
+    with store.engine.connect() as connection:
+        return connection.execute(text("SELECT 1 FROM resource LIMIT 1")).first() is None
+
+
 def size_of_index(store: SqlStore) -> int:
     """Bytes of the properties."""
     if store.engine.dialect.name == "sqlite":
@@ -200,25 +206,33 @@ def in_process(store: SqlStore, searches: int) -> Iterator[tuple[str, dict[str, 
     yield "suggestions", measured(lambda: search.get_search_suggestions(hint, call), searches)  # type: ignore[arg-type]
 
 
-def through_http(home: Path, searches: int) -> Iterator[tuple[str, dict[str, float]]]:
-    server = Server(home)
+def through_http(home: Path, database: str, searches: int) -> Iterator[tuple[str, dict[str, float]]]:
+    server = Server(home, {"PEGBOX_DATABASE_URL": database})
+    memory = {"started": mebibytes(server)}
     try:
         client = server.client("sagemaker")
         yield "a call that does nothing", measured(lambda: client.search(Resource="FeatureGroup"), searches)
         for query in QUERIES:
             wanted = request(query)
             yield query, measured(lambda: client.search(**wanted), searches)  # noqa: B023
+        memory["asked"] = mebibytes(server)
         wanted = request("Q1 metric and parameter by a metric")
-        with writing(home):
+        with writing(database):
             yield f"Q1 while {RATE} jobs a second are written", measured(lambda: client.search(**wanted), 10 * searches)
+        yield "MiB of the server", memory | {"ended": mebibytes(server)}
     finally:
         server.stop()
 
 
+def mebibytes(server: Server) -> float:
+    """Memory of a server with its helpers."""
+    return round(sum(map(proportional_set_size, processes_below(server.pid))) / (1 << 20), 1)
+
+
 @contextmanager
-def writing(home: Path) -> Iterator[None]:
+def writing(database: str) -> Iterator[None]:
     """Another process writes jobs, each in a transaction of its own that is brought to disk."""
-    writer = get_context("spawn").Process(target=write, args=(f"sqlite:///{home / 'pegbox.db'}",), daemon=True)
+    writer = get_context("spawn").Process(target=write, args=(database,), daemon=True)
     writer.start()
     try:
         yield
@@ -252,15 +266,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         home = (given.keep or Path(scratch)) / "home"
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        is_new = not (home / "pegbox.db").exists()
-        store = SqlStore(given.database or f"sqlite:///{home / 'pegbox.db'}")
+        database = given.database or f"sqlite:///{home / 'pegbox.db'}"
+        store = SqlStore(database)
         result: dict[str, Any] = {"machine": describe_machine(), "jobs": given.jobs}
-        if is_new or given.database:
+        result["database"] = store.engine.dialect.name
+        if is_empty(store):
             result["filled"] = fill(store, given.jobs)
         result["in_process_ms"] = dict(in_process(store, given.searches))
         store.close()
-        if given.database is None:
-            result["boto3_ms"] = dict(through_http(home, given.searches))
+        result["boto3_ms"] = dict(through_http(home, database, given.searches))
         present(result)
 
 

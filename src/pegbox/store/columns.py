@@ -1,17 +1,16 @@
 """Columns in memory, for what no index answers quickly: conditions that are frequent and seldom met together.
 
 A column has a property's value for every resource of a kind; arithmetic over a million of them takes a millisecond.
-They are read when first needed and follow `property_change`, in which whoever writes properties says of whom: only what
+They are read when that pays and follow `property_change`, in which whoever writes properties says of whom: only what
 changed is read again.  Columns that were not used for long are given up for others.  See docs/design/search.md.
 """
 
 from __future__ import annotations
 
-import re
 import sys
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from threading import Lock
@@ -23,17 +22,16 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine
 
 from pegbox.domain.query import All, AnyOf, Between, Containing, Has, Node, Not, OneOf, Present, Text
+from pegbox.store.column_source import Codes, Floats, Source, Whole
 from pegbox.store.filters import AMONG
 from pegbox.store.queries import Place
 
 MEMORY = 256 << 20  #: bytes that all columns of a process may take
 MOST_TEXTS = 1 << 16  #: different texts of a column
 MOST_CHANGED = 20_000  #: resources that are read again; beyond that everything is
+#: what costs as much as to look at one entry of an index and ask its resource: values to read, values to compute with
+READ, COMPUTED = 15, 2000
 
-Rows: TypeAlias = Callable[[str, Sequence[Any]], Any]  #: runs a statement with `?`
-Floats: TypeAlias = NDArray[np.float64]
-Whole: TypeAlias = NDArray[np.int64]
-Codes: TypeAlias = NDArray[np.int32]
 Mask: TypeAlias = NDArray[np.bool_]
 
 
@@ -54,6 +52,35 @@ class Wanted(NamedTuple):
     after: Place | None
     limit: int
 
+    def numbers(self) -> set[int]:
+        """The columns that it takes."""
+        return {self.anchor, *self.names.values(), *(() if self.sort is None else (self.sort,))}
+
+
+class _Joined:
+    """Texts one after the other, ASCII letters in small ones, to look for a text in all of them at once."""
+
+    def __init__(self, texts: Iterable[str | None]) -> None:
+        self._signs = np.frombuffer(b"".join((text or "").encode().lower() + b"\0" for text in texts), np.uint8)
+        self._ends = np.flatnonzero(self._signs == 0)
+        self._frequent = np.bincount(self._signs, minlength=256)
+
+    def places(self, text: str) -> Whole:
+        """In which of the texts it is, some of them several times."""
+        sought = text.encode()
+        # Where its rarest sign is, then the others around it: as quick for what is everywhere as for what is nowhere.
+        order = sorted(range(len(sought)), key=lambda nth: self._frequent[sought[nth]])
+        first = order[0]
+        last = len(self._signs) - len(sought)
+        found = np.flatnonzero(self._signs[first : max(last, 0) + first] == sought[first])
+        for nth in order[1:]:
+            found = found[self._signs[found + nth] == sought[nth]]
+        return np.searchsorted(self._ends, found)
+
+    def size(self) -> int:
+        """Bytes."""
+        return self._signs.nbytes + self._ends.nbytes
+
 
 @dataclass(slots=True)
 class _Column:
@@ -68,7 +95,7 @@ class _Column:
     known: dict[str, int] = field(default_factory=dict)
     every: NDArray[np.object_] | None = None
     weight: int = 0  #: bytes of those, and of some that are gone
-    _joined: tuple[bytes, Whole] | None = None
+    _joined: _Joined | None = None
 
     def code(self, text: str) -> int:
         """The code of a text, a new one if need be.  Raises Unsuited if they are too many."""
@@ -77,6 +104,7 @@ class _Column:
                 raise Unsuited
             self.known[text] = len(self.texts)
             self.texts.append(text)
+            self._joined = None
         return self.known[text]
 
     def put(self, kept: Mask, places: Whole, found: Sequence[tuple[float | None, str | None]]) -> None:
@@ -103,25 +131,17 @@ class _Column:
 
     def containing(self, text: str) -> Mask:
         """Which texts have this in them, ASCII letters in small ones."""
-        sought = re.escape(text.encode())
-        if self.every is None:
-            fitting = re.compile(sought)
-            return np.isin(
-                self.codes, [code for code, each in enumerate(self.texts) if fitting.search(each.encode().lower())]
-            )
+        texts = self.texts if self.every is None else self.every
         if self._joined is None:
-            joined = b"".join((text or "").encode().lower() + b"\0" for text in self.every)
-            self._joined = joined, np.flatnonzero(np.frombuffer(joined, np.uint8) == 0)
-        joined, ends = self._joined
-        places = np.fromiter((each.start() for each in re.finditer(sought, joined)), np.int64)
-        found = np.zeros(len(self.codes), np.bool_)
-        found[np.searchsorted(ends, places)] = True
-        return found
+            self._joined = _Joined(texts)
+        found = np.zeros(len(texts) + 1, np.bool_)  # the last one: of those that have no text
+        found[self._joined.places(text)] = True
+        return found[self.codes] if self.every is None else found[:-1]
 
     def size(self) -> int:
         """Bytes, roughly."""
         many = 0 if self.every is None else self.every.nbytes + self.weight
-        joined = 0 if self._joined is None else len(self._joined[0]) + self._joined[1].nbytes
+        joined = 0 if self._joined is None else self._joined.size()
         return self.numbers.nbytes + self.codes.nbytes + 200 * len(self.texts) + many + joined
 
 
@@ -143,15 +163,34 @@ class Columns:
 
     def __init__(self) -> None:
         self._tables: OrderedDict[tuple[str, str, str], _Table] = OrderedDict()
+        self._looks: dict[int, float] = {}  #: that each column which is not there would have spared
         self._lock = Lock()
 
-    def find(self, rows: Rows, wanted: Wanted) -> tuple[list[Place], int] | None:
+    def worth(self, wanted: Wanted, looks: float, resources: int) -> bool:
+        """Whether they are to answer what takes so many looks without them.
+
+        They are read once looks have cost as much as reading would have: so nothing ever costs more than about twice
+        the least.
+        """
+        numbers = wanted.numbers()
+        if looks * COMPUTED <= len(numbers) * resources:
+            return False
+        with self._lock:
+            table = self._tables.get(wanted.scope)
+            if table is not None and not table.unsuited.isdisjoint(numbers):
+                return False
+            missing = numbers if table is None else numbers - table.columns.keys()
+            for number in missing:
+                self._looks[number] = self._looks.get(number, 0) + looks / len(missing)
+            return sum(self._looks[number] for number in missing) * READ >= len(missing) * resources
+
+    def find(self, source: Source, wanted: Wanted) -> tuple[list[Place], int] | None:
         """The first places, one more than the limit, and the number of all hits; None where columns are unsuited."""
         with self._lock:
             try:
-                table = self._present(rows, wanted)
-                for number in {wanted.anchor, wanted.sort, *wanted.names.values()} - {None}:
-                    self._column(rows, table, int(number or 0))
+                table = self._present(source, wanted)
+                for number in wanted.numbers():
+                    self._column(source, table, number)
                 hits = np.flatnonzero(_passing(wanted.node, table, wanted.names))
                 return list(_ordered(table, hits, wanted)), len(hits)
             except Unsuited:
@@ -159,22 +198,23 @@ class Columns:
             finally:
                 self._give_up()
 
-    def _present(self, rows: Rows, wanted: Wanted) -> _Table:
+    def _present(self, source: Source, wanted: Wanted) -> _Table:
         """The table as the transaction sees it.  Raises Unsuited where another one has seen more."""
-        (least, most) = rows("SELECT coalesce(min(seq), 0), coalesce(max(seq), 0) FROM property_change", ())[0]
+        (least, most) = source.rows("SELECT coalesce(min(seq), 0), coalesce(max(seq), 0) FROM property_change", ())[0]
         table = self._tables.get(wanted.scope)
         if table is not None and table.seen > most:
             raise Unsuited
         if table is not None and table.seen < most:
             del self._tables[wanted.scope]  # a fault may leave it half followed
-            changed = None if table.seen < least - 1 else _changed(rows, table.seen)
-            if changed is None or not _follow(rows, table, changed, wanted.anchor):
+            changed = None if table.seen < least - 1 else _changed(source, table.seen)
+            if changed is None or not _follow(source, table, changed, wanted.anchor):
                 table = None
             else:
                 table.seen = most
                 self._tables[wanted.scope] = table
         if table is None:
-            ids, numbers = _numbers(rows, wanted.anchor)
+            ids, numbers = source.numbers(wanted.anchor)
+            self._looks.pop(wanted.anchor, None)
             order = np.argsort(ids, kind="stable")
             table = _Table(ids[order], most)
             table.columns[wanted.anchor] = _Column(numbers[order], np.full(len(ids), -1, np.int32))
@@ -182,12 +222,13 @@ class Columns:
         self._tables.move_to_end(wanted.scope)
         return table
 
-    def _column(self, rows: Rows, table: _Table, number: int) -> None:
+    def _column(self, source: Source, table: _Table, number: int) -> None:
         if number in table.unsuited:
             raise Unsuited
         if number not in table.columns:
+            self._looks.pop(number, None)
             try:
-                table.columns[number] = _read(rows, table.ids, number)
+                table.columns[number] = _read(source, table.ids, number)
             except Unsuited:
                 table.unsuited.add(number)
                 raise
@@ -214,47 +255,34 @@ def of(connection: Connection) -> Columns:
 # Reading.
 
 
-def _pairs(found: Any) -> tuple[Whole, Floats]:
-    flat = np.fromiter(chain.from_iterable(found), np.float64)
-    return flat[0::2].astype(np.int64), flat[1::2].copy()
-
-
-def _numbers(rows: Rows, number: int) -> tuple[Whole, Floats]:
-    text = "SELECT d.resource_id, d.num FROM property d INDEXED BY property_num WHERE d.name_id = ?"
-    return _pairs(rows(f"{text} AND d.num IS NOT NULL AND d.ordinal = 0", (number,)))
-
-
-def _read(rows: Rows, ids: Whole, number: int) -> _Column:
-    long = "SELECT 1 FROM property d INDEXED BY property_long WHERE d.name_id = ? AND d.more IS NOT NULL LIMIT 1"
-    if rows(long, (number,)):
+def _read(source: Source, ids: Whole, number: int) -> _Column:
+    if source.has_long(number):
         raise Unsuited
     column = _Column(np.full(len(ids), np.nan), np.full(len(ids), -1, np.int32))
-    whose, values = _numbers(rows, number)
+    whose, values = source.numbers(number)
     column.numbers[np.searchsorted(ids, whose)] = values
-    text = "SELECT d.resource_id, d.txt FROM property d INDEXED BY property_txt WHERE d.name_id = ?"
-    found = rows(f"{text} AND d.num IS NULL AND d.ordinal = 0", (number,))
-    if found:
-        where = np.searchsorted(ids, np.fromiter((each[0] for each in found), np.int64, len(found)))
-        try:
-            column.codes[where] = np.fromiter((column.code(each[1]) for each in found), np.int32, len(found))
-        except Unsuited:
-            column.texts, column.known = [], {}
-            column.every = np.full(len(ids), None, object)
-            column.every[where] = [each[1] for each in found]
-            column.weight = sum(sys.getsizeof(each[1]) for each in found)
-            column.codes[where] = 0
+    whose, codes, texts = source.texts(number)
+    where = np.searchsorted(ids, whose)
+    if len(texts) <= MOST_TEXTS:
+        column.texts, column.known = texts, {text: code for code, text in enumerate(texts)}
+        column.codes[where] = codes
+    else:
+        column.every = np.full(len(ids), None, object)
+        column.every[where] = np.array(texts, object)[codes]
+        column.weight = sum(map(sys.getsizeof, texts))
+        column.codes[where] = 0
     return column
 
 
-def _changed(rows: Rows, seen: int) -> Whole | None:
+def _changed(source: Source, seen: int) -> Whole | None:
     """Whose properties have changed since; None if they are too many."""
-    ranges = rows("SELECT first_id, last_id FROM property_change WHERE seq > ? ORDER BY seq", (seen,))
+    ranges = source.rows("SELECT first_id, last_id FROM property_change WHERE seq > ? ORDER BY seq", (seen,))
     if sum(last - first + 1 for first, last in ranges) > MOST_CHANGED:
         return None
     return np.unique(np.fromiter(chain.from_iterable(range(a, b + 1) for a, b in ranges), np.int64))
 
 
-def _follow(rows: Rows, table: _Table, changed: Whole, anchor: int) -> bool:
+def _follow(source: Source, table: _Table, changed: Whole, anchor: int) -> bool:
     """Bring a table up to date; False if it has to be read anew."""
     names = list(table.columns)
     values: dict[int, dict[int, tuple[float | None, str | None]]] = {}
@@ -262,7 +290,7 @@ def _follow(rows: Rows, table: _Table, changed: Whole, anchor: int) -> bool:
         f"SELECT d.resource_id, d.name_id, d.num, d.txt, d.more FROM property d WHERE d.resource_id {AMONG} "
         f"AND d.ordinal = 0 AND d.name_id IN ({', '.join('?' * len(names))})"
     )
-    for identity, name, number, text, more in rows(statement, (changed.tolist(), *names)):
+    for identity, name, number, text, more in source.rows(statement, (changed.tolist(), *names)):
         if more is not None:
             return False
         values.setdefault(identity, {})[name] = (number, text)

@@ -4,7 +4,8 @@ condition has few hits, and then read all of it.  docs/design/search.md has the 
 Every condition that an index can answer is counted there, up to a bound.  If one has few candidates, all of them are
 looked at.  Otherwise the index of the sort order is walked, in pieces, and everything else is asked of each resource;
 before a next, larger piece it is looked again whether the candidates of one condition are fewer.  So no search takes
-much longer than the better of the two ways would have.  Where both are long, columns in memory answer (see `columns`).
+much longer than the better of the two ways would have.  Where both are long, and where each text of a property would
+have to be looked at, columns in memory answer (see `columns`).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection
 
 from pegbox.domain.query import All, AnyOf, Between, Containing, Has, Nested, Node
-from pegbox.store import columns, index
+from pegbox.store import column_source, columns, index
 from pegbox.store.filters import (
     AMONG,
     EVERYTHING,
@@ -43,7 +44,8 @@ PIECE = 1000  #: entries of a sort order that are walked first
 GROWTH = 4  #: how much longer each next piece is
 SAMPLE = 250  #: candidates among which hits are counted for the least that there are
 LISTED = "SELECT value AS id FROM json_each(?)"  #: ids that are given
-MANY = 20_000  #: entries beyond which columns in memory are quicker
+MANY = 20_000  #: candidates whose ids are not kept
+PASSED = 40  #: entries of an index that are passed over in the time of a look at one
 CELL = 12  #: bytes of a value in a column
 MOST_COUNTED = 10_000  #: hits that are counted if an index alone can count them
 SECONDS = 2.0  #: for which a sort order is walked before a page is given out as it is
@@ -116,7 +118,11 @@ class _Run:
         self._is_sqlite = connection.dialect.name == "sqlite"
 
     def find(self) -> Hits:
-        driver = self._driver(FEW)
+        driver = self._driver(FEW, scanning=False)
+        if driver.entries > FEW and self._contains:
+            if (told := self._in_columns(self._all / PASSED)) is not None:
+                return told
+            driver = self._driver(FEW)
         return self._walked(driver) if driver.entries > FEW else self._all_of(driver)
 
     # Few candidates: all of them.
@@ -191,7 +197,7 @@ class _Run:
             missing = self._search.limit + 1 - len(found)
             expected = int(walked * missing / max(len(found), 0.5))  # entries until the page is full
             driver = self._driver(expected)
-            if min(driver.entries, expected) > MANY and (told := self._in_columns()) is not None:
+            if (told := self._in_columns(min(driver.entries, expected))) is not None:
                 return told
             if driver.entries <= expected:
                 return self._all_of(driver)
@@ -200,13 +206,12 @@ class _Run:
         total, exact = self._total(driver, len(found))
         return self._page(found, total, exact=exact)
 
-    def _in_columns(self) -> Hits | None:
-        """The page by columns in memory, where they can tell it."""
+    def _in_columns(self, looks: float) -> Hits | None:
+        """The page by columns in memory, where they can tell it and that is worth more than so many looks."""
         if any(_is_in_list(name, self._search) for name in (*names_in(self._wanted), self._search.sort_by)):
             return None
         names = {name: self._numbers.names[name] for name in names_in(self._wanted)}
-        cells = (len(names) + 2) * self._all
-        if cells * CELL > columns.MEMORY:
+        if (len(names) + 2) * self._all * CELL > columns.MEMORY:
             return None
         search = self._search
         wanted = columns.Wanted(
@@ -220,7 +225,11 @@ class _Run:
             after=search.after,
             limit=search.limit,
         )
-        found = columns.of(self._connection).find(lambda text, given: self._rows(Sql(text, tuple(given))), wanted)
+        known = columns.of(self._connection)
+        if not known.worth(wanted, looks, self._all):
+            return None
+        source = column_source.of(self._connection, lambda text, given: self._rows(Sql(text, tuple(given))))
+        found = known.find(source, wanted)
         return None if found is None else self._page(found[0], found[1], exact=True)
 
     def _remaining(self) -> list[str]:
@@ -240,8 +249,10 @@ class _Run:
         end = self._rows(joined(" ", [walk, ordered, Sql("LIMIT 1 OFFSET ?", (most - 1,))]))
         asked = [probe(self._wanted, self._numbers, "d.resource_id")]
         if end:
-            beyond = self._beyond(part, Place(part, end[0][1], end[0][0]))
+            last = Place(part, end[0][1], end[0][0])
+            beyond = self._beyond(part, last)
             asked.append(Sql(f"NOT ({beyond.text})", beyond.given))
+            asked.append(self._up_to(part, last))
         if part == "none" and self._sort is not None:
             has = "SELECT 1 FROM property s WHERE s.resource_id = d.resource_id AND s.name_id = ? AND s.ordinal = 0"
             asked.append(Sql(f"(({has}) IS NULL)", (self._sort,)))
@@ -275,6 +286,10 @@ class _Run:
         further = f"d.{column} >= ? AND (d.{column} > ? OR d.resource_id < ?)"
         return Sql(further, (place.value, place.value, place.id))
 
+    def _up_to(self, part: str, place: Place) -> Sql:
+        """The values up to a place: what databases can end a walk by, unlike a place."""
+        return Sql(f"d.{_column(part)} {'>=' if self._is_down(part) else '<='} ?", (place.value,))
+
     def _narrowed(self) -> Iterator[Sql]:
         """Bounds of what is sorted by are bounds of the walk."""
         if _is_in_list(self._search.sort_by, self._search):
@@ -285,12 +300,12 @@ class _Run:
 
     # Counting.
 
-    def _driver(self, most: int) -> Driver:
+    def _driver(self, most: int, *, scanning: bool = True) -> Driver:
         """The smallest set of candidates that an index has; `most`: counting further is for nothing."""
         everything = [Scan("property_num", Sql("d.name_id = ? AND d.num IS NOT NULL", (self._anchor,)))]
         best = Driver(everything, self._count(everything, most))
-        for scanning in (False, True) if self._contains else (False,):
-            for each in self._drivers(self._wanted, most, scanning):
+        for is_scan in (False, True) if self._contains and scanning else (False,):
+            for each in self._drivers(self._wanted, most, is_scan):
                 if each.entries <= best.entries:
                     best = each
             if best.entries <= most:

@@ -47,12 +47,14 @@ def bounds(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
     if request.param == "of many texts":
         monkeypatch.setattr(columns, "MOST_TEXTS", 1)
     if request.param in ("in columns", "of many texts"):
-        monkeypatch.setattr(planner, "MANY", -1)
+        monkeypatch.setattr(columns, "COMPUTED", 1 << 60)
+        monkeypatch.setattr(columns, "READ", 1 << 60)
         monkeypatch.setattr(index, "MOST_NOTED", 3)
     if request.param != "all at once":
         monkeypatch.setattr(planner, "FEW", 1)
         monkeypatch.setattr(planner, "PIECE", 1)
         monkeypatch.setattr(planner, "GROWTH", 2)
+        monkeypatch.setattr(planner, "MANY", 5)
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,14 @@ from pegbox.maintenance.transfer import Place
 from pegbox.operations import search
 from pegbox.operations.indexing import catch_up
 from pegbox.operations.tags import add_tags
-from pegbox.store import columns, index, planner
+from pegbox.store import column_source, columns, index, planner
 from pegbox.store.base import Unavailable
 from pegbox.store.resources import Kind
 from pegbox.store.sql import SqlStore
 from pegbox.testing.calls import call_in
 
 ACCOUNT = "123456789012"
+ALWAYS, NEVER = 1 << 60, 0
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +39,12 @@ def place(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> Place:
     monkeypatch.setattr(planner, "PIECE", 1)
     monkeypatch.setattr(columns, "_of_engines", type(columns._of_engines)())  # as in a process that was just started
     return Place(store, ACCOUNT, f"region-{uuid.uuid4().hex[:8]}")
+
+
+def answer(patched: pytest.MonkeyPatch, when: int) -> None:
+    """Have columns answer what they can, or nothing."""
+    patched.setattr(columns, "COMPUTED", when)
+    patched.setattr(columns, "READ", when)
 
 
 def load(place: Place, first: int, last: int) -> None:
@@ -107,10 +114,10 @@ def compare(place: Place, monkeypatch: pytest.MonkeyPatch) -> int:
 
     with monkeypatch.context() as patched:
         patched.setattr(columns.Columns, "find", noted)
-        patched.setattr(planner, "MANY", -1)
+        answer(patched, ALWAYS)
         by_columns = answers(place)
     with monkeypatch.context() as patched:
-        patched.setattr(planner, "MANY", 1 << 60)
+        answer(patched, NEVER)
         assert answers(place) == by_columns
     return sum(asked)
 
@@ -156,7 +163,7 @@ def test_what_a_later_transaction_has_seen_is_not_shown_to_an_earlier_one(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     load(place, 0, 40)
-    monkeypatch.setattr(planner, "MANY", -1)
+    answer(monkeypatch, ALWAYS)
     before = answers(place)
     with place.store.reading() as earlier:
         earlier.has_unindexed(Kind.TRAINING_JOB)  # its moment is now
@@ -167,7 +174,7 @@ def test_what_a_later_transaction_has_seen_is_not_shown_to_an_earlier_one(
         assert all(table.seen > (most or 0) for table in known._tables.values())
         assert (
             known.find(
-                lambda text, given: [(0, most or 0)],
+                column_source.Source(lambda text, given: [(0, most or 0)]),
                 columns.Wanted(
                     scope=(ACCOUNT, place.region, Kind.TRAINING_JOB),
                     anchor=1,
@@ -194,18 +201,70 @@ def test_columns_that_were_followed_halfway_are_given_up(place: Place, monkeypat
         raise Unavailable("the database does not answer")
 
     with monkeypatch.context() as patched:
-        patched.setattr(planner, "MANY", -1)
-        patched.setattr(columns, "_numbers", silent)
+        answer(patched, ALWAYS)
+        for kind in (column_source._Sqlite, column_source._Postgresql):
+            patched.setattr(kind, "numbers", silent)
         with pytest.raises(Unavailable):
             answers(place)
     assert compare(place, monkeypatch)
 
 
+class Given(column_source.Source):
+    """Some texts, of resources from 0 on, and one more that has none."""
+
+    def __init__(self, *texts: str) -> None:
+        super().__init__(lambda text, given: [])
+        self._texts = texts
+
+    def numbers(self, name: int) -> tuple[Any, Any]:
+        return np.zeros(0, np.int64), np.zeros(0)
+
+    def texts(self, name: int) -> tuple[Any, Any, list[str]]:
+        different = sorted(set(self._texts))
+        return np.arange(len(self._texts)), np.array([different.index(text) for text in self._texts]), different
+
+    def column(self) -> columns._Column:
+        return columns._read(self, np.arange(len(self._texts) + 1), 1)
+
+
 def test_long_texts_count_as_what_they_take(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(columns, "MOST_TEXTS", 3)
-    texts = [(number, f"{number:0250}") for number in range(1000)]
-    column = columns._read(lambda text, _: texts if "property_txt" in text else [], np.arange(1000), 1)
+    column = Given(*(f"{number:0250}" for number in range(1000))).column()
     assert column.size() > 1000 * 250
     before = column.size()
     assert column.containing("0999").sum() == 1
     assert column.size() > before + 1000 * 250
+
+
+@pytest.mark.parametrize("most", [1, 100])
+def test_texts_inside_texts(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columns, "MOST_TEXTS", most)
+    texts = ["", "a", "ab", "Abab", "b", "bA", "ab", "ÄB", "aab"]
+    column = Given(*texts).column()
+    for sought in ("a", "ab", "abab", "ba", "c", "ä", "Ä", "aba", "ababa", "x" * 99):
+        assert column.containing(sought).tolist() == [
+            *(sought.encode() in text.encode().lower() for text in texts),
+            False,
+        ]
+
+
+def test_they_are_read_when_looks_have_cost_as_much(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    load(place, 0, 60)
+    monkeypatch.setattr(columns, "READ", 1)
+    monkeypatch.setattr(columns, "COMPUTED", 60)
+    wanted = columns.Wanted(
+        scope=(ACCOUNT, place.region, Kind.TRAINING_JOB),
+        anchor=1,
+        sort=None,
+        names={"a": 2, "b": 3},
+        node=planner.EVERYTHING,
+        parts=("none",),
+        descending=True,
+        after=None,
+        limit=1,
+    )
+    known = columns.Columns()
+    assert not known.worth(wanted, 3, 60)  # less than to compute with them
+    assert [known.worth(wanted, 70, 60) for _ in range(3)] == [False, False, True]
+    assert known.worth(wanted._replace(names={"a": 2}), 4, 60)
+    assert not known.worth(wanted._replace(names={"c": 4}), 4, 60)

@@ -17,11 +17,6 @@ def arn(resource: str, name: str, *, account: str, region: str) -> str:
     return f"arn:aws:sagemaker:{region}:{account}:{resource}/{name.lower()}"
 
 
-def is_arn(text: str, beginning: str) -> bool:
-    """Whether an ARN begins so, and is followed by a name; real ones are in lower case, and any case is taken."""
-    return text.lower().startswith(beginning.lower()) and "/" not in text[len(beginning) :]
-
-
 def name_of(text: str) -> str:
     """The name at the end of an ARN, or the text itself when it is no ARN."""
     return text.rsplit("/", 1)[-1] if text.startswith("arn:") else text

@@ -13,7 +13,6 @@ from pegbox.domain.training import MOST_REASON, StopReason, TrainingJob
 from pegbox.engine import limits
 from pegbox.engine.programs import Plan
 from pegbox.executors.base import Attempt, Cause, Exit, Observation, Phase
-from pegbox.naming import arn
 from pegbox.settings import Settings
 from pegbox.store.resources import MetricPoint, Resource
 
@@ -28,7 +27,7 @@ def attempt_of(resource: Resource, job: TrainingJob, todo: Plan, directory: Path
         id=f"{resource.id}-{job.attempt}",
         directory=directory,
         job_name=resource.name,
-        job_arn=arn("training-job", resource.name, account=resource.account, region=resource.region),
+        job_arn=resource.arn,
         region=resource.region,
         created=resource.created_at,
         program=todo.program,

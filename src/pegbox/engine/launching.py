@@ -10,7 +10,6 @@ from pegbox.domain.instances import prioritized
 from pegbox.domain.searches import Search
 from pegbox.domain.tuning import TuningJob
 from pegbox.engine import limits
-from pegbox.naming import arn
 from pegbox.store.resources import Kind, Resource
 
 
@@ -26,9 +25,8 @@ def child_row(
 ) -> Resource:
     """The row of the tuning job's training job of this number."""
     name = child_name(parent.name, job.seed, job.created, number)
-    own = arn(Kind.TUNING_JOB, parent.name, account=parent.account, region=parent.region)
     child = training.created(now, tuned=values, objective=search.metric, definition=search.name, watched=watched)
-    document = child_document(search.definition, parent.document.get("Tags", []), own, name, values)
+    document = child_document(search.definition, parent.document.get("Tags", []), parent.arn, name, values)
     wanted = search.definition.get("HyperParameterTuningResourceConfig")
     if wanted and (selected := prioritized(wanted, limits.machine())):
         document["ResourceConfig"] = selected

@@ -17,7 +17,6 @@ from pegbox.engine import staging
 from pegbox.engine.attempts import may_run
 from pegbox.engine.removal import put_aside, sync
 from pegbox.executors.base import Executor, NotNow
-from pegbox.naming import arn
 from pegbox.store.resources import Resource
 
 log = structlog.get_logger()
@@ -57,7 +56,7 @@ def _is_of(directory: Path, resource: Resource) -> bool:
 
 def _same(found: Mapping[str, Any], resource: Resource) -> bool:
     return (
-        found.get("job_arn") == arn("training-job", resource.name, account=resource.account, region=resource.region)
+        found.get("job_arn") == resource.arn
         and found.get("created") == resource.created_at
         and found.get("hyperparameters") == (resource.document.get("HyperParameters") or {})
     )

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pegbox.domain.lineage import artifact_name
 from pegbox.errors import ValidationException
-from pegbox.naming import arn
 from pegbox.operations import hosting, lineage_entities, tags
 from pegbox.operations.call import Call
 from pegbox.operations.lineage_view import description, vertex_arn
@@ -63,7 +62,7 @@ def delete_artifact(request: DeleteArtifactRequestTypeDef, call: Call) -> dict[s
         raise ValidationException("Give exactly one of ArtifactArn and Source.")
     if source:
         name = _name(cast(dict[str, Any], source))
-        named = arn(Kind.ARTIFACT, name, account=call.account, region=call.region)
+        named = call.arn(Kind.ARTIFACT, name)
     return {"ArtifactArn": lineage_entities.delete(named or "", Kind.ARTIFACT, call)}
 
 

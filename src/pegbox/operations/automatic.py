@@ -14,7 +14,6 @@ from typing import Any
 from pegbox.domain import made_of_job
 from pegbox.naming import tuning_job_of
 from pegbox.operations.call import Call
-from pegbox.operations.experiments_view import arn_of
 from pegbox.store.base import AlreadyExists, NotFound, Store, Transaction, changing
 from pegbox.store.resources import JOBS, Kind, Resource
 
@@ -100,7 +99,7 @@ def make_of(job: Resource, tx: Transaction) -> Resource | None:
     """Make what a job makes.  Returns its component; None of a tuning job, and where a user's has the name."""
     tx.tracking.made(job.id)
     if job.kind is Kind.TUNING_JOB:
-        _experiment(tx, job, job.name, arn_of(job))
+        _experiment(tx, job, job.name, job.arn)
         return None
     component = _insert(tx, _entity(job, Kind.TRIAL_COMPONENT, made_of_job.component_name(job.name), {}, job.id))
     if component.parent_id != job.id:
@@ -120,7 +119,7 @@ def _experiment(tx: Transaction, job: Resource, tuning_job: str, launcher: str) 
 
 def trial_of(tx: Transaction, job: Resource, name: str, experiment: Resource) -> Resource:
     """The trial of this name, made for a job if it is not there."""
-    source = {"SourceArn": arn_of(job), "SourceType": made_of_job.SOURCE_TYPE}
+    source = {"SourceArn": job.arn, "SourceType": made_of_job.SOURCE_TYPE}
     return _insert(
         tx, _entity(job, Kind.TRIAL, name, {"ExperimentName": experiment.name, "Source": source}, experiment.id)
     )

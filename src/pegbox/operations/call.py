@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from pegbox import naming
 from pegbox.logs.base import LogStore, Nowhere
 from pegbox.objects.base import Location
 from pegbox.store.base import Store
@@ -45,3 +46,12 @@ class Call:
     one_contains: bool = False  #: whether a search may look inside the values of one property only
     is_there: Presence = _assumed  #: in the caller's buckets
     logs: LogStore = field(default_factory=Nowhere)
+
+    def arn(self, kind: str, name: str) -> str:
+        """The ARN of something of the caller's."""
+        return naming.arn(kind, name, account=self.account, region=self.region)
+
+    def owns(self, kind: str, text: str) -> bool:
+        """Whether it is an ARN of this kind of the caller's, in whatever case, there or not."""
+        beginning = self.arn(kind, "")
+        return text.lower().startswith(beginning.lower()) and "/" not in text[len(beginning) :]

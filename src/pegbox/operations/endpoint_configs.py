@@ -9,7 +9,6 @@ import structlog
 from pegbox.domain import endpoint_request
 from pegbox.operations import hosting, tags
 from pegbox.operations.call import Call
-from pegbox.operations.experiments_view import arn_of
 from pegbox.operations.paging import page
 from pegbox.store.base import Transaction, changing
 from pegbox.store.resources import Kind, Resource
@@ -39,7 +38,7 @@ def create_endpoint_config(request: CreateEndpointConfigInputTypeDef, call: Call
             hosting.get(tx, Kind.MODEL, name, call)
         row = hosting.insert(tx, row)
     log.info("endpoint configuration created", endpoint_config=row.name)
-    return {"EndpointConfigArn": arn_of(row)}
+    return {"EndpointConfigArn": row.arn}
 
 
 @operation
@@ -73,6 +72,6 @@ def delete_endpoint_config(request: DeleteEndpointConfigInputTypeDef, call: Call
 def _summary(row: Resource) -> dict[str, Any]:
     return {
         "EndpointConfigName": row.name,
-        "EndpointConfigArn": arn_of(row),
+        "EndpointConfigArn": row.arn,
         "CreationTime": row.created_at,
     }

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pegbox.operations.experiments_view import arn_of
 from pegbox.store.resources import Resource
 
 #: `state` of an endpoint: what may be gone when it is asked for
@@ -36,7 +35,7 @@ def summary(row: Resource) -> dict[str, Any]:
     """One entry of ListEndpoints, and of the Endpoints of a model."""
     return {
         "EndpointName": row.name,
-        "EndpointArn": arn_of(row),
+        "EndpointArn": row.arn,
         "CreationTime": row.created_at,
         "LastModifiedTime": row.modified_at,
         "EndpointStatus": row.status,

@@ -13,7 +13,6 @@ from pegbox.errors import ValidationException
 from pegbox.operations import hosting, tags, tracing
 from pegbox.operations.call import Call
 from pegbox.operations.endpoint_view import ARTIFACTS, CONFIG, DESIRED, IMAGES, description, summary
-from pegbox.operations.experiments_view import arn_of
 from pegbox.operations.model_view import SERVED_BY
 from pegbox.operations.paging import page
 from pegbox.store.base import NotFound, Transaction, changing
@@ -57,7 +56,7 @@ def create_endpoint(request: CreateEndpointInputTypeDef, call: Call) -> dict[str
 
     row = changing(call.store, create)
     log.info("endpoint created", endpoint=row.name)
-    return {"EndpointArn": arn_of(row)}
+    return {"EndpointArn": row.arn}
 
 
 @operation
@@ -90,7 +89,7 @@ def update_endpoint(request: UpdateEndpointInputTypeDef, call: Call) -> dict[str
 
     row = changing(call.store, update)
     log.info("endpoint updated", endpoint=row.name)
-    return {"EndpointArn": arn_of(row)}
+    return {"EndpointArn": row.arn}
 
 
 @operation
@@ -106,7 +105,7 @@ def update_endpoint_weights_and_capacities(
         for each in request["DesiredWeightsAndCapacities"]:
             name = each["VariantName"]
             if name.lower() not in known:
-                raise ValidationException(f'The endpoint "{arn_of(row)}" has no variant [{name}].')
+                raise ValidationException(f'The endpoint "{row.arn}" has no variant [{name}].')
             variant = known[name.lower()]
             name = variant["VariantName"]
             changed = endpoint_request.desired(variant, cast(dict[str, Any], each))
@@ -114,7 +113,7 @@ def update_endpoint_weights_and_capacities(
         now = round(call.clock(), 3)
         return tx.save(replace(row, state={**row.state, DESIRED: desired}, modified_at=now))
 
-    return {"EndpointArn": arn_of(changing(call.store, update))}
+    return {"EndpointArn": changing(call.store, update).arn}
 
 
 @operation

@@ -9,7 +9,6 @@ from typing import Any
 from pegbox.errors import ResourceNotFound, ValidationException
 from pegbox.operations import tags
 from pegbox.operations.call import Call
-from pegbox.operations.experiments_view import arn_of
 from pegbox.operations.paging import page
 from pegbox.store.base import AlreadyExists, NotFound, Transaction
 from pegbox.store.queries import Page, Query
@@ -63,7 +62,7 @@ def insert(tx: Transaction, row: Resource) -> Resource:
     try:
         return tx.insert(row)
     except AlreadyExists as error:
-        noun, existing = NOUNS[row.kind], arn_of(replace(row, name=error.existing))
+        noun, existing = NOUNS[row.kind], replace(row, name=error.existing).arn
         raise ValidationException(
             f"{noun} names must be unique within an AWS account and region. {noun} with name ({existing}) "
             "already exists."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pegbox.errors import ValidationException
 from pegbox.operations import automatic, entities
 from pegbox.operations.call import Call
-from pegbox.operations.experiments_view import arn_of, experiment
+from pegbox.operations.experiments_view import experiment
 from pegbox.store.base import Transaction, changing
 from pegbox.store.resources import Kind
 from pegbox.wire.registry import operation
@@ -27,7 +27,7 @@ def create_experiment(request: CreateExperimentRequestTypeDef, call: Call) -> di
     """Make an experiment; trials are put into it."""
     row = entities.new(Kind.EXPERIMENT, cast(dict[str, Any], request), call)
     with call.store.transaction() as tx:
-        return {"ExperimentArn": arn_of(entities.insert(tx, row))}
+        return {"ExperimentArn": entities.insert(tx, row).arn}
 
 
 @operation
@@ -55,7 +55,7 @@ def update_experiment(request: UpdateExperimentRequestTypeDef, call: Call) -> di
     def update(tx: Transaction) -> str:
         row = entities.find(tx, Kind.EXPERIMENT, request["ExperimentName"], call)
         entities.change(tx, row, {**row.document, **new}, call)
-        return arn_of(row)
+        return row.arn
 
     return {"ExperimentArn": changing(call.store, update)}
 
@@ -71,6 +71,6 @@ def delete_experiment(request: DeleteExperimentRequestTypeDef, call: Call) -> di
                 f"Experiment '{row.name}' can't be deleted, since it has trials: delete each of them first."
             )
         tx.delete(row.id)
-        return arn_of(row)
+        return row.arn
 
     return {"ExperimentArn": changing(call.store, delete)}

@@ -17,16 +17,11 @@ EMPTY: Mapping[str, Any] = {name: {} for name in MAPS}  #: the SDK takes them fo
 MOST_PARTS = 1000  #: components that the record of a trial tells
 
 
-def arn_of(row: Resource) -> str:
-    """The ARN of a resource."""
-    return arn(row.kind, row.name, account=row.account, region=row.region)
-
-
 def experiment(row: Resource) -> dict[str, Any]:
     """DescribeExperiment's answer, with tags; also an ExperimentSummary."""
     return {
         "ExperimentName": row.name,
-        "ExperimentArn": arn_of(row),
+        "ExperimentArn": row.arn,
         **_common(row),
         "ExperimentSource": row.document.get("Source"),
     }
@@ -36,7 +31,7 @@ def trial(row: Resource) -> dict[str, Any]:
     """DescribeTrial's answer, with tags; also a TrialSummary."""
     return {
         "TrialName": row.name,
-        "TrialArn": arn_of(row),
+        "TrialArn": row.arn,
         **_common(row),
         "TrialSource": row.document.get("Source"),
     }
@@ -92,7 +87,7 @@ def _component(row: Resource, job: Resource | None, told: Mapping[str, Any] | No
         made = made_of(told)
         common = merged({**common, "LastModifiedTime": max(row.modified_at, job.modified_at), **made}, row.document)
     common.pop(REMOVED, None)
-    return {"TrialComponentName": row.name, "TrialComponentArn": arn_of(row), **common}
+    return {"TrialComponentName": row.name, "TrialComponentArn": row.arn, **common}
 
 
 def _common(row: Resource) -> dict[str, Any]:
@@ -125,8 +120,8 @@ def _part(part: Part, trial: Resource) -> dict[str, Any]:
 def _metrics(row: Resource, job: Resource | None, tx: Transaction) -> Iterator[dict[str, Any]]:
     """Those that the job emitted, then those that were put to the component."""
     if job is not None:
-        yield from _summaries(arn_of(job), tx.tracking.emitted(job.id))
-    yield from _summaries(arn_of(row), tx.tracking.summaries(row.id))
+        yield from _summaries(job.arn, tx.tracking.emitted(job.id))
+    yield from _summaries(row.arn, tx.tracking.summaries(row.id))
 
 
 def _summaries(source: str, summaries: Sequence[Summary]) -> Iterator[dict[str, Any]]:

@@ -8,9 +8,7 @@ from math import inf, nextafter
 from typing import Any
 
 from pegbox.errors import ValidationException
-from pegbox.naming import arn
 from pegbox.operations.call import Call
-from pegbox.operations.experiments_view import arn_of
 from pegbox.operations.paging import listing
 from pegbox.store.base import AlreadyExists, NotFound, Transaction
 from pegbox.store.queries import Query
@@ -41,7 +39,7 @@ def insert(tx: Transaction, row: Resource) -> Resource:
     try:
         return tx.insert(row)
     except AlreadyExists as error:
-        taken = arn_of(replace(row, name=error.existing))
+        taken = replace(row, name=error.existing).arn
         raise ValidationException(f'Cannot create already existing {NOUNS[row.kind]} "{taken}".') from None
 
 
@@ -50,7 +48,7 @@ def get(tx: Transaction, kind: Kind, name: str, call: Call) -> Resource:
     try:
         return tx.get(call.account, call.region, kind, name)
     except NotFound:
-        missing = arn(kind, name, account=call.account, region=call.region)
+        missing = call.arn(kind, name)
         raise ValidationException(f'Could not find {NOUNS[kind]} "{missing}".') from None
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from pegbox.domain.made_of_job import component_name, job_name
 from pegbox.errors import ResourceNotFound
-from pegbox.naming import arn, is_arn, name_of
+from pegbox.naming import arn, name_of
 from pegbox.operations.call import Call
-from pegbox.operations.experiments_view import NOBODY, arn_of
+from pegbox.operations.experiments_view import NOBODY
 from pegbox.store.base import NotFound, Transaction
 from pegbox.store.graph import TYPES
 from pegbox.store.resources import Kind, Resource
@@ -32,7 +32,7 @@ _NAMED = (Kind.ARTIFACT, Kind.ACTION, Kind.CONTEXT, Kind.TRIAL_COMPONENT, Kind.E
 
 def group_arn(call: Call) -> str:
     """Of the one lineage group."""
-    return arn("lineage-group", GROUP, account=call.account, region=call.region)
+    return call.arn("lineage-group", GROUP)
 
 
 def description(row: Resource, call: Call) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def vertex_arn(row: Resource) -> str:
     """The ARN of what can be associated; a training job is its trial component."""
     if row.kind is Kind.TRAINING_JOB:
         return arn(Kind.TRIAL_COMPONENT, vertex_name(row), account=row.account, region=row.region)
-    return arn_of(row)
+    return row.arn
 
 
 def vertex_name(row: Resource) -> str:
@@ -67,7 +67,7 @@ def vertex_type(row: Resource, types: Mapping[int, str]) -> str | None:
 def vertex(tx: Transaction, named: str, call: Call) -> Resource:
     """What an ARN names that can be associated.  Raises ResourceNotFound."""
     for kind in _NAMED:
-        if is_arn(named, arn(kind, "", account=call.account, region=call.region)):
+        if call.owns(kind, named):
             try:
                 return _find(tx, kind, name_of(named), call)
             except NotFound:
@@ -78,8 +78,8 @@ def vertex(tx: Transaction, named: str, call: Call) -> Resource:
 def entity(tx: Transaction, kind: Kind, named: str, call: Call) -> Resource:
     """The artifact, action or context of a name or an ARN.  Raises ResourceNotFound."""
     if not named.startswith("arn:"):
-        named = arn(kind, named, account=call.account, region=call.region)
-    if is_arn(named, arn(kind, "", account=call.account, region=call.region)):
+        named = call.arn(kind, named)
+    if call.owns(kind, named):
         return vertex(tx, named, call)
     raise ResourceNotFound(f"Lineage entity '{named}' does not exist.")
 

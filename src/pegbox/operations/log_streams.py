@@ -17,7 +17,6 @@ from typing import Any
 from pegbox.domain.training import TrainingJob
 from pegbox.errors import InvalidParameter, LogsNotFound
 from pegbox.logs.base import Job, Place, Stream
-from pegbox.naming import arn
 from pegbox.operations.call import Call
 from pegbox.store.base import NotFound
 from pegbox.store.queries import Query
@@ -101,7 +100,7 @@ def log_job(row: Resource) -> Job:
     job = TrainingJob.parse(row.state)
     return Job(
         id=row.id,
-        arn=arn(row.kind, row.name, account=row.account, region=row.region),
+        arn=row.arn,
         home=job.home or "",
         attempt=job.attempt,
         is_over=job.outcome is not None,

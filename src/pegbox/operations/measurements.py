@@ -8,7 +8,7 @@ from typing import Any
 from pegbox.domain import curves
 from pegbox.domain.curves import Value
 from pegbox.errors import ValidationException
-from pegbox.naming import arn, is_arn, name_of
+from pegbox.naming import name_of
 from pegbox.operations import automatic
 from pegbox.operations.call import Call
 from pegbox.store.base import NotFound, Transaction
@@ -87,7 +87,7 @@ def _curve(query: Mapping[str, Any], tx: Transaction, call: Call) -> curves.Curv
 def _measured(resource: str, metric: str, tx: Transaction, call: Call) -> Sequence[Value]:
     """Of a training job what it emitted; of a trial component that, and what was put to it."""
     for kind in (Kind.TRAINING_JOB, Kind.TRIAL_COMPONENT):
-        if is_arn(resource, arn(kind, "", account=call.account, region=call.region)):
+        if call.owns(kind, resource):
             try:
                 row = tx.get(call.account, call.region, kind, name_of(resource))
             except NotFound:

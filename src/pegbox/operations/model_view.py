@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from pegbox.operations import endpoint_view
-from pegbox.operations.experiments_view import arn_of
 from pegbox.store.base import Transaction
 from pegbox.store.resources import Resource
 
@@ -19,7 +18,7 @@ def description(row: Resource) -> dict[str, Any]:
 
 def summary(row: Resource) -> dict[str, Any]:
     """One entry of ListModels."""
-    return {"ModelName": row.name, "ModelArn": arn_of(row), "CreationTime": row.created_at}
+    return {"ModelName": row.name, "ModelArn": row.arn, "CreationTime": row.created_at}
 
 
 def record(row: Resource, tx: Transaction) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from pegbox.objects.base import Refused, Unreachable
 from pegbox.objects.locations import parse
 from pegbox.operations import hosting, model_view, tags, tracing
 from pegbox.operations.call import Call
-from pegbox.operations.experiments_view import arn_of
 from pegbox.operations.paging import page
 from pegbox.store.base import Transaction, changing
 from pegbox.store.resources import Kind
@@ -44,7 +43,7 @@ def create_model(request: CreateModelInputTypeDef, call: Call) -> dict[str, str]
         row = hosting.insert(tx, row)
         tracing.model_created(tx, row, [each["Image"] for each in containers], [each.uri for each in data])
     log.info("model created", model=row.name)
-    return {"ModelArn": arn_of(row)}
+    return {"ModelArn": row.arn}
 
 
 @operation

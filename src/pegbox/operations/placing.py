@@ -10,7 +10,6 @@ from pegbox.domain import made_of_job
 from pegbox.errors import ValidationException
 from pegbox.operations import automatic, entities
 from pegbox.operations.call import Call
-from pegbox.operations.experiments_view import arn_of
 from pegbox.store.base import Transaction
 from pegbox.store.resources import Kind, Resource
 
@@ -39,5 +38,5 @@ def _trial(tx: Transaction, job: Resource, config: Mapping[str, Any], call: Call
 
 def _add_source(tx: Transaction, run: Resource, job: Resource) -> None:
     """The job is part of the run."""
-    source = {"SourceArn": arn_of(job), "SourceType": made_of_job.SOURCE_TYPE}
+    source = {"SourceArn": job.arn, "SourceType": made_of_job.SOURCE_TYPE}
     tx.rewrite(replace(run, document={**run.document, "Sources": [*(run.document.get("Sources") or []), source]}))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from pegbox.errors import ValidationException
-from pegbox.naming import arn, is_arn, name_of
+from pegbox.naming import name_of
 from pegbox.operations import automatic
 from pegbox.operations.call import Call
 from pegbox.store.base import NotFound, Transaction, changing
@@ -96,14 +96,14 @@ def _change(resource: str, change: Callable[[Tags], Iterable[dict[str, str]]], c
 
 def _have_made(resource: str, call: Call) -> None:
     """What has an ARN as soon as there is a job is made now."""
-    if is_arn(resource, arn(Kind.TRIAL_COMPONENT, "", account=call.account, region=call.region)):
+    if call.owns(Kind.TRIAL_COMPONENT, resource):
         automatic.follow_component(name_of(resource), call)
 
 
 def _find(tx: Transaction, resource: str, call: Call) -> Resource:
     """The resource that an ARN names, whatever the case of its letters."""
     for kind in Kind:
-        if is_arn(resource, arn(kind, "", account=call.account, region=call.region)):
+        if call.owns(kind, resource):
             try:
                 return tx.get(call.account, call.region, kind, name_of(resource))
             except NotFound:

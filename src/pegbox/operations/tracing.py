@@ -14,7 +14,6 @@ from pegbox.domain import lineage
 from pegbox.domain.lineage import Link
 from pegbox.errors import ServiceUnavailable
 from pegbox.operations.call import Call
-from pegbox.operations.experiments_view import arn_of
 from pegbox.store.base import AlreadyExists, Stale, Transaction
 from pegbox.store.graph import Entity, Step
 from pegbox.store.resources import Kind, Resource
@@ -101,7 +100,7 @@ def replaced(tx: Transaction, endpoint: Resource, data: Iterable[str], call: Cal
 def _act(tx: Transaction, endpoint: Resource, type: str, call: Call) -> Resource:
     """An action of this type, associated with the endpoint's context."""
     tx.graph.alone()
-    uri, at = arn_of(endpoint), endpoint.modified_at
+    uri, at = endpoint.arn, endpoint.modified_at
     source = {"Source": {"SourceUri": uri, "SourceType": "ARN"}}
     context = _made(
         tx,

@@ -63,11 +63,11 @@ def create_training_job(request: CreateTrainingJobRequestTypeDef, call: Call) ->
     except AlreadyExists as error:
         raise ResourceInUse(
             "Training job names must be unique within an AWS account and region, and a training job with this name "
-            f"already exists ({training_view.training_job_arn(replace(row, name=error.existing))})"
+            f"already exists ({replace(row, name=error.existing).arn})"
         ) from None
     log.info("training job created", job=row.name)
     call.poke([row.id])
-    return {"TrainingJobArn": training_view.training_job_arn(row)}
+    return {"TrainingJobArn": row.arn}
 
 
 @operation

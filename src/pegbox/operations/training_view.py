@@ -7,13 +7,7 @@ from typing import Any
 from pegbox.domain.metrics import final_values
 from pegbox.domain.searches import DEFINITION_NAME
 from pegbox.domain.training import Outcome, TrainingJob
-from pegbox.naming import arn
 from pegbox.store.resources import Resource
-
-
-def training_job_arn(row: Resource) -> str:
-    """The job's ARN."""
-    return arn(row.kind, row.name, account=row.account, region=row.region)
 
 
 def description(row: Resource) -> dict[str, Any]:
@@ -56,7 +50,7 @@ def tuning_summary(row: Resource, tuning_job: str, goal: str) -> dict[str, Any]:
 def _summary(row: Resource, job: TrainingJob) -> dict[str, Any]:
     return {
         "TrainingJobName": row.name,
-        "TrainingJobArn": training_job_arn(row),
+        "TrainingJobArn": row.arn,
         "TrainingJobStatus": job.status,
         "SecondaryStatus": job.secondary,
         "CreationTime": row.created_at,

@@ -14,7 +14,6 @@ from pegbox.domain.training import Outcome, Phase, TrainingJob
 from pegbox.domain.tuning import TERMINAL, TuningJob
 from pegbox.domain.tuning_request import check_forms
 from pegbox.errors import ValidationException
-from pegbox.naming import arn
 from pegbox.operations.catalogs import searched
 from pegbox.operations.tags import checked
 from pegbox.operations.training_view import description
@@ -148,11 +147,10 @@ def child_row_of(record: Mapping[str, Any], parent: Resource) -> Resource:
         job, tuned=record.get("TunedHyperParameters") or {}, objective=metric, definition=definition, latest=latest
     )
     value = job.objective_value()
-    own = arn(parent.kind, parent.name, account=parent.account, region=parent.region)
     return replace(
         row,
         objective=value if value is not None and math.isfinite(value) else None,
-        document={**row.document, "TuningJobArn": own},
+        document={**row.document, "TuningJobArn": parent.arn},
         state=job.dump(),
     )
 

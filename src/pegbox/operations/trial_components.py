@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, cast
 from pegbox.domain import trial_component
 from pegbox.domain.made_of_job import component_name
 from pegbox.errors import ResourceNotFound, ValidationException
-from pegbox.naming import arn, is_arn, name_of
+from pegbox.naming import name_of
 from pegbox.operations import automatic, entities
 from pegbox.operations.call import Call
-from pegbox.operations.experiments_view import arn_of, component, component_summary
+from pegbox.operations.experiments_view import component, component_summary
 from pegbox.store.base import NotFound, Transaction, changing
 from pegbox.store.resources import Kind
 from pegbox.wire.registry import operation
@@ -36,7 +36,7 @@ def create_trial_component(request: CreateTrialComponentRequestTypeDef, call: Ca
     row = entities.new(Kind.TRIAL_COMPONENT, document, call)
     automatic.follow_component(request["TrialComponentName"], call)
     with call.store.transaction() as tx:
-        return {"TrialComponentArn": arn_of(entities.insert(tx, row))}
+        return {"TrialComponentArn": entities.insert(tx, row).arn}
 
 
 @operation
@@ -44,7 +44,7 @@ def describe_trial_component(request: DescribeTrialComponentRequestTypeDef, call
     """Everything about a trial component, with what its metrics come to."""
     given = request["TrialComponentName"]
     name = name_of(given)
-    if given != name and not is_arn(given, arn(Kind.TRIAL_COMPONENT, "", account=call.account, region=call.region)):
+    if given != name and not call.owns(Kind.TRIAL_COMPONENT, given):
         raise ResourceNotFound(f"Trial component '{given}' does not exist.")
     automatic.follow_component(name, call)
     with call.store.reading() as tx:
@@ -81,7 +81,7 @@ def update_trial_component(request: UpdateTrialComponentRequestTypeDef, call: Ca
         changed = trial_component.updated(row.document, document, is_made=row.parent_id is not None)
         trial_component.check(changed)
         entities.change(tx, row, changed, call)
-        return arn_of(row)
+        return row.arn
 
     return {"TrialComponentArn": changing(call.store, update)}
 
@@ -99,7 +99,7 @@ def delete_trial_component(request: DeleteTrialComponentRequestTypeDef, call: Ca
                 "call DisassociateTrialComponent for each of them first."
             )
         tx.delete(row.id)
-        return arn_of(row)
+        return row.arn
 
     return {"TrialComponentArn": changing(call.store, delete)}
 
@@ -107,7 +107,7 @@ def delete_trial_component(request: DeleteTrialComponentRequestTypeDef, call: Ca
 def _of_source(request: Mapping[str, Any], call: Call) -> dict[str, Any]:
     """The one that was made of a training job, found by its name."""
     source = request["SourceArn"]
-    if not is_arn(source, arn(Kind.TRAINING_JOB, "", account=call.account, region=call.region)):
+    if not call.owns(Kind.TRAINING_JOB, source):
         return {"TrialComponentSummaries": []}
     automatic.follow_component(component_name(name_of(source)), call)
     with call.store.reading() as tx:

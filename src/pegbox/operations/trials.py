@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pegbox.errors import ResourceNotFound, ValidationException
 from pegbox.operations import automatic, entities
 from pegbox.operations.call import Call
-from pegbox.operations.experiments_view import arn_of, trial
+from pegbox.operations.experiments_view import trial
 from pegbox.store.base import Transaction, changing
 from pegbox.store.resources import Kind
 from pegbox.wire.registry import operation
@@ -33,7 +33,7 @@ def create_trial(request: CreateTrialRequestTypeDef, call: Call) -> dict[str, st
     def create(tx: Transaction) -> str:
         experiment = entities.held(tx, Kind.EXPERIMENT, request["ExperimentName"], call)
         document = {**row.document, "ExperimentName": experiment.name}
-        return arn_of(entities.insert(tx, replace(row, parent_id=experiment.id, document=document)))
+        return entities.insert(tx, replace(row, parent_id=experiment.id, document=document)).arn
 
     return {"TrialArn": changing(call.store, create)}
 
@@ -68,7 +68,7 @@ def update_trial(request: UpdateTrialRequestTypeDef, call: Call) -> dict[str, st
     def update(tx: Transaction) -> str:
         row = entities.find(tx, Kind.TRIAL, request["TrialName"], call)
         entities.change(tx, row, {**row.document, **new}, call)
-        return arn_of(row)
+        return row.arn
 
     return {"TrialArn": changing(call.store, update)}
 
@@ -85,7 +85,7 @@ def delete_trial(request: DeleteTrialRequestTypeDef, call: Call) -> dict[str, st
                 "call DisassociateTrialComponent for each of them first."
             )
         tx.delete(row.id)
-        return arn_of(row)
+        return row.arn
 
     return {"TrialArn": changing(call.store, delete)}
 
@@ -99,7 +99,7 @@ def associate_trial_component(request: AssociateTrialComponentRequestTypeDef, ca
         trial = entities.held(tx, Kind.TRIAL, request["TrialName"], call)
         component = entities.held(tx, Kind.TRIAL_COMPONENT, request["TrialComponentName"], call)
         tx.tracking.join(trial.id, component.id)
-        return {"TrialComponentArn": arn_of(component), "TrialArn": arn_of(trial)}
+        return {"TrialComponentArn": component.arn, "TrialArn": trial.arn}
 
     return changing(call.store, associate)
 
@@ -116,6 +116,6 @@ def disassociate_trial_component(request: DisassociateTrialComponentRequestTypeD
             raise ResourceNotFound(
                 f"Trial component '{component.name}' is not associated with the trial '{trial.name}'."
             )
-        return {"TrialComponentArn": arn_of(component), "TrialArn": arn_of(trial)}
+        return {"TrialComponentArn": component.arn, "TrialArn": trial.arn}
 
     return changing(call.store, disassociate)

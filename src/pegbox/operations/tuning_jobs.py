@@ -63,11 +63,11 @@ def create_hyper_parameter_tuning_job(
         raise ResourceInUse(
             "Hyperparameter tuning job names must be unique within an AWS account and region, and a hyperparameter "
             "tuning job with this name already exists "
-            f"({tuning_view.tuning_job_arn(replace(row, name=error.existing))})"
+            f"({replace(row, name=error.existing).arn})"
         ) from None
     log.info("tuning job created", job=row.name, tuning_job=row.name)
     call.poke([row.id])
-    return {"HyperParameterTuningJobArn": tuning_view.tuning_job_arn(row)}
+    return {"HyperParameterTuningJobArn": row.arn}
 
 
 @operation

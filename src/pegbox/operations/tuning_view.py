@@ -9,15 +9,9 @@ from pegbox.domain.completion import Improvement
 from pegbox.domain.parents import is_identical, remembered
 from pegbox.domain.searches import searches_of
 from pegbox.domain.tuning import TuningJob
-from pegbox.naming import arn
 from pegbox.operations.training_view import tuning_summary
 from pegbox.store.base import Transaction
 from pegbox.store.resources import Resource, Tally
-
-
-def tuning_job_arn(row: Resource) -> str:
-    """The job's ARN."""
-    return arn(row.kind, row.name, account=row.account, region=row.region)
 
 
 def goal_of(row: Resource) -> str:
@@ -79,7 +73,7 @@ def summary(row: Resource, tallies: Mapping[int, Sequence[Tally]]) -> dict[str, 
 def _common(row: Resource, tallies: Sequence[Tally]) -> dict[str, Any]:
     return {
         "HyperParameterTuningJobName": row.name,
-        "HyperParameterTuningJobArn": tuning_job_arn(row),
+        "HyperParameterTuningJobArn": row.arn,
         "HyperParameterTuningJobStatus": row.status,
         "CreationTime": row.created_at,
         "LastModifiedTime": row.modified_at,

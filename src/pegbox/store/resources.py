@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from pegbox.naming import arn
+
 
 class Kind(StrEnum):
     """What a resource is; the value is the ARN's resource part."""
@@ -50,6 +52,11 @@ class Resource:
     due_at: float | None = None  #: when the engine should look again; None: never
     epoch: int = 0  #: raised by every claim
     version: int = 0  #: raised by every change
+
+    @property
+    def arn(self) -> str:
+        """Its name everywhere."""
+        return arn(self.kind, self.name, account=self.account, region=self.region)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

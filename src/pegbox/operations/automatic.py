@@ -129,18 +129,7 @@ def _entity(
     job: Resource, kind: Kind, name: str, document: Mapping[str, Any], parent_id: int | None = None
 ) -> Resource:
     """A row as old as the job."""
-    return Resource(
-        account=job.account,
-        region=job.region,
-        kind=kind,
-        name=name,
-        parent_id=parent_id,
-        status="",
-        created_at=job.created_at,
-        modified_at=job.created_at,
-        ended_at=job.created_at,
-        document=document,
-    )
+    return Resource.kept(kind, name, document, job, job.created_at, parent_id)
 
 
 def _insert(tx: Transaction, row: Resource) -> Resource:

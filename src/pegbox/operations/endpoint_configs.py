@@ -9,8 +9,6 @@ import structlog
 from pegbox.domain import endpoint_request
 from pegbox.operations import hosting, tags
 from pegbox.operations.call import Call
-from pegbox.operations.paging import page
-from pegbox.store.base import Transaction, changing
 from pegbox.store.resources import Kind, Resource
 from pegbox.wire.registry import operation
 
@@ -44,28 +42,21 @@ def create_endpoint_config(request: CreateEndpointConfigInputTypeDef, call: Call
 @operation
 def describe_endpoint_config(request: DescribeEndpointConfigInputTypeDef, call: Call) -> dict[str, Any]:
     """Everything about an endpoint configuration."""
-    with call.store.reading() as tx:
-        row = hosting.get(tx, Kind.ENDPOINT_CONFIG, request["EndpointConfigName"], call)
+    row = hosting.found(Kind.ENDPOINT_CONFIG, request["EndpointConfigName"], call)
     return {**row.document, **_summary(row)}
 
 
 @operation
 def list_endpoint_configs(request: ListEndpointConfigsInputTypeDef, call: Call) -> dict[str, Any]:
     """Endpoint configurations, the newest first unless asked otherwise."""
-    query = hosting.newest_first(request, Kind.ENDPOINT_CONFIG, call)
-    with call.store.reading() as tx:
-        found, token = page(request, query, tx)
+    found, token = hosting.listed(request, Kind.ENDPOINT_CONFIG, call)
     return {"EndpointConfigs": [_summary(row) for row in found.resources], **token}
 
 
 @operation
 def delete_endpoint_config(request: DeleteEndpointConfigInputTypeDef, call: Call) -> None:
     """Forget an endpoint configuration; endpoints that were made with it remember it."""
-
-    def delete(tx: Transaction) -> None:
-        tx.delete(hosting.get(tx, Kind.ENDPOINT_CONFIG, request["EndpointConfigName"], call).id)
-
-    changing(call.store, delete)
+    hosting.delete(Kind.ENDPOINT_CONFIG, request["EndpointConfigName"], call)
     log.info("endpoint configuration deleted", endpoint_config=request["EndpointConfigName"])
 
 

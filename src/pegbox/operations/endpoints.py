@@ -14,7 +14,6 @@ from pegbox.operations import hosting, tags, tracing
 from pegbox.operations.call import Call
 from pegbox.operations.endpoint_view import ARTIFACTS, CONFIG, DESIRED, IMAGES, description, summary
 from pegbox.operations.model_view import SERVED_BY
-from pegbox.operations.paging import page
 from pegbox.store.base import NotFound, Transaction, changing
 from pegbox.store.resources import Kind, Resource
 from pegbox.wire.registry import operation
@@ -47,9 +46,8 @@ def create_endpoint(request: CreateEndpointInputTypeDef, call: Call) -> dict[str
         config = hosting.get(tx, Kind.ENDPOINT_CONFIG, request["EndpointConfigName"], call)
         models = _models(tx, config, call)
         document = _document(request.get("DeploymentConfig"), config) | {"Tags": labels}
-        state = _state(config, models)
-        row = hosting.new(Kind.ENDPOINT, request["EndpointName"], document, call, status="Failed", state=state)
-        row = hosting.insert(tx, row)
+        row = hosting.new(Kind.ENDPOINT, request["EndpointName"], document, call)
+        row = hosting.insert(tx, replace(row, status="Failed", state=_state(config, models)))
         _serve(tx, row, models)
         tracing.deployed(tx, row, *_uris(row), call)
         return row
@@ -119,16 +117,13 @@ def update_endpoint_weights_and_capacities(
 @operation
 def describe_endpoint(request: DescribeEndpointInputTypeDef, call: Call) -> dict[str, Any]:
     """Everything about an endpoint."""
-    with call.store.reading() as tx:
-        return description(hosting.get(tx, Kind.ENDPOINT, request["EndpointName"], call))
+    return description(hosting.found(Kind.ENDPOINT, request["EndpointName"], call))
 
 
 @operation
 def list_endpoints(request: ListEndpointsInputTypeDef, call: Call) -> dict[str, Any]:
     """Endpoints, the newest first unless asked otherwise."""
-    query = hosting.newest_first(request, Kind.ENDPOINT, call)
-    with call.store.reading() as tx:
-        found, token = page(request, query, tx)
+    found, token = hosting.listed(request, Kind.ENDPOINT, call)
     return {"Endpoints": [summary(row) for row in found.resources], **token}
 
 

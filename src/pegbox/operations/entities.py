@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,7 @@ from pegbox.errors import ResourceNotFound, ValidationException
 from pegbox.operations import tags
 from pegbox.operations.call import Call
 from pegbox.operations.paging import page
-from pegbox.store.base import AlreadyExists, NotFound, Transaction
+from pegbox.store.base import AlreadyExists, NotFound, Transaction, changing
 from pegbox.store.queries import Page, Query
 from pegbox.store.resources import Kind, Resource
 
@@ -36,25 +36,15 @@ NAMES = {
 _SORT = {"Name": "name", "CreationTime": "created_at"}
 
 
-def new(kind: Kind, request: Mapping[str, Any], call: Call, parent_id: int | None = None) -> Resource:
-    """A row of what a request wants made; nothing will happen to it by itself."""
-    now = call.clock()
-    named = NAMES[kind]
-    return Resource(
-        account=call.account,
-        region=call.region,
-        kind=kind,
-        name=request[named],
-        parent_id=parent_id,
-        status="",
-        created_at=now,
-        modified_at=now,
-        ended_at=now,
-        document={
-            **{key: value for key, value in request.items() if key != named},
-            "Tags": tags.checked(request),
-        },
-    )
+def unnamed(kind: Kind, request: Mapping[str, Any]) -> dict[str, Any]:
+    """What a request says of the one that it names."""
+    return {member: value for member, value in request.items() if member != NAMES[kind]}
+
+
+def new(kind: Kind, request: Mapping[str, Any], call: Call) -> Resource:
+    """A row of what a request wants made."""
+    document = {**unnamed(kind, request), "Tags": tags.checked(request)}
+    return Resource.kept(kind, request[NAMES[kind]], document, call, call.clock())
 
 
 def insert(tx: Transaction, row: Resource) -> Resource:
@@ -85,6 +75,30 @@ def held(tx: Transaction, kind: Kind, name: str, call: Call) -> Resource:
         return tx.by_id(row.id)  # as it is now
     except NotFound:
         raise _missing(kind, name) from None
+
+
+def update(kind: Kind, name: str, changed: Callable[[Resource], Mapping[str, Any]], call: Call) -> str:
+    """Give one the document that `changed` says; returns its ARN.  Raises ResourceNotFound."""
+
+    def update(tx: Transaction) -> str:
+        row = find(tx, kind, name, call)
+        change(tx, row, changed(row), call)
+        return row.arn
+
+    return changing(call.store, update)
+
+
+def delete(kind: Kind, name: str, why_not: str, call: Call) -> str:
+    """Remove one that nothing is part of, or tell `why_not`; returns its ARN.  Raises ResourceNotFound."""
+
+    def delete(tx: Transaction) -> str:
+        row = held(tx, kind, name, call)
+        if tx.tracking.in_use(row.id):
+            raise ValidationException(f"{NOUNS[kind]} '{row.name}' can't be deleted, since {why_not}.")
+        tx.delete(row.id)
+        return row.arn
+
+    return changing(call.store, delete)
 
 
 def change(tx: Transaction, row: Resource, document: Mapping[str, Any], call: Call) -> None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from pegbox.errors import ValidationException
 from pegbox.operations import automatic, entities
 from pegbox.operations.call import Call
 from pegbox.operations.experiments_view import experiment
-from pegbox.store.base import Transaction, changing
 from pegbox.store.resources import Kind
 from pegbox.wire.registry import operation
 
@@ -50,27 +48,13 @@ def list_experiments(request: ListExperimentsRequestTypeDef, call: Call) -> dict
 @operation
 def update_experiment(request: UpdateExperimentRequestTypeDef, call: Call) -> dict[str, str]:
     """Give an experiment another display name or description."""
-    new = {key: value for key, value in request.items() if key != "ExperimentName"}
-
-    def update(tx: Transaction) -> str:
-        row = entities.find(tx, Kind.EXPERIMENT, request["ExperimentName"], call)
-        entities.change(tx, row, {**row.document, **new}, call)
-        return row.arn
-
-    return {"ExperimentArn": changing(call.store, update)}
+    new = entities.unnamed(Kind.EXPERIMENT, request)
+    name = request["ExperimentName"]
+    return {"ExperimentArn": entities.update(Kind.EXPERIMENT, name, lambda row: {**row.document, **new}, call)}
 
 
 @operation
 def delete_experiment(request: DeleteExperimentRequestTypeDef, call: Call) -> dict[str, str]:
     """Delete an experiment; its trials have to be deleted before."""
-
-    def delete(tx: Transaction) -> str:
-        row = entities.held(tx, Kind.EXPERIMENT, request["ExperimentName"], call)
-        if tx.tracking.in_use(row.id):
-            raise ValidationException(
-                f"Experiment '{row.name}' can't be deleted, since it has trials: delete each of them first."
-            )
-        tx.delete(row.id)
-        return row.arn
-
-    return {"ExperimentArn": changing(call.store, delete)}
+    why_not = "it has trials: delete each of them first"
+    return {"ExperimentArn": entities.delete(Kind.EXPERIMENT, request["ExperimentName"], why_not, call)}

@@ -9,29 +9,18 @@ from typing import Any
 
 from pegbox.errors import ValidationException
 from pegbox.operations.call import Call
-from pegbox.operations.paging import listing
-from pegbox.store.base import AlreadyExists, NotFound, Transaction
-from pegbox.store.queries import Query
+from pegbox.operations.paging import listing, page
+from pegbox.store.base import AlreadyExists, NotFound, Transaction, changing
+from pegbox.store.queries import Page
 from pegbox.store.resources import Kind, Resource
 
 NOUNS = {Kind.MODEL: "model", Kind.ENDPOINT_CONFIG: "endpoint configuration", Kind.ENDPOINT: "endpoint"}
 _SORT = {"Name": "name", "CreationTime": "created_at", "Status": "status"}
 
 
-def new(kind: Kind, name: str, document: Mapping[str, Any], call: Call, **more: Any) -> Resource:
-    """A row of something that no engine works on."""
-    now = round(call.clock(), 3)  # as it is told: a client may filter by it
-    return Resource(
-        account=call.account,
-        region=call.region,
-        kind=kind,
-        name=name,
-        created_at=now,
-        modified_at=now,
-        ended_at=now,
-        document=document,
-        **{"status": "", **more},
-    )
+def new(kind: Kind, name: str, document: Mapping[str, Any], call: Call) -> Resource:
+    """A row of something that is asked for now, to the millisecond as it is told: a client may filter by it."""
+    return Resource.kept(kind, name, document, call, round(call.clock(), 3))
 
 
 def insert(tx: Transaction, row: Resource) -> Resource:
@@ -52,8 +41,19 @@ def get(tx: Transaction, kind: Kind, name: str, call: Call) -> Resource:
         raise ValidationException(f'Could not find {NOUNS[kind]} "{missing}".') from None
 
 
-def newest_first(request: Mapping[str, Any], kind: Kind, call: Call) -> Query:
-    """The query of a List request: by time of creation unless asked otherwise, and descending."""
+def found(kind: Kind, name: str, call: Call) -> Resource:
+    """The same, by itself."""
+    with call.store.reading() as tx:
+        return get(tx, kind, name, call)
+
+
+def delete(kind: Kind, name: str, call: Call) -> None:
+    """Forget it; what was made with it stays.  Raises ValidationException."""
+    changing(call.store, lambda tx: tx.delete(get(tx, kind, name, call).id))
+
+
+def listed(request: Mapping[str, Any], kind: Kind, call: Call) -> tuple[Page, dict[str, str]]:
+    """The page that a request asks for, the newest first unless asked otherwise, and the answer's NextToken."""
     query = listing(
         request,
         kind,
@@ -61,7 +61,9 @@ def newest_first(request: Mapping[str, Any], kind: Kind, call: Call) -> Query:
         sort_by=_SORT[request.get("SortBy") or "CreationTime"],
         descending=request.get("SortOrder") != "Ascending",
     )
-    return replace(query, created_after=_from(query.created_after), modified_after=_from(query.modified_after))
+    query = replace(query, created_after=_from(query.created_after), modified_after=_from(query.modified_after))
+    with call.store.reading() as tx:
+        return page(request, query, tx)
 
 
 def _from(moment: float | None) -> float | None:

@@ -12,8 +12,6 @@ from pegbox.objects.base import Refused, Unreachable
 from pegbox.objects.locations import parse
 from pegbox.operations import hosting, model_view, tags, tracing
 from pegbox.operations.call import Call
-from pegbox.operations.paging import page
-from pegbox.store.base import Transaction, changing
 from pegbox.store.resources import Kind
 from pegbox.wire.registry import operation
 
@@ -49,27 +47,20 @@ def create_model(request: CreateModelInputTypeDef, call: Call) -> dict[str, str]
 @operation
 def describe_model(request: DescribeModelInputTypeDef, call: Call) -> dict[str, Any]:
     """Everything about a model."""
-    with call.store.reading() as tx:
-        return model_view.description(hosting.get(tx, Kind.MODEL, request["ModelName"], call))
+    return model_view.description(hosting.found(Kind.MODEL, request["ModelName"], call))
 
 
 @operation
 def list_models(request: ListModelsInputTypeDef, call: Call) -> dict[str, Any]:
     """Models, the newest first unless asked otherwise."""
-    query = hosting.newest_first(request, Kind.MODEL, call)
-    with call.store.reading() as tx:
-        found, token = page(request, query, tx)
+    found, token = hosting.listed(request, Kind.MODEL, call)
     return {"Models": [model_view.summary(row) for row in found.resources], **token}
 
 
 @operation
 def delete_model(request: DeleteModelInputTypeDef, call: Call) -> None:
     """Forget a model; its data stays, and so does what was configured with it."""
-
-    def delete(tx: Transaction) -> None:
-        tx.delete(hosting.get(tx, Kind.MODEL, request["ModelName"], call).id)
-
-    changing(call.store, delete)
+    hosting.delete(Kind.MODEL, request["ModelName"], call)
     log.info("model deleted", model=request["ModelName"])
 
 

@@ -60,18 +60,7 @@ def _artifact(uri: str, type: str, at: float, owner: Resource) -> Entity:
 def _entity(
     kind: Kind, name: str, type: str, uri: str, document: Mapping[str, Any], at: float, owner: Resource
 ) -> Entity:
-    row = Resource(
-        account=owner.account,
-        region=owner.region,
-        kind=kind,
-        name=name,
-        status="",
-        created_at=at,
-        modified_at=at,
-        ended_at=at,
-        document=document,
-    )
-    return Entity(row=row, type=type, source=uri, is_made=True)
+    return Entity(row=Resource.kept(kind, name, document, owner, at), type=type, source=uri, is_made=True)
 
 
 def model_created(tx: Transaction, row: Resource, images: Iterable[str], data: Iterable[str]) -> None:

@@ -12,8 +12,8 @@ from pegbox.naming import name_of
 from pegbox.operations import automatic, entities
 from pegbox.operations.call import Call
 from pegbox.operations.experiments_view import component, component_summary
-from pegbox.store.base import NotFound, Transaction, changing
-from pegbox.store.resources import Kind
+from pegbox.store.base import NotFound, Transaction
+from pegbox.store.resources import Kind, Resource
 from pegbox.wire.registry import operation
 
 if TYPE_CHECKING:
@@ -76,32 +76,20 @@ def update_trial_component(request: UpdateTrialComponentRequestTypeDef, call: Ca
     automatic.follow_component(name, call)
     document = trial_component.with_numbers(cast(dict[str, Any], request))
 
-    def update(tx: Transaction) -> str:
-        row = entities.find(tx, Kind.TRIAL_COMPONENT, name, call)
-        changed = trial_component.updated(row.document, document, is_made=row.parent_id is not None)
-        trial_component.check(changed)
-        entities.change(tx, row, changed, call)
-        return row.arn
+    def changed(row: Resource) -> Mapping[str, Any]:
+        new = trial_component.updated(row.document, document, is_made=row.parent_id is not None)
+        trial_component.check(new)
+        return new
 
-    return {"TrialComponentArn": changing(call.store, update)}
+    return {"TrialComponentArn": entities.update(Kind.TRIAL_COMPONENT, name, changed, call)}
 
 
 @operation
 def delete_trial_component(request: DeleteTrialComponentRequestTypeDef, call: Call) -> dict[str, str]:
     """Delete a trial component; it has to be disassociated from all trials before."""
     automatic.follow_component(request["TrialComponentName"], call)
-
-    def delete(tx: Transaction) -> str:
-        row = entities.held(tx, Kind.TRIAL_COMPONENT, request["TrialComponentName"], call)
-        if tx.tracking.in_use(row.id):
-            raise ValidationException(
-                f"Trial component '{row.name}' can't be deleted, since it is associated with trials: "
-                "call DisassociateTrialComponent for each of them first."
-            )
-        tx.delete(row.id)
-        return row.arn
-
-    return {"TrialComponentArn": changing(call.store, delete)}
+    why_not = "it is associated with trials: call DisassociateTrialComponent for each of them first"
+    return {"TrialComponentArn": entities.delete(Kind.TRIAL_COMPONENT, request["TrialComponentName"], why_not, call)}
 
 
 def _of_source(request: Mapping[str, Any], call: Call) -> dict[str, Any]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from pegbox.errors import ResourceNotFound, ValidationException
+from pegbox.errors import ResourceNotFound
 from pegbox.operations import automatic, entities
 from pegbox.operations.call import Call
 from pegbox.operations.experiments_view import trial
 from pegbox.store.base import Transaction, changing
-from pegbox.store.resources import Kind
+from pegbox.store.resources import Kind, Resource
 from pegbox.wire.registry import operation
 
 if TYPE_CHECKING:
@@ -63,31 +63,16 @@ def list_trials(request: ListTrialsRequestTypeDef, call: Call) -> dict[str, Any]
 @operation
 def update_trial(request: UpdateTrialRequestTypeDef, call: Call) -> dict[str, str]:
     """Give a trial another display name."""
-    new = {key: value for key, value in request.items() if key != "TrialName"}
-
-    def update(tx: Transaction) -> str:
-        row = entities.find(tx, Kind.TRIAL, request["TrialName"], call)
-        entities.change(tx, row, {**row.document, **new}, call)
-        return row.arn
-
-    return {"TrialArn": changing(call.store, update)}
+    new = entities.unnamed(Kind.TRIAL, request)
+    name = request["TrialName"]
+    return {"TrialArn": entities.update(Kind.TRIAL, name, lambda row: {**row.document, **new}, call)}
 
 
 @operation
 def delete_trial(request: DeleteTrialRequestTypeDef, call: Call) -> dict[str, str]:
     """Delete a trial; its trial components have to be disassociated before."""
-
-    def delete(tx: Transaction) -> str:
-        row = entities.held(tx, Kind.TRIAL, request["TrialName"], call)
-        if tx.tracking.in_use(row.id):
-            raise ValidationException(
-                f"Trial '{row.name}' can't be deleted, since trial components are associated with it: "
-                "call DisassociateTrialComponent for each of them first."
-            )
-        tx.delete(row.id)
-        return row.arn
-
-    return {"TrialArn": changing(call.store, delete)}
+    why_not = "trial components are associated with it: call DisassociateTrialComponent for each of them first"
+    return {"TrialArn": entities.delete(Kind.TRIAL, request["TrialName"], why_not, call)}
 
 
 @operation
@@ -96,8 +81,7 @@ def associate_trial_component(request: AssociateTrialComponentRequestTypeDef, ca
     automatic.follow_component(request["TrialComponentName"], call)
 
     def associate(tx: Transaction) -> dict[str, str]:
-        trial = entities.held(tx, Kind.TRIAL, request["TrialName"], call)
-        component = entities.held(tx, Kind.TRIAL_COMPONENT, request["TrialComponentName"], call)
+        trial, component = _both(tx, request["TrialName"], request["TrialComponentName"], call)
         tx.tracking.join(trial.id, component.id)
         return {"TrialComponentArn": component.arn, "TrialArn": trial.arn}
 
@@ -110,8 +94,7 @@ def disassociate_trial_component(request: DisassociateTrialComponentRequestTypeD
     automatic.follow_component(request["TrialComponentName"], call)
 
     def disassociate(tx: Transaction) -> dict[str, str]:
-        trial = entities.held(tx, Kind.TRIAL, request["TrialName"], call)
-        component = entities.held(tx, Kind.TRIAL_COMPONENT, request["TrialComponentName"], call)
+        trial, component = _both(tx, request["TrialName"], request["TrialComponentName"], call)
         if not tx.tracking.leave(trial.id, component.id):
             raise ResourceNotFound(
                 f"Trial component '{component.name}' is not associated with the trial '{trial.name}'."
@@ -119,3 +102,8 @@ def disassociate_trial_component(request: DisassociateTrialComponentRequestTypeD
         return {"TrialComponentArn": component.arn, "TrialArn": trial.arn}
 
     return changing(call.store, disassociate)
+
+
+def _both(tx: Transaction, trial: str, component: str, call: Call) -> tuple[Resource, Resource]:
+    """A trial and a component; nobody else deletes them before the transaction ends."""
+    return entities.held(tx, Kind.TRIAL, trial, call), entities.held(tx, Kind.TRIAL_COMPONENT, component, call)

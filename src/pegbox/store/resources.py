@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 from pegbox.naming import arn
 
@@ -27,6 +27,20 @@ class Kind(StrEnum):
 
 
 JOBS = frozenset({Kind.TUNING_JOB, Kind.TRAINING_JOB})  #: what the engine works on; nothing happens to the others
+
+
+class Owner(Protocol):
+    """Whatever has an account and a region."""
+
+    @property
+    def account(self) -> str:
+        """Twelve digits."""
+        ...
+
+    @property
+    def region(self) -> str:
+        """Of AWS."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +66,24 @@ class Resource:
     due_at: float | None = None  #: when the engine should look again; None: never
     epoch: int = 0  #: raised by every claim
     version: int = 0  #: raised by every change
+
+    @classmethod
+    def kept(
+        cls, kind: Kind, name: str, document: Mapping[str, Any], owner: Owner, at: float, parent_id: int | None = None
+    ) -> Resource:
+        """What is no job: nothing happens to it by itself.  `at`: when it is made (epoch seconds)."""
+        return cls(
+            account=owner.account,
+            region=owner.region,
+            kind=kind,
+            name=name,
+            parent_id=parent_id,
+            status="",
+            created_at=at,
+            modified_at=at,
+            ended_at=at,
+            document=document,
+        )
 
     @property
     def arn(self) -> str:

@@ -247,6 +247,13 @@ def test_filters_choose_what_is_told(sagemaker: Any, diamond: dict[str, str]) ->
     assert walk(ModifiedAfter=at + timedelta(days=1)) == ""
 
 
+def test_associations_are_told_only_if_asked_for(sagemaker: Any, diamond: dict[str, str]) -> None:
+    for more in ({}, {"IncludeEdges": False}, {"IncludeEdges": False, "Filters": {"Types": ["Endpoint"]}}):
+        answer = sagemaker.query_lineage(StartArns=[diamond["a"]], Direction="Descendants", **more)
+        assert diamond["e"] in [each["Arn"] for each in answer["Vertices"]]
+        assert answer["Edges"] == []
+
+
 def test_edges_show_the_ways(sagemaker: Any, diamond: dict[str, str]) -> None:
     def edges(start: str, direction: str, size: int = 50, **filters: Any) -> tuple[str, list[str]]:
         vertices, found, token = [], [], {}

@@ -47,7 +47,9 @@ def query_lineage(request: QueryLineageRequestTypeDef, call: Call) -> dict[str, 
             matching = list(_matching(wanted, walk, depth, tx))
             walk.keep(matching, depth)
             return _page(walk, list(walk.distances), after, size, query, tx)
-        return _page(walk, _enough(_matching(wanted, walk, depth, tx), walk, after, size), after, size, query, tx)
+        found = _enough(_matching(wanted, walk, depth, tx), walk, after, size)
+        walk.links = {}  # over which it came, which nobody has asked for
+        return _page(walk, found, after, size, query, tx)
 
 
 @operation

@@ -108,19 +108,20 @@ def make_of(job: Resource, tx: Transaction) -> Resource | None:
         tuning_job = tuning_job_of(job.name)
         experiment = _experiment(tx, job, tuning_job, launcher)
         trial = trial_of(tx, job, made_of_job.trial_name(job.name, tuning_job, job.number), experiment)
-        tx.tracking.join(trial.id, component.id)
+        if trial.parent_id == experiment.id:  # otherwise a user's has the name
+            tx.tracking.join(trial.id, component.id)
     return component
 
 
 def _experiment(tx: Transaction, job: Resource, tuning_job: str, launcher: str) -> Resource:
     source = {"SourceArn": launcher, "SourceType": made_of_job.TUNING_SOURCE_TYPE}
-    return _insert(tx, _entity(job, Kind.EXPERIMENT, made_of_job.experiment_name(tuning_job), {"Source": source}))
+    return _kept(tx, _entity(job, Kind.EXPERIMENT, made_of_job.experiment_name(tuning_job), {"Source": source}))
 
 
 def trial_of(tx: Transaction, job: Resource, name: str, experiment: Resource) -> Resource:
-    """The trial of this name, made for a job if it is not there."""
+    """The trial of this name, made for a job if it is not there; a user's of this name may be of another experiment."""
     source = {"SourceArn": job.arn, "SourceType": made_of_job.SOURCE_TYPE}
-    return _insert(
+    return _kept(
         tx, _entity(job, Kind.TRIAL, name, {"ExperimentName": experiment.name, "Source": source}, experiment.id)
     )
 
@@ -138,3 +139,12 @@ def _insert(tx: Transaction, row: Resource) -> Resource:
         return tx.insert(row)
     except AlreadyExists:
         return tx.get(row.account, row.region, row.kind, row.name)
+
+
+def _kept(tx: Transaction, row: Resource) -> Resource:
+    """The same; nobody deletes it before the transaction ends."""
+    while True:
+        with suppress(NotFound):  # deleted just now: the name is free
+            found = _insert(tx, row)
+            tx.tracking.keep(found.id)
+            return found

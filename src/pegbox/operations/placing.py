@@ -30,10 +30,13 @@ def _trial(tx: Transaction, job: Resource, config: Mapping[str, Any], call: Call
     experiment = entities.held(tx, Kind.EXPERIMENT, within, call) if within else None
     if named:
         trial = entities.held(tx, Kind.TRIAL, named, call)
-        if experiment is not None and trial.parent_id != experiment.id:
-            raise ValidationException(f"Trial '{named}' is not part of the experiment '{within}'.")
-        return trial
-    return None if experiment is None else automatic.trial_of(tx, job, made_of_job.trial_name(job.name), experiment)
+    elif experiment is not None:
+        trial = automatic.trial_of(tx, job, made_of_job.trial_name(job.name), experiment)
+    else:
+        return None
+    if experiment is not None and trial.parent_id != experiment.id:
+        raise ValidationException(f"Trial '{trial.name}' is not part of the experiment '{within}'.")
+    return trial
 
 
 def _add_source(tx: Transaction, run: Resource, job: Resource) -> None:

@@ -11,10 +11,11 @@ from pegbox.domain.properties import Property
 from pegbox.store import index, schema
 from pegbox.store.base import Stale
 from pegbox.store.connections import unhurried
-from pegbox.store.made import Made
+from pegbox.store.made import BEGINNING, Made
 from pegbox.store.prepared import Prepared, one_of
 from pegbox.store.resources import Kind, Resource
 from pegbox.store.rows import readable, to_columns
+from pegbox.store.turns import together
 
 CACHE = 1 << 20  #: KiB that SQLite may take: the indexes of properties are written to everywhere
 TAKEN = "23505"  #: SQLSTATE of PostgreSQL
@@ -61,6 +62,7 @@ def add(connection: Connection, entries: Sequence[tuple[Resource, Collection[Pro
     with unhurried(connection):
         identities = _identities(connection, len(entries))
         # Where trial components are made of jobs, that is when they are indexed: they will be, once more.
+        together(connection, BEGINNING)
         scopes = {(row.account, row.region) for row, _ in entries}
         begun = {scope for scope in scopes if Made(connection).begun(*scope)}
         columns = [

@@ -11,8 +11,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from pegbox.store import schema
 from pegbox.store.prepared import Prepared, one_of
 from pegbox.store.resources import Kind
+from pegbox.store.turns import alone
 
 DIALECTS = {"sqlite": sqlite, "postgresql": postgresql}
+BEGINNING = "tracking"  #: whose turn it is to begin with an account and region, or to rely on its not being begun
 LATEST = 1e18  #: epoch seconds; nothing was made later
 
 _rows, _scopes, _done = schema.resource.c, schema.tracking.c, schema.tracked.c
@@ -93,7 +95,8 @@ class Made:
         self._dialect = connection.dialect.name
 
     def begin(self, account: str, region: str, kinds: Collection[str]) -> None:
-        """Begin with the newest of those that are there."""
+        """Begin with the newest of those that are there, also of those that are just being loaded."""
+        alone(self._connection, BEGINNING)
         for kind in sorted(kinds):
             given = {"account": account, "region": region, "kind": kind, "before_time": LATEST, "before_id": 0}
             _begin[self._dialect].change(self._connection, given)

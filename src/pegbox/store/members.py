@@ -20,6 +20,8 @@ _component = schema.resource.alias("component")
 _job = schema.resource.alias("job")
 
 _hold = Prepared(select(_rows.id).where(_rows.id == bindparam("row")).with_for_update())
+#: as many as want to; who works on it is not held up
+_keep = Prepared(select(_rows.id).where(_rows.id == bindparam("row")).with_for_update(read=True, key_share=True))
 #: a new version, or who is just reading its properties would take what he has read for the newest
 _touch = Prepared(
     update(schema.resource)
@@ -70,6 +72,11 @@ class Members:
     def hold(self, identity: int) -> None:
         """Lock a row; SQLite's writers wait for each other anyway."""
         if _hold.first(self._connection, {"row": identity}) is None:
+            raise NotFound
+
+    def keep(self, identity: int) -> None:
+        """Lock a row against deletion."""
+        if _keep.first(self._connection, {"row": identity}) is None:
             raise NotFound
 
     def join(self, trial_id: int, component_id: int) -> None:

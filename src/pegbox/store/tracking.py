@@ -90,6 +90,10 @@ class Tracking(Protocol):
         """
         ...
 
+    def keep(self, identity: int) -> None:
+        """Let nobody delete a resource before the transaction ends; several may do so at once.  Raises NotFound."""
+        ...
+
     def join(self, trial_id: int, component_id: int) -> None:
         """Put a component into a trial, if it is not there."""
         ...

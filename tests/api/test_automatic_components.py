@@ -9,6 +9,7 @@ import pytest
 
 from jobs import children, new_name, refusal, training_ended, tuning_ended
 from pegbox.testing.requests import channel, training_request, tuning_request
+from running import RunningServer
 
 SOURCE = "SageMakerTrainingJob"
 LOSS = [{"Name": "loss", "Regex": "loss=(.*?);"}]
@@ -162,6 +163,45 @@ def test_a_tuning_job_makes_an_experiment(sagemaker: Any, image: Callable[..., s
     told.pop("ResponseMetadata")
     assert told.items() <= sagemaker.describe_experiment(ExperimentName=experiment).items()
     assert components(sagemaker, ("Parents.ExperimentName", experiment), SortBy="Metrics.loss.Last") == found
+
+
+#: that name an experiment or a trial which a tuning job has made
+NAMING: dict[str, Callable[..., Any]] = {
+    "UpdateExperiment": lambda client, experiment, trial: client.update_experiment(
+        ExperimentName=experiment, Description="mine"
+    ),
+    "CreateTrial": lambda client, experiment, trial: client.create_trial(TrialName="mine", ExperimentName=experiment),
+    "UpdateTrial": lambda client, experiment, trial: client.update_trial(TrialName=trial, DisplayName="mine"),
+    "AssociateTrialComponent": lambda client, experiment, trial: client.associate_trial_component(
+        TrialComponentName=client.create_trial_component(TrialComponentName="mine") and "mine", TrialName=trial
+    ),
+    "AddTags": lambda client, experiment, trial: client.add_tags(
+        ResourceArn=arn(client, "experiment", experiment), Tags=[{"Key": "a", "Value": "b"}]
+    ),
+    "ListTags": lambda client, experiment, trial: client.list_tags(
+        ResourceArn=arn(client, "experiment-trial", trial)
+    ),
+    "AddAssociation": lambda client, experiment, trial: client.add_association(
+        SourceArn=arn(client, "experiment", experiment),
+        DestinationArn=client.create_artifact(Source={"SourceUri": "s3://any"}, ArtifactType="Any")["ArtifactArn"],
+    ),
+    "CreateTrainingJob": lambda client, experiment, trial: client.create_training_job(
+        **training_request("mine", "any", "s3://any/any", ExperimentConfig={"TrialName": trial})
+    ),
+}  # fmt: skip
+
+
+def arn(client: Any, kind: str, name: str) -> str:
+    return f"arn:aws:sagemaker:{client.meta.region_name}:000000000000:{kind}/{name.lower()}"
+
+
+@pytest.mark.parametrize("operation", NAMING)
+def test_what_a_tuning_job_makes_is_there_whoever_names_it(server: RunningServer, here: str, operation: str) -> None:
+    """In a region of its own, where nobody has asked for experiments."""
+    client = server.client("sagemaker", region_name=f"x-{operation.lower()}-1")
+    client.create_hyper_parameter_tuning_job(**tuning_request("Tuned", "any", here))
+    tuning_ended(client, "Tuned")
+    NAMING[operation](client, "Tuned-aws-tuning-job", "tuned-001-aws-trial")
 
 
 def test_experiment_config_puts_a_job_into_a_trial(sagemaker: Any, here: str) -> None:

@@ -42,6 +42,11 @@ def trial_name(job: str, tuning_job: str | None = None, number: int | None = Non
     return f"{job}-aws-trial" if tuning_job is None else f"{tuning_job}-{number or 0:03d}-aws-trial"
 
 
+def may_be_made(name: str) -> bool:
+    """Whether an experiment or a trial of this name may be one that a job makes."""
+    return name.lower().endswith((experiment_name(""), trial_name("")))
+
+
 def made_of(job: Mapping[str, Any]) -> dict[str, Any]:
     """A trial component as DescribeTrialComponent tells it, of what DescribeTrainingJob tells."""
     config = job.get("ExperimentConfig") or {}

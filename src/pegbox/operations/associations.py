@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pegbox.domain.lineage import Link
 from pegbox.errors import ResourceLimitExceeded, ResourceNotFound, ValidationException
+from pegbox.naming import name_of
+from pegbox.operations import automatic
 from pegbox.operations.call import Call
 from pegbox.operations.experiments_view import NOBODY
 from pegbox.operations.lineage_view import EXPERIMENTAL, vertex, vertex_arn, vertex_name
@@ -31,7 +33,10 @@ MOST = 6000  #: that requests make (developer guide, "Manually Create Tracking E
 @operation
 def add_association(request: AddAssociationRequestTypeDef, call: Call) -> dict[str, str]:
     """Associate two entities: artifacts, actions, contexts, experiments, trial components."""
-    catch_up(call)  # a training job may have made it
+    catch_up(call)  # a job may have made it
+    for end in (request["SourceArn"], request["DestinationArn"]):
+        if call.owns(Kind.EXPERIMENT, end):
+            automatic.follow_named(Kind.EXPERIMENT, name_of(end), call)
     with call.store.transaction() as tx:
         source = vertex(tx, request["SourceArn"], call)
         destination = vertex(tx, request["DestinationArn"], call)

@@ -34,6 +34,14 @@ def follow(call: Call) -> None:
         pass
 
 
+def follow_named(kind: Kind, name: str, call: Call) -> None:
+    """Have the experiment, the trial or the component of this name made, if a job makes one."""
+    if kind is Kind.TRIAL_COMPONENT:
+        follow_component(name, call)
+    elif kind in MADE and made_of_job.may_be_made(name):
+        follow(call)
+
+
 def follow_component(name: str, call: Call) -> None:
     """Have the component of this name made, if it is that of a job."""
     job = made_of_job.job_name(name)

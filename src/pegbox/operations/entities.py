@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from pegbox.errors import ResourceNotFound, ValidationException
-from pegbox.operations import tags
+from pegbox.operations import automatic, tags
 from pegbox.operations.call import Call
 from pegbox.operations.paging import page
 from pegbox.store.base import AlreadyExists, NotFound, Transaction, changing
@@ -79,6 +79,7 @@ def held(tx: Transaction, kind: Kind, name: str, call: Call) -> Resource:
 
 def update(kind: Kind, name: str, changed: Callable[[Resource], Mapping[str, Any]], call: Call) -> str:
     """Give one the document that `changed` says; returns its ARN.  Raises ResourceNotFound."""
+    automatic.follow_named(kind, name, call)
 
     def update(tx: Transaction) -> str:
         row = find(tx, kind, name, call)
@@ -90,6 +91,7 @@ def update(kind: Kind, name: str, changed: Callable[[Resource], Mapping[str, Any
 
 def delete(kind: Kind, name: str, why_not: str, call: Call) -> str:
     """Remove one that nothing is part of, or tell `why_not`; returns its ARN.  Raises ResourceNotFound."""
+    automatic.follow_named(kind, name, call)
 
     def delete(tx: Transaction) -> str:
         row = held(tx, kind, name, call)

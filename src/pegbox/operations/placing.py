@@ -13,6 +13,15 @@ from pegbox.operations.call import Call
 from pegbox.store.base import Transaction
 from pegbox.store.resources import Kind, Resource
 
+_NAMED = {Kind.EXPERIMENT: "ExperimentName", Kind.TRIAL: "TrialName", Kind.TRIAL_COMPONENT: "RunName"}
+
+
+def prepare(config: Mapping[str, Any], call: Call) -> None:
+    """Have what the config names made, as far as other jobs make it."""
+    for kind, member in _NAMED.items():
+        if name := config.get(member):
+            automatic.follow_named(kind, name, call)
+
 
 def place(tx: Transaction, job: Resource, config: Mapping[str, Any], call: Call) -> None:
     """Put the component where the config says.  Raises ResourceNotFound, ValidationException."""

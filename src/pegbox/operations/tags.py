@@ -96,8 +96,9 @@ def _change(resource: str, change: Callable[[Tags], Iterable[dict[str, str]]], c
 
 def _have_made(resource: str, call: Call) -> None:
     """What has an ARN as soon as there is a job is made now."""
-    if call.owns(Kind.TRIAL_COMPONENT, resource):
-        automatic.follow_component(name_of(resource), call)
+    for kind in automatic.MADE:
+        if call.owns(kind, resource):
+            automatic.follow_named(kind, name_of(resource), call)
 
 
 def _find(tx: Transaction, resource: str, call: Call) -> Resource:

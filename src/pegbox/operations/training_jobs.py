@@ -16,7 +16,7 @@ from pegbox.errors import ResourceInUse, ResourceNotFound, ValidationException
 from pegbox.operations import locations, tags, training_view
 from pegbox.operations.call import Call
 from pegbox.operations.paging import listing, page
-from pegbox.operations.placing import place
+from pegbox.operations.placing import place, prepare
 from pegbox.store.base import AlreadyExists, NotFound, Transaction, changing
 from pegbox.store.resources import Kind, Resource
 from pegbox.wire.registry import operation
@@ -55,11 +55,13 @@ def create_training_job(request: CreateTrainingJobRequestTypeDef, call: Call) ->
         state=job.dump(),
         due_at=0.0,
     )
+    config = cast(dict[str, Any], request.get("ExperimentConfig") or {})
+    prepare(config, call)
     try:
         with call.store.transaction() as tx:
             row = tx.insert(row)
-            if config := request.get("ExperimentConfig"):
-                place(tx, row, cast(dict[str, Any], config), call)
+            if config:
+                place(tx, row, config, call)
     except AlreadyExists as error:
         raise ResourceInUse(
             "Training job names must be unique within an AWS account and region, and a training job with this name "

@@ -73,7 +73,6 @@ def list_trial_components(request: ListTrialComponentsRequestTypeDef, call: Call
 def update_trial_component(request: UpdateTrialComponentRequestTypeDef, call: Call) -> dict[str, str]:
     """Change a trial component: maps are added to, keys replaced, and those that are named are removed."""
     name = request["TrialComponentName"]
-    automatic.follow_component(name, call)
     document = trial_component.with_numbers(cast(dict[str, Any], request))
 
     def changed(row: Resource) -> Mapping[str, Any]:
@@ -87,7 +86,6 @@ def update_trial_component(request: UpdateTrialComponentRequestTypeDef, call: Ca
 @operation
 def delete_trial_component(request: DeleteTrialComponentRequestTypeDef, call: Call) -> dict[str, str]:
     """Delete a trial component; it has to be disassociated from all trials before."""
-    automatic.follow_component(request["TrialComponentName"], call)
     why_not = "it is associated with trials: call DisassociateTrialComponent for each of them first"
     return {"TrialComponentArn": entities.delete(Kind.TRIAL_COMPONENT, request["TrialComponentName"], why_not, call)}
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 def create_trial(request: CreateTrialRequestTypeDef, call: Call) -> dict[str, str]:
     """Make a trial in an experiment."""
     row = entities.new(Kind.TRIAL, cast(dict[str, Any], request), call)
+    automatic.follow_named(Kind.EXPERIMENT, request["ExperimentName"], call)
 
     def create(tx: Transaction) -> str:
         experiment = entities.held(tx, Kind.EXPERIMENT, request["ExperimentName"], call)
@@ -78,7 +79,7 @@ def delete_trial(request: DeleteTrialRequestTypeDef, call: Call) -> dict[str, st
 @operation
 def associate_trial_component(request: AssociateTrialComponentRequestTypeDef, call: Call) -> dict[str, str]:
     """Put a trial component into a trial; it may be in several."""
-    automatic.follow_component(request["TrialComponentName"], call)
+    _follow_both(request["TrialName"], request["TrialComponentName"], call)
 
     def associate(tx: Transaction) -> dict[str, str]:
         trial, component = _both(tx, request["TrialName"], request["TrialComponentName"], call)
@@ -91,7 +92,7 @@ def associate_trial_component(request: AssociateTrialComponentRequestTypeDef, ca
 @operation
 def disassociate_trial_component(request: DisassociateTrialComponentRequestTypeDef, call: Call) -> dict[str, str]:
     """Take a trial component out of a trial."""
-    automatic.follow_component(request["TrialComponentName"], call)
+    _follow_both(request["TrialName"], request["TrialComponentName"], call)
 
     def disassociate(tx: Transaction) -> dict[str, str]:
         trial, component = _both(tx, request["TrialName"], request["TrialComponentName"], call)
@@ -102,6 +103,11 @@ def disassociate_trial_component(request: DisassociateTrialComponentRequestTypeD
         return {"TrialComponentArn": component.arn, "TrialArn": trial.arn}
 
     return changing(call.store, disassociate)
+
+
+def _follow_both(trial: str, component: str, call: Call) -> None:
+    automatic.follow_named(Kind.TRIAL, trial, call)
+    automatic.follow_named(Kind.TRIAL_COMPONENT, component, call)
 
 
 def _both(tx: Transaction, trial: str, component: str, call: Call) -> tuple[Resource, Resource]:

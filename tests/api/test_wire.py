@@ -108,6 +108,16 @@ def test_an_unknown_operation_is_told_from_one_that_is_not_served(unchecked: Any
     assert "not known" in message
 
 
+def test_an_invocation_is_not_taken_for_an_object(server: RunningServer) -> None:
+    runtime = server.client("sagemaker-runtime")
+    code, message = refusal(runtime.invoke_endpoint, EndpointName="any-1", Body=b"1,2")
+    assert code == "UnknownOperationException"
+    assert message == "The operation InvokeEndpoint is not implemented by this server."
+    s3 = server.client("s3")
+    s3.create_bucket(Bucket="endpoints")
+    assert s3.create_multipart_upload(Bucket="endpoints", Key="any-1/invocations")["UploadId"]
+
+
 def test_sts_says_who_calls(server: RunningServer) -> None:
     sts = server.client("sts")
     found = sts.get_caller_identity()

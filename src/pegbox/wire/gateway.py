@@ -36,7 +36,16 @@ from pegbox.wire.exchange import Exchange, Standing
 from pegbox.wire.origins import check_local
 from pegbox.wire.registry import Handler, Table
 from pegbox.wire.rest_s3 import S3Endpoint, is_form
-from pegbox.wire.service import JSON_TARGETS, QUERY_VERSIONS, REST_PATHS, SIGNED_AS, Operation, find_operation
+from pegbox.wire.service import (
+    INVOCATION,
+    INVOKE,
+    JSON_TARGETS,
+    QUERY_VERSIONS,
+    REST_PATHS,
+    SIGNED_AS,
+    Operation,
+    find_operation,
+)
 from pegbox.wire.signed_form import verify_form
 from pegbox.wire.sigv4 import Caller, Head, Key, Payload, admit, scope_of, verify
 from pegbox.wire.validate import check, present
@@ -139,7 +148,9 @@ class Gateway:
 
     async def _rest(self, request: Request, head: Head, current: Exchange) -> Response:
         body = await self._body(request, head, current)
-        service, name = REST_PATHS[request.method, request.scope["path"]]
+        wanted = _rest_operation(head, request)
+        assert wanted is not None  # that is what its protocol was known by
+        service, name = wanted
         current.means(service)
         caller = await self._caller(head, service, body, current)
         operation = self._operation(service, name)
@@ -289,13 +300,22 @@ def _protocol(head: Head, request: Request) -> str:
     """json, rest, query or s3."""
     if "x-amz-target" in request.headers:
         return "json"
-    if (request.method, request.scope["path"]) in REST_PATHS:
+    if _rest_operation(head, request):
         return "rest"
     if _is_excessive(request):
         return "s3"
     scope = scope_of(head)
     is_form = request.method == "POST" and request.headers.get("content-type", "").startswith(FORM)
     return "query" if is_form and (scope is None or scope.service != "s3") else "s3"
+
+
+def _rest_operation(head: Head, request: Request) -> tuple[str, str] | None:
+    """Service and operation of a request that is told by its path."""
+    method, path = request.method, request.scope["path"]
+    if method == "POST" and INVOCATION.fullmatch(path):
+        scope = scope_of(head)
+        return INVOKE if scope is not None and scope.service == SIGNED_AS[INVOKE[0]] else None
+    return REST_PATHS.get((method, path))
 
 
 def _head(request: Request) -> Head:

@@ -23,8 +23,11 @@ REST_PATHS: Mapping[tuple[str, str], tuple[str, str]] = {
     ("PUT", "/BatchPutMetrics"): ("sagemaker-metrics", "BatchPutMetrics"),
     ("POST", "/BatchGetMetrics"): ("sagemaker-metrics", "BatchGetMetrics"),
 }
+#: by POST, and it could be the path of an object, which is signed for another service
+INVOCATION = re.compile(r"/endpoints/[^/]+/invocations")
+INVOKE = ("sagemaker-runtime", "InvokeEndpoint")
 #: services that are signed for by another name
-SIGNED_AS: Mapping[str, str] = {"sagemaker-metrics": "sagemaker"}
+SIGNED_AS: Mapping[str, str] = {"sagemaker-metrics": "sagemaker", "sagemaker-runtime": "sagemaker"}
 
 OWN_MODELS = str(Path(__file__).parent / "models")  #: of what no service of AWS does
 

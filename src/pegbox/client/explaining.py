@@ -10,7 +10,7 @@ from pegbox.client import following
 from pegbox.client.finding import NoSuchJob, tuning_job
 from pegbox.client.view import objective
 from pegbox.domain.parents import IDENTICAL, of_the_program
-from pegbox.domain.ranges import parse_ranges
+from pegbox.domain.range_request import parse_ranges
 from pegbox.domain.searches import Search, searches_of
 from pegbox.strategies.base import Goal, Limits, ParentKind, ParentStudy, Study, Trial, TrialState
 from pegbox.strategies.explain.answers import Importance, Reason, TooLittle, View

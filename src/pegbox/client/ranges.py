@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 
 from pegbox.client.document import Node
 from pegbox.client.faults import Fault, Faults, mapping, number, scalar, shown
-from pegbox.domain.ranges import is_number, parse_ranges
+from pegbox.domain.range_request import parse_ranges
+from pegbox.domain.ranges import is_number
 from pegbox.errors import ValidationException
 
 KEYS = ("min", "max", "scale", "type", "values", "value")

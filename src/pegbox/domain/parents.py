@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pegbox.domain.autotune import OF_THE_SDK
-from pegbox.domain.ranges import OBJECTIVE_HYPERPARAMETER, Space, parse_ranges
+from pegbox.domain.range_request import parse_ranges
+from pegbox.domain.ranges import OBJECTIVE_HYPERPARAMETER, Space
 from pegbox.domain.searches import Search, searches_of
 
 IDENTICAL = "IdenticalDataAndAlgorithm"

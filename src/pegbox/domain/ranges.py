@@ -1,20 +1,17 @@
 """Parameter ranges: what a tuning job may vary, between which bounds and on which scale.
 
 A `Space` maps configurations (rendered strings, as a training job receives them) to points of the unit cube, one
-coordinate per range, and back.  Source: SageMaker developer guide, "Define Hyperparameter Ranges" and
-"Hyperparameter Scaling"; API reference, ParameterRanges.
+coordinate per range, and back.  Source: SageMaker developer guide, "Hyperparameter Scaling".
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, NoReturn, TypeAlias
-
-from pegbox.errors import ValidationException
+from typing import TypeAlias
 
 #: Tells built-in algorithms which metric to print; it is set by the service, so nobody may tune it.
 OBJECTIVE_HYPERPARAMETER = "_tuning_objective_metric"
@@ -292,82 +289,6 @@ def times_exp(base: float, exponent: float) -> float:
     return math.exp(min(math.log(base) + exponent, 709.782712893384))
 
 
-def parse_ranges(document: Mapping[str, Any], static: Mapping[str, str]) -> Space:
-    """Read ParameterRanges of the API beside the definition's StaticHyperParameters; Autotune has read AutoParameters.
-
-    Raises ValidationException, naming the hyperparameter, when the ranges break a rule of the guide.
-    """
-    parameters = tuple(_parse_all(document))
-    if not parameters:
-        _refuse("ParameterRanges must contain at least one integer, continuous or categorical parameter range.")
-    if len(parameters) > MOST_RANGES:
-        _refuse(
-            f"The tuning job has {len(parameters)} tunable hyperparameters over all parameter ranges; "
-            f"the maximum is {MOST_RANGES}."
-        )
-    _check_names([parameter.name for parameter in parameters], static)
-    return Space(parameters)
-
-
-def _parse_all(document: Mapping[str, Any]) -> Iterator[Parameter]:
-    yield from map(_parse_integer, document.get("IntegerParameterRanges") or ())
-    yield from map(_parse_continuous, document.get("ContinuousParameterRanges") or ())
-    yield from map(_parse_categorical, document.get("CategoricalParameterRanges") or ())
-
-
-def _check_names(names: Iterable[str], static: Mapping[str, str]) -> None:
-    seen: set[str] = set()
-    for name in names:
-        if name == OBJECTIVE_HYPERPARAMETER:
-            _refuse(f"The hyperparameter {name} is set by the service and cannot be tuned.")
-        if name in static:
-            _refuse(f"The hyperparameter {name} is both in ParameterRanges and in StaticHyperParameters.")
-        if name in seen:
-            _refuse(f"The hyperparameter {name} has more than one parameter range; names must be unique.")
-        seen.add(name)
-
-
-def _parse_integer(document: Mapping[str, Any]) -> Integer:
-    name, scaling = document["Name"], _scaling(document)
-    low, high = (_integer(name, bound, document[bound]) for bound in ("MinValue", "MaxValue"))
-    _check_order(name, low, high, document)
-    if scaling is Scaling.REVERSE_LOGARITHMIC:
-        _refuse(f"The integer hyperparameter {name} cannot have ScalingType ReverseLogarithmic.")
-    if scaling is Scaling.LOGARITHMIC and low < 1:
-        _refuse(f"The integer hyperparameter {name} with ScalingType Logarithmic needs MinValue >= 1, but it is {low}.")
-    return Integer(name, low, high, scaling)
-
-
-def _parse_continuous(document: Mapping[str, Any]) -> Continuous:
-    name, scaling = document["Name"], _scaling(document)
-    low, high = (_decimal(name, bound, document[bound]) for bound in ("MinValue", "MaxValue"))
-    _check_order(name, low, high, document)
-    if scaling is Scaling.LOGARITHMIC and low <= 0:
-        _refuse(f"The hyperparameter {name} with ScalingType Logarithmic needs MinValue > 0, but it is {render(low)}.")
-    if scaling is Scaling.REVERSE_LOGARITHMIC and not (low >= 0 and high < 1):
-        _refuse(
-            f"The hyperparameter {name} with ScalingType ReverseLogarithmic needs 0 <= MinValue and MaxValue < 1, "
-            f"but they are {render(low)} and {render(high)}."
-        )
-    return Continuous(name, low, high, scaling)
-
-
-def _parse_categorical(document: Mapping[str, Any]) -> Categorical:
-    name, values = document["Name"], tuple(document["Values"])
-    if not values:
-        _refuse(f"The categorical hyperparameter {name} has no values.")
-    if len(values) > MOST_VALUES:
-        _refuse(f"The categorical hyperparameter {name} has {len(values)} values; the maximum is {MOST_VALUES}.")
-    for place, value in enumerate(values):
-        if value in values[:place]:
-            _refuse(f"The categorical hyperparameter {name} has the value {value!r} more than once.")
-    return Categorical(name, values)
-
-
-def _scaling(document: Mapping[str, Any]) -> Scaling:
-    return Scaling(document.get("ScalingType") or "Auto")
-
-
 def is_integer(text: str) -> bool:
     """Whether a text is an integer in plain digits."""
     return _INTEGER.fullmatch(text) is not None
@@ -381,31 +302,3 @@ def same_value(one: str, other: str) -> bool:
 def is_number(text: str) -> bool:
     """Whether a text is a decimal, with or without an exponent."""
     return _DECIMAL.fullmatch(text) is not None
-
-
-def _integer(name: str, bound: str, text: str) -> int:
-    if not is_integer(text):
-        _refuse(f"{bound} of the integer hyperparameter {name} must be an integer in plain digits, but it is {text!r}.")
-    digits = text.lstrip("+-").lstrip("0")
-    number = int(text) if len(digits) < 20 else LARGEST_INTEGER + 1
-    if not SMALLEST_INTEGER <= number <= LARGEST_INTEGER:
-        _refuse(f"{bound} of the integer hyperparameter {name} does not fit into 64 bits: {text}.")
-    return number
-
-
-def _decimal(name: str, bound: str, text: str) -> float:
-    if not is_number(text) or math.isinf(float(text)):
-        _refuse(f"{bound} of the continuous hyperparameter {name} must be a finite number, but it is {text!r}.")
-    return float(text) + 0.0
-
-
-def _check_order(name: str, low: float, high: float, document: Mapping[str, Any]) -> None:
-    if low > high:
-        _refuse(
-            f"MinValue of the hyperparameter {name} must not be greater than its MaxValue, "
-            f"but they are {document['MinValue']} and {document['MaxValue']}."
-        )
-
-
-def _refuse(message: str) -> NoReturn:
-    raise ValidationException(message)

@@ -12,7 +12,8 @@ from pegbox.domain import definition as definitions
 from pegbox.domain import instances, strategy_rules, warm_start
 from pegbox.domain.definition import refuse
 from pegbox.domain.metrics import OBJECTIVE_ALIAS, OBJECTIVE_PARAMETER, expression_of, without_alias
-from pegbox.domain.ranges import Space, parse_ranges
+from pegbox.domain.range_request import parse_ranges
+from pegbox.domain.ranges import Space
 from pegbox.domain.searches import Search, naming, searches_of
 
 LISTS = ("IntegerParameterRanges", "ContinuousParameterRanges", "CategoricalParameterRanges")

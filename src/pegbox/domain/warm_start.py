@@ -11,16 +11,8 @@ from typing import Any
 
 from pegbox.domain.definition import refuse
 from pegbox.domain.parents import IDENTICAL, Parent, is_identical, of_the_program
-from pegbox.domain.ranges import (
-    Categorical,
-    Continuous,
-    Integer,
-    Parameter,
-    is_integer,
-    is_number,
-    parse_ranges,
-    same_value,
-)
+from pegbox.domain.range_request import parse_ranges
+from pegbox.domain.ranges import Categorical, Continuous, Integer, Parameter, is_integer, is_number, same_value
 from pegbox.domain.searches import Search, searches_of
 from pegbox.domain.strategy_rules import most_jobs
 from pegbox.domain.tuning import TERMINAL

@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pegbox.domain.progress import Outliner
-from pegbox.domain.ranges import Space, parse_ranges
+from pegbox.domain.range_request import parse_ranges
+from pegbox.domain.ranges import Space
 from pegbox.domain.searches import Search
 from pegbox.domain.standing import Child, Standing
 from pegbox.domain.training import Outcome, TrainingJob

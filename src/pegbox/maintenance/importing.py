@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pegbox.domain.parents import is_foreign
-from pegbox.domain.ranges import parse_ranges
+from pegbox.domain.range_request import parse_ranges
 from pegbox.domain.searches import searches_of
 from pegbox.errors import PegboxError
 from pegbox.maintenance.archive import MaintenanceError

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pegbox.domain.ranges import parse_ranges
+from pegbox.domain.range_request import parse_ranges
 from pegbox.engine.proposer import Answer, Closing, ProcessProposer, Question
 from pegbox.strategies.base import Goal, Limits, Study, Trial, TrialState
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pegbox.domain.ranges import parse_ranges
+from pegbox.domain.range_request import parse_ranges
 from pegbox.engine.retelling import Listener, Teller
 from pegbox.strategies.base import Goal, Limits, ParentKind, ParentStudy, Study, Trial, TrialState
 from pegbox.strategies.tried import Tried

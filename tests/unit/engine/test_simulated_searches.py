@@ -15,7 +15,8 @@ import pytest
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
-from pegbox.domain.ranges import Categorical, parse_ranges
+from pegbox.domain.range_request import parse_ranges
+from pegbox.domain.ranges import Categorical
 from pegbox.domain.searches import Search, searches_of
 from pegbox.engine.proposer import Answer, Question, answer
 from pegbox.executors.base import Attempt

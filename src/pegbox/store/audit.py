@@ -10,8 +10,9 @@ from sqlalchemy import Column, ColumnElement, Connection, Engine, and_, func, or
 from pegbox.domain import readings
 from pegbox.domain.readings import MOST_PREFIX, Part, Question, Reader, Readers, ReadObject, Relation, Source
 from pegbox.store import connections, schema
+from pegbox.store.dialects import one_of
 from pegbox.store.index import MOST_INDEXED
-from pegbox.store.prepared import made_once, one_of
+from pegbox.store.prepared import made_once
 from pegbox.store.readings import split
 from pegbox.store.resources import Kind, Resource
 from pegbox.store.rows import readable

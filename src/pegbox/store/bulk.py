@@ -11,8 +11,9 @@ from pegbox.domain.properties import Property
 from pegbox.store import index, schema
 from pegbox.store.base import Stale
 from pegbox.store.connections import unhurried
+from pegbox.store.dialects import one_of
 from pegbox.store.made import BEGINNING, Made
-from pegbox.store.prepared import Prepared, one_of
+from pegbox.store.prepared import Prepared
 from pegbox.store.resources import Kind, Resource
 from pegbox.store.rows import readable, to_columns
 from pegbox.store.turns import together

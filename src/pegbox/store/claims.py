@@ -24,10 +24,10 @@ from sqlalchemy import (
 )
 
 from pegbox.store import schema
-from pegbox.store.prepared import Prepared, made_once, one_of
+from pegbox.store.dialects import clock, one_of
+from pegbox.store.prepared import Prepared, made_once
 from pegbox.store.resources import JOBS, Kind, Resource
 from pegbox.store.rows import claimed
-from pegbox.store.transaction import clock
 from pegbox.store.turns import alone
 
 _rows = schema.resource.c

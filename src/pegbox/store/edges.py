@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -11,59 +10,39 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    FromClause,
-    Select,
     and_,
     bindparam,
-    case,
-    collate,
     delete,
     func,
-    literal,
     select,
-    tuple_,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from pegbox.domain.lineage import Link
-from pegbox.naming import COMPONENT_OF_JOB
-from pegbox.store import schema
+from pegbox.store import associations, schema
 from pegbox.store.base import AlreadyExists, NotFound, Stale
-from pegbox.store.graph import TYPES, AssociationQuery, Ends, Entity, Step
-from pegbox.store.prepared import Prepared, by_value, one_of
+from pegbox.store.dialects import DIALECTS, by_value, insert, one_of
+from pegbox.store.graph import AssociationQuery, Ends, Entity, Step
+from pegbox.store.listing import key_of
+from pegbox.store.prepared import Prepared, unless_there
 from pegbox.store.resources import Kind, Resource
 from pegbox.store.rows import readable, to_columns
 from pegbox.store.turns import alone
 
-DIALECTS = ("sqlite", "postgresql")
 TURN = "lineage"  #: whose turn it is to trace
 #: ids below the newest one that another transaction may still be about to commit; SQLite has one writer at a time
 LATE = {"sqlite": 0, "postgresql": 5_000}
-FEW = 1000  #: entities of a type that are all looked at
 FAR = 1000  #: ids of other resources that are looked at each time before it is noted that they are none
 
 _rows, _entities, _edges, _traced = schema.resource.c, schema.entity.c, schema.association.c, schema.traced.c
-_upsert: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _scope = ("account", "region", "kind")
 
 
-def key_of(source: str) -> str:
-    """What a SourceUri, which may be longer than an index allows, is found by."""
-    return hashlib.sha256(source.encode()).hexdigest()[:32]
-
-
-_add_rows = {
-    dialect: Prepared(_upsert[dialect](schema.resource).on_conflict_do_nothing().returning(_rows.id))
-    for dialect in DIALECTS
-}
-_add_each = {dialect: Prepared(_upsert[dialect](schema.resource).on_conflict_do_nothing()) for dialect in DIALECTS}
-_describe = {dialect: Prepared(_upsert[dialect](schema.entity).on_conflict_do_nothing()) for dialect in DIALECTS}
-_connect_one = {
-    dialect: Prepared(_upsert[dialect](schema.association).on_conflict_do_nothing().returning(_edges.source_id))
-    for dialect in DIALECTS
-}
-_connect = {dialect: Prepared(_upsert[dialect](schema.association).on_conflict_do_nothing()) for dialect in DIALECTS}
+_add_rows = unless_there(schema.resource, _rows.id)
+_add_each = unless_there(schema.resource)
+_describe = unless_there(schema.entity)
+_connect_one = unless_there(schema.association, _edges.source_id)
+_connect = unless_there(schema.association)
 _types = {
     dialect: Prepared(
         select(_entities.resource_id, _entities.type).where(one_of(_entities.resource_id, "rows", dialect))
@@ -128,9 +107,9 @@ _newest = Prepared(select(func.max(_rows.id)))
 
 
 def _marking(dialect: str) -> tuple[Prepared, Prepared]:
-    mark = _upsert[dialect](schema.traced)
+    mark = insert(dialect, schema.traced)
     mark = mark.on_conflict_do_update(index_elements=["job_id"], set_={"has_ended": mark.excluded.has_ended})
-    see = _upsert[dialect](schema.tracing)
+    see = insert(dialect, schema.tracing)
     see = see.on_conflict_do_update(index_elements=["account", "region"], set_={"seen_to": see.excluded.seen_to})
     return Prepared(mark), Prepared(see)
 
@@ -218,14 +197,7 @@ class SqlGraph:
         self, query: AssociationQuery, after: tuple[Any, int, int] | None, limit: int
     ) -> tuple[Sequence[Ends], tuple[Any, int, int] | None]:
         """A page, by keyset on (value, source, destination)."""
-        value, statement = _listing(query, self._dialect)
-        if after is not None:
-            place = tuple_(value, _edges.source_id, _edges.destination_id)
-            given = tuple_(literal(after[0]), literal(after[1]), literal(after[2]))
-            statement = statement.where(place < given if query.descending else place > given)
-        order = [each.desc() if query.descending else each for each in (value, _edges.source_id, _edges.destination_id)]
-        found = self._connection.execute(statement.order_by(*order).limit(limit + 1)).all()
-        page = found[:limit]
+        page, place = associations.page(self._connection, query, after, limit)
         rows = self.rows({each.source_id for each in page} | {each.destination_id for each in page})
         ends = [
             Ends(
@@ -239,8 +211,7 @@ class SqlGraph:
             for each in page
             if each.source_id in rows and each.destination_id in rows
         ]
-        last = page[-1] if len(found) > limit else None
-        return ends, None if last is None else (last.value, last.source_id, last.destination_id)
+        return ends, place
 
     def has_untraced(self, account: str, region: str) -> bool:
         """Whether there are such jobs, or it may be so."""
@@ -350,69 +321,3 @@ def _edge_columns(link: Link, at: float, is_made: bool) -> dict[str, Any]:
         "created_at": at,
         "is_made": int(is_made),
     }
-
-
-def of_entity(connection: Connection, type: str | None, source: str | None) -> tuple[list[ColumnElement[bool]], bool]:
-    """What resources of a type and a SourceUri have to fulfil; and whether so few do that they are looked at first."""
-    if source is not None:
-        wanted = [_entities.source_key == key_of(source), *(() if type is None else (_entities.type == type,))]
-        return [_rows.id.in_(select(_entities.resource_id).where(*wanted))], True
-    if type is None:
-        return [], False
-    some = select(_entities.resource_id).where(_entities.type == type).limit(FEW).subquery()
-    if connection.execute(select(func.count()).select_from(some)).scalar_one() < FEW:
-        return [_rows.id.in_(select(_entities.resource_id).where(_entities.type == type))], True
-    return [select(_entities.type).where(_entities.resource_id == _rows.id).scalar_subquery() == type], False
-
-
-def _listing(query: AssociationQuery, dialect: str) -> tuple[ColumnElement[Any], Select[Any]]:
-    """The value that is sorted by, and the statement without an order."""
-    source, destination = schema.resource.alias("source"), schema.resource.alias("destination")
-    above, below = schema.entity.alias("above"), schema.entity.alias("below")
-    source_type, destination_type = _type(source, above), _type(destination, below)
-    value = {
-        "CreationTime": _edges.created_at,
-        "SourceArn": _name(source),
-        "DestinationArn": _name(destination),
-        "SourceType": func.coalesce(source_type, ""),
-        "DestinationType": func.coalesce(destination_type, ""),
-    }[query.sort_by]
-    if query.sort_by != "CreationTime" and dialect == "postgresql":
-        value = collate(value, "C")
-    joined = (
-        schema.association.join(source, source.c.id == _edges.source_id)
-        .join(destination, destination.c.id == _edges.destination_id)
-        .outerjoin(above, above.c.resource_id == source.c.id)
-        .outerjoin(below, below.c.resource_id == destination.c.id)
-    )
-    statement = select(
-        schema.association,
-        value.label("value"),
-        source_type.label("source_type"),
-        destination_type.label("destination_type"),
-    ).select_from(joined)
-    equal = (
-        (by_value(source.c.account, dialect), query.account),
-        (by_value(source.c.region, dialect), query.region),
-        (_edges.source_id, query.source),
-        (_edges.destination_id, query.destination),
-        (source_type, query.source_type),
-        (destination_type, query.destination_type),
-        (_edges.type, query.type),
-    )
-    statement = statement.where(*(column == wanted for column, wanted in equal if wanted is not None))
-    if query.created_after is not None:
-        statement = statement.where(_edges.created_at > query.created_after)
-    if query.created_before is not None:
-        statement = statement.where(_edges.created_at < query.created_before)
-    return value, statement
-
-
-def _type(resource: FromClause, entity: FromClause) -> ColumnElement[Any]:
-    return case(*((resource.c.kind == kind, type) for kind, type in TYPES.items()), else_=entity.c.type)
-
-
-def _name(resource: FromClause) -> ColumnElement[Any]:
-    """The end of an ARN."""
-    component = f"{Kind.TRIAL_COMPONENT}/" + resource.c.key + COMPONENT_OF_JOB
-    return case((resource.c.kind == Kind.TRAINING_JOB.value, component), else_=resource.c.kind + "/" + resource.c.key)

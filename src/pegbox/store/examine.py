@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Engine, and_, delete, func, select, text, update
 
 from pegbox.store import connections, index, schema
-from pegbox.store.transaction import clock
+from pegbox.store.dialects import clock
 from pegbox.store.upgrade import revision_of
 
 PAGE = 1000

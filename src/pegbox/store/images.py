@@ -8,9 +8,9 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Engine, bindparam, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from pegbox.store import connections, schema
+from pegbox.store.dialects import insert
 from pegbox.store.image import Image
 from pegbox.store.prepared import Prepared
 
@@ -48,8 +48,7 @@ class Images:
             "arguments": json.dumps(list(image.arguments)),
             "created_at": image.created_at,
         }
-        insert = sqlite.insert if self._engine.dialect.name == "sqlite" else postgresql.insert
-        putting = insert(_images).values(**values)
+        putting = insert(self._engine.dialect.name, _images).values(**values)
         with connections.writing(self._engine) as connection:
             connection.execute(putting.on_conflict_do_update(index_elements=[_images.c.name], set_=values))
 

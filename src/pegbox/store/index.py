@@ -13,15 +13,14 @@ from operator import itemgetter
 from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Double, bindparam, case, delete, func, insert, null, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from pegbox.domain.properties import Property
-from pegbox.store import schema
-from pegbox.store.prepared import Prepared, one_of
+from pegbox.store import dialects, schema
+from pegbox.store.dialects import DIALECTS, one_of
+from pegbox.store.prepared import Prepared, unless_there
 from pegbox.store.resources import Kind, Resource
 from pegbox.store.turns import alone
 
-DIALECTS = ("sqlite", "postgresql")
 TURN = "properties"  #: whose turn it is to write properties
 MOST_INDEXED = 256  #: characters of a text that are in an index; PostgreSQL has room for 2,700 bytes
 
@@ -38,7 +37,6 @@ Row: TypeAlias = tuple[int, int, int, float | None, str | None, str | None]  #: 
 Value: TypeAlias = tuple[float | None, str | None, str | None]  #: num, txt, more
 
 _rows, _names, _values = schema.resource.c, schema.property_name.c, schema.prop.c
-_insert: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _scope = ("account", "region", "kind")
 
 _old = (
@@ -67,9 +65,7 @@ _below = Prepared(
         func.substr(_names.name, 1, bindparam("length")) == bindparam("begin"),
     )
 )
-_new_names = {
-    dialect: Prepared(_insert[dialect](schema.property_name).on_conflict_do_nothing()) for dialect in DIALECTS
-}
+_new_names = unless_there(schema.property_name)
 _present = {
     dialect: Prepared(select(schema.prop).where(one_of(_values.resource_id, "rows", dialect))) for dialect in DIALECTS
 }
@@ -86,7 +82,7 @@ _counted = Prepared(
 
 
 def _putting(dialect: str) -> Prepared:
-    put = _insert[dialect](schema.prop)
+    put = dialects.insert(dialect, schema.prop)
     anew = {name: put.excluded[name] for name in ("num", "txt", "more")}
     return Prepared(put.on_conflict_do_update(index_elements=["resource_id", "name_id", "ordinal"], set_=anew))
 

@@ -6,23 +6,20 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Double, bindparam, exists, null, select, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from pegbox.store import schema
-from pegbox.store.prepared import Prepared, one_of
+from pegbox.store.dialects import DIALECTS, insert, one_of
+from pegbox.store.prepared import Prepared, unless_there
 from pegbox.store.resources import Kind
 from pegbox.store.turns import alone
 
-DIALECTS = {"sqlite": sqlite, "postgresql": postgresql}
 BEGINNING = "tracking"  #: whose turn it is to begin with an account and region, or to rely on its not being begun
 LATEST = 1e18  #: epoch seconds; nothing was made later
 
 _rows, _scopes, _done = schema.resource.c, schema.tracking.c, schema.tracked.c
 _scope = ("account", "region", "kind")
 _here = tuple(_scopes[name] == bindparam(f"the_{name}") for name in _scope)
-_begin = {
-    name: Prepared(dialect.insert(schema.tracking).on_conflict_do_nothing()) for name, dialect in DIALECTS.items()
-}
+_begin = unless_there(schema.tracking)
 _begun = Prepared(
     select(_scopes.kind).where(_scopes.account == bindparam("account"), _scopes.region == bindparam("region")).limit(1)
 )
@@ -74,8 +71,8 @@ _unmade = {
 #: of a job that is there, and is not deleted before the transaction ends; who works on it is not held up
 _job = select(_rows.id).where(_rows.id == bindparam("row")).with_for_update(read=True, key_share=True)
 _made = {
-    name: Prepared(dialect.insert(schema.tracked).from_select(["job_id"], _job).on_conflict_do_nothing())
-    for name, dialect in DIALECTS.items()
+    dialect: Prepared(insert(dialect, schema.tracked).from_select(["job_id"], _job).on_conflict_do_nothing())
+    for dialect in DIALECTS
 }
 _follow = {
     dialect: Prepared(

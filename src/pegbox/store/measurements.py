@@ -10,16 +10,15 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Double, bindparam, case, cast, func, literal, null, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from pegbox.domain.curves import Value
 from pegbox.store import schema
 from pegbox.store.base import NotFound
-from pegbox.store.prepared import Prepared, one_of
+from pegbox.store.dialects import DIALECTS, one_of
+from pegbox.store.prepared import Prepared
 from pegbox.store.resources import Kind
 from pegbox.store.tracking import Summary, finite, nothing_of
 
-DIALECTS = {"sqlite": sqlite, "postgresql": postgresql}
 LARGEST = 1e140  #: whose square can be summed up, a million times squared once more: so does avg() of PostgreSQL
 
 _rows, _series, _values, _points = (

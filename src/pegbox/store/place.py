@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import Engine, inspect, select
 
 from pegbox.store import connections, schema
-from pegbox.store.transaction import clock
+from pegbox.store.dialects import clock
 
 SECRETS = ("password", "passfile", "sslpassword")  #: parameters of a URL that are no part of its place
 

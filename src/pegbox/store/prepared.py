@@ -14,29 +14,15 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, Connection, Executable, any_, bindparam, func, select
-from sqlalchemy.sql import operators
+from sqlalchemy import ColumnElement, Connection, Executable, Table
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.elements import UnaryExpression
+
+from pegbox.store.dialects import DIALECTS, insert
 
 Given = Mapping[str, Any]  #: parameters by name
 Row = Sequence[Any]
 
 _NOTHING: Given = {}
-
-
-def one_of(column: ColumnElement[Any], name: str, dialect: str) -> ColumnElement[bool]:
-    """Whether the column's value is in the list given as `name`, however long: the statement's text stays the same."""
-    if dialect == "sqlite":
-        return column.in_(select(func.json_each(bindparam(name)).table_valued("value").c.value))
-    return column == any_(bindparam(name, type_=ARRAY(column.type)))
-
-
-def by_value(column: ColumnElement[Any], dialect: str) -> ColumnElement[Any]:
-    """The column, and on SQLite nothing that an index is looked into by: it knows no better than to take any."""
-    if dialect == "sqlite":
-        return UnaryExpression(column, operator=operators.custom_op("+"), type_=column.type)
-    return column
 
 
 def made_once(connection: Connection, given: Given) -> dict[str, Any]:
@@ -131,3 +117,9 @@ def _driver(connection: Connection) -> sqlite3.Connection:
     driver: Any = connection.connection.dbapi_connection
     assert isinstance(driver, sqlite3.Connection)
     return driver
+
+
+def unless_there(table: Table, *returning: ColumnElement[Any]) -> Mapping[str, Prepared]:
+    """dialect -> the INSERT of a row, which changes nothing, and returns nothing, when there is one of its keys."""
+    made = {dialect: insert(dialect, table).on_conflict_do_nothing() for dialect in DIALECTS}
+    return {dialect: Prepared(each.returning(*returning) if returning else each) for dialect, each in made.items()}

@@ -10,26 +10,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from pegbox.domain.readings import MOST_PREFIX, Dataset, Reading, ReadObject
 from pegbox.store import schema
-from pegbox.store.prepared import Prepared
+from pegbox.store.prepared import Prepared, unless_there
 from pegbox.store.resources import Resource
 
 _sets, _objects = schema.dataset.c, schema.dataset_object.c
-_insert: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 # Held until the end of the transaction: nobody removes meanwhile what is about to be read.
 _named = [_sets[name] == bindparam(name) for name in ("account", "region", "digest")]
 _by_digest = Prepared(select(_sets.id, _sets.is_whole).where(*_named).with_for_update(read=True, key_share=True))
 _whole = Prepared(select(_sets.id).where(*_named, _sets.is_whole == 1))
-_add = {dialect: Prepared(insert(schema.dataset).on_conflict_do_nothing()) for dialect, insert in _insert.items()}
-_add_objects = {
-    dialect: Prepared(insert(schema.dataset_object).on_conflict_do_nothing()) for dialect, insert in _insert.items()
-}
-_add_reading = {
-    dialect: Prepared(insert(schema.reading).on_conflict_do_nothing()) for dialect, insert in _insert.items()
-}
+_add = unless_there(schema.dataset)
+_add_objects = unless_there(schema.dataset_object)
+_add_reading = unless_there(schema.reading)
 _written = Prepared(select(func.count()).where(_objects.dataset_id == bindparam("dataset")))
 _finish = Prepared(update(schema.dataset).where(_sets.id == bindparam("dataset")).values(is_whole=1))
 

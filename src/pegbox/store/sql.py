@@ -19,12 +19,13 @@ from pegbox.store.census import Census
 from pegbox.store.claims import Asked, Claims
 from pegbox.store.credentials import Credentials
 from pegbox.store.database_file import COMPANIONS, DatabaseFile
+from pegbox.store.dialects import clock, insert
 from pegbox.store.images import Images
 from pegbox.store.prepared import Prepared
 from pegbox.store.resources import Kind, Resource
 from pegbox.store.retention import Retention
 from pegbox.store.rows import to_resource
-from pegbox.store.transaction import SqlTransaction, clock, upsert
+from pegbox.store.transaction import SqlTransaction
 from pegbox.store.upgrade import upgrade
 from pegbox.wal import WriteAheadLog
 
@@ -181,7 +182,7 @@ class SqlStore:
         hosts = schema.host
         with self.transaction(lasting=False) as tx:
             before = tx.connection.execute(select(hosts.c.seen_at).where(hosts.c.id == host)).scalar()
-            beat = upsert(self.engine.dialect.name, hosts).values(id=host, seen_at=now)
+            beat = insert(self.engine.dialect.name, hosts).values(id=host, seen_at=now)
             beat = beat.on_conflict_do_update(index_elements=["id"], set_={"seen_at": now})
             at = float(tx.connection.execute(beat.returning(hosts.c.seen_at)).scalar_one())
         return Beat(at, None if before is None else at - before)

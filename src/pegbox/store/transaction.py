@@ -9,16 +9,11 @@ from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
-    Double,
-    Table,
     and_,
     bindparam,
-    cast,
     delete,
     func,
-    literal_column,
     null,
     or_,
     select,
@@ -26,14 +21,14 @@ from sqlalchemy import (
     union_all,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from pegbox.domain.properties import Property
 from pegbox.domain.readings import Dataset, Reading
-from pegbox.store import index, planner, readings, schema
+from pegbox.store import index, listing, planner, readings, schema
 from pegbox.store.base import AlreadyExists, Fenced, NotFound, Stale
-from pegbox.store.edges import SqlGraph, of_entity
-from pegbox.store.prepared import Prepared, by_value, one_of
+from pegbox.store.dialects import DIALECTS, clock, one_of
+from pegbox.store.edges import SqlGraph
+from pegbox.store.prepared import Prepared, unless_there
 from pegbox.store.queries import Found, Page, Query, Search
 from pegbox.store.resources import Child, Kind, MetricPoint, Resource, Tally
 from pegbox.store.rows import (
@@ -49,30 +44,9 @@ from pegbox.store.rows import (
 from pegbox.store.sql_tracking import SqlTracking
 from pegbox.store.turns import alone
 
-DIALECTS = ("sqlite", "postgresql")
 LONGEST_PAGE = 4 << 20  #: characters of what a search answers with, unless one resource alone has more
 
 _rows = schema.resource
-_members = schema.trial_member.c
-_trial = schema.resource.alias("trial")
-_sort_columns = {
-    "name": _rows.c.key,
-    "created_at": _rows.c.created_at,
-    "status": _rows.c.status,
-    "objective": _rows.c.objective,
-}
-
-
-def clock(dialect: str) -> ColumnElement[float]:
-    """The database's clock in epoch seconds; the same throughout one statement."""
-    if dialect == "sqlite":
-        return literal_column("((julianday('now') - 2440587.5) * 86400.0)", Double)
-    return cast(func.extract("epoch", func.statement_timestamp()), Double)
-
-
-def upsert(dialect: str, table: Table) -> Any:
-    """An INSERT that may say what happens when the row is there."""
-    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
 
 
 # Statements are made once: making one anew costs more than running it.
@@ -145,10 +119,8 @@ _states = {dialect: Prepared(select(_rows.c.id, _rows.c.state).where(_these[dial
 _mark_due = {
     dialect: Prepared(update(_rows).where(_these[dialect]).values(due_at=clock(dialect))) for dialect in DIALECTS
 }
-_insert = {
-    dialect: Prepared(upsert(dialect, _rows).on_conflict_do_nothing().returning(_rows.c.id)) for dialect in DIALECTS
-}
-_add_points = {dialect: Prepared(upsert(dialect, schema.point).on_conflict_do_nothing()) for dialect in DIALECTS}
+_insert = unless_there(_rows, _rows.c.id)
+_add_points = unless_there(schema.point)
 
 
 class SqlTransaction:
@@ -293,22 +265,7 @@ class SqlTransaction:
 
     def select(self, query: Query, after: tuple[Any, int] | None, limit: int) -> Page:
         """A page, by keyset on (sort column, id)."""
-        column = _sort_columns[query.sort_by]
-        entities, are_few = of_entity(self.connection, query.type, query.source)
-        wanted = [*entities, *_conditions(query, "sqlite" if are_few and self._dialect == "sqlite" else "")]
-        if after is not None:
-            value, identity = after
-            beyond = column < value if query.descending else column > value
-            later = _rows.c.id < identity if query.descending else _rows.c.id > identity
-            wanted.append(or_(beyond, and_(column == value, later)))
-        order = (column.desc(), _rows.c.id.desc()) if query.descending else (column.asc(), _rows.c.id.asc())
-        found = self.connection.execute(select(_rows).where(*wanted).order_by(*order).limit(limit + 1)).all()
-        page = list(readable(found[:limit]))
-        if len(found) <= limit:
-            return Page(page, None)
-        last = found[limit - 1]._mapping
-        beyond_it = (last[column.name], last["id"])
-        return Page(page, beyond_it) if page else self.select(query, beyond_it, limit)
+        return listing.page(self.connection, query, after, limit)
 
     def add_points(self, identity: int, points: Iterable[MetricPoint]) -> None:
         """Store points; a repeat is a conflict of keys and changes nothing."""
@@ -358,40 +315,3 @@ class SqlTransaction:
         if leased and (row is None or row[0] != resource.epoch):
             return Fenced(f"{resource.kind} {resource.name}")
         return Stale(f"{resource.kind} {resource.name}")
-
-
-def _conditions(query: Query, by: str) -> list[ColumnElement[bool]]:
-    wanted = [
-        by_value(_rows.c.account, by) == query.account,
-        by_value(_rows.c.region, by) == query.region,
-        by_value(_rows.c.kind, by) == query.kind.value,
-    ]
-    if query.sort_by == "objective":
-        wanted.append(_rows.c.objective.is_not(None))
-    if query.parent_id is not None:
-        wanted.append(_rows.c.parent_id == query.parent_id)
-    if query.trial_id is not None:
-        wanted.append(_rows.c.id.in_(select(_members.component_id).where(_members.trial_id == query.trial_id)))
-    if query.component_id is not None:
-        wanted.append(_rows.c.id.in_(select(_members.trial_id).where(_members.component_id == query.component_id)))
-    if query.experiment_id is not None:
-        trials = select(_trial.c.id).where(_trial.c.parent_id == query.experiment_id)
-        wanted.append(_rows.c.id.in_(select(_members.component_id).where(_members.trial_id.in_(trials))))
-    if query.name_contains is not None:
-        wanted.append(_rows.c.key.contains(query.name_contains.lower(), autoescape=True))
-    if query.status is not None:
-        wanted.append(_rows.c.status == query.status)
-    return wanted + _times(query)
-
-
-def _times(query: Query) -> list[ColumnElement[bool]]:
-    wanted = []
-    for after, before, column in (
-        (query.created_after, query.created_before, _rows.c.created_at),
-        (query.modified_after, query.modified_before, _rows.c.modified_at),
-    ):
-        if after is not None:
-            wanted.append(column > after)
-        if before is not None:
-            wanted.append(column < before)
-    return wanted

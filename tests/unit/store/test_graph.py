@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from pegbox.domain.lineage import Link
-from pegbox.store import edges
+from pegbox.store import edges, listing
 from pegbox.store.base import AlreadyExists, NotFound, Stale
 from pegbox.store.graph import AssociationQuery, Entity, Step
 from pegbox.store.queries import Query
@@ -99,7 +99,7 @@ def test_an_entity_is_added_once(store: SqlStore) -> None:
 
 @pytest.mark.parametrize("few", [0, 1000])
 def test_entities_are_found_by_type_and_source(store: SqlStore, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(edges, "FEW", few)
+    monkeypatch.setattr(listing, "FEW", few)
     long = "s3://" + "x" * 2000
     add(store, an_entity("a"), an_entity("b", "Model"), an_entity("c", source=long), an_entity("d", "Model", long))
     add(store, an_entity("e", region="eu-west-3"))

@@ -21,8 +21,7 @@ import structlog
 
 from pegbox.baton import carried, put_down
 from pegbox.crashpoints import AFTER, reach
-from pegbox.engine import homes, owners
-from pegbox.engine.clock import ClockWatch, elapsed
+from pegbox.engine.clock import elapsed
 from pegbox.engine.context import Context
 from pegbox.engine.crew import Crew
 from pegbox.engine.kept import KeptJobs
@@ -30,6 +29,7 @@ from pegbox.engine.mailbox import Mailbox
 from pegbox.engine.obstacles import Obstacles, obstacle
 from pegbox.engine.owners import Owner
 from pegbox.engine.proposer import Closing
+from pegbox.engine.pulse import Pulse
 from pegbox.engine.questions import MOMENT, Desk, Questions
 from pegbox.engine.retention import keep_sweeping
 from pegbox.engine.training import TrainingWork
@@ -45,9 +45,7 @@ LONGEST_REST = 0.03  #: seconds between two looks
 TUNERS = 2  #: they wait for no strategy
 MORE_TUNING_JOBS = 2  #: tuning jobs taken beyond that, so that a tuner waits for nothing
 TICKS_AFTER_FAULT = 5  #: ticks until work that met a fault is tried again
-TIDY_SECONDS = 5.0  #: until what was stopped is looked at again
 LONGEST_PAUSE = 60.0  #: seconds
-STEP = 5.0  #: seconds by which clocks may differ that go at one rate
 MOST_FAULTS = 10  #: unexpected faults in a row that end a job: it would never end otherwise
 DAY = 86400.0  #: seconds that a finished model waits to be stored
 
@@ -75,18 +73,16 @@ class Engine:
         self._is_more = True  # due, perhaps, and not taken for want of room
         self._owner = Owner(context.host, context.settings.home, os.getpid())
         self._working: dict[int, Kind] = {}
-        self._clock = ClockWatch()
-        self._beaten = self._held_until = float("-inf")  # monotonic
         self._done: list[Done] = []  # leases to be given up with the next look
         self._claimed: dict[int, float] = {}  # training jobs that nobody has begun to work on, by elapsed()
         self._kept = KeptJobs(context, context.settings.slots)
         self._faults: dict[int, int] = {}
-        self._near: frozenset[str] = frozenset()
         self._pause = TICKS_AFTER_FAULT * context.settings.tick
         self._obstacles = Obstacles(time.monotonic, self._pause)
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
         self._stopping = threading.Event()
+        self._pulse = Pulse(context, self._stopping, self._pause)
         self._room = context.settings.slots + MORE_WORKERS
         self._trainers = Crew("training", self._room)
         self._tuners = Crew("tuning", TUNERS)
@@ -101,82 +97,13 @@ class Engine:
     def start(self) -> None:
         """Begin."""
         self._owner.hold()
-        self._read_clock()
-        self._context.store.pull_in(self._context.settings.lease)
+        self._pulse.begin()
         self._context.ballast.lay()
-        self._inherit()
-        self._look_around(since=None)
         self._trainers.start()
         self._tuners.start()
         self._desk.start()
         for thread in self._threads:
             thread.start()
-
-    def _beat(self) -> float | None:
-        """Say that this home is alive; returns how long ago any of its servers said it before.
-
-        If we said it too long ago, this server was paused or the database away, or its clock was stepped.  Then other
-        homes look silent that are not: they get the time to beat as well before anything is claimed.
-        """
-        settings, before = self._context.settings, self._beaten
-        since, stepped = self._read_clock()
-        passed = self._beaten - before
-        if abs(stepped) > STEP or passed > settings.silence / 2:
-            self._held_until = time.monotonic() + settings.lease / 2
-            log.warning(
-                "this server was paused, or the database away, or its clock stepped",
-                silent=round(passed),
-                stepped=round(stepped),
-            )
-        if stepped < -STEP:
-            self._context.store.pull_in(settings.lease)
-        return since
-
-    def _read_clock(self) -> tuple[float | None, float]:
-        """Beat; the seconds since the home's last beat, and those by which the database's clock was stepped since ours.
-
-        Another server of the home beats as well: only our own readings tell how much time has passed.
-        """
-        asked = time.monotonic()
-        beat = self._context.store.beat(self._context.host)
-        self._beaten = asked
-        return beat.since, self._clock.step(asked, time.monotonic(), beat.at)
-
-    def _inherit(self) -> None:
-        """Take over at once from servers of this home that have died; those elsewhere are waited for."""
-        for owner in self._context.store.owners():
-            if owners.is_dead(owner, self._context.host, self._context.settings.home):
-                log.info("taking over from a server that died", owner=owner)
-                self._context.store.expire(owner)
-        owners.tidy(self._context.settings.home)
-
-    def _look_around(self, since: float | None) -> None:
-        """Find silent homes near us, and jobs that silent ones have not begun.
-
-        After a silence of our own, end what others have given up meanwhile.
-        """
-        homes.give_back(self._context)
-        near = homes.near(self._context)
-        if new := near - self._near:
-            log.warning("the servers of a home are gone: its training jobs are gone on with here", homes=sorted(new))
-        self._near = near
-        if since is None or since > self._context.settings.silence:
-            threading.Thread(target=self._tidy, name="engine-tidy", daemon=True).start()
-
-    def _tidy(self) -> None:
-        """Until all is done: what is left out now would run on beside its successor for this server's life."""
-        while not self._stopping.is_set():
-            pause = TIDY_SECONDS
-            try:
-                if homes.tidy(self._context):
-                    return
-            except Unavailable as error:
-                self._context.database.met(error)
-                pause = self._pause
-            except Exception:
-                log.exception("attempts could not be looked through")
-                pause = LONGEST_PAUSE
-            self._stopping.wait(pause)
 
     def stop(self, seconds: float) -> bool:
         """Take no more work and wait up to `seconds` for what is being done; False if something still is.
@@ -275,7 +202,7 @@ class Engine:
     def _look_for_work(
         self, rooms: Rooms, poked: Set[int], working: Mapping[int, Kind], done: Sequence[Done], everything: bool
     ) -> None:
-        if (hold := self._held_until - time.monotonic()) > 0:
+        if (hold := self._pulse.held_until - time.monotonic()) > 0:
             with put_down():
                 self._stopping.wait(hold)
         asked = elapsed()
@@ -311,7 +238,7 @@ class Engine:
             tuning_limit=max(0, rooms.tuning),
             slots=settings.slots,
             done=done,
-            near=self._near,
+            near=self._pulse.near,
             silence=settings.silence,
             everything=everything,
         )
@@ -413,10 +340,10 @@ class Engine:
             with self._lock:
                 held = list(self._working)
             try:
-                since = self._beat()
+                since = self._pulse.beat()
                 if held:
                     self._context.store.renew(self._owner.name, settings.lease, held)
-                self._look_around(since)
+                self._pulse.look_around(since)
                 self._context.ballast.lay()
             except Unavailable as error:
                 self._unavailable(error)

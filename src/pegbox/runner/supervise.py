@@ -22,6 +22,7 @@ from pegbox.runner import (
     cell,
     cgroups,
     clock,
+    descendants,
     isolate,
     layout,
     leftovers,
@@ -273,7 +274,7 @@ class Supervisor:
         if self._runtime_ends is not None and now >= self._runtime_ends and self._kill_at is None:
             self._terminate("MaxRuntime", self._job.grace)
         if self._kill_at is not None and now >= self._kill_at:
-            process.kill_descendants(keep=self._search.late.pid)
+            descendants.kill_descendants(keep=self._search.late.pid)
             self._kill_at = now + 1.0
 
     def _terminate(self, cause: str, grace: float) -> None:
@@ -284,8 +285,8 @@ class Supervisor:
         if self._kill_at is None:
             self._kill_at = time.monotonic() + grace
             living = {trainer.pid for trainer in self._living()}
-            ended = process.own_groups(self._trainers.keys() - living)
-            process.signal_groups(living | ended, signal.SIGTERM)
+            ended = descendants.own_groups(self._trainers.keys() - living)
+            descendants.signal_groups(living | ended, signal.SIGTERM)
 
     def _reap(self) -> None:
         for pid, code in signals.ended_children():
@@ -305,21 +306,21 @@ class Supervisor:
         """The living, and those that were told to end and have left processes that may still use their grace."""
         if self._kill_at is None:
             return self._living()
-        left = process.own_groups(self._trainers.keys())
+        left = descendants.own_groups(self._trainers.keys())
         return [trainer for trainer in self._trainers.values() if trainer.code is None or trainer.pid in left]
 
     def _is_over(self) -> bool:
         """All trainers have ended; after TERM also what is left of their groups may use its grace."""
         if self._living():
             return False
-        return self._kill_at is None or not process.own_groups(self._trainers.keys())
+        return self._kill_at is None or not descendants.own_groups(self._trainers.keys())
 
     # -- the end
 
     def _clean_up(self) -> None:
         """Nothing of the job's process tree survives its trainers, whatever session it is in."""
         end = time.monotonic() + REAP_SECONDS
-        while process.kill_descendants(keep=self._search.late.pid) and time.monotonic() < end:
+        while descendants.kill_descendants(keep=self._search.late.pid) and time.monotonic() < end:
             self._wait(0.02)
             self._reap()
 

@@ -12,12 +12,12 @@ import pytest
 
 from pegbox.executors.base import Phase
 from pegbox.executors.subprocess import SubprocessExecutor
-from pegbox.runner import process
+from pegbox.runner import descendants
 from pegbox.testing.attempts import Watch, an_attempt, log_of, wait_for
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(99)"]
 
-ASK = "import sys; from pegbox.runner import process; print(process.own_groups({int(sys.argv[1])}))"
+ASK = "import sys; from pegbox.runner import descendants; print(descendants.own_groups({int(sys.argv[1])}))"
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def group() -> Iterator[subprocess.Popen[bytes]]:
 
 
 def test_the_group_of_a_child_is_ours(group: subprocess.Popen[bytes]) -> None:
-    assert process.own_groups({group.pid}) == {group.pid}
+    assert descendants.own_groups({group.pid}) == {group.pid}
 
 
 def test_a_group_in_which_no_descendant_is_belongs_to_somebody_else(group: subprocess.Popen[bytes]) -> None:
@@ -40,7 +40,7 @@ def test_a_group_in_which_no_descendant_is_belongs_to_somebody_else(group: subpr
 def test_a_group_that_is_gone_is_nobodys(group: subprocess.Popen[bytes]) -> None:
     group.kill()
     group.wait()
-    assert process.own_groups({group.pid}) == set()
+    assert descendants.own_groups({group.pid}) == set()
 
 
 # algo-1 ends at once and leaves a process in its group; algo-2 goes on.

@@ -76,7 +76,7 @@ def cpu(call: Callable[[], Any], repeats: int = REPEATS) -> float:
 def recording(store: SqlStore, folder: Path, count: int) -> dict[str, float]:
     """One attempt's inputs: brought with their note, read back, written down the first time and again."""
     files = FileStore(folder / "objects")
-    files.create_bucket(ACCOUNT, "data", REGION)
+    files.buckets.create(ACCOUNT, "data", REGION)
     for number in range(count):
         files.put(ACCOUNT, Location("s3", "data", f"train/part-{number:06d}.csv"), io.BytesIO(b"x" * 100))
     with store.transaction() as tx:

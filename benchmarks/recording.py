@@ -73,7 +73,7 @@ def ours(folder: Path, tuning_jobs: int, jobs: int) -> dict[str, float]:
     store = SqlStore(f"sqlite:///{folder / 'pegbox.db'}")
     store.images.put(Image(name="tiny", command=("true",), created_at=0.0))
     files = FileStore(folder / "objects")
-    files.create_bucket(ACCOUNT, "models", "us-east-1")
+    files.buckets.create(ACCOUNT, "models", "us-east-1")
     mailbox = Mailbox()
     context = Context(
         settings=settings,

@@ -64,7 +64,7 @@ def serve(url: str, tmp_path: Path) -> Iterator[Callable[[], RunningServer]]:
         home = tmp_path / "home"
         home.mkdir(mode=0o700)
         store = FileStore(home / "objects")
-        store.create_bucket(ACCOUNT, "kept", "us-east-1")
+        store.buckets.create(ACCOUNT, "kept", "us-east-1")
         store.close()
         servers.append(RunningServer(home, environment={"PEGBOX_DATABASE_URL": url, "PEGBOX_TICK": "0.2"}))
         return servers[-1]

@@ -1,7 +1,7 @@
 """The default object store: content files and an index, under one folder.
 
-For the engine it is an ObjectStore (see base.py).  For the S3 API it has more: buckets, conditional writes, copies,
-listings with a delimiter and, as `uploads`, multipart uploads; those methods raise S3Error with the codes of S3.
+For the engine it is an ObjectStore (see base.py).  For the S3 API it has more: conditional writes, copies, listings
+with a delimiter, and `buckets` and `uploads`; those methods raise S3Error with the codes of S3.
 
 Bucket names are global, as on S3.  To the engine the bucket of another account is absent.
 All methods may be called from several threads, and several servers on one host may share the folder.
@@ -12,7 +12,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import logging
-import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -23,12 +22,12 @@ from typing import BinaryIO
 
 from pegbox.errors import S3Error, ServiceUnavailable
 from pegbox.objects.base import Location, NoSuchObject, ObjectInfo, Unreachable, at_any_time, unseen
+from pegbox.objects.buckets import Buckets
 from pegbox.objects.content import ContentFiles, Incoming, copy_range
 from pegbox.objects.garbage import EVERY_SECONDS, STALE_SECONDS, Garbage
 from pegbox.objects.index import Index
 from pegbox.objects.listing import list_page
 from pegbox.objects.rows import (
-    bucket_of,
     dump_tags,
     find_bucket,
     find_content,
@@ -37,15 +36,13 @@ from pegbox.objects.rows import (
     moment,
     no_such_key,
     replace_object,
-    tags_of,
 )
 from pegbox.objects.stored import (
-    FIRST_REGION,
     NO_CONDITIONS,
-    Bucket,
     Checksum,
     Conditions,
     Description,
+    OpenObject,
     Page,
     StoredObject,
     Totals,
@@ -60,34 +57,6 @@ _ATTEMPTS = 100
 _DOCTOR = "pegbox doctor, on the server, tells more."
 
 log = logging.getLogger(__name__)
-
-
-class OpenObject:
-    """An object opened for reading: it stays whole whatever happens to the key."""
-
-    def __init__(self, info: StoredObject, fd: int) -> None:
-        self.info, self.fd = info, fd
-
-    def __enter__(self) -> OpenObject:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.close()
-
-    def read(self, offset: int, count: int) -> bytes:
-        """At most `count` bytes from `offset`."""
-        return os.pread(self.fd, count, offset)
-
-    def file(self) -> BinaryIO:
-        """The object as a file, which takes over the descriptor."""
-        fd, self.fd = self.fd, -1
-        return open(fd, "rb")
-
-    def close(self) -> None:
-        """Close it; closing twice is no error."""
-        if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
 
 
 def _utc_now() -> datetime:
@@ -113,6 +82,7 @@ class FileStore:
         self._index = Index(root / "index.db", expected=self._content.is_made())
         self._content.make()  # after the index: where these folders are, there is one
         self._clock = clock
+        self.buckets = Buckets(self._index, self._content, clock)
         self.uploads = Uploads(self._index, self._content, clock)
         self._garbage = Garbage(self._index, self._content, clock, upload_seconds, sweep_seconds)
         self._garbage.start()
@@ -121,65 +91,6 @@ class FileStore:
         """Release the index."""
         self._garbage.close()
         self._index.close()
-
-    # -- buckets
-
-    def create_bucket(self, account: str, name: str, region: str, tags: Mapping[str, str] | None = None) -> Bucket:
-        """Make a bucket.  BucketAlreadyOwnedByYou or BucketAlreadyExists if the name is taken.
-
-        In us-east-1 one's own bucket can be made again, and stays as it is (API reference, CreateBucket).
-        """
-        bucket = Bucket(name=name, account=account, region=region, created=self._now())
-        with self._index.write() as connection:
-            row = connection.execute("select account, region from bucket where name = ?", (name,)).fetchone()
-            if row is not None and row[0] == account and {region, row[1]} == {FIRST_REGION}:
-                return find_bucket(connection, account, name)
-            if row is not None:
-                raise _taken(name, ours=row[0] == account)
-            values = (name, account, region, milliseconds(bucket.created), None if tags is None else dump_tags(tags))
-            connection.execute(
-                "insert into bucket (name, account, region, created, tags) values (?, ?, ?, ?, ?)", values
-            )
-        return bucket
-
-    def bucket(self, account: str, name: str) -> Bucket:
-        """A bucket of this account.  NoSuchBucket, AccessDenied."""
-        with self._index.read() as connection:
-            return find_bucket(connection, account, name)
-
-    def buckets(self, account: str) -> list[Bucket]:
-        """The buckets of an account, by name."""
-        query = "select name, account, region, created from bucket where account = ? order by name"
-        with self._index.read() as connection:
-            return [bucket_of(row) for row in connection.execute(query, (account,)).fetchall()]
-
-    def delete_bucket(self, account: str, name: str) -> None:
-        """Remove an empty bucket, and the uploads in progress with it.  BucketNotEmpty."""
-        with self._index.write() as connection:
-            find_bucket(connection, account, name)
-            if connection.execute("select 1 from object where bucket = ? limit 1", (name,)).fetchone():
-                message = "The bucket you tried to delete is not empty"
-                raise S3Error("BucketNotEmpty", 409, message, {"BucketName": name})
-            dropped = connection.execute(
-                "select content from part join upload on part.upload = upload.id where bucket = ?", (name,)
-            ).fetchall()
-            connection.execute("delete from upload where bucket = ?", (name,))
-            connection.execute("delete from bucket where name = ?", (name,))
-        self._remove([content for (content,) in dropped])
-
-    def bucket_tags(self, account: str, name: str) -> Mapping[str, str] | None:
-        """The tags of a bucket, None if it never had any.  Errors as `bucket`."""
-        with self._index.read() as connection:
-            find_bucket(connection, account, name)
-            row = connection.execute("select tags from bucket where name = ?", (name,)).fetchone()
-        return None if row is None or row[0] is None else tags_of(row[0])
-
-    def tag_bucket(self, account: str, name: str, tags: Mapping[str, str] | None) -> None:
-        """Replace the tags of a bucket; None removes them.  Errors as `bucket`."""
-        with self._index.write() as connection:
-            find_bucket(connection, account, name)
-            dumped = None if tags is None else dump_tags(tags)
-            connection.execute("update bucket set tags = ? where name = ?", (dumped, name))
 
     # -- objects
 
@@ -320,7 +231,7 @@ class FileStore:
         with _absent(location):
             block = source.read(STEP)
             if len(block) == STEP:  # not all of what may be much is to be read before it is refused
-                self.bucket(account, location.bucket)
+                self.buckets.get(account, location.bucket)
             with self._content.receive() as incoming:
                 while block:
                     digest.update(block)
@@ -350,7 +261,7 @@ class FileStore:
     def check(self, account: str, location: Location) -> None:
         """Whether the bucket is there.  Raises NoSuchObject."""
         with _absent(location):
-            self.bucket(account, location.bucket)
+            self.buckets.get(account, location.bucket)
 
     def delete(self, account: str, location: Location, confirm: Callable[[], None] = at_any_time) -> None:
         """Remove an object; a missing one is no error."""
@@ -460,14 +371,3 @@ def _md5(source: OpenObject) -> str:
     for offset in range(0, source.info.size, STEP):
         digest.update(source.read(offset, STEP))
     return digest.hexdigest()
-
-
-def _taken(name: str, ours: bool) -> S3Error:
-    if ours:
-        message = "Your previous request to create the named bucket succeeded and you already own it."
-        return S3Error("BucketAlreadyOwnedByYou", 409, message, {"BucketName": name})
-    message = (
-        "The requested bucket name is not available. The bucket namespace is shared by all users of the system. "
-        "Please select a different name and try again."
-    )
-    return S3Error("BucketAlreadyExists", 409, message, {"BucketName": name})

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import TracebackType
+from typing import BinaryIO
 
 from pegbox.errors import S3Error
 
@@ -132,3 +135,31 @@ NO_CONDITIONS = Conditions()
 def _failed(condition: str) -> S3Error:
     message = "At least one of the pre-conditions you specified did not hold"
     return S3Error("PreconditionFailed", 412, message, {"Condition": condition})
+
+
+class OpenObject:
+    """An object opened for reading: it stays whole whatever happens to the key."""
+
+    def __init__(self, info: StoredObject, fd: int) -> None:
+        self.info, self.fd = info, fd
+
+    def __enter__(self) -> OpenObject:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def read(self, offset: int, count: int) -> bytes:
+        """At most `count` bytes from `offset`."""
+        return os.pread(self.fd, count, offset)
+
+    def file(self) -> BinaryIO:
+        """The object as a file, which takes over the descriptor."""
+        fd, self.fd = self.fd, -1
+        return open(fd, "rb")
+
+    def close(self) -> None:
+        """Close it; closing twice is no error."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1

@@ -54,7 +54,7 @@ class Place:
 @pytest.fixture
 def objects(tmp_path: Path) -> Iterator[ObjectStore]:
     files = FileStore(tmp_path / "objects")
-    files.create_bucket(ACCOUNT, "jobs", "us-east-1")
+    files.buckets.create(ACCOUNT, "jobs", "us-east-1")
     yield RoutedStore(files, LocalStore([tmp_path / "here"]))
     files.close()
 

@@ -192,7 +192,7 @@ def test_a_server_that_is_paused_before_it_changes_an_object_leaves_it_as_it_is(
     identity = rows.insert(context, rows.script_document(tmp_path, "pass")).id
     (row,) = context.store.claim("paused", HOST, -1.0, 1, [identity])
     files = FileStore(tmp_path / "objects")
-    files.create_bucket(row.account, "jobs", "us-east-1")
+    files.buckets.create(row.account, "jobs", "us-east-1")
     location = parse("s3://jobs/object")
     files.put(row.account, location, io.BytesIO(b"theirs"))
     asked = threading.Event()

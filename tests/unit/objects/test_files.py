@@ -32,7 +32,7 @@ def at(key: str) -> Location:
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[FileStore]:
     opened = FileStore(tmp_path / "objects", clock=lambda: datetime(2030, 1, 1, 12, 0, 0, 123456, UTC))
-    opened.create_bucket(US, "bucket", "us-east-1")
+    opened.buckets.create(US, "bucket", "us-east-1")
     yield opened
     opened.close()
 
@@ -187,7 +187,7 @@ def test_a_bucket_goes_with_its_uploads(store: FileStore, tmp_path: Path) -> Non
     with store.receive() as incoming:
         incoming.settle()
         store.uploads.put_part(US, upload, 1, incoming, "0" * 32, None)
-    store.delete_bucket(US, "bucket")
+    store.buckets.delete(US, "bucket")
     assert contents(tmp_path) == []
 
 
@@ -223,7 +223,7 @@ def test_pages_of_a_listing_add_up(
     tmp_path_factory: pytest.TempPathFactory, keys: list[str], prefix: str, delimiter: str, size: int
 ) -> None:
     store = FileStore(tmp_path_factory.mktemp("listing"))
-    store.create_bucket(US, "bucket", "us-east-1")
+    store.buckets.create(US, "bucket", "us-east-1")
     for key in keys:
         put(store, key)
     objects, prefixes, after = [], [], ""

@@ -37,7 +37,7 @@ def clock() -> Clock:
 @pytest.fixture
 def store(tmp_path: Path, clock: Clock) -> Iterator[FileStore]:
     opened = FileStore(tmp_path / "objects", clock)
-    opened.create_bucket(US, "bucket", "us-east-1")
+    opened.buckets.create(US, "bucket", "us-east-1")
     yield opened
     opened.close()
 
@@ -101,7 +101,7 @@ def test_more_uploads_than_one_transaction_takes(store: FileStore, clock: Clock)
 
 def test_it_is_done_again_and_again(tmp_path: Path, clock: Clock) -> None:
     store = FileStore(tmp_path / "objects", clock, upload_seconds=60, sweep_seconds=0.05)
-    store.create_bucket(US, "bucket", "us-east-1")
+    store.buckets.create(US, "bucket", "us-east-1")
     for _ in range(2):
         begin(store, "k", 2)
         clock.now += timedelta(hours=1)
@@ -111,7 +111,7 @@ def test_it_is_done_again_and_again(tmp_path: Path, clock: Clock) -> None:
 
 def test_uploads_are_kept_if_nothing_else_is_said(tmp_path: Path, clock: Clock) -> None:
     store = FileStore(tmp_path / "objects", clock, upload_seconds=0, sweep_seconds=0.01)
-    store.create_bucket(US, "bucket", "us-east-1")
+    store.buckets.create(US, "bucket", "us-east-1")
     begin(store, "k", 1)
     clock.now += timedelta(days=10_000)
     stray = tmp_path / "objects" / "incoming" / ("cd" + "0" * 30)

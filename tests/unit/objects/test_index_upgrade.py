@@ -64,7 +64,7 @@ def test_an_index_without_a_version_is_upgraded(root: Path) -> None:
         upload, parts = store.uploads.parts(US, "bucket", "big", "u1")
         assert (upload.algorithm, upload.description.tags) == ("crc32", {})
         assert [part.content for part in parts] == ["cd02"]
-        assert store.bucket_tags(US, "bucket") is None
+        assert store.buckets.tags(US, "bucket") is None
         store.close()
     store = FileStore(root)
     store.tag_object(US, "bucket", "k", {"x": "y"})

@@ -24,7 +24,7 @@ ODD = "a store? 50% #1"  #: signs that mean something in a URI
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[FileStore]:
     store = FileStore(tmp_path / ODD)
-    store.create_bucket(ACCOUNT, "bucket", "us-east-1")
+    store.buckets.create(ACCOUNT, "bucket", "us-east-1")
     for key in ("kept", "replaced", "removed", "damaged"):
         put(store, key, f"{key} before".encode())
     yield store

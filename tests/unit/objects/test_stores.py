@@ -17,7 +17,7 @@ from pegbox.testing.object_store_suite import ACCOUNT, ObjectStoreSuite
 @pytest.fixture
 def files(tmp_path: Path) -> Iterator[FileStore]:
     store = FileStore(tmp_path / "objects")
-    store.create_bucket(ACCOUNT, "bucket", "us-east-1")
+    store.buckets.create(ACCOUNT, "bucket", "us-east-1")
     yield store
     store.close()
 

@@ -20,7 +20,7 @@ Sweep = Callable[[FileStore, Path, WriteAheadLog], object]
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[FileStore]:
     opened = FileStore(tmp_path / "objects")
-    opened.create_bucket(US, "bucket", "us-east-1")
+    opened.buckets.create(US, "bucket", "us-east-1")
     with (tmp_path / "source").open("w+b") as source:
         opened.put(US, Location("s3", "bucket", "key"), source)
     yield opened

@@ -23,7 +23,7 @@ _TYPE = ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="Canoni
 
 async def get_bucket_acl(call: Call) -> Response:
     """GetBucketAcl: the owner may do everything."""
-    await in_thread(call.store.bucket, call.account, call.bucket)
+    await in_thread(call.store.buckets.get, call.account, call.bucket)
     return _owned(call)
 
 
@@ -36,7 +36,7 @@ async def get_object_acl(call: Call) -> Response:
 async def put_bucket_acl(call: Call) -> Response:
     """PutBucketAcl, if it grants what holds anyway; anything else is refused."""
     _check_private(call, await receive_document(call))
-    await in_thread(call.store.bucket, call.account, call.bucket)
+    await in_thread(call.store.buckets.get, call.account, call.bucket)
     return Response(None, 200)
 
 
@@ -49,7 +49,7 @@ async def put_object_acl(call: Call) -> Response:
 
 async def get_bucket_ownership_controls(call: Call) -> Response:
     """GetBucketOwnershipControls: BucketOwnerEnforced."""
-    await in_thread(call.store.bucket, call.account, call.bucket)
+    await in_thread(call.store.buckets.get, call.account, call.bucket)
     rule = xml.branch("Rule", xml.leaf("ObjectOwnership", "BucketOwnerEnforced"))
     return xml_response(xml.document("OwnershipControls", rule))
 

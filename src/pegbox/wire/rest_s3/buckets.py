@@ -26,7 +26,7 @@ async def list_buckets(call: Call) -> Response:
     after, prefix, region = (call.query.get(n, "") for n in ("continuation-token", "prefix", "bucket-region"))
     found = [
         bucket
-        for bucket in await in_thread(call.store.buckets, call.account)
+        for bucket in await in_thread(call.store.buckets.all, call.account)
         if bucket.name > after and bucket.name.startswith(prefix) and region in ("", bucket.region)
     ]
     page = found[:limit]
@@ -48,25 +48,25 @@ async def create_bucket(call: Call) -> Response:
         message = "The specified location-constraint is not valid"
         raise S3Error("InvalidLocationConstraint", 400, message, {"LocationConstraint": region})
     place = "eu-west-1" if region == "EU" else region or call.caller.region or FIRST_REGION
-    await in_thread(call.store.create_bucket, call.account, call.bucket, place, tags)
+    await in_thread(call.store.buckets.create, call.account, call.bucket, place, tags)
     return Response(None, 200, {"location": f"/{call.bucket}"})
 
 
 async def head_bucket(call: Call) -> Response:
     """HeadBucket."""
-    bucket = await in_thread(call.store.bucket, call.account, call.bucket)
+    bucket = await in_thread(call.store.buckets.get, call.account, call.bucket)
     return Response(None, 200, {"x-amz-bucket-region": bucket.region, "content-type": "application/xml"})
 
 
 async def delete_bucket(call: Call) -> Response:
     """DeleteBucket."""
-    await in_thread(call.store.delete_bucket, call.account, call.bucket)
+    await in_thread(call.store.buckets.delete, call.account, call.bucket)
     return Response(None, 204)
 
 
 async def get_bucket_location(call: Call) -> Response:
     """GetBucketLocation; empty for us-east-1."""
-    bucket = await in_thread(call.store.bucket, call.account, call.bucket)
+    bucket = await in_thread(call.store.buckets.get, call.account, call.bucket)
     return xml_response(xml.document("LocationConstraint", "" if bucket.region == FIRST_REGION else bucket.region))
 
 

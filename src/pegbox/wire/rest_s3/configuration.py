@@ -23,7 +23,7 @@ def _nothing(name: str, element: str, *content: str) -> Answer:
     """The operation `name` of a bucket, answered by an element that says that nothing is set."""
 
     async def answer(call: Call) -> Response:
-        await in_thread(call.store.bucket, call.account, call.bucket)
+        await in_thread(call.store.buckets.get, call.account, call.bucket)
         return xml_response(xml.document(element, *content))
 
     answer.__name__ = name
@@ -34,7 +34,7 @@ def _absent(name: str, code: str, message: str) -> Answer:
     """The operation `name` of a bucket, answered by the error that says that there is no such configuration."""
 
     async def answer(call: Call) -> Response:
-        await in_thread(call.store.bucket, call.account, call.bucket)
+        await in_thread(call.store.buckets.get, call.account, call.bucket)
         raise S3Error(code, 404, message, {"BucketName": call.bucket})
 
     answer.__name__ = name
@@ -45,7 +45,7 @@ def _gone(name: str) -> Answer:
     """The operation `name` of a bucket, which removes a configuration: there is none, before and after."""
 
     async def answer(call: Call) -> Response:
-        await in_thread(call.store.bucket, call.account, call.bucket)
+        await in_thread(call.store.buckets.get, call.account, call.bucket)
         return Response(None, 204)
 
     answer.__name__ = name

@@ -9,8 +9,8 @@ from urllib.parse import unquote_to_bytes
 from starlette.responses import Response
 
 from pegbox.errors import S3Error
-from pegbox.objects.files import STEP, OpenObject
-from pegbox.objects.stored import Checksum, Part, StoredObject, Upload
+from pegbox.objects.files import STEP
+from pegbox.objects.stored import Checksum, OpenObject, Part, StoredObject, Upload
 from pegbox.wire.rest_s3 import checksums, xml
 from pegbox.wire.rest_s3.buckets import xml_response
 from pegbox.wire.rest_s3.call import Call, in_thread, invalid_argument

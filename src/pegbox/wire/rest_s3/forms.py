@@ -233,7 +233,7 @@ def _admit(store: FileStore, request: Request, target: Target, form: _Form, sign
     key = fields["key"]
     if not 1 <= len(key.encode()) <= LONGEST_KEY:
         raise S3Error("KeyTooLongError", 400, "Your key is too long", {"MaxSizeAllowed": str(LONGEST_KEY)})
-    store.bucket(caller.account, target.bucket)
+    store.buckets.get(caller.account, target.bucket)
     place = Target(bucket=target.bucket, key=key)
     return Call(store=store, request=request, caller=caller, target=place, query={}, headers=headers), sizes
 

@@ -11,8 +11,8 @@ from starlette.types import Receive, Scope, Send
 
 from pegbox.errors import S3Error
 from pegbox.objects.content import Incoming
-from pegbox.objects.files import STEP, OpenObject
-from pegbox.objects.stored import NO_CONDITIONS, Checksum, Conditions, StoredObject
+from pegbox.objects.files import STEP
+from pegbox.objects.stored import NO_CONDITIONS, Checksum, Conditions, OpenObject, StoredObject
 from pegbox.wire.rest_s3 import xml
 from pegbox.wire.rest_s3.body import receive, receive_document
 from pegbox.wire.rest_s3.buckets import xml_response
@@ -94,7 +94,7 @@ async def delete_objects(call: Call) -> Response:
 def check_target(call: Call, conditions: Conditions) -> None:
     """Say no before the body comes, where that is possible already.  Raises S3Error."""
     if conditions == NO_CONDITIONS:
-        call.store.bucket(call.account, call.bucket)
+        call.store.buckets.get(call.account, call.bucket)
         return
     try:
         present: str | None = call.store.head_object(call.account, call.bucket, call.key).etag

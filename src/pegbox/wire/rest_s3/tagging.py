@@ -35,7 +35,7 @@ async def delete_object_tagging(call: Call) -> Response:
 
 async def get_bucket_tagging(call: Call) -> Response:
     """GetBucketTagging."""
-    tags = await in_thread(call.store.bucket_tags, call.account, call.bucket)
+    tags = await in_thread(call.store.buckets.tags, call.account, call.bucket)
     if not tags:
         raise S3Error("NoSuchTagSet", 404, "The TagSet does not exist", {"BucketName": call.bucket})
     return xml_response(_document(tags))
@@ -44,13 +44,13 @@ async def get_bucket_tagging(call: Call) -> Response:
 async def put_bucket_tagging(call: Call) -> Response:
     """PutBucketTagging: replaces all tags."""
     tags = tags_of_document(await receive_document(call), MOST_OF_BUCKET)
-    await in_thread(call.store.tag_bucket, call.account, call.bucket, tags)
+    await in_thread(call.store.buckets.tag, call.account, call.bucket, tags)
     return Response(None, 204)
 
 
 async def delete_bucket_tagging(call: Call) -> Response:
     """DeleteBucketTagging."""
-    await in_thread(call.store.tag_bucket, call.account, call.bucket, None)
+    await in_thread(call.store.buckets.tag, call.account, call.bucket, None)
     return Response(None, 204)
 
 

@@ -12,6 +12,10 @@ FEWEST = 20  #: values before anything has converged, and ...
 FEWEST_A_DIMENSION = 10  #: ... for each tuned hyperparameter
 FEWEST_IDLE = 10  #: values without improvement that make convergence, or ...
 IDLE_SHARE = 4  #: ... one of so many, if that is more
+#: A model must not have expected more than this share of the best at any of its last asks.  One ask is not enough: a
+#: search that has stayed in one valley expects nothing there, until a doubting ask finds another one.
+EXPECTED = 0.001
+ASKS = 10
 
 
 class Improvement:
@@ -42,8 +46,8 @@ class Improvement:
         """Whether the search has converged with the last value.  (Our choice: the guide names no test.)
 
         From max(20, 10 `dimensions`) values on, it has when the last max(10, a quarter) of them have not raised the
-        best by more than 1 %.  expected: what a model expects to gain on the best, if there is a model; it must be
-        less than 1 % of the best.
+        best by more than 1 %.  expected: the most that a model expected to gain on the best at any of its last ASKS
+        asks, if there is a model; it must be less than 0.1 % of the best.
         """
         count = len(self._bests)
         if count < max(FEWEST, FEWEST_A_DIMENSION * dimensions):
@@ -52,7 +56,7 @@ class Improvement:
         best = self._bests[-1]
         if self._improves(best, self._bests[-1 - window]):
             return False
-        return expected is None or expected < (IMPROVEMENT * abs(best) or IMPROVEMENT_ON_ZERO)
+        return expected is None or expected < (EXPECTED * abs(best) or IMPROVEMENT_ON_ZERO)
 
     def _improves(self, value: float, best: float) -> bool:
         return self._sign * (value - best) > (IMPROVEMENT * abs(best) or IMPROVEMENT_ON_ZERO)

@@ -7,10 +7,11 @@ job"; API reference, HyperParameterTuningJobConfig.)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from pegbox.domain.completion import ASKS
 from pegbox.domain.parents import is_identical
 from pegbox.domain.searches import DEFINITION_NAME, searches_of
 from pegbox.domain.standing import Standing
@@ -40,8 +41,9 @@ class TuningJob:
     failure: str | None = None  #: why it must end, also before it has
     ending: str | None = None  #: why it ends as Completed before all training jobs were launched
     converged: float | None = None  #: ConvergenceDetectedTime
-    #: by definition, what the model of the search expected its next training job to gain on the best, at most
-    expected: Mapping[str, float] = field(default_factory=dict)
+    #: by definition, what the model of the search expected a training job to gain on the best, at most, at each of the
+    #: last asks, the newest last
+    expected: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, status: str, state: Mapping[str, Any]) -> TuningJob:
@@ -49,7 +51,16 @@ class TuningJob:
         exhausted = state.get("exhausted") or ()
         if exhausted is True:  # as it was before there could be several definitions
             exhausted = (DEFINITION_NAME,)
-        return cls(status=status, **{**state, "exhausted": tuple(exhausted)})
+        expected = {
+            name: gains if isinstance(gains, list) else [gains]  # of one ask, as it was
+            for name, gains in (state.get("expected") or {}).items()
+        }
+        return cls(status=status, **{**state, "exhausted": tuple(exhausted), "expected": expected})
+
+    def expecting(self, definition: str, gain: float) -> TuningJob:
+        """The same with what the model of a definition expected at one more ask."""
+        gains = [*self.expected.get(definition, ()), gain][-ASKS:]
+        return replace(self, expected={**self.expected, definition: gains})
 
     def dump(self) -> dict[str, Any]:
         """To its stored form; the status has a column of its own."""
@@ -173,13 +184,13 @@ def _ending(job: TuningJob, standing: Standing) -> Finish | None:
 
 
 def _has_converged(job: TuningJob, standing: Standing, criteria: Criteria) -> bool:
-    """By the results, and if there is a model, by what it expects in each of the definitions."""
+    """By the results, and if there is a model, by what it expected in each of the definitions."""
     if not criteria.has_model:
         return standing.improvement.has_converged(criteria.dimensions)
-    if not set(criteria.definitions).issubset({*job.expected, *job.exhausted}):
+    gains = [job.expected.get(name, ()) for name in criteria.definitions if name not in job.exhausted]
+    if any(len(of_definition) < ASKS for of_definition in gains):
         return False
-    gains = [gain for name, gain in job.expected.items() if name not in job.exhausted]
-    return standing.improvement.has_converged(criteria.dimensions, max(gains, default=0.0))
+    return standing.improvement.has_converged(criteria.dimensions, max(map(max, gains), default=0.0))
 
 
 def looks_hopeless(job: TuningJob, standing: Standing) -> bool:

@@ -159,7 +159,7 @@ class TuningWork:
         """The job with what a model says of a definition."""
         if gain is None:
             return self._job
-        return replace(self._job, expected={**self._job.expected, self._searches[place].name: gain})
+        return self._job.expecting(self._searches[place].name, gain)
 
     def _ask(self, followed: Followed, place: int, count: int) -> Answer | None:
         """The strategy's answer; None when it comes later."""

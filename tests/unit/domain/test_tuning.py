@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -107,6 +108,7 @@ def test_what_comes_next(job: TuningJob, children: list[Child], instruction: Ins
 TARGET = "A training job has reached TargetObjectiveMetricValue [0.25]."
 IDLE = "The best objective has not improved for 3 training jobs."
 CONVERGED = "The search has converged."
+LITTLE = [0.0004] * 10  #: what a model expected at its last asks: less than 0.1 % of a best of 0.5
 
 
 @pytest.mark.parametrize(
@@ -120,21 +122,32 @@ CONVERGED = "The search has converged."
         (a_tuning_job(most=40), Criteria(dimensions=3), [0.5] * 29, Propose(3)),
         (a_tuning_job(most=40), Criteria(), [*[0.5] * 10, 0.4, *[0.5] * 9], Propose(3)),
         (a_tuning_job(most=40), Criteria(has_model=True), [0.5] * 20, Propose(3)),
-        (a_tuning_job(most=40, expected={DEFINITION_NAME: 0.006}), Criteria(has_model=True), [0.5] * 20, Propose(3)),
         (
-            a_tuning_job(most=40, expected={DEFINITION_NAME: 0.004}),
+            a_tuning_job(most=40, expected={DEFINITION_NAME: LITTLE}),
             Criteria(has_model=True),
             [0.5] * 20,
             NoteConvergence(),
         ),
         (
-            a_tuning_job(most=40, expected={"a": 0.004}),
+            a_tuning_job(most=40, expected={DEFINITION_NAME: LITTLE[1:]}),
+            Criteria(has_model=True),
+            [0.5] * 20,
+            Propose(3),
+        ),
+        (
+            a_tuning_job(most=40, expected={DEFINITION_NAME: [*LITTLE[:4], 0.0006, *LITTLE[5:]]}),
+            Criteria(has_model=True),
+            [0.5] * 20,
+            Propose(3),
+        ),
+        (
+            a_tuning_job(most=40, expected={"a": LITTLE}),
             Criteria(has_model=True, definitions=("a", "b")),
             [0.5] * 20,
             Propose(3),
         ),
         (
-            a_tuning_job(most=40, expected={"a": 0.004, "b": 0.1}, exhausted=("b",)),
+            a_tuning_job(most=40, expected={"a": LITTLE, "b": [0.1]}, exhausted=("b",)),
             Criteria(has_model=True, definitions=("a", "b")),
             [0.5] * 20,
             NoteConvergence(),
@@ -188,3 +201,16 @@ def test_whatever_happens_the_limits_hold_and_the_job_ends(
         assert len(children) <= most
         assert sum(child.active for child in children) <= at_once
     raise AssertionError("the job does not end")
+
+
+def test_only_the_last_asks_of_a_model_are_kept() -> None:
+    job = a_tuning_job()
+    for gain in range(25):
+        job = job.expecting("a", float(gain)).expecting("b", 0.5)
+    assert job.expected == {"a": [float(gain) for gain in range(15, 25)], "b": [0.5] * 10}
+    assert TuningJob.parse("InProgress", json.loads(json.dumps(job.dump()))).expected == job.expected
+
+
+def test_a_row_that_kept_one_ask_only_goes_on_from_it() -> None:
+    row = {**a_tuning_job().dump(), "expected": {"a": 0.25}}
+    assert TuningJob.parse("InProgress", row).expecting("a", 0.5).expected == {"a": [0.25, 0.5]}

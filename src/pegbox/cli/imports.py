@@ -144,6 +144,10 @@ def _bring_one(place: Place, study: Study, what: str) -> None:
     if tuning and (reason := importing.check_ranges(tuning)):
         tell(f"{study.title}: no tuning job, only training jobs: {reason}")
         tuning, study = None, replace(study, objective=None)
+    most = max(len(run.parameters) for run in study.runs)
+    if most > records.MOST_PARAMETERS:
+        kept = f"{records.MOST_PARAMETERS} of each are kept, tuned ones first"
+        tell(f"{study.title}: runs have up to {most} parameters: {kept}")
     told = progress()
     told.begin(f"{what} {study.title}", len(study.runs))
     jobs = (records.training_job(study, run) for run in study.runs)

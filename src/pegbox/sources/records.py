@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import re2
@@ -26,9 +26,10 @@ def tuning_job(study: Study) -> dict[str, Any]:
     """DescribeHyperParameterTuningJob of a study that has an objective, with Tags."""
     assert study.objective is not None
     metric = study.objective.metric
+    ranges = _ranges(study)
     begun, ended = min(run.started for run in study.runs), max(run.ended for run in study.runs)
     definition = {
-        "StaticHyperParameters": {**study.static, _OBJECTIVE: metric},
+        "StaticHyperParameters": {**_parameters(study.static, 1 + sum(map(len, ranges.values()))), _OBJECTIVE: metric},
         "AlgorithmSpecification": {
             "TrainingImage": study.source,
             "TrainingInputMode": "File",
@@ -44,7 +45,7 @@ def tuning_job(study: Study) -> dict[str, Any]:
             "MetricName": metric,
         },
         "ResourceLimits": {"MaxNumberOfTrainingJobs": len(study.runs), "MaxParallelTrainingJobs": 1},
-        "ParameterRanges": {name: list(study.ranges.get(name) or ()) for name in LISTS},
+        "ParameterRanges": ranges,
         "TrainingJobEarlyStoppingType": "Off",
     }
     return {
@@ -67,7 +68,8 @@ def training_job(study: Study, run: Run) -> dict[str, Any]:
         if math.isfinite(value) and 0 < len(name) <= MOST_METRIC_NAME and "\n" not in name
     ]
     around = _surroundings(study)
-    parameters = dict(_parameters(run.parameters))
+    tuned = {_line(each["Name"]) for name in LISTS for each in study.ranges.get(name) or ()}
+    parameters = _parameters(run.parameters, first=tuned)
     return {
         "TrainingJobName": run.name,
         "TrainingJobStatus": run.status,
@@ -87,14 +89,23 @@ def training_job(study: Study, run: Run) -> dict[str, Any]:
         "LastModifiedTime": run.ended,
         "FinalMetricDataList": metrics,
         "Tags": _tags({**study.tags, **run.tags}),
-        **_tuned(study, parameters),
+        **_tuned(study, parameters, tuned),
     }
 
 
-def _tuned(study: Study, parameters: Mapping[str, str]) -> dict[str, Any]:
+def _ranges(study: Study) -> dict[str, list[dict[str, Any]]]:
+    """ParameterRanges, with names and categories as the jobs have them."""
+    return {name: [_range(each) for each in study.ranges.get(name) or () if _fits(each["Name"])] for name in LISTS}
+
+
+def _range(given: Mapping[str, Any]) -> dict[str, Any]:
+    made = {**given, "Name": _line(given["Name"])}
+    return {**made, "Values": list(dict.fromkeys(map(_line, given["Values"])))} if "Values" in given else made
+
+
+def _tuned(study: Study, parameters: Mapping[str, str], tuned: Collection[str]) -> dict[str, Any]:
     if study.objective is None:
         return {}
-    tuned = {each["Name"] for name in LISTS for each in study.ranges.get(name) or ()}
     return {"TunedHyperParameters": {name: value for name, value in parameters.items() if name in tuned}}
 
 
@@ -110,11 +121,15 @@ def _surroundings(study: Study) -> dict[str, Any]:
     }
 
 
-def _parameters(given: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """As many as a job may have; what is too long is cut."""
-    for name, value in list(given.items())[:MOST_PARAMETERS]:
-        if name and len(name) <= MOST_PARAMETER_NAME:
-            yield _line(name), _line(value)[:MOST_PARAMETER]
+def _parameters(given: Mapping[str, str], taken: int = 0, first: Collection[str] = ()) -> dict[str, str]:
+    """As many as a job has room for, of which some is taken; what is too long is cut."""
+    fitting = ((_line(name), _line(value)[:MOST_PARAMETER]) for name, value in given.items() if _fits(name))
+    ordered = sorted(fitting, key=lambda each: each[0] not in first)
+    return dict(ordered[: max(MOST_PARAMETERS - taken, 0)])
+
+
+def _fits(name: str) -> bool:
+    return 0 < len(name) <= MOST_PARAMETER_NAME
 
 
 def _line(text: str) -> str:

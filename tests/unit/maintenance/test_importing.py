@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -141,3 +142,19 @@ def test_what_tags_and_hyperparameters_cannot_hold(place: Place) -> None:
     given = record["HyperParameters"]
     assert len(given) == 100 and given["text"] == "a b " and len(given["long"]) == 2500
     assert bring(place, study([told])) == Brought(1, 0)
+
+
+def test_what_the_definition_of_a_tuning_job_cannot_hold(place: Place) -> None:
+    """Notes, paths and settings of a framework are logged as parameters, too: they keep no experiment out."""
+    static = {"text": "a\nb\x00", "long": "y" * 3000, "n" * 257: "1", **{f"s{n:03d}": "" for n in range(150)}}
+    runs = [run(number, parameters={**static, "zz": str(number), "kind": f"of\n{number}"}) for number in range(2)]
+    kinds = {"CategoricalParameterRanges": [{"Name": "kind", "Values": ["of\n0", "of\n1"]}]}
+    given = replace(study(runs, "zz"), static=static)
+    given = replace(given, ranges={**given.ranges, **kinds})
+    record = records.tuning_job(given)
+    fixed = record["TrainingJobDefinition"]["StaticHyperParameters"]
+    assert len(fixed) == 98 and fixed["text"] == "a b " and fixed["long"] == "y" * 2500
+    (kind,) = record["HyperParameterTuningJobConfig"]["ParameterRanges"]["CategoricalParameterRanges"]
+    assert kind["Values"] == ["of 0", "of 1"]
+    assert bring(place, given) == Brought(2, 0)
+    assert there(place) == {f"study-{n:03d}": {"zz": str(n), "kind": f"of {n}"} for n in range(2)}

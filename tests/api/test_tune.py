@@ -18,6 +18,7 @@ from command_line import Done, run
 from jobs import archive, register, tuning_ended
 from pegbox.cli.watching import watch
 from pegbox.client.connection import Connection, NoServer
+from pegbox.client.models import fetch
 from pegbox.executors.containment import Containment
 from pegbox.settings import load
 from running import RunningServer
@@ -148,6 +149,17 @@ def test_model_fetches_what_the_best_job_has_saved(tuned: Tuned, sagemaker: Any,
     again = tuned.run("model", tuned.name, "-o", str(tmp_path / "deep" / tuned.name))
     assert (again.code, "is there already: name a folder that is new or empty" in again.err) == (1, True)
     assert {each.name for each in (tmp_path / "deep").iterdir()} == {tuned.name, worst["TrainingJobName"]}
+
+
+def test_objects_that_stand_for_folders_are_no_files_of_a_model(server: RunningServer, tmp_path: Path) -> None:
+    """The console of S3 makes them, and so do tools that copy folders."""
+    s3 = server.client("s3")
+    s3.create_bucket(Bucket="folders")
+    for key, body in (("m/", b""), ("m/a/", b""), ("m/a/b", b"1")):
+        s3.put_object(Bucket="folders", Key=key, Body=body)
+    connection = Connection(url=server.url, settings=load({"home": server.home}, {}))
+    assert fetch(connection, "s3://folders/m/", tmp_path / "out") == 1
+    assert (tmp_path / "out" / "a" / "b").read_bytes() == b"1"
 
 
 def test_describe_tells_of_both_kinds_of_jobs(tuned: Tuned, sagemaker: Any) -> None:

@@ -37,13 +37,10 @@ class NoModel(Exception):
 
 def shown(connection: Connection, uri: str) -> str:
     """The URI of a model for people, or a word on why there is none."""
-    store, key = _store(connection, uri)
-    if store is None:
-        return uri
     try:
-        return NOTHING if _is_empty(store, key) else uri
-    except NoModel:
-        return uri  # there is something
+        return NOTHING if _is_empty(*_store(connection, uri)) else uri
+    except (NoModel, OSError):
+        return uri  # there is something, or nobody can tell from here
     except Exception as error:
         if not type(error).__module__.startswith("botocore."):
             raise
@@ -67,20 +64,22 @@ def _is_empty(store: _Store, key: str) -> bool:
 def fetch(connection: Connection, uri: str, into: Path) -> int:
     """Put the files of a model into a folder that is new or empty; returns how many.  Raises NoModel, OSError."""
     store, key = _store(connection, uri)
-    if store is None:
-        raise NoModel(f"the model is on the machine of the server: {uri}")
     if into.exists() and (not into.is_dir() or any(into.iterdir())):
         raise NoModel(f"{into} is there already: name a folder that is new or empty with --output")
-    beside = into.absolute().parent
-    beside.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{into.name}-", dir=beside) as scratch:
+    is_there, folder = into.exists(), into.absolute()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder if is_there else folder.parent) as scratch:
         whole = Path(scratch) / "model"
         whole.mkdir()
         (_copy_all if uri.endswith("/") else _unpack)(store, key, whole)
         count = sum(not each.is_dir() for each in whole.rglob("*"))
         if not count:
             raise NoModel(f"{NOTHING}: {uri}")
-        whole.replace(into)  # all of it, or nothing
+        if is_there:  # it may be mounted, or somebody stand in it
+            for each in list(whole.iterdir()):
+                each.replace(folder / each.name)
+        else:
+            whole.replace(folder)
     return count
 
 
@@ -163,7 +162,8 @@ class _Bucket:
 
     def below(self, prefix: str) -> Iterator[str]:
         pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=prefix)
-        return (each["Key"] for page in pages for each in page.get("Contents", []))
+        keys = (each["Key"] for page in pages for each in page.get("Contents", []))
+        return (key for key in keys if not key.endswith("/"))  # else it stands for a folder
 
     def copy(self, key: str, into: BinaryIO) -> None:
         self._s3.download_fileobj(self._name, key, into)
@@ -182,9 +182,14 @@ class _Disk:
             shutil.copyfileobj(content, into)
 
 
-def _store(connection: Connection, uri: str) -> tuple[_Store | None, str]:
-    """None for the disk of another machine."""
-    at = parse(uri)
-    if at.scheme == "file":
-        return (_Disk() if connection.is_ours else None), at.key
-    return _Bucket(connection.client("s3"), at.bucket), at.key
+def _store(connection: Connection, uri: str) -> tuple[_Store, str]:
+    """Where it lies, and its key there.  Raises NoModel where that is out of reach."""
+    try:
+        at = parse(uri)
+    except ValueError as error:  # what was imported may lie anywhere
+        raise NoModel(str(error)) from None
+    if at.scheme == "s3":
+        return _Bucket(connection.client("s3"), at.bucket), at.key
+    if not connection.is_ours:
+        raise NoModel(f"the model is on the machine of the server: {uri}")
+    return _Disk(), at.key

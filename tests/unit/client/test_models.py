@@ -55,6 +55,29 @@ def test_what_is_not_there_is_told(near: Connection, tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir()] == ["model.tar.gz"]
 
 
+def test_a_folder_that_is_there_is_filled_and_stays_the_same(
+    near: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody may stand in it, as in `pegbox model NAME -o .`, or it may be mounted."""
+    uri = packed(tmp_path / "model.tar.gz", member("a/b"), member("c"))
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert fetch(near, uri, Path()) == 2
+    assert sorted(each.name for each in Path().iterdir()) == ["a", "c"]
+
+
+@pytest.mark.parametrize("uri", ["https://account.blob.core.windows.net/mlflow/1/artifacts/", "file:///" + "a" * 300])
+def test_of_a_place_that_nobody_here_can_look_into_nothing_but_its_name_is_told(
+    near: Connection, tmp_path: Path, uri: str
+) -> None:
+    assert shown(near, uri) == uri
+
+
+def test_what_lies_in_no_bucket_cannot_be_fetched(near: Connection, tmp_path: Path) -> None:
+    with pytest.raises(NoModel, match=r"the host must be that of S3"):
+        fetch(near, "https://account.blob.core.windows.net/mlflow/1/artifacts/", tmp_path / "out")
+
+
 def damaged() -> dict[str, bytes]:
     """What somebody, or a broken disk, may have made of a model."""
     content = io.BytesIO()

@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-import sys
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
+from pegbox.cli.asking import connected
 from pegbox.cli.options import Home
 from pegbox.cli.output import document, lines, table, tell
+from pegbox.cli.tables import Form, Printed, Shown, write
 
 #: by answer; what goes wrong otherwise has 1 and 2
 EXITS = {"Used": 0, "NotUsed": 3, "ParentPrefix": 4, "OtherVersion": 5}
 
 
-class Format(StrEnum):
-    """For people, or for programs."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
-
-
 def audit(
     s3uri: Annotated[str, typer.Argument(help="An object, a folder or a bucket: s3://bucket/key or file:///path.")],
     etag: Annotated[str | None, typer.Option(help="Ask for this version of the objects only.")] = None,
-    form: Annotated[Format, typer.Option("--format", help="table, json or csv.")] = Format.TABLE,
+    form: Shown = Printed.TABLE,
     most: Annotated[
         int | None,
         typer.Option(min=1, help="Readings to list, the newest first.", show_default="50 in a table, else all"),
@@ -40,17 +31,14 @@ def audit(
     """
     from rich.console import Console
 
-    from pegbox.cli.jobs import connected
     from pegbox.client import auditing
 
-    shown = most or (50 if form is Format.TABLE else None)
+    shown = most or (50 if form is Printed.TABLE else None)
     found = auditing.ask(connected(home).client("pegbox"), s3uri, etag, shown)
-    if form is Format.JSON:
+    if form is Printed.JSON:
         document(found.document())
-    elif form is Format.CSV:
-        writer = csv.writer(sys.stdout)
-        writer.writerow(auditing.COLUMNS)
-        writer.writerows(found.rows())
+    elif form is Printed.CSV:
+        write(found.columns(), Form.CSV, None, "readings")
     else:
         console = Console()
         lines(console, [found.meaning])

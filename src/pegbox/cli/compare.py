@@ -4,25 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pegbox.cli.asking import sagemaker_of
 from pegbox.cli.options import Home
-from pegbox.cli.output import document, refuse, tell
-from pegbox.cli.tables import shown
+from pegbox.cli.output import document, refuse, table, tell
+from pegbox.cli.tables import Form, Printed, Shown, shown, write
 
 if TYPE_CHECKING:
     from pegbox.client.comparing import Row
-
-
-class Form(StrEnum):
-    """How a comparison is given out."""
-
-    TABLE = "table"
-    CSV = "csv"
-    JSON = "json"
 
 
 def compare(
@@ -30,14 +22,13 @@ def compare(
     every: Annotated[
         bool, typer.Option("--all", help="Also what is the same, and what differs between any two jobs.")
     ] = False,
-    form: Annotated[Form, typer.Option("--format", help="table, csv or json.")] = Form.TABLE,
+    form: Shown = Printed.TABLE,
     home: Home = None,
 ) -> None:
     """Put training jobs side by side: what of them differs.
 
     Hyperparameters come first, then inputs, image, metrics, times, and the rest.
     """
-    from pegbox.cli.jobs import sagemaker_of
     from pegbox.client import comparing
 
     if len(jobs) < 2:
@@ -51,7 +42,7 @@ def compare(
     rows = comparing.compared(records)
     differing = [row for row in rows if row.differs and (every or not row.is_aside)]
     same = [row for row in rows if not row.differs]
-    if form is Form.JSON:
+    if form is Printed.JSON:
         parts = {"differ": differing, "same": same} if every else {"differ": differing}
         document({part: {row.name: _by_job(names, row) for row in found} for part, found in parts.items()})
         return
@@ -64,19 +55,17 @@ def _by_job(names: Sequence[str], row: Row) -> dict[str, Any]:
     return dict(zip(names, row.values, strict=True))
 
 
-def _write(names: Sequence[str], rows: Sequence[Row], form: Form) -> None:
+def _write(names: Sequence[str], rows: Sequence[Row], form: Printed) -> None:
     from rich.console import Console
 
-    from pegbox.cli.output import table
-    from pegbox.client.export import to_csv
     from pegbox.client.rows import Column
 
-    if form is Form.CSV:
+    if form is Printed.CSV:
         columns = [Column("property", "text", [row.name for row in rows])]
         columns += [
             Column(name, "text", [_exact(row.values[place]) for row in rows]) for place, name in enumerate(names)
         ]
-        typer.get_binary_stream("stdout").write(to_csv(columns))
+        write(columns, Form.CSV, None, "properties")
         return
     cells = [(row.name, *(shown(_kind(value), value) for value in row.values)) for row in rows]
     table(Console(), ("", *names), cells, least=3)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pegbox.cli.asking import sagemaker_of
 from pegbox.cli.options import Home, Json
 from pegbox.cli.output import document, lines, number, refuse, table
 
@@ -39,7 +40,6 @@ def explain(
 
     Of a training job: why it was launched, by what was known then.  Exit code 1 with fewer than three results.
     """
-    from pegbox.cli.jobs import sagemaker_of
     from pegbox.client.finding import find, tuning_job
 
     for variable in _ONE_THREAD:  # before NumPy comes

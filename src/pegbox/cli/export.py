@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from pegbox.cli.asking import sagemaker_of
 from pegbox.cli.options import Home
-from pegbox.cli.output import tell
 from pegbox.cli.tables import Form, Output, chosen, write
 
 
@@ -30,10 +30,9 @@ def export(
     home: Home = None,
 ) -> None:
     """Write a table with a row for each training job: status, times, objective, hyperparameters, final metrics."""
-    from pegbox.client.connection import connect
     from pegbox.client.finding import tuning_job
     from pegbox.client.rows import columns
 
     wanted = chosen(None if form is None else Form(form.value), output, otherwise=Form.CSV)
-    sagemaker = connect(home, tell).client("sagemaker")
+    sagemaker = sagemaker_of(home)
     write(columns(sagemaker, tuning_job(sagemaker, name)), wanted, output, "training jobs")

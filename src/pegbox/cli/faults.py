@@ -14,7 +14,7 @@ OF_FILES = {
 }  # fmt: skip
 OF_URLS = {"ArgumentError", "NoSuchModuleError"}
 OF_DATABASES = {"DatabaseError", "InterfaceError", "OperationalError", "TimeoutError"}
-OF_CLIENTS = ("pegbox.client.", "pegbox.background", "botocore.")
+OF_CLIENTS = ("pegbox.client.", "pegbox.background", "botocore.", "s3transfer.")
 OF_CREDENTIALS = {"NoCredentialsError", "PartialCredentialsError"}
 NO_PRIVILEGE = "42501"  #: SQLSTATE of PostgreSQL
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from pegbox.cli.asking import connected, sagemaker_of
 from pegbox.cli.options import Home, Json, given
 from pegbox.cli.output import document, lines, number, refuse, table, tell
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pegbox.client.connection import Connection
 MOST_COUNTED = 200  #: tuning jobs beyond those that are listed
 
 Name = Annotated[str, typer.Argument(help="A tuning job or a training job.")]
@@ -108,18 +105,6 @@ def stop(name: Name, home: Home = None) -> None:
     else:
         sagemaker.stop_training_job(TrainingJobName=found.name)
     tell(f"{found.name} is being stopped")
-
-
-def connected(home: Path | None) -> Connection:
-    """The server that is meant."""
-    from pegbox.client.connection import connect
-
-    return connect(home, tell)
-
-
-def sagemaker_of(home: Path | None) -> Any:
-    """A client of the server that is meant."""
-    return connected(home).client("sagemaker")
 
 
 def _list_tuning_jobs(sagemaker: Any, most: int, as_json: bool) -> None:

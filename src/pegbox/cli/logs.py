@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pegbox.cli.asking import connected
 from pegbox.cli.options import Home
 from pegbox.cli.output import LEFT, tell
 
@@ -27,11 +28,10 @@ def logs(
     home: Home = None,
 ) -> None:
     """Print what a training job has printed.  Lines are marked if there are several jobs, or instances of a job."""
-    from pegbox.client.connection import connect
     from pegbox.client.finding import find
     from pegbox.client.reading import Reader
 
-    connection = connect(home, tell)
+    connection = connected(home)
     sagemaker = connection.client("sagemaker")
     reader = Reader(sagemaker, connection.client("logs"), find(sagemaker, name), tail)
     printed = False

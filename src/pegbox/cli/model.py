@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from pegbox.cli.asking import connected
 from pegbox.cli.options import Home
 from pegbox.cli.output import refuse, tell
 
@@ -21,10 +22,9 @@ def model(
 ) -> None:
     """Fetch and unpack what a training job has saved in SM_MODEL_DIR."""
     from pegbox.client import models
-    from pegbox.client.connection import connect
     from pegbox.client.finding import find
 
-    connection = connect(home, tell)
+    connection = connected(home)
     sagemaker = connection.client("sagemaker")
     job = find(sagemaker, name)
     if job.is_tuning:

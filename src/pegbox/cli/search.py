@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pegbox.cli.asking import sagemaker_of
 from pegbox.cli.options import Home
 from pegbox.cli.output import refuse, tell
 from pegbox.cli.tables import Form, Formatted, Output, chosen, write
@@ -77,7 +78,7 @@ def search(
         if boto3:
             typer.echo(found.program(wanted))
             return
-        hits = found.find(_client(home), wanted)
+        hits = found.find(sagemaker_of(home), wanted)
     except query.QueryFault as fault:
         typer.echo(fault, err=True)
         raise typer.Exit(MISUSED) from None
@@ -103,12 +104,6 @@ def _check(hits: Hits, asked: Sequence[str]) -> None:
         tell(told)
     elif hits.records or all(name.endswith(".*") for name in asked):
         raise refuse(told)
-
-
-def _client(home: Any) -> Any:
-    from pegbox.client.connection import connect
-
-    return connect(home, tell).client("sagemaker")
 
 
 def _tell_rest(hits: Hits, wanted: Wanted) -> None:

@@ -25,6 +25,15 @@ class Form(StrEnum):
     PARQUET = "parquet"
 
 
+class Printed(StrEnum):
+    """How a table is given out on the screen."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+Shown = Annotated[Printed, typer.Option("--format", help="table, csv or json.")]
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", help="The file to write.", show_default="standard output")
 ]

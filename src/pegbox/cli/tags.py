@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from pegbox.cli.asking import sagemaker_of
 from pegbox.cli.options import Home, Json
 from pegbox.cli.output import document, table, tell
 
@@ -19,7 +20,7 @@ def list_tags(name: Name, as_json: Json = False, home: Home = None) -> None:
     """List the tags of a resource."""
     from rich.console import Console
 
-    sagemaker = _client(home)
+    sagemaker = sagemaker_of(home)
     found = _tags(sagemaker, _arn(sagemaker, name))
     if as_json:
         document(found)
@@ -40,7 +41,7 @@ def add(
     Those of a tuning job are on the training jobs that it launches from then on.
     """
     pairs = [_pair(text) for text in tags]
-    sagemaker = _client(home)
+    sagemaker = sagemaker_of(home)
     answer = sagemaker.add_tags(ResourceArn=_arn(sagemaker, name), Tags=pairs)
     tell(f"{name} has {_count(len(answer['Tags']))}")
 
@@ -50,16 +51,10 @@ def remove(
     name: Name, keys: Annotated[list[str], typer.Argument(help="Keys, one or several.")], home: Home = None
 ) -> None:
     """Remove tags from a resource; keys that it does not have are no fault."""
-    sagemaker = _client(home)
+    sagemaker = sagemaker_of(home)
     arn = _arn(sagemaker, name)
     sagemaker.delete_tags(ResourceArn=arn, TagKeys=keys)
     tell(f"{name} has {_count(len(_tags(sagemaker, arn)))}")
-
-
-def _client(home: Any) -> Any:
-    from pegbox.cli.jobs import sagemaker_of
-
-    return sagemaker_of(home)
 
 
 def _arn(sagemaker: Any, name: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pegbox.cli.asking import connected
 from pegbox.cli.options import Home, Json, given
 from pegbox.cli.output import document, lines, tell
 
@@ -39,12 +40,11 @@ def tune(
     from pegbox.cli.watching import conclude
     from pegbox.cli.watching import watch as look
     from pegbox.client import launching
-    from pegbox.client.connection import connect
 
     wanted = launching.read(file, _input_shape)
     for doubt in wanted.doubts:
         tell(doubt)
-    connection = connect(home, tell, fresh=True)
+    connection = connected(home, fresh=True)
     console = Console(stderr=as_json)
     launch = launching.launch(
         connection, wanted, file, name, lambda image, program: _register(connection, image, program)

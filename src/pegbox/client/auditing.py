@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
+from pegbox.client.rows import Column
+
 PAGE = 1000
 COLUMNS = (
     "training_job", "training_job_arn", "created", "gone", "attempt", "channel", "read", "relation", "how", "place",
@@ -69,8 +71,12 @@ class Audit:
         found: Sequence[Mapping[str, Any]] = self.datasets.get(reader.get("DatasetId", 0), {}).get("Objects", ())
         return found
 
-    def rows(self) -> Iterator[Sequence[Any]]:
-        """COLUMNS: a row for each object of each reading, or one for a reading without any."""
+    def columns(self) -> Sequence[Column]:
+        """A row for each object of each reading, or one for a reading without any."""
+        rows = list(self._rows())
+        return [Column(name, "text", [row[place] for row in rows]) for place, name in enumerate(COLUMNS)]
+
+    def _rows(self) -> Iterator[Sequence[Any]]:
         for each in self.readers:
             objects = self.objects(each)
             fixed = (

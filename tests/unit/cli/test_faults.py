@@ -8,6 +8,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from s3transfer.exceptions import RetriesExceededError
 from typer.testing import CliRunner
 
 import forking
@@ -135,6 +136,10 @@ def test_another_database_may_be_empty(home: Path, tmp_path: Path) -> None:
     (home / "run" / "database").write_text("of another")
     shutil.rmtree(home / "attempts")
     open_store(load({"home": home, "database_url": f"sqlite:///{tmp_path / 'new.db'}"}, {})).close()
+
+
+def test_a_download_that_breaks_off_is_told() -> None:
+    assert told(RetriesExceededError(ConnectionError("gone"))) == "Max Retries Exceeded"
 
 
 def test_what_nobody_expects_keeps_its_traceback(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -12,9 +11,9 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
-from pegbox.cli.options import Home
+from pegbox.cli.options import Account, Home
 from pegbox.cli.output import progress, refuse, tell
-from pegbox.settings import is_account, load
+from pegbox.settings import load
 
 if TYPE_CHECKING:
     from pegbox.maintenance.transfer import Place
@@ -31,7 +30,6 @@ class Existing(StrEnum):
     SKIP = "skip"
 
 
-Account = Annotated[str | None, typer.Option(help="Account of twelve digits.", show_default="the setting account_id")]
 Region = Annotated[str | None, typer.Option(help="Region.", show_default="the setting region")]
 
 
@@ -53,11 +51,9 @@ def load_jobs(
     """
     from pegbox.maintenance import transfer
 
-    with place_of(home, account, region, make=True) as place, _reading(file) as lines:
-        told = progress()
+    with place_of(home, account, region, make=True) as place, _reading(file) as lines, progress() as told:
         told.begin("training jobs", _lines(lines))
         done = transfer.load(place, str(file), lines, told, skip=existing is Existing.SKIP)
-    end(told_on_terminal=sys.stderr.isatty())
     parts = [f"{done.added:,} training jobs are loaded"]
     if done.known:
         parts.append(f"{done.known:,} were there already")
@@ -79,11 +75,9 @@ def dump_jobs(
     """
     from pegbox.maintenance import transfer
 
-    with place_of(home, account, region, make=False) as place, _writing(file) as output:
-        told = progress()
+    with place_of(home, account, region, make=False) as place, _writing(file) as output, progress() as told:
         told.begin("training jobs")
         count = transfer.dump(place, output.write, told)
-    end(told_on_terminal=sys.stderr.isatty())
     tell(f"{count:,} training jobs are in {file}" if file != STANDARD else f"{count:,} training jobs")
 
 
@@ -93,8 +87,6 @@ def place_of(home: Path | None, account: str | None, region: str | None, *, make
     from pegbox.home import open_store
     from pegbox.maintenance.transfer import Place
 
-    if account is not None and not is_account(account):
-        raise typer.BadParameter(f"--account: {account!r} is not twelve digits")
     settings = load({"home": home, "region": region})
     store = open_store(settings, make=make)
     try:
@@ -142,9 +134,3 @@ def _writing(file: Path) -> Iterator[IO[bytes]]:
         draft.replace(file)
     finally:
         draft.unlink(missing_ok=True)
-
-
-def end(*, told_on_terminal: bool) -> None:
-    """The line in which progress was told is over."""
-    if told_on_terminal:
-        typer.echo(err=True)

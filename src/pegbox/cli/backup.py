@@ -25,7 +25,8 @@ def backup(
     """
     from pegbox.maintenance.backup import backup as write
 
-    done = write(load({"home": home}), dest.absolute(), time.time, progress())
+    with progress() as told:
+        done = write(load({"home": home}), dest.absolute(), time.time, told)
     for missing in done.missing:
         typer.echo(f"pegbox: not in the backup, since its content is missing: {missing}", err=True)
     size = sum(entry.size for entry in done.manifest.files.values())
@@ -62,13 +63,14 @@ def restore(
     settings = replace(load({"home": home, "database_url": url or None}), database_url=url)
     if address(settings) is not None or owners.living(settings.home):
         raise MaintenanceError(f"a server is running on {settings.home}: stop it first")
-    manifest = maintenance.restore(
-        settings,
-        source.absolute(),
-        identity_of,
-        progress(),
-        write_database_url=database_url is not None,
-        overwrite=overwrite,
-    )
+    with progress() as told:
+        manifest = maintenance.restore(
+            settings,
+            source.absolute(),
+            identity_of,
+            told,
+            write_database_url=database_url is not None,
+            overwrite=overwrite,
+        )
     made = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(manifest.made))
     typer.echo(f"{settings.home} is as {manifest.home} was at {made}.")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -11,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pegbox.cli.admin import Account, Region, end, place_of
-from pegbox.cli.options import Home
+from pegbox.cli.admin import Region, place_of
+from pegbox.cli.options import Account, Home
 from pegbox.cli.output import progress, refuse, tell
 
 if TYPE_CHECKING:
@@ -116,10 +115,14 @@ def import_mlflow(
         left.discard(name)
         return not experiment or name in experiment
 
-    told = progress()
-    told.begin(f"runs at {where}")
-    found = experiments(uri, is_wanted, lambda count: told.step(count=count))
-    _bring((study_of(kept, where, wanted, parameter or ()) for kept in found), "experiment", home, account, region)
+    def studies() -> Iterator[Study]:
+        with progress() as told:
+            told.begin(f"runs at {where}")
+            for kept in experiments(uri, is_wanted, lambda count: told.step(count=count)):
+                told.interrupt()
+                yield study_of(kept, where, wanted, parameter or ())
+
+    _bring(studies(), "experiment", home, account, region)
     if left:
         raise refuse(f"{where} has no experiment {sorted(left)[0]}")
 
@@ -148,11 +151,10 @@ def _bring_one(place: Place, study: Study, what: str) -> None:
     if most > records.MOST_PARAMETERS:
         kept = f"{records.MOST_PARAMETERS} of each are kept, tuned ones first"
         tell(f"{study.title}: runs have up to {most} parameters: {kept}")
-    told = progress()
-    told.begin(f"{what} {study.title}", len(study.runs))
     jobs = (records.training_job(study, run) for run in study.runs)
-    done = importing.bring(place, tuning, jobs, told, study.source)
-    end(told_on_terminal=sys.stderr.isatty())
+    with progress() as told:
+        told.begin(f"{what} {study.title}", len(study.runs))
+        done = importing.bring(place, tuning, jobs, told, study.source)
     if study.objective is None and what == "experiment" and done.added:
         tell(f"{study.title}: no tuning job, which warm starts could begin with: --objective and --direction make one")
     name = f"the tuning job {study.name}" if tuning else f"the training jobs {study.name}-..."

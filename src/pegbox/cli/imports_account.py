@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pegbox.cli.admin import end, place_of
-from pegbox.cli.options import Home
+from pegbox.cli.admin import place_of
+from pegbox.cli.options import Home, an_account
 from pegbox.cli.output import progress, refuse, tell
 
 if TYPE_CHECKING:
@@ -37,6 +36,12 @@ class Work:
     left: int = 0  #: have not ended
     refused: int = 0
 
+    def refuse(self, message: str) -> None:
+        """Tell what cannot be imported, and go on."""
+        self.refused += 1
+        self.told.interrupt()
+        tell(message)
+
 
 def import_sagemaker(
     profile: Annotated[
@@ -52,7 +57,10 @@ def import_sagemaker(
         str | None, typer.Option(help="Server to read, if not that of AWS.", show_default="AWS_ENDPOINT_URL, else AWS")
     ] = None,
     to_account: Annotated[
-        str | None, typer.Option(help="Account here, of twelve digits.", show_default="the setting account_id")
+        str | None,
+        typer.Option(
+            help="Account here, of twelve digits.", show_default="the setting account_id", callback=an_account
+        ),
     ] = None,
     to_region: Annotated[str | None, typer.Option(help="Region here.", show_default="the setting region")] = None,
     home: Home = None,
@@ -68,14 +76,12 @@ def import_sagemaker(
 
     account = account_of(profile, region, endpoint_url, name_contains, since and since.replace(tzinfo=UTC))
     tell(f"reading {account.address}")
-    told = progress()
-    told.begin("training jobs")
-    account.step = told.step
-    with place_of(home, to_account, to_region, make=True) as place, asking(account):
+    with place_of(home, to_account, to_region, make=True) as place, progress() as told, asking(account):
+        told.begin("training jobs")
+        account.step = told.step
         work = Work(place, account, told)
         _bring_searches(work)
         _bring_others(work)
-    end(told_on_terminal=sys.stderr.isatty())
     tell(
         f"{work.searches:,} tuning jobs with {work.children:,} training jobs are new, and {work.others:,} other "
         f"training jobs; {work.known:,} were there already"
@@ -98,8 +104,7 @@ def _bring_searches(work: Work) -> None:
         try:
             done = bring(work.place, record, list(work.account.children(listed.name)), quiet)
         except MaintenanceError as error:
-            work.refused += 1
-            tell(f"the tuning job {listed.name} is not imported: {error}")
+            work.refuse(f"the tuning job {listed.name} is not imported: {error}")
             continue
         work.searches += 1
         work.children += done.added
@@ -128,8 +133,7 @@ def _bring_batch(work: Work, records: Sequence[Mapping[str, Any]]) -> None:
             for record in records:
                 _bring_batch(work, [record])
         else:
-            work.refused += 1
-            tell(str(error))
+            work.refuse(str(error))
 
 
 def _new(work: Work, listed: Sequence[Listed], kind: Kind) -> Iterator[Listed]:
@@ -142,8 +146,7 @@ def _new(work: Work, listed: Sequence[Listed], kind: Kind) -> Iterator[Listed]:
         if created is not None and is_same(created, each.created):
             work.known += 1
         elif created is not None:
-            work.refused += 1
-            tell(f"{each.name} is not imported: there is another job of this name")
+            work.refuse(f"{each.name} is not imported: there is another job of this name")
         elif not each.has_ended:
             work.left += 1
         else:

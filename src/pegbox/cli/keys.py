@@ -7,18 +7,16 @@ from typing import Annotated
 
 import typer
 
-from pegbox.cli.options import Home
+from pegbox.cli.options import Account, Home
 from pegbox.cli.output import refuse
-from pegbox.settings import is_account, load
+from pegbox.settings import load
 
 app = typer.Typer(no_args_is_help=True, help="Access keys: who may call, and for which account.")
 
 
 @app.command()
 def add(
-    account: Annotated[
-        str | None, typer.Option(help="Account of twelve digits.", show_default="the setting account_id")
-    ] = None,
+    account: Account = None,
     description: Annotated[str, typer.Option(help="Whose key it is, for `pegbox keys list`.")] = "",
     home: Home = None,
 ) -> None:
@@ -26,8 +24,6 @@ def add(
     from pegbox.home import open_store
     from pegbox.keys import new_key
 
-    if account is not None and not is_account(account):
-        raise typer.BadParameter(f"--account: {account!r} is not twelve digits")
     settings = load({"home": home})
     key = new_key(account or settings.account_id, description, time.time())
     store = open_store(settings)

@@ -66,11 +66,13 @@ def number(value: float | None) -> str:
 
 
 def progress() -> Progress:
-    """How far something is: on a terminal in one line, elsewhere seldom."""
+    """How far something is: on a terminal in one line, which is left at the end; elsewhere seldom."""
     from pegbox.maintenance.progress import Progress
 
     if sys.stderr.isatty():
-        return Progress(lambda text: typer.echo(f"\r\033[K{text}", nl=False, err=True))
+        return Progress(
+            lambda text: typer.echo(f"\r\033[K{text}", nl=False, err=True), leave=lambda: typer.echo(err=True)
+        )
     return Progress(lambda text: typer.echo(text, err=True), pause=10.0)
 
 

@@ -17,6 +17,7 @@ from pegbox.errors import ValidationException
 
 MOST_CONTAINS = 1  #: of an expression, where that is limited
 MOST_CONDITIONS = 50  #: filters, nested filters and subexpressions of an expression, all depths together
+_NO_FRACTIONS = 2.0**53  #: so large a number is whole, and one more is often the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +282,7 @@ def _number(name: str, kind: Type, value: str) -> tuple[float, bool]:
     number = number_of(value)
     if number is None:
         raise _unusable(name, kind, value)
-    return number, kind is Type.EITHER and value.lstrip("+-").isdigit()
+    return number, kind is Type.EITHER and value.lstrip("+-").isdigit() and abs(number) < _NO_FRACTIONS
 
 
 def _time(name: str, value: str) -> tuple[float, bool]:

@@ -44,6 +44,16 @@ def test_beside_an_integer_fractions_of_hyperparameters_do_not_count(how: str, v
 
 
 @pytest.mark.parametrize("how", COMPARE)
+@pytest.mark.parametrize("value", [2**53 - 1, 2**53, 2**53 + 2, 1_764_312_345_678_901_234, -(2**53), -(2**64)])
+def test_integers_that_are_so_large_that_numbers_have_no_fractions(how: str, value: int) -> None:
+    """As seeds, and times in nanoseconds."""
+    found = meant("HyperParameters.seed", how, str(value))
+    assert isinstance(found, Has) and isinstance(found.test, Between)
+    for stored in (float(value), math.nextafter(value, -math.inf), math.nextafter(value, math.inf)):
+        assert is_within(found.test, stored) == COMPARE[how](stored, float(value)), stored
+
+
+@pytest.mark.parametrize("how", COMPARE)
 @pytest.mark.parametrize("name, value", [("HyperParameters.x", "1.0"), ("HyperParameters.x", "-0.5"), ("Size", "1")])
 def test_beside_a_decimal_and_elsewhere_they_do(name: str, value: str, how: str) -> None:
     found = meant(name, how, value)

@@ -131,6 +131,11 @@ def test_a_server_goes_on_with_a_database_of(revision: str, url: str, serve: Cal
     lost = training_ended(sagemaker, "running")
     assert (lost["TrainingJobStatus"], lost["FailureReason"].split(":")[0]) == ("Failed", "InternalServerError")
 
+    counters = tuned["TrainingJobStatusCounters"], tuned["ObjectiveStatusCounters"]
+    sagemaker.delete_training_job(TrainingJobName=tuned["BestTrainingJob"]["TrainingJobName"])
+    tuned = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName="Tuned")
+    assert (tuned["TrainingJobStatusCounters"], tuned["ObjectiveStatusCounters"]) == counters
+
     store = SqlStore(url)
     assert {image.name for image in store.images.all()} == {"broken", "quick", "slow"}
     assert {image.environment["COLOUR"] for image in store.images.all()} == {"blue"}

@@ -13,6 +13,7 @@ from pegbox.cli import (
     audit,
     backup,
     compare,
+    deleting,
     demo,
     doctor,
     explain,
@@ -49,6 +50,7 @@ app.command()(jobs.best)
 app.command()(model.model)
 app.command()(explain.explain)
 app.command()(jobs.stop)
+app.command()(deleting.delete)
 app.command()(search.search)
 app.command()(compare.compare)
 app.command()(audit.audit)

@@ -26,6 +26,8 @@ def parent_studies(document: Mapping[str, Any], tx: Transaction) -> tuple[Parent
 
 def _trials(parent: Remembered, tx: Transaction) -> tuple[Trial, ...]:
     children = [child for child in tx.children(parent.id) if child.objective is not None]
+    gone = tx.deleted.among([child.id for child in children]) if children else ()
+    children = [child for child in children if child.id not in gone]
     states = tx.states([child.id for child in children]) if children else {}
     return tuple(
         Trial(

@@ -23,7 +23,7 @@ from pegbox.objects.content import ContentFiles
 from pegbox.objects.index import is_there, lost, unusable
 from pegbox.settings import Settings
 from pegbox.store import dump, place
-from pegbox.store.resources import Kind
+from pegbox.store.resources import TRAINED
 from pegbox.store.sql import SqlStore
 
 MARK = ".pegbox-backup"  #: says that the folder is a backup under way, so that the next try may go on with it
@@ -120,7 +120,7 @@ def _database(settings: Settings, into: Path, progress: Progress) -> tuple[dict[
                         file.write(json.dumps(row, separators=(",", ":"), ensure_ascii=False).encode() + b"\n")
                         rows[table] += 1
                         progress.step()
-                        if table == "resource" and row["kind"] == Kind.TRAINING_JOB:
+                        if table == "resource" and row["kind"] in TRAINED:
                             jobs[row["id"]] = row["ended_at"] is not None
             return jobs, found.revision, rows
     except dump.NoSchema:

@@ -25,7 +25,7 @@ from pegbox.maintenance.archive import Entry, MaintenanceError, Manifest
 from pegbox.maintenance.progress import Progress
 from pegbox.settings import RESTORING, Settings
 from pegbox.store import dump, place
-from pegbox.store.resources import Kind
+from pegbox.store.resources import TRAINED
 from pegbox.store.sql import SqlStore
 
 #: runner.json of an attempt that ran when the backup was made: of no process
@@ -216,7 +216,7 @@ def _moved(row: dump.Row, before: str, home: Path, host: str) -> dump.Row:
     if type(row["id"]) is not int:  # it names a directory
         raise ValueError(row["id"])
     free = {"lease_owner": None, "lease_until": 0.0, "due_at": None if row["ended_at"] is not None else 0.0}
-    if row["kind"] != Kind.TRAINING_JOB:
+    if row["kind"] not in TRAINED:
         return {**row, **free}
     state: dict[str, Any] = json.loads(row["state"])
     if row["ended_at"] is not None:

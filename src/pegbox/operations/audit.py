@@ -10,10 +10,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pegbox.domain.readings import (
+    Dataset,
     Part,
     Question,
     Reader,
     Readers,
+    Reading,
     ReadObject,
     Relation,
     Source,
@@ -26,6 +28,7 @@ from pegbox.naming import arn
 from pegbox.objects.locations import parse
 from pegbox.operations.call import Call
 from pegbox.operations.indexing import catch_up
+from pegbox.store.base import Transaction
 from pegbox.store.resources import Kind, Resource
 from pegbox.wire.registry import operation_of
 
@@ -134,19 +137,33 @@ def _silent(question: Question, below: int, most: int, call: Call) -> tuple[list
     return entries, None
 
 
+def remember(tx: Transaction, row: Resource) -> None:
+    """Write down what places a job named that is about to be deleted, if nobody knows what it read in them."""
+    if _relation(row) is Relation.NOT_RECORDED and not tx.deleted.has_readings(row):
+        channels = [
+            Reading(channel=name, dataset=Dataset(place=place, source=Source(kind), objects=None))
+            for name, place, kind in _places(row)
+        ]
+        tx.add_readings(row, max(1, row.state.get("attempt") or 1), channels)
+
+
+def _places(row: Resource) -> Iterator[tuple[str, str, str]]:
+    """Of each channel its name, its S3Uri and S3DataType."""
+    for channel in row.document.get("InputDataConfig") or ():
+        source = channel["DataSource"].get("S3DataSource")
+        if source is not None:  # else a file system, of a job that has run elsewhere
+            yield channel["ChannelName"], _location(source["S3Uri"]), source["S3DataType"]
+
+
 def _of_job(row: Resource, question: Question) -> Iterator[dict[str, Any]]:
     relation = _relation(row)
-    for channel in row.document.get("InputDataConfig") or () if relation else ():
-        source = channel["DataSource"].get("S3DataSource")
-        if source is None:  # a file system, of a job that has run elsewhere
-            continue
-        place, kind = _location(source["S3Uri"]), source["S3DataType"]
+    for name, place, kind in _places(row) if relation else ():
         may_be = kind == Source.MANIFEST or covers(place, kind, question.location) or is_at(place, question.location)
         if may_be:
             yield {
                 **_job(row.name, row.created_at, question),
                 "IsGone": False,
-                "ChannelName": channel["ChannelName"],
+                "ChannelName": name,
                 "Relation": relation,
                 "S3Uri": place,
                 "Source": kind,

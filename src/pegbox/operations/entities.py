@@ -98,6 +98,8 @@ def delete(kind: Kind, name: str, why_not: str, call: Call) -> str:
         if tx.tracking.in_use(row.id):
             raise ValidationException(f"{NOUNS[kind]} '{row.name}' can't be deleted, since {why_not}.")
         tx.delete(row.id)
+        if row.parent_id is not None:
+            tx.deleted.strip(row.parent_id)
         return row.arn
 
     return changing(call.store, delete)

@@ -61,16 +61,19 @@ def component_record(row: Resource, tx: Transaction) -> dict[str, Any]:
     job = job_of(row, tx)
     parents = [{"TrialName": each.trial, "ExperimentName": each.experiment} for each in tx.tracking.parents(row.id)]
     told = _told(job)
+    is_there = job is not None and job.kind is Kind.TRAINING_JOB
     return {
         **_component(row, job, told),
         "Metrics": list(_metrics(row, job, tx)),
         "Parents": parents,
-        "SourceDetail": None if told is None else {"SourceArn": told["TrainingJobArn"], "TrainingJob": told},
+        "SourceDetail": None
+        if told is None or not is_there
+        else {"SourceArn": told["TrainingJobArn"], "TrainingJob": told},
     }
 
 
 def job_of(row: Resource, tx: Transaction) -> Resource | None:
-    """The training job that a component was made of, if it is there and can be read."""
+    """The training job that a component was made of, deleted or not, if it is there and can be read."""
     try:
         return None if row.parent_id is None else tx.by_id(row.parent_id)
     except (NotFound, ValueError):

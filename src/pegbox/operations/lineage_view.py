@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 from pegbox.domain.made_of_job import component_name, job_name
 from pegbox.errors import ResourceNotFound
 from pegbox.naming import arn, name_of
 from pegbox.operations.call import Call
-from pegbox.operations.experiments_view import NOBODY
+from pegbox.operations.experiments_view import NOBODY, job_of
 from pegbox.store.base import NotFound, Transaction
 from pegbox.store.graph import TYPES
-from pegbox.store.resources import Kind, Resource
+from pegbox.store.resources import TRAINED, Kind, Resource
 
 GROUP = "sagemaker-default-lineage-group"  #: the one lineage group of an account and region
 
@@ -24,9 +23,10 @@ LINEAGE_TYPES: Mapping[Kind, str | None] = {
     Kind.CONTEXT: "Context",
     Kind.TRIAL_COMPONENT: "TrialComponent",
     Kind.TRAINING_JOB: "TrialComponent",
+    Kind.DELETED_JOB: "TrialComponent",
     Kind.EXPERIMENT: None,
 }
-EXPERIMENTAL = frozenset({Kind.EXPERIMENT, Kind.TRIAL_COMPONENT, Kind.TRAINING_JOB})
+EXPERIMENTAL = TRAINED | {Kind.EXPERIMENT, Kind.TRIAL_COMPONENT}
 _NAMED = (Kind.ARTIFACT, Kind.ACTION, Kind.CONTEXT, Kind.TRIAL_COMPONENT, Kind.EXPERIMENT)
 
 
@@ -49,14 +49,14 @@ def description(row: Resource, call: Call) -> dict[str, Any]:
 
 def vertex_arn(row: Resource) -> str:
     """The ARN of what can be associated; a training job is its trial component."""
-    if row.kind is Kind.TRAINING_JOB:
+    if row.kind in TRAINED:
         return arn(Kind.TRIAL_COMPONENT, vertex_name(row), account=row.account, region=row.region)
     return row.arn
 
 
 def vertex_name(row: Resource) -> str:
     """The name of the same."""
-    return component_name(row.name) if row.kind is Kind.TRAINING_JOB else row.name
+    return component_name(row.name) if row.kind in TRAINED else row.name
 
 
 def vertex_type(row: Resource, types: Mapping[int, str]) -> str | None:
@@ -86,6 +86,9 @@ def entity(tx: Transaction, kind: Kind, named: str, call: Call) -> Resource:
 
 def _find(tx: Transaction, kind: Kind, name: str, call: Call) -> Resource:
     if kind is Kind.TRIAL_COMPONENT and (job := job_name(name)):
-        with suppress(NotFound):  # it may have been made by a request
+        try:
             return tx.get(call.account, call.region, Kind.TRAINING_JOB, job)
+        except NotFound:  # it was deleted, or the component was made by a request
+            component = tx.get(call.account, call.region, kind, name)
+            return job_of(component, tx) or component
     return tx.get(call.account, call.region, kind, name)

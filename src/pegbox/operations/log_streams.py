@@ -11,7 +11,9 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any
 
 from pegbox.domain.training import TrainingJob
@@ -53,7 +55,7 @@ def group_arn(call: Call) -> str:
 
 
 def first_job(call: Call) -> Resource | None:
-    """The oldest training job: the group is there since then."""
+    """The oldest training job, deleted or not: the group is there since then."""
     with call.store.reading() as tx:
         found = tx.select(_query(call, sort_by="created_at"), None, 1).resources
     return found[0] if found else None
@@ -71,12 +73,12 @@ def check_group(request: Mapping[str, Any], call: Call) -> None:
 
 def find(name: str, call: Call) -> Known:
     """The stream of this name.  Raises LogsNotFound."""
-    found = _STREAM.fullmatch(name)
-    row = _job(found["job"], call) if found else None
-    if found and row and stream_name(row, found["host"]) == name and found["host"] in hosts(row):
-        stream = call.logs.stream(log_job(row), found["host"])
-        if stream is not None:
-            return Known(row, found["host"], stream)
+    if found := _STREAM.fullmatch(name):
+        for row in _jobs(found["job"], call):
+            if stream_name(row, found["host"]) == name and found["host"] in hosts(row):
+                stream = call.logs.stream(log_job(row), found["host"])
+                if stream is not None:
+                    return Known(row, found["host"], stream)
     raise LogsNotFound("The specified log stream does not exist.")
 
 
@@ -118,8 +120,8 @@ def batches(
 ) -> Iterator[tuple[tuple[Any, int] | None, Sequence[Resource]]]:
     """The same, some at a time, each time with the place that they follow; `after`: the place to begin at."""
     if prefix and "/" in prefix:
-        row = _job(prefix.partition("/")[0], call)
-        yield None, [row] if row else []
+        rows = _jobs(prefix.partition("/")[0], call)
+        yield None, sorted(rows, key=attrgetter("created_at", "id"), reverse=bool(wanted.get("descending")))
         return
     query = _query(call, name_contains=prefix, **wanted)
     while True:
@@ -181,17 +183,26 @@ def is_place(by_time: bool) -> Callable[[Any], bool]:
     return test
 
 
-def _job(name: str, call: Call) -> Resource | None:
-    try:
+def _jobs(name: str, call: Call) -> Iterator[Resource]:
+    """The one of a name, then those of the name that were deleted."""
+    with suppress(NotFound):
         with call.store.reading() as tx:
             row = tx.get(call.account, call.region, Kind.TRAINING_JOB, name)
-    except NotFound:
-        return None
-    return row if row.name == name else None
+        if row.name == name:
+            yield row
+    gone = replace(_query(call, sort_by="created_at", name_contains=f"{name}/"), kind=Kind.DELETED_JOB)
+    after = None
+    while True:
+        with call.store.reading() as tx:
+            page = tx.select(gone, after, MANY)
+        yield from (row for row in page.resources if row.name == name)
+        after = page.after
+        if after is None:
+            return
 
 
 def _query(call: Call, **wanted: Any) -> Query:
-    return Query(account=call.account, region=call.region, kind=Kind.TRAINING_JOB, **wanted)
+    return Query(account=call.account, region=call.region, kind=Kind.TRAINING_JOB, with_deleted=True, **wanted)
 
 
 def _mark(text: str) -> str:

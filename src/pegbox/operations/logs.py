@@ -126,9 +126,12 @@ def _all(rows: Sequence[Resource], call: Call, prefix: str) -> list[Known]:
 
 
 def _behind(last: str, found: Sequence[Known]) -> Sequence[Known]:
-    """Those that follow the last one of the page before, which may have gone."""
+    """Those that follow the last one of the page before, which may have gone.
+
+    A job that was deleted and one that got its name in the same second have streams of one name.
+    """
     names = [known.name for known in found]
-    return found[names.index(last) + 1 :] if last in names else found
+    return found[len(names) - names[::-1].index(last) :] if last in names else found
 
 
 def _is_text(value: Any) -> bool:

@@ -13,7 +13,7 @@ from pegbox.domain import training, training_request
 from pegbox.domain.metrics import check_count
 from pegbox.domain.training import StopReason, TrainingJob
 from pegbox.errors import ResourceInUse, ResourceNotFound, ValidationException
-from pegbox.operations import locations, tags, training_view
+from pegbox.operations import audit, automatic, locations, tags, training_view
 from pegbox.operations.call import Call
 from pegbox.operations.paging import listing, page
 from pegbox.operations.placing import place, prepare
@@ -24,6 +24,7 @@ from pegbox.wire.registry import operation
 if TYPE_CHECKING:
     from types_boto3_sagemaker.type_defs import (
         CreateTrainingJobRequestTypeDef,
+        DeleteTrainingJobRequestTypeDef,
         DescribeTrainingJobRequestTypeDef,
         ListTrainingJobsRequestTypeDef,
         StopTrainingJobRequestTypeDef,
@@ -60,6 +61,7 @@ def create_training_job(request: CreateTrainingJobRequestTypeDef, call: Call) ->
     try:
         with call.store.transaction() as tx:
             row = tx.insert(row)
+            tx.deleted.succeed([row])
             if config:
                 place(tx, row, config, call)
     except AlreadyExists as error:
@@ -107,10 +109,7 @@ def stop_training_job(request: StopTrainingJobRequestTypeDef, call: Call) -> Non
     name = request["TrainingJobName"]
 
     def stop(tx: Transaction) -> int:
-        try:
-            row = tx.get(call.account, call.region, Kind.TRAINING_JOB, name)
-        except NotFound:
-            raise ResourceNotFound(f"The training job [{name}] does not exist.") from None
+        row = _get(tx, name, call)
         job = TrainingJob.parse(row.state)
         if job.status != "InProgress":
             raise ValidationException(
@@ -125,6 +124,26 @@ def stop_training_job(request: StopTrainingJobRequestTypeDef, call: Call) -> Non
     stopped = changing(call.store, stop)
     log.info("training job asked to stop", job=name)
     call.poke([stopped])
+
+
+@operation
+def delete_training_job(request: DeleteTrainingJobRequestTypeDef, call: Call) -> None:
+    """Forget a training job that has ended; what it made stays, with its logs and its trial component."""
+    name = request["TrainingJobName"]
+
+    def delete(tx: Transaction) -> None:
+        row = _get(tx, name, call)
+        if row.status not in training.TERMINAL:
+            raise ResourceInUse(
+                f"The request was rejected because the training job is in status {row.status}. "
+                "Only a job that is Completed, Failed or Stopped can be deleted."
+            )
+        automatic.make(tx, [row.id])
+        audit.remember(tx, row)
+        tx.deleted.retire(row)
+
+    changing(call.store, delete)
+    log.info("training job deleted", job=name)
 
 
 def built_in(document: dict[str, Any], call: Call) -> Algorithm | None:
@@ -146,6 +165,13 @@ def metric_definitions(document: dict[str, Any], call: Call) -> list[dict[str, s
     check_count(own, added)
     names = {item["Name"] for item in own}
     return own + [item for item in added if item["Name"] not in names]
+
+
+def _get(tx: Transaction, name: str, call: Call) -> Resource:
+    try:
+        return tx.get(call.account, call.region, Kind.TRAINING_JOB, name)
+    except NotFound:
+        raise ResourceNotFound(f"The training job [{name}] does not exist.") from None
 
 
 def _descending(request: dict[str, Any]) -> bool:

@@ -100,7 +100,10 @@ def _of_source(request: Mapping[str, Any], call: Call) -> dict[str, Any]:
         try:
             job = tx.get(call.account, call.region, Kind.TRAINING_JOB, name_of(source))
         except NotFound:
-            return {"TrialComponentSummaries": []}
+            gone = tx.deleted.latest(call.account, call.region, [name_of(source)])
+            if not gone:
+                return {"TrialComponentSummaries": []}
+            (job,) = gone.values()
         return _listed(request, tx, call, {"parent_id": job.id})
 
 

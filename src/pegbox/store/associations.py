@@ -11,7 +11,7 @@ from pegbox.naming import COMPONENT_OF_JOB
 from pegbox.store import schema
 from pegbox.store.dialects import by_value
 from pegbox.store.graph import TYPES, AssociationQuery
-from pegbox.store.resources import Kind
+from pegbox.store.resources import TRAINED, Kind
 
 _rows, _edges = schema.resource.c, schema.association.c
 
@@ -80,5 +80,5 @@ def _type(resource: FromClause, entity: FromClause) -> ColumnElement[Any]:
 
 def _name(resource: FromClause) -> ColumnElement[Any]:
     """The end of an ARN."""
-    component = f"{Kind.TRIAL_COMPONENT}/" + resource.c.key + COMPONENT_OF_JOB
-    return case((resource.c.kind == Kind.TRAINING_JOB.value, component), else_=resource.c.kind + "/" + resource.c.key)
+    component = f"{Kind.TRIAL_COMPONENT}/" + func.lower(resource.c.name) + COMPONENT_OF_JOB
+    return case((resource.c.kind.in_(sorted(TRAINED)), component), else_=resource.c.kind + "/" + resource.c.key)

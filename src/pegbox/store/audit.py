@@ -20,7 +20,11 @@ from pegbox.store.rows import readable
 _sets, _objects, _readings = schema.dataset.c, schema.dataset_object.c, schema.reading.c
 _rows, _names, _values = schema.resource.c, schema.property_name.c, schema.prop.c
 _key = (_readings.job_id, _readings.created_at, _readings.attempt, _readings.channel)
-_same_job = and_(_readings.job_id == _rows.id, _readings.created_at == _rows.created_at)
+_same_job = and_(
+    _readings.job_id == _rows.id,
+    _readings.created_at == _rows.created_at,
+    _rows.kind == Kind.TRAINING_JOB.value,  # and was not deleted
+)
 _URI, _TYPE = (f"InputDataConfig.DataSource.S3DataSource.{name}" for name in ("S3Uri", "S3DataType"))
 _OTHERWISE = "https://"  #: another way to write a location, which is compared when it has been read
 MOST_OF_DATASET = 1000  #: objects of a dataset, in a page

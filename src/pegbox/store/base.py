@@ -83,6 +83,11 @@ class Transaction(Protocol):
         """What is known of experiments."""
         ...
 
+    @property
+    def deleted(self) -> Deleted:
+        """Training jobs that were deleted."""
+        ...
+
     def insert(self, resource: Resource) -> Resource:
         """Add a resource; returns it with its id.  Raises AlreadyExists."""
         ...
@@ -117,7 +122,7 @@ class Transaction(Protocol):
         ...
 
     def best(self, parent_id: int, maximize: bool) -> Resource | None:
-        """The child with the best objective; of equals the one created first."""
+        """The child with the best objective that was not deleted; of equals the one created first."""
         ...
 
     def save(self, resource: Resource, *, leased: bool = False) -> Resource:
@@ -191,6 +196,34 @@ class Transaction(Protocol):
 
     def curve(self, identity: int, metric: str, after: tuple[int, int] = (0, -1)) -> Sequence[tuple[int, int, float]]:
         """The values of a metric beyond the place `after`, as (attempt, offset, value), in this order."""
+        ...
+
+
+class Deleted(Protocol):
+    """The part of a Transaction that is about training jobs which were deleted, of which others still know."""
+
+    def retire(self, job: Resource) -> None:
+        """Let a training job count as deleted.  Raises Stale."""
+        ...
+
+    def strip(self, identity: int) -> None:
+        """Remove all that only the trial component of a deleted job was read from; of other rows nothing."""
+        ...
+
+    def latest(self, account: str, region: str, names: Iterable[str]) -> Mapping[str, Resource]:
+        """Of each of these names the one that was deleted last, by the name in lower case."""
+        ...
+
+    def among(self, identities: Collection[int]) -> Collection[int]:
+        """Those of these training jobs that were deleted."""
+        ...
+
+    def succeed(self, jobs: Sequence[Resource]) -> None:
+        """New jobs take over the trial components, and users' associations, of deleted ones that had their names."""
+        ...
+
+    def has_readings(self, job: Resource) -> bool:
+        """Whether it is known of a job what it has read."""
         ...
 
 

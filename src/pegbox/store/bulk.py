@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, select
@@ -11,6 +12,7 @@ from pegbox.domain.properties import Property
 from pegbox.store import index, schema
 from pegbox.store.base import Stale
 from pegbox.store.connections import unhurried
+from pegbox.store.deleted import Deleted
 from pegbox.store.dialects import one_of
 from pegbox.store.made import BEGINNING, Made
 from pegbox.store.prepared import Prepared
@@ -78,6 +80,9 @@ def add(connection: Connection, entries: Sequence[tuple[Resource, Collection[Pro
         numbered = [(identity, row, found) for identity, (row, found) in zip(identities, entries, strict=True)]
         _write(connection, schema.prop, index.COLUMNS, index.of_new(connection, numbered))
         _trace_later(connection, numbered)
+        Deleted(connection).succeed(
+            [replace(row, id=identity) for identity, row, _ in numbered if row.kind is Kind.TRAINING_JOB]
+        )
 
 
 def _trace_later(connection: Connection, entries: Sequence[tuple[int, Resource, Collection[Property]]]) -> None:

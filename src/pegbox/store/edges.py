@@ -14,6 +14,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
+    or_,
     select,
 )
 from sqlalchemy.exc import IntegrityError
@@ -25,7 +26,7 @@ from pegbox.store.dialects import DIALECTS, by_value, insert, one_of
 from pegbox.store.graph import AssociationQuery, Ends, Entity, Step
 from pegbox.store.listing import key_of
 from pegbox.store.prepared import Prepared, unless_there
-from pegbox.store.resources import Kind, Resource
+from pegbox.store.resources import TRAINED, Kind, Resource
 from pegbox.store.rows import readable, to_columns
 from pegbox.store.turns import alone
 
@@ -85,7 +86,7 @@ _new = {
         .where(
             _rows.id > bindparam("above"),
             _in_scope(dialect),
-            by_value(_rows.kind, dialect) == Kind.TRAINING_JOB.value,
+            or_(*(by_value(_rows.kind, dialect) == kind.value for kind in sorted(TRAINED))),
             _rows.id.not_in(select(_traced.job_id)),
         )
         .order_by(_rows.id)

@@ -16,9 +16,10 @@ from typing import Any, NamedTuple, Protocol
 from pegbox.domain.lineage import Link
 from pegbox.store.resources import Kind, Resource
 
-#: kind -> type, of what has none of its own; a training job is in the place of its trial component
+#: kind -> type, of what has none of its own; a training job, deleted or not, is in the place of its trial component
 TYPES: Mapping[str, str] = {
     "training-job": "TrainingJob",
+    "deleted-training-job": "TrainingJob",
     "experiment-trial-component": "TrialComponent",
     "experiment": "Experiment",
 }

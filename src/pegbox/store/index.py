@@ -193,8 +193,13 @@ def give_up(connection: Connection, identities: Collection[int]) -> None:
         )
 
 
+def tell_parents(connection: Connection, parents: set[int]) -> None:
+    """Have tuning jobs indexed anew; whoever works on one of them has that done by what it writes."""
+    _have_parents_indexed(connection, parents)
+
+
 def forget(connection: Connection, identity: int) -> None:
-    """Remove the properties of a resource, before itself."""
+    """Remove the properties of a resource, before itself; nobody else indexes until the transaction ends."""
     alone(connection, TURN)
     counts = [{"which": name, "by": -1} for (name,) in _of_one.rows(connection, {"row": identity})]
     _forget.change(connection, {"row": identity})

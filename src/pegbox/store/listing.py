@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select, union_all
 
 from pegbox.store import schema
 from pegbox.store.dialects import by_value
 from pegbox.store.queries import Page, Query
+from pegbox.store.resources import TRAINED
 from pegbox.store.rows import readable
 
 FEW = 1000  #: entities of a type that are all looked at
@@ -36,14 +38,29 @@ def page(connection: Connection, query: Query, after: tuple[Any, int] | None, li
         beyond = column < value if query.descending else column > value
         later = _rows.id < identity if query.descending else _rows.id > identity
         wanted.append(or_(beyond, and_(column == value, later)))
-    order = (column.desc(), _rows.id.desc()) if query.descending else (column.asc(), _rows.id.asc())
-    found = connection.execute(select(schema.resource).where(*wanted).order_by(*order).limit(limit + 1)).all()
+    kinds = sorted(TRAINED) if query.with_deleted else [query.kind]
+    each = [select(schema.resource).where(by_value(_rows.kind, by) == kind.value, *wanted) for kind in kinds]
+    found = connection.execute(_first_of(each, column.name, query.descending, limit + 1)).all()
     resources = list(readable(found[:limit]))
     if len(found) <= limit:
         return Page(resources, None)
     last = found[limit - 1]._mapping
     beyond_it = (last[column.name], last["id"])
     return Page(resources, beyond_it) if resources else page(connection, query, beyond_it, limit)
+
+
+def _first_of(some: Sequence[Select[Any]], column: str, descending: bool, limit: int) -> Select[Any]:
+    """The first rows of several statements, each of which is read in this order by an index."""
+
+    def ordered(statement: Select[Any], columns: Any) -> Select[Any]:
+        order = [columns[name].desc() if descending else columns[name].asc() for name in (column, "id")]
+        return statement.order_by(*order).limit(limit)
+
+    first = [ordered(statement, _rows) for statement in some]
+    if len(first) == 1:
+        return first[0]
+    all_of_them = union_all(*(select(statement.subquery()) for statement in first)).subquery()
+    return ordered(select(all_of_them), all_of_them.c)
 
 
 def key_of(source: str) -> str:
@@ -68,7 +85,6 @@ def _conditions(query: Query, by: str) -> list[ColumnElement[bool]]:
     wanted = [
         by_value(_rows.account, by) == query.account,
         by_value(_rows.region, by) == query.region,
-        by_value(_rows.kind, by) == query.kind.value,
     ]
     if query.sort_by == "objective":
         wanted.append(_rows.objective.is_not(None))

@@ -25,6 +25,7 @@ class Query:
     trial_id: int | None = None  #: only its components
     component_id: int | None = None  #: only its trials
     experiment_id: int | None = None  #: only the components of its trials
+    with_deleted: bool = False  #: of training jobs, also those that were deleted
     name_contains: str | None = None  #: without regard to case
     status: str | None = None
     created_after: float | None = None

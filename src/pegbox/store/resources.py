@@ -15,6 +15,7 @@ class Kind(StrEnum):
 
     TUNING_JOB = "hyper-parameter-tuning-job"
     TRAINING_JOB = "training-job"
+    DELETED_JOB = "deleted-training-job"  #: of a training job, whose ARN it has
     EXPERIMENT = "experiment"
     TRIAL = "experiment-trial"
     TRIAL_COMPONENT = "experiment-trial-component"
@@ -26,6 +27,7 @@ class Kind(StrEnum):
     CONTEXT = "context"
 
 
+TRAINED = frozenset({Kind.TRAINING_JOB, Kind.DELETED_JOB})  #: there are attempts of them, with logs
 JOBS = frozenset({Kind.TUNING_JOB, Kind.TRAINING_JOB})  #: what the engine works on; nothing happens to the others
 
 
@@ -88,7 +90,8 @@ class Resource:
     @property
     def arn(self) -> str:
         """Its name everywhere."""
-        return arn(self.kind, self.name, account=self.account, region=self.region)
+        kind = Kind.TRAINING_JOB if self.kind is Kind.DELETED_JOB else self.kind
+        return arn(kind, self.name, account=self.account, region=self.region)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

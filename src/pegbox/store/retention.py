@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 from pegbox.store import connections, schema
-from pegbox.store.resources import Kind
+from pegbox.store.resources import TRAINED
 
 BATCH = 100  #: jobs whose points, or datasets that, are removed in one transaction
 PIECE = 20_000  #: objects of such datasets that are
@@ -108,7 +108,7 @@ def _drop_objects(connection: Connection, datasets: Sequence[int]) -> int:
 
 
 def _is_old(before: float) -> ColumnElement[bool]:
-    return and_(_rows.c.kind == Kind.TRAINING_JOB.value, _rows.c.ended_at < before)
+    return and_(_rows.c.kind.in_(sorted(TRAINED)), _rows.c.ended_at < before)
 
 
 def _with_points(before: float) -> Select[tuple[int]]:

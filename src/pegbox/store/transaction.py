@@ -26,6 +26,7 @@ from pegbox.domain.properties import Property
 from pegbox.domain.readings import Dataset, Reading
 from pegbox.store import index, listing, planner, readings, schema
 from pegbox.store.base import AlreadyExists, Fenced, NotFound, Stale
+from pegbox.store.deleted import Deleted
 from pegbox.store.dialects import DIALECTS, clock, one_of
 from pegbox.store.edges import SqlGraph
 from pegbox.store.prepared import Prepared, unless_there
@@ -101,7 +102,9 @@ _tally = {
 _best = {
     maximize: Prepared(
         select(_rows)
-        .where(_rows.c.parent_id == bindparam("parent"), _has_objective)
+        .where(
+            _rows.c.parent_id == bindparam("parent"), _has_objective, _rows.c.kind.concat("") == Kind.TRAINING_JOB.value
+        )
         .order_by(_rows.c.objective.desc() if maximize else _rows.c.objective.asc(), _rows.c.id)
         .limit(1)
         .offset(bindparam("beyond"))
@@ -139,6 +142,11 @@ class SqlTransaction:
     def tracking(self) -> SqlTracking:
         """What is known of experiments."""
         return SqlTracking(self.connection)
+
+    @property
+    def deleted(self) -> Deleted:
+        """Training jobs that were deleted."""
+        return Deleted(self.connection)
 
     def insert(self, resource: Resource) -> Resource:
         """Add a resource."""

@@ -20,7 +20,7 @@ from pegbox.executors.base import Phase
 from pegbox.maintenance.doctor.finding import Finding, NotRepaired, Patient
 from pegbox.store import examine as faults
 from pegbox.store.examine import Row
-from pegbox.store.resources import Kind
+from pegbox.store.resources import TRAINED
 
 CLEANING = 60.0  #: seconds within which a server gives back the disk of a job that has ended
 MARK = b"PEGBOX_ATTEMPT="
@@ -62,7 +62,7 @@ def _jobs(patient: Patient) -> tuple[dict[int, _Job], set[int]]:
     """The jobs by number, and the numbers of rows that nobody can read here: a newer pegbox may go on with them."""
     jobs, unreadable = {}, set()
     for row in faults.rows(patient.store.engine):
-        if row.kind == Kind.TRAINING_JOB:
+        if row.kind in TRAINED:
             try:
                 jobs[row.id] = _Job(row, TrainingJob.parse(row.state or {}))
             except (KeyError, TypeError, ValueError):

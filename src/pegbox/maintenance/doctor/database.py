@@ -15,7 +15,7 @@ from pegbox.objects.examine import note
 from pegbox.store import examine as faults
 from pegbox.store import place
 from pegbox.store.examine import Row
-from pegbox.store.resources import JOBS, Kind
+from pegbox.store.resources import JOBS, TRAINED, Kind
 from pegbox.store.upgrade import HEAD, upgrade
 
 MOST_SKEW = 5.0  #: seconds
@@ -167,7 +167,7 @@ def _take_out(patient: Patient, row: Row) -> str:
 
 def _unreadable(row: Row) -> bool:
     try:
-        if row.kind == Kind.TRAINING_JOB:
+        if row.kind in TRAINED:
             TrainingJob.parse(row.state or {})
         elif row.kind == Kind.TUNING_JOB:
             TuningJob.parse(row.status, row.state or {})

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any
 
 from pegbox.domain import curves
@@ -19,7 +20,6 @@ from pegbox.wire.registry import operation_of
 DAY = 86400.0
 OLDEST, NEWEST = 14 * DAY, 7200.0  #: seconds before and after now that a value may be of
 MOST_METRICS = 1000  #: of a trial component
-MOST_READ = 1_000_000  #: values of a metric from which a curve is made
 MOST_PLACES = 10_000  #: of a curve
 
 
@@ -42,7 +42,7 @@ def batch_put_metrics(request: Mapping[str, Any], call: Call) -> dict[str, Any]:
             refused = tx.tracking.put(call.account, call.region, name, values, MOST_METRICS)
     except NotFound:
         raise ValidationException(f"Trial component '{name}' does not exist.") from None
-    for index, each in enumerate(request["MetricData"]):
+    for index, each in enumerate(request["MetricData"]) if refused else ():
         if each["MetricName"] in refused:
             errors.setdefault(index, "METRIC_LIMIT_EXCEEDED")
     told = [{"Code": errors[index], "MetricIndex": index} for index in sorted(errors)]
@@ -61,12 +61,11 @@ def _result(query: Mapping[str, Any], tx: Transaction, call: Call) -> dict[str, 
         curve = _curve(query, tx, call)
     except ValidationException as error:
         return {"Status": "ValidationError", "Message": error.message, "XAxisValues": [], "MetricValues": []}
-    is_whole = len(curve.places) <= MOST_PLACES
     return {
-        "Status": "Complete" if is_whole else "Truncated",
-        "Message": None if is_whole else f"There are {len(curve.places)} values, of which these are the first.",
-        "XAxisValues": curve.places[:MOST_PLACES],
-        "MetricValues": [finite(value) for value in curve.values[:MOST_PLACES]],
+        "Status": "Complete" if curve.is_whole else "Truncated",
+        "Message": None if curve.is_whole else f"There are more than {MOST_PLACES} values: these are the first.",
+        "XAxisValues": curve.places,
+        "MetricValues": [finite(value) for value in curve.values],
     }
 
 
@@ -80,11 +79,11 @@ def _curve(query: Mapping[str, Any], tx: Transaction, call: Call) -> curves.Curv
             "steps go with IterationNumber, times with OneMinute, FiveMinute and OneHour."
         )
     if by_step:
-        return curves.by_step(measured, query["MetricStat"], *bounds)
-    return curves.by_time(measured, query["MetricStat"], query["Period"], *bounds)
+        return curves.by_step(measured, query["MetricStat"], *bounds, MOST_PLACES)
+    return curves.by_time(measured, query["MetricStat"], query["Period"], *bounds, MOST_PLACES)
 
 
-def _measured(resource: str, metric: str, tx: Transaction, call: Call) -> Sequence[Value]:
+def _measured(resource: str, metric: str, tx: Transaction, call: Call) -> Iterable[Value]:
     """Of a training job what it emitted; of a trial component that, and what was put to it."""
     for kind in (Kind.TRAINING_JOB, Kind.TRIAL_COMPONENT):
         if call.owns(kind, resource):
@@ -93,6 +92,6 @@ def _measured(resource: str, metric: str, tx: Transaction, call: Call) -> Sequen
             except NotFound:
                 break
             job = row.id if kind is Kind.TRAINING_JOB else row.parent_id
-            emitted = [] if job is None else tx.tracking.curve(job, metric, MOST_READ)
-            return [*emitted, *tx.tracking.values(row.id, metric, MOST_READ)]
+            emitted = () if job is None else tx.tracking.curve(job, metric)
+            return chain(emitted, tx.tracking.values(row.id, metric))
     raise ValidationException(f"There is no training job or trial component with the ARN [{resource}].")

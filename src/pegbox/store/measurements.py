@@ -6,7 +6,7 @@ all of them to know the last or the mean.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Double, bindparam, case, cast, func, literal, null, select, update
@@ -19,6 +19,7 @@ from pegbox.store.prepared import Prepared
 from pegbox.store.resources import Kind
 from pegbox.store.tracking import Summary, finite, nothing_of
 
+CHUNK = 5_000  #: values that are read at once
 LARGEST = 1e140  #: whose square can be summed up, a million times squared once more: so does avg() of PostgreSQL
 
 _rows, _series, _values, _points = (
@@ -51,12 +52,12 @@ _go_on = Prepared(
     .values({name: bindparam(f"new_{name}") for name in _numbers})
 )
 _append = Prepared(schema.metric_value.insert())
+_one = Prepared(select(_series.id).where(_of_component, _series.name == bindparam("name")))
 _read = Prepared(
-    select(_values.step, _values.at, _values.value)
-    .join(schema.metric_series, _series.id == _values.series_id)
-    .where(_of_component, _series.name == bindparam("name"))
+    select(_values.nth, _values.step, _values.at, _values.value)
+    .where(_values.series_id == bindparam("series"), _values.nth > bindparam("after"))
     .order_by(_values.nth)
-    .limit(bindparam("most"))
+    .limit(CHUNK)
 )
 
 _last_attempt = (
@@ -64,10 +65,10 @@ _last_attempt = (
 )  # what came before was thrown away with its attempt
 _emitted = (_points.resource_id == bindparam("row"), _points.attempt == _last_attempt)
 _curve = Prepared(
-    select(_points.at, _points.value)
-    .where(*_emitted, _points.metric == bindparam("name"))
+    select(_points.offset, _points.at, _points.value)
+    .where(*_emitted, _points.metric == bindparam("name"), _points.offset > bindparam("after"))
     .order_by(_points.offset)
-    .limit(bindparam("most"))
+    .limit(CHUNK)
 )
 
 
@@ -147,20 +148,31 @@ class Measurements:
         """What the values come to."""
         return [_told(row) for row in _all.rows(self._connection, {"row": component_id})]
 
-    def values(self, component_id: int, metric: str, most: int) -> Sequence[Value]:
+    def values(self, component_id: int, metric: str) -> Iterator[Value]:
         """Of a metric that was put."""
-        given = {"row": component_id, "name": metric, "most": most}
-        return [Value(*row) for row in _read.rows(self._connection, given)]
+        series = _one.first(self._connection, {"row": component_id, "name": metric})
+        if series is not None:
+            for _, step, at, value in self._chunks(_read, {"series": series[0]}):
+                yield Value(step, at, value)
 
     def emitted(self, job_id: int) -> Sequence[Summary]:
         """What the values of a training job come to."""
         found = _summed_up.rows(self._connection, {"row": job_id})
         return [_told((0, name, count, *map(finite, numbers))) for name, count, *numbers in found]
 
-    def curve(self, job_id: int, metric: str, most: int) -> Sequence[Value]:
+    def curve(self, job_id: int, metric: str) -> Iterator[Value]:
         """Of a metric of a training job."""
-        found = _curve.rows(self._connection, {"row": job_id, "name": metric, "most": most})
-        return [Value(step, at, value) for step, (at, value) in enumerate(found)]
+        for step, (_, at, value) in enumerate(self._chunks(_curve, {"row": job_id, "name": metric})):
+            yield Value(step, at, value)
+
+    def _chunks(self, wanted: Prepared, given: Mapping[str, Any]) -> Iterator[Sequence[Any]]:
+        """Rows beyond `after`, the first column, from the beginning on."""
+        after = -1
+        while found := wanted.rows(self._connection, {**given, "after": after}):
+            yield from found
+            if len(found) < CHUNK:
+                return
+            after = found[-1][0]
 
     def _component(self, account: str, region: str, name: str) -> int:
         kind = Kind.TRIAL_COMPONENT.value

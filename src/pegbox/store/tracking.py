@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -127,16 +127,16 @@ class Tracking(Protocol):
         """What the values that were put to a component come to, by name."""
         ...
 
-    def values(self, component_id: int, metric: str, most: int) -> Sequence[Value]:
-        """Of a metric that was put to a component, in the order in which they came."""
+    def values(self, component_id: int, metric: str) -> Iterator[Value]:
+        """Of a metric that was put to a component, in the order in which they came; some at a time are read."""
         ...
 
     def emitted(self, job_id: int) -> Sequence[Summary]:
         """What the values that a training job has emitted come to, by name."""
         ...
 
-    def curve(self, job_id: int, metric: str, most: int) -> Sequence[Value]:
-        """Of a metric of a training job, in the order in which they came; the steps count them."""
+    def curve(self, job_id: int, metric: str) -> Iterator[Value]:
+        """Of a metric of a training job, in the order in which they came; the steps count them.  As `values`."""
         ...
 
     # Trial components of jobs: made when somebody asks for experiments, and from then on.

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import statistics
 import sys
+import tracemalloc
 import uuid
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +19,7 @@ from hypothesis import strategies as st
 
 from pegbox.domain.curves import Value
 from pegbox.store.base import NotFound
+from pegbox.store.measurements import CHUNK
 from pegbox.store.resources import Kind, MetricPoint, Resource
 from pegbox.store.sql import SqlStore
 from pegbox.store.tracking import Parent, Summary, nothing_of
@@ -107,8 +110,9 @@ def test_values_are_kept_in_their_order(store: SqlStore) -> None:
     put(store, "c", m=second)
     assert index(store) == ["C"]
     with store.reading() as tx:
-        assert tx.tracking.values(component.id, "m", 10) == [*first, *second]
-        assert tx.tracking.values(component.id, "m", 1) == first[:1]
+        assert list(tx.tracking.values(component.id, "m")) == [*first, *second]
+        assert list(tx.tracking.values(component.id, "other")) == [Value(None, 1.0, 7.0)]
+        assert list(tx.tracking.values(component.id, "missing")) == []
         m, other = tx.tracking.summaries(component.id)
     assert (m.name, m.count, m.low, m.high, m.last, m.last_at) == ("m", 4, 0.0, 3.0, 2.0, 6.0)
     assert (m.mean, m.deviation) == (1.5, pytest.approx(statistics.pstdev([1, 3, 2, 0])))
@@ -145,8 +149,28 @@ def test_what_a_job_emitted_comes_from_its_last_attempt(store: SqlStore) -> None
         (found,) = tx.tracking.emitted(job.id)
         assert (found.count, found.mean, found.low, found.high, found.last, found.last_at) == (3, 2, 1, 3, 2, 12)
         assert found.deviation == pytest.approx(statistics.pstdev([3, 1, 2]))
-        assert tx.tracking.curve(job.id, "m", 10) == [Value(0, 10.0, 3.0), Value(1, 11.0, 1.0), Value(2, 12.0, 2.0)]
+        assert list(tx.tracking.curve(job.id, "m")) == [Value(0, 10.0, 3.0), Value(1, 11.0, 1.0), Value(2, 12.0, 2.0)]
         assert tx.tracking.emitted(job.id + 1) == []
+
+
+def test_many_values_are_read_some_at_a_time(store: SqlStore) -> None:
+    count = 4 * CHUNK
+    component = insert(store, Kind.TRIAL_COMPONENT, "c")
+    put(store, "c", m=[Value(step, step / 2, float(step)) for step in range(count)])
+    with store.transaction() as tx:
+        job = tx.insert(a_job("j"))
+        tx.add_points(job.id, points(*map(float, range(count))))
+    with store.reading() as tx:
+        for many in (tx.tracking.values(component.id, "m"), tx.tracking.curve(job.id, "m")):
+            tracemalloc.start()
+            try:
+                sum(1 for _ in zip(many, range(CHUNK), strict=False))
+                some = tracemalloc.get_traced_memory()[1]
+                last = deque(many, maxlen=1)
+                assert tracemalloc.get_traced_memory()[1] < 2 * some
+            finally:
+                tracemalloc.stop()
+            assert (last[0].step, last[0].value) == (count - 1, count - 1.0)
 
 
 def test_very_large_values_do_no_harm(store: SqlStore) -> None:

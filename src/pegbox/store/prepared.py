@@ -109,7 +109,7 @@ class _Text:
 
     def values(self, given: Given) -> Sequence[Any]:
         """The parameters in their order; lists as JSON, see `one_of`."""
-        found = self.ordered({**self.constants, **given})
+        found = self.ordered({**self.constants, **given} if self.constants else given)
         return [_listed(value) if isinstance(value, list) else value for value in found] if self.has_lists else found
 
 

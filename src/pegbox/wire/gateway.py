@@ -34,6 +34,7 @@ from pegbox.wire import exchange, json11, query
 from pegbox.wire.bodies import MOST_DRAINED, Room, read_body, stated_length, too_large
 from pegbox.wire.exchange import Exchange, Standing
 from pegbox.wire.origins import check_local
+from pegbox.wire.quick import checked
 from pegbox.wire.registry import Handler, Table
 from pegbox.wire.rest_s3 import S3Endpoint, is_form
 from pegbox.wire.service import (
@@ -48,7 +49,6 @@ from pegbox.wire.service import (
 )
 from pegbox.wire.signed_form import verify_form
 from pegbox.wire.sigv4 import Caller, Head, Key, Payload, admit, scope_of, verify
-from pegbox.wire.validate import check, present
 
 Parse = Callable[[], dict[str, Any]]  #: the arguments of an operation.  Raises MalformedRequest
 
@@ -213,11 +213,11 @@ class Gateway:
         def work() -> Any:  # a large body is parsed and checked beside the event loop, too
             arguments = parse()
             try:
-                check(arguments, operation.model.input_shape)
+                arguments = checked(arguments, operation.model.input_shape)
             except ValidationException as error:
                 raise operation.invalid(error) from None
             handler = self.table[operation.service, operation.name]
-            return self.invoke(handler, present(arguments), caller, request_id)
+            return self.invoke(handler, arguments, caller, request_id)
 
         return await run_in_threadpool(work)
 

@@ -50,7 +50,9 @@ def _check_depth(body: bytes) -> None:
     """Count brackets before anything recurses.  Raises MalformedRequest."""
     if body.count(b"[") + body.count(b"{") <= MOST_DEPTH:
         return
-    brackets = _STRING.sub(b"", body).translate(None, _NO_BRACKETS)
+    # Without escapes every other piece between quotation marks is a string.
+    outside = _STRING.sub(b"", body) if b"\\" in body else b"".join(body.split(b'"')[::2])
+    brackets = outside.translate(None, _NO_BRACKETS)
     if max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > MOST_DEPTH:
         raise MalformedRequest(f"The request body is nested too deeply: more than {MOST_DEPTH} levels")
 

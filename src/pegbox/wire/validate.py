@@ -36,8 +36,8 @@ EARLIEST, LATEST = -62_135_596_800, 253_402_300_799  #: seconds since 1970: the 
 #: lists that may be longer than the model says: by what Describe adds, since clients send it back; by what makes the
 #: values of a batch cheap
 _ADDED = {"MetricDefinitionList": 100, "RawMetricDataList": 990}
-_UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
-_BITS = {"integer": 31, "long": 63}
+UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
+BITS = {"integer": 31, "long": 63}
 
 
 def check(value: Mapping[str, Any], shape: Shape | None) -> None:
@@ -66,6 +66,12 @@ def present(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: present(item) for name, item in value.items() if item is not None}
     return [present(item) for item in value] if isinstance(value, list) else value
+
+
+def bounds(shape: Shape) -> tuple[float | None, float | None]:
+    """The least and the most of a number, or of the length of anything else."""
+    low, high = shape.metadata.get("min"), shape.metadata.get("max")
+    return low, None if high is None else high + _ADDED.get(shape.name, 0)
 
 
 def violations(value: Any, shape: Shape, path: str) -> Iterator[str]:
@@ -115,8 +121,8 @@ def _scalar(value: Any, shape: Shape, path: str) -> Iterator[str]:
         yield _violation(value, shape, path, "Member must be a finite number")
     elif kind == "timestamp" and not EARLIEST <= value <= LATEST:
         yield _violation(value, shape, path, "Member must be a time before the year 10000")
-    elif kind in _BITS and not -(1 << _BITS[kind]) <= value < 1 << _BITS[kind]:
-        yield _violation(value, shape, path, f"Member must be a {_BITS[kind] + 1}-bit number")
+    elif kind in BITS and not -(1 << BITS[kind]) <= value < 1 << BITS[kind]:
+        yield _violation(value, shape, path, f"Member must be a {BITS[kind] + 1}-bit number")
     elif kind in ("integer", "long", "float", "double"):
         yield from _bounds(value, value, shape, path, "value")
     elif kind == "string":
@@ -124,7 +130,7 @@ def _scalar(value: Any, shape: Shape, path: str) -> Iterator[str]:
 
 
 def _string(value: str, shape: Shape, path: str) -> Iterator[str]:
-    if _UNWRITABLE.search(value):
+    if UNWRITABLE.search(value):
         yield _violation(value, shape, path, "Member must not contain NUL characters or lone surrogates")
         return
     yield from _size(value, shape, path)
@@ -142,11 +148,12 @@ def _size(value: Any, shape: Shape, path: str) -> Iterator[str]:
 
 
 def _bounds(measure: float, value: Any, shape: Shape, path: str, noun: str) -> Iterator[str]:
-    low, high = shape.metadata.get("min"), shape.metadata.get("max")
+    low, high = bounds(shape)
     if low is not None and measure < low:
         yield _violation(value, shape, path, f"Member must have {noun} greater than or equal to {low}")
-    if high is not None and measure > high + _ADDED.get(shape.name, 0):
-        yield _violation(value, shape, path, f"Member must have {noun} less than or equal to {high}")
+    if high is not None and measure > high:
+        told = shape.metadata["max"]
+        yield _violation(value, shape, path, f"Member must have {noun} less than or equal to {told}")
 
 
 def _violation(value: Any, shape: Shape, path: str, rule: str) -> str:

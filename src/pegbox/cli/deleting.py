@@ -24,7 +24,7 @@ def delete(
 
     The training jobs of a tuning job stay as well, unless --training-jobs is given.
     """
-    from pegbox.cli.jobs import sagemaker_of
+    from pegbox.cli.asking import sagemaker_of
     from pegbox.client import following
     from pegbox.client.finding import find
 

@@ -80,15 +80,16 @@ class _Postgresql(Source):
         return _elements(whose, ">i8").astype(np.int64), _elements(values, ">f8").astype(np.float64)
 
     def texts(self, name: int) -> tuple[Whole, Codes, list[str]]:
-        ranked = f"SELECT d.resource_id AS id, CAST(dense_rank() OVER (ORDER BY d.txt) - 1 AS integer) AS code {_TEXTS}"
-        text = f"SELECT array_send(array_agg(id)), array_send(array_agg(code)) FROM ({ranked}) d"
-        ((whose, codes),) = self.rows(text, (name,))
-        different = self.rows(f"SELECT DISTINCT d.txt {_TEXTS} ORDER BY d.txt", (name,))
-        return (
-            _elements(whose, ">i8").astype(np.int64),
-            _elements(codes, ">i4").astype(np.int32),
-            [each for (each,) in different],
+        # Both in the order of the index.  Ranks would be one statement, for which PostgreSQL writes a file.
+        whose = f"SELECT array_send(array_agg(id)) FROM (SELECT d.resource_id AS id {_TEXTS} ORDER BY d.txt) d"
+        counted = f"SELECT d.txt, count(*) AS often {_TEXTS} GROUP BY d.txt ORDER BY d.txt"
+        ((ids,),) = self.rows(whose, (name,))
+        ((texts, often),) = self.rows(
+            f"SELECT array_agg(txt), array_send(array_agg(often)) FROM ({counted}) d", (name,)
         )
+        counts = _elements(often, ">i8")
+        codes = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+        return _elements(ids, ">i8").astype(np.int64), codes, texts or []
 
 
 def _elements(sent: bytes | None, form: str) -> NDArray[Any]:

@@ -87,7 +87,8 @@ _new = {
             _rows.id > bindparam("above"),
             _in_scope(dialect),
             or_(*(by_value(_rows.kind, dialect) == kind.value for kind in sorted(TRAINED))),
-            _rows.id.not_in(select(_traced.job_id)),
+            # those above alone: what was forgotten further down may be still in PostgreSQL's file
+            _rows.id.not_in(select(_traced.job_id).where(_traced.job_id > bindparam("above"))),
         )
         .order_by(_rows.id)
         .limit(bindparam("most"))

@@ -20,7 +20,7 @@ from pegbox.store.resources import Kind, Resource
 from pegbox.store.rows import readable, to_columns
 from pegbox.store.turns import together
 
-CACHE = 1 << 20  #: KiB that SQLite may take: the indexes of properties are written to everywhere
+CACHE = 1 << 17  #: KiB that SQLite may take: the indexes of properties are written to everywhere
 TAKEN = "23505"  #: SQLSTATE of PostgreSQL
 
 _rows = schema.resource.c

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine, func, select
 
 from pegbox.store import connections, schema
+from pegbox.store.dialects import clock
 
 _rows = schema.resource.c
 
@@ -27,6 +28,13 @@ class Census:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+
+    def has_servers(self, seconds: float) -> bool:
+        """Whether some server has given a sign of life in so many seconds."""
+        hosts = schema.host.c
+        living = select(hosts.id).where(hosts.seen_at > clock(self._engine.dialect.name) - seconds).limit(1)
+        with connections.reading(self._engine) as connection:
+            return connection.execute(living).first() is not None
 
     def living(self) -> Sequence[Counted]:
         """What has not ended, by kind, status and host: read by the index of the living alone."""

@@ -150,6 +150,24 @@ def test_the_same_file_again_goes_on_where_it_was_interrupted(place: Place) -> N
     assert load(place, given, batch=3) == Loaded(0, 7, 0)
 
 
+@pytest.mark.parametrize("ago", [None, 30.0, 90.0])
+def test_a_server_that_runs_waits_for_small_batches_only(
+    place: Place, ago: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "ALONE", 4)
+    monkeypatch.setattr(transfer, "AMONG_OTHERS", 2)
+    place.store.beat("here")
+    with place.store.transaction() as tx:
+        tx.connection.exec_driver_sql(
+            "DELETE FROM host" if ago is None else f"UPDATE host SET seen_at = seen_at - {ago}"
+        )
+        is_sqlite = tx.connection.dialect.name == "sqlite"
+    given = lines(*(job(f"job-{number}") for number in range(7)))
+    message = refused(lambda: load(place, [*given, b"{"]))
+    is_large = is_sqlite and ago in (None, 90.0)
+    assert f"the lines before line {5 if is_large else 7} are loaded" in message
+
+
 def test_other_jobs_of_the_same_name_are_refused_or_skipped(place: Place) -> None:
     load(place, lines(job("Mine")))
     given = lines(job("new"), job("mine", HyperParameters={"eta": "1"}))

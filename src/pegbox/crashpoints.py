@@ -27,7 +27,7 @@ BEFORE, AFTER = "before", "after"
 
 _NAMING = ("pegbox.engine.", "pegbox.operations.", "pegbox.wire.rest_s3")
 _LOOP = "pegbox.engine.loop"
-_AROUND = ("pegbox.engine.observer", "pegbox.engine.crew")  # everything that the engine does
+_AROUND = ("pegbox.engine.steps", "pegbox.engine.crew")  # everything that the engine does
 
 
 class _Points:

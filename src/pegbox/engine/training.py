@@ -20,8 +20,8 @@ from pegbox.engine.context import Context
 from pegbox.engine.faults import ClientFault
 from pegbox.engine.held import HeldTrainingJob
 from pegbox.engine.leased import LeasedObjects
-from pegbox.engine.observer import step
 from pegbox.engine.programs import Plan, plan
+from pegbox.engine.steps import step
 from pegbox.executors.base import Attempt, Exit, Observation
 from pegbox.executors.base import Phase as Seen
 from pegbox.objects.base import Refused

@@ -20,11 +20,11 @@ from pegbox.engine import stopping
 from pegbox.engine.context import Context
 from pegbox.engine.followed import Followed
 from pegbox.engine.launching import child_row
-from pegbox.engine.observer import step
 from pegbox.engine.obstacles import Hindered
 from pegbox.engine.parents import parent_studies
 from pegbox.engine.proposer import Answer, Question
 from pegbox.engine.questions import Asks, AtOnce, Subject
+from pegbox.engine.steps import step
 from pegbox.store.base import Transaction, changing
 from pegbox.store.resources import Resource
 from pegbox.strategies.base import Candidate, Goal, Limits, ParentStudy, Study

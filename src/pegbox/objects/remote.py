@@ -30,12 +30,11 @@ _PASSING_STATUS = frozenset({408, 429})
 class RemoteStore:
     """Objects behind an S3 endpoint, with the credentials of the usual AWS variables and files.
 
-    `endpoint` None is AWS itself.  Accounts are ignored: all act with the same credentials.
-    boto3 is imported at the first use.
+    Accounts are ignored: all act with the same credentials.  boto3 is imported at the first use.
     """
 
-    def __init__(self, endpoint: str | None, region: str | None = None) -> None:
-        self._endpoint, self._region = endpoint, region
+    def __init__(self, endpoint: str) -> None:
+        self._endpoint = endpoint
         self._guard = Lock()
 
     def open(self, account: str, location: Location, seen: Callable[[ObjectInfo], None] = unseen) -> BinaryIO:
@@ -133,12 +132,10 @@ class RemoteStore:
             max_pool_connections=32,
             connect_timeout=CONNECT_SECONDS,
             read_timeout=READ_SECONDS,
-            s3={"addressing_style": "path"} if self._endpoint else {},
+            s3={"addressing_style": "path"},
             retries={"mode": "standard", "max_attempts": 3},  # the engine tries again as well
         )
-        client: S3Client = boto3.session.Session().client(
-            "s3", endpoint_url=self._endpoint, region_name=self._region, config=config
-        )
+        client: S3Client = boto3.session.Session().client("s3", endpoint_url=self._endpoint, config=config)
         return client
 
 

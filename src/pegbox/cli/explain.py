@@ -41,6 +41,7 @@ def explain(
     Of a training job: why it was launched, by what was known then.  Exit code 1 with fewer than three results.
     """
     from pegbox.client.finding import find, tuning_job
+    from pegbox.naming import name_of
 
     for variable in _ONE_THREAD:  # before NumPy comes
         os.environ.setdefault(variable, "1")
@@ -54,7 +55,7 @@ def explain(
     elif "TuningJobArn" not in found.answer:
         raise refuse(f"{name} is not of a tuning job")
     else:
-        tuning = tuning_job(sagemaker, found.answer["TuningJobArn"].rpartition("/")[2])
+        tuning = tuning_job(sagemaker, name_of(found.answer["TuningJobArn"]))
         _explain_training_job(sagemaker, tuning, name, as_json)
 
 
@@ -123,7 +124,7 @@ def _document(told: Explanation) -> dict[str, Any]:
 
 
 def _reason_document(job: Mapping[str, Any], reason: Reason) -> dict[str, Any]:
-    from pegbox.client.view import objective
+    from pegbox.client.answers import objective
     from pegbox.strategies.explain.answers import document as plain
 
     return {"training_job": job["TrainingJobName"], "value": objective(job), **plain(reason)}
@@ -199,7 +200,7 @@ def _show_view(console: Console, view: View) -> None:
 
 
 def _reason_row(job: Mapping[str, Any], reason: Reason) -> Sequence[str]:
-    from pegbox.client.view import objective
+    from pegbox.client.answers import objective
 
     band = reason.predicted
     return (
@@ -212,8 +213,8 @@ def _reason_row(job: Mapping[str, Any], reason: Reason) -> Sequence[str]:
 
 
 def _reason_lines(job: Mapping[str, Any], reason: Reason, metric: str) -> Iterator[str]:
+    from pegbox.client.answers import objective
     from pegbox.client.lines import told
-    from pegbox.client.view import objective
 
     yield f"{job['TrainingJobName']} {reason.kind}: {reason.text}"
     if reason.predicted is not None:

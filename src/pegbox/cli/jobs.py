@@ -129,18 +129,18 @@ def _list_tuning_jobs(sagemaker: Any, most: int, as_json: bool) -> None:
 
 
 def _tuning_row(tuning: Mapping[str, Any]) -> Sequence[str]:
+    from pegbox.client.answers import aim, failed, objective
     from pegbox.client.lines import moment, since
-    from pegbox.client.view import aim, objective
 
     counters, config = tuning["TrainingJobStatusCounters"], tuning["HyperParameterTuningJobConfig"]
-    done, failed = sum(counters.values()) - counters["InProgress"], counters["NonRetryableError"]
+    done = sum(counters.values()) - counters["InProgress"]
     best = tuning.get("BestTrainingJob")
     created = tuning["CreationTime"]
     return (
         tuning["HyperParameterTuningJobName"],
         tuning["HyperParameterTuningJobStatus"],
         f"{done}/{config['ResourceLimits'].get('MaxNumberOfTrainingJobs', '')}",
-        str(failed + counters["RetryableError"]),
+        str(failed(tuning)),
         number(None if best is None else objective(best)),
         aim(tuning).get("MetricName", ""),
         moment(created),
@@ -152,8 +152,8 @@ def _list_training_jobs(sagemaker: Any, name: str, best_first: bool, as_json: bo
     from rich.console import Console
 
     from pegbox.client import following
+    from pegbox.client.answers import aim, objective
     from pegbox.client.finding import tuning_job
-    from pegbox.client.view import aim, objective
 
     tuning = tuning_job(sagemaker, name)
     found = list(following.training_jobs(sagemaker, name))
@@ -169,8 +169,8 @@ def _list_training_jobs(sagemaker: Any, name: str, best_first: bool, as_json: bo
 
 
 def _training_row(job: Mapping[str, Any], tuned: Sequence[str]) -> Sequence[str]:
+    from pegbox.client.answers import objective
     from pegbox.client.lines import since
-    from pegbox.client.view import objective
 
     begin = job.get("TrainingStartTime")
     return (

@@ -20,8 +20,10 @@ def list_tags(name: Name, as_json: Json = False, home: Home = None) -> None:
     """List the tags of a resource."""
     from rich.console import Console
 
+    from pegbox.client import finding
+
     sagemaker = sagemaker_of(home)
-    found = _tags(sagemaker, _arn(sagemaker, name))
+    found = finding.tags(sagemaker, _arn(sagemaker, name))
     if as_json:
         document(found)
     elif found:
@@ -51,10 +53,12 @@ def remove(
     name: Name, keys: Annotated[list[str], typer.Argument(help="Keys, one or several.")], home: Home = None
 ) -> None:
     """Remove tags from a resource; keys that it does not have are no fault."""
+    from pegbox.client import finding
+
     sagemaker = sagemaker_of(home)
     arn = _arn(sagemaker, name)
     sagemaker.delete_tags(ResourceArn=arn, TagKeys=keys)
-    tell(f"{name} has {_count(len(_tags(sagemaker, arn)))}")
+    tell(f"{name} has {_count(len(finding.tags(sagemaker, arn)))}")
 
 
 def _arn(sagemaker: Any, name: str) -> str:
@@ -64,11 +68,6 @@ def _arn(sagemaker: Any, name: str) -> str:
         return name
     found = find(sagemaker, name)
     return str(found.answer["HyperParameterTuningJobArn" if found.is_tuning else "TrainingJobArn"])
-
-
-def _tags(sagemaker: Any, arn: str) -> list[dict[str, str]]:
-    pages = sagemaker.get_paginator("list_tags").paginate(ResourceArn=arn)
-    return [tag for page in pages for tag in page["Tags"]]
 
 
 def _pair(text: str) -> dict[str, str]:

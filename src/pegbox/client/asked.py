@@ -7,8 +7,8 @@ from datetime import timedelta
 from math import prod
 from typing import Any
 
+from pegbox.client.answers import aim, definitions
 from pegbox.client.lines import Lines, duration, own, several, told
-from pegbox.client.view import aim
 
 
 def asked(answer: Mapping[str, Any]) -> Lines:
@@ -39,12 +39,6 @@ def budget(request: Mapping[str, Any]) -> str:
     if len(each) == 1 and each != {0}:
         parts.append(f"{_length(each.pop())} each")
     return ", ".join(parts)
-
-
-def definitions(answer: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """Its training job definitions, whichever form it has."""
-    single = answer.get("TrainingJobDefinition")
-    return answer.get("TrainingJobDefinitions") or ([single] if single else [])
 
 
 def _strategy(config: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pegbox.client.finding import find
+from pegbox.client.finding import find, tags
 from pegbox.client.lines import own
 from pegbox.client.properties import searchable
 from pegbox.domain.properties import number_of
@@ -65,8 +65,7 @@ def _record(sagemaker: Any, name: str) -> Mapping[str, Any]:
         if best is None:
             raise NoResult(f"no training job of {name} has a result that could be compared")
         answer = sagemaker.describe_training_job(TrainingJobName=best["TrainingJobName"])
-    pages = sagemaker.get_paginator("list_tags").paginate(ResourceArn=answer["TrainingJobArn"])
-    return {**answer, "Tags": [tag for page in pages for tag in page["Tags"]]}
+    return {**answer, "Tags": tags(sagemaker, answer["TrainingJobArn"])}
 
 
 def compared(records: Sequence[Mapping[str, Any]]) -> list[Row]:

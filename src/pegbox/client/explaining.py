@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pegbox.client import following
+from pegbox.client.answers import objective
 from pegbox.client.finding import NoSuchJob, tuning_job
-from pegbox.client.view import objective
 from pegbox.domain.parents import IDENTICAL, of_the_program
 from pegbox.domain.range_request import parse_ranges
 from pegbox.domain.searches import Search, searches_of

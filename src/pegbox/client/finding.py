@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +62,12 @@ def _training_job(sagemaker: Any, name: str) -> Mapping[str, Any] | None:
         if not _is_missing(error):
             raise
         return None
+
+
+def tags(sagemaker: Any, arn: str) -> Sequence[Mapping[str, str]]:
+    """The tags of anything."""
+    pages = sagemaker.get_paginator("list_tags").paginate(ResourceArn=arn)
+    return [tag for page in pages for tag in page["Tags"]]
 
 
 def _is_missing(error: Any) -> bool:

@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from pegbox.client.answers import GROWING
 from pegbox.client.view import View
 
 LEAST_PAUSE, MOST_PAUSE = 0.1, 1.0  #: seconds between two looks; the longer it takes, the fewer
-GROWING = ("InProgress", "Stopping")
 
 
 def describe(sagemaker: Any, name: str) -> Mapping[str, Any]:

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from pegbox.client import following
+from pegbox.client.answers import ENDED, GROWING
 from pegbox.client.finding import Found
 
 GROUP = "/aws/sagemaker/TrainingJobs"
-ENDED = ("Completed", "Failed", "Stopped")
 
 
 class Line(NamedTuple):
@@ -89,7 +89,7 @@ class Reader:
         if not self._found.is_tuning:
             return self._found.name in self._done
         ended = following.describe(self._sagemaker, self._found.name)
-        running = ended["HyperParameterTuningJobStatus"] in following.GROWING
+        running = ended["HyperParameterTuningJobStatus"] in GROWING
         return not running and len(self._done) == sum(ended["TrainingJobStatusCounters"].values())
 
     def _jobs(self) -> Iterator[tuple[str, str, str]]:

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pegbox.client import following, hidden, models
+from pegbox.client.answers import failed, objective
 from pegbox.client.asked import asked
 from pegbox.client.finding import Found
 from pegbox.client.lines import Lines, moment, one_line, own, several, since, told
-from pegbox.client.view import objective
 from pegbox.domain.metrics import OBJECTIVE_ALIAS
+from pegbox.naming import name_of
 
 if TYPE_CHECKING:
     from pegbox.client.connection import Connection
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 def outcome(tuning: Mapping[str, Any]) -> str:
     """`name Completed: 20 training jobs, 2 failed`."""
     counters = tuning["TrainingJobStatusCounters"]
-    counted = (("running", counters["InProgress"]), ("failed", _failed(tuning)), ("stopped", counters["Stopped"]))
+    counted = (("running", counters["InProgress"]), ("failed", failed(tuning)), ("stopped", counters["Stopped"]))
     total = sum(counters.values())
     parts = [f"{total} training job{'s' * (total != 1)}", *(f"{count} {what}" for what, count in counted if count)]
     reason = one_line(tuning.get("FailureReason"))
@@ -48,18 +49,13 @@ def _result(tuning: Mapping[str, Any], job: Mapping[str, Any]) -> str:
 def failure(connection: Connection, tuning: Mapping[str, Any], again: str) -> Lines:
     """Why the first of its training jobs failed that did; nothing if none has."""
     sagemaker = connection.client("sagemaker")
-    jobs = following.training_jobs(sagemaker, tuning["HyperParameterTuningJobName"]) if _failed(tuning) else []
+    jobs = following.training_jobs(sagemaker, tuning["HyperParameterTuningJobName"]) if failed(tuning) else []
     name = next((job["TrainingJobName"] for job in jobs if job["TrainingJobStatus"] == "Failed"), None)
     if name is not None:
-        failed = sagemaker.describe_training_job(TrainingJobName=name)
-        yield told("failed", f"{name}: {one_line(failed.get('FailureReason'))}")
-        yield from hidden.reasons(connection, failed)
+        job = sagemaker.describe_training_job(TrainingJobName=name)
+        yield told("failed", f"{name}: {one_line(job.get('FailureReason'))}")
+        yield from hidden.reasons(connection, job)
         yield told("", f"pegbox logs {name}{again}")
-
-
-def _failed(tuning: Mapping[str, Any]) -> int:
-    counters = tuning["TrainingJobStatusCounters"]
-    return int(counters["NonRetryableError"] + counters["RetryableError"])
 
 
 def places(connection: Connection, tuning: Mapping[str, Any], again: str) -> Lines:
@@ -94,7 +90,7 @@ def training_job(connection: Connection, answer: Mapping[str, Any]) -> Lines:
         yield from (told("" if place else "failure", line) for place, line in enumerate(reason.splitlines()))
         yield from hidden.reasons(connection, answer)
     if "TuningJobArn" in answer:
-        yield told("of", answer["TuningJobArn"].rpartition("/")[2])
+        yield told("of", name_of(answer["TuningJobArn"]))
     yield told("created", moment(answer["CreationTime"]))
     if "TrainingStartTime" in answer:
         yield told("trained", since(answer["TrainingStartTime"], answer.get("TrainingEndTime")))

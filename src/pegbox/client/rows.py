@@ -16,9 +16,9 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pegbox.client import following
+from pegbox.client.answers import objective
 from pegbox.client.lines import own
 from pegbox.client.report import metrics
-from pegbox.client.view import objective
 
 AT_ONCE = 8  #: training jobs that are described
 LARGEST_INTEGER = 2**63

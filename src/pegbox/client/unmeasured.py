@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pegbox.client import following
+from pegbox.client.answers import aim, definitions, objective
 from pegbox.client.lines import told
 from pegbox.client.reading import JobLog
-from pegbox.client.view import aim, objective
 
 if TYPE_CHECKING:
     from pegbox.client.connection import Connection
@@ -49,12 +49,12 @@ def reasons(connection: Connection, tuning: Mapping[str, Any], again: str) -> It
 
 def _looked_for(tuning: Mapping[str, Any], job: Mapping[str, Any]) -> tuple[str, str]:
     """Name and expression of a training job's objective."""
-    definitions = tuning.get("TrainingJobDefinitions") or [tuning["TrainingJobDefinition"]]
+    known = definitions(tuning)
     name = job.get("TrainingJobDefinitionName")
-    mine = next((each for each in definitions if each.get("DefinitionName") == name), definitions[0])
+    mine = next((each for each in known if each.get("DefinitionName") == name), known[0])
     metric = (mine.get("TuningObjective") or aim(tuning)).get("MetricName", "")
-    known = (mine.get("AlgorithmSpecification") or {}).get("MetricDefinitions") or []
-    return metric, next((each["Regex"] for each in known if each["Name"] == metric), "")
+    metrics = (mine.get("AlgorithmSpecification") or {}).get("MetricDefinitions") or []
+    return metric, next((each["Regex"] for each in metrics if each["Name"] == metric), "")
 
 
 def _likely(log: JobLog, metric: str) -> Sequence[str]:

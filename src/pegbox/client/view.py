@@ -13,11 +13,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from pegbox.client.answers import ENDED, Job, aim, failed, lacks_value, objective
+from pegbox.client.lines import one_line
+
 PLOT_ROWS = 7
 MARGIN = 12  #: columns of the plot's scale
 FRAME = 4  #: columns of the panel around it
-ENDED = ("Completed", "Failed", "Stopped")
-Job = Mapping[str, Any]  #: a HyperParameterTrainingJobSummary
 
 
 class View(Protocol):
@@ -33,24 +34,6 @@ class View(Protocol):
 def view_for(console: Console) -> View:
     """The view that fits the place where it is seen."""
     return LiveView(console) if console.is_terminal else PlainView(console)
-
-
-def objective(job: Job) -> float | None:
-    """The final objective value of a training job."""
-    final = job.get("FinalHyperParameterTuningJobObjectiveMetric")
-    return None if final is None else float(final["Value"])
-
-
-def lacks_value(job: Job) -> bool:
-    """Whether it has completed without an objective value; one that was stopped may have had no time to print it."""
-    return job["TrainingJobStatus"] == "Completed" and objective(job) is None
-
-
-def aim(tuning: Mapping[str, Any]) -> Mapping[str, str]:
-    """Type and MetricName of the objective; of the first one if each definition has its own."""
-    definitions = tuning.get("TrainingJobDefinitions") or [{}]
-    found = tuning["HyperParameterTuningJobConfig"].get("HyperParameterTuningJobObjective")
-    return found or definitions[0].get("TuningObjective") or {}
 
 
 class PlainView:
@@ -81,7 +64,7 @@ def _result(job: Job, tuning: Mapping[str, Any]) -> str:
     if lacks_value(job):
         return f"no value of {aim(tuning).get('MetricName')}"
     value = objective(job)
-    return " ".join(job.get("FailureReason", "").split()) if value is None else f"{value:.6g}"
+    return one_line(job.get("FailureReason")) if value is None else f"{value:.6g}"
 
 
 class LiveView:
@@ -181,10 +164,9 @@ def _range(values: Sequence[float], maximize: bool) -> tuple[float, float]:
 
 def _counts(tuning: Mapping[str, Any]) -> Text:
     counters = tuning["TrainingJobStatusCounters"]
-    failed = counters["NonRetryableError"] + counters["RetryableError"]
     return Text(
         f"{counters['InProgress']} running   {counters['Completed']} completed   "
-        f"{failed} failed   {counters['Stopped']} stopped",
+        f"{failed(tuning)} failed   {counters['Stopped']} stopped",
         style="dim",
     )
 
@@ -198,10 +180,8 @@ def _first_lack(jobs: Sequence[Job], tuning: Mapping[str, Any]) -> str:
 
 def _last_failure(jobs: Sequence[Job]) -> str:
     """Of the training job that failed last."""
-    failed = [job for job in jobs if job["TrainingJobStatus"] == "Failed"]
-    if not failed:
-        return ""
-    return f"{failed[-1]['TrainingJobName']} failed: {' '.join(failed[-1].get('FailureReason', '').split())}"
+    last = next((job for job in reversed(jobs) if job["TrainingJobStatus"] == "Failed"), None)
+    return "" if last is None else f"{last['TrainingJobName']} failed: {one_line(last.get('FailureReason'))}"
 
 
 def _best(tuning: Mapping[str, Any]) -> RenderableType:

@@ -13,9 +13,9 @@ from pathlib import Path
 import structlog
 
 from pegbox.engine import homes
-from pegbox.engine.removal import sync
 from pegbox.maintenance import losses
 from pegbox.settings import RESTORING, Settings, SettingsError, make_home
+from pegbox.small_files import sync_folder
 from pegbox.store import examine, place
 from pegbox.store.base import Unavailable
 from pegbox.store.sql import SqlStore
@@ -109,4 +109,4 @@ def _name(file: Path, settle: Callable[[Path, Path], None]) -> None:
     with suppress(FileExistsError):
         settle(scratch, file)
     scratch.unlink(missing_ok=True)
-    sync(file.parent)
+    sync_folder(file.parent)

@@ -5,11 +5,7 @@ A name is unique per account and region, without regard to case (API reference, 
 
 from __future__ import annotations
 
-import re
-
 COMPONENT_OF_JOB = "-aws-training-job"  #: what a trial component's name ends with that a training job has made
-
-_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*")
 
 
 def arn(resource: str, name: str, *, account: str, region: str) -> str:
@@ -20,11 +16,6 @@ def arn(resource: str, name: str, *, account: str, region: str) -> str:
 def name_of(text: str) -> str:
     """The name at the end of an ARN, or the text itself when it is no ARN."""
     return text.rsplit("/", 1)[-1] if text.startswith("arn:") else text
-
-
-def is_name(text: str, most: int) -> bool:
-    """Whether `text` is a resource name of at most `most` characters."""
-    return len(text) <= most and _NAME.fullmatch(text) is not None
 
 
 def training_job_name(tuning_job: str, number: int, suffix: str) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 
+from pegbox.baton import put_down
+
 _BLOCK = 1 << 16  #: bytes read at a time
 
 
@@ -30,5 +32,15 @@ def write(path: str | os.PathLike[str], data: bytes) -> None:
         rest = memoryview(data)
         while rest:
             rest = rest[os.write(fd, rest) :]
+    finally:
+        os.close(fd)
+
+
+def sync_folder(folder: str | os.PathLike[str]) -> None:
+    """Bring the names in a folder to disk.  Raises OSError."""
+    fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        with put_down():
+            os.fsync(fd)
     finally:
         os.close(fd)

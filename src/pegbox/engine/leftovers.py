@@ -15,8 +15,9 @@ import structlog
 
 from pegbox.engine import staging
 from pegbox.engine.attempts import may_run
-from pegbox.engine.removal import put_aside, sync
+from pegbox.engine.removal import put_aside
 from pegbox.executors.base import Executor, NotNow
+from pegbox.small_files import sync_folder
 from pegbox.store.resources import Resource
 
 log = structlog.get_logger()
@@ -70,7 +71,7 @@ def _make_way(directory: Path, home: Path) -> None:
         directory.mkdir()
     else:
         staging.clear(directory)
-        sync(directory)  # before it is written down that the job has begun here
+        sync_folder(directory)  # before it is written down that the job has begun here
 
 
 def _end(directory: Path, executor: Executor) -> None:

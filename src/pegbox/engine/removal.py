@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
+from pegbox.small_files import sync_folder
+
 DEEP = 20  #: levels of folders
 
 
@@ -45,17 +47,8 @@ def put_aside(folder: Path, aside: Path) -> Path:
         target, number = aside / f"{folder.name}.{number}", number + 1
     folder.rename(target)
     for changed in (aside, folder.parent):
-        sync(changed)
+        sync_folder(changed)
     return target
-
-
-def sync(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _is_gone(folder: str, levels: int) -> bool:

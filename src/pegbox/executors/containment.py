@@ -16,7 +16,6 @@ import structlog
 import pegbox
 from pegbox.executors.base import NotNow
 
-MODES = ("auto", "off", "require")
 PATIENCE = 60.0  #: seconds for the probe
 PAUSE = 5.0  #: seconds until the machine is asked again what it could not tell
 LOOK_SECONDS = 3.0  #: between two looks whether it can be told

@@ -23,6 +23,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pegbox.small_files import sync_folder
+
 FORMAT = 1
 MANIFEST = "manifest.json"
 STEP = 1 << 20
@@ -78,7 +80,7 @@ class Manifest:
             file.flush()
             os.fsync(file.fileno())
         scratch.replace(folder / MANIFEST)
-        _sync(folder)
+        sync_folder(folder)
 
     @classmethod
     def read(cls, folder: Path) -> Manifest:
@@ -162,11 +164,3 @@ def files_below(folder: Path) -> Iterator[Path]:
 def sync_all() -> None:
     """Bring what was written to disk."""
     os.sync()
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

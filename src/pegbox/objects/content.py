@@ -20,6 +20,7 @@ from uuid import uuid4
 
 from pegbox.baton import put_down
 from pegbox.crashpoints import AFTER, BEFORE, reach
+from pegbox.small_files import sync_folder
 
 _STEP = 1 << 30  #: bytes asked of one copy_file_range
 _BUFFER = 1 << 20
@@ -192,16 +193,6 @@ def write_whole(path: Path, fill: Callable[[int], None]) -> None:
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Bring the names in `folder` to disk."""
-    fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        with put_down():
-            os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 @contextmanager

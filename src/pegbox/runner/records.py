@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pegbox.crashpoints import AFTER, BEFORE, reach
+from pegbox.small_files import sync_folder
 
 ATTEMPT, SPAWN, LOCK, STOP = "attempt.json", "spawn.json", "lock", "stop"
 RUNNER, POINTS, EXIT, DIARY = "runner.json", "points", "exit.json", "runner.log"
@@ -39,7 +40,7 @@ def write(path: Path, record: dict[str, Any], *, durable: bool = False) -> None:
     os.rename(new, path)
     reach(AFTER, path.name)
     if durable:
-        sync_directory(path.parent)
+        sync_folder(path.parent)
 
 
 def reserve(directory: Path) -> None:
@@ -57,15 +58,6 @@ def give_room(directory: Path) -> None:
 def group_prefix(directory: Path) -> str:
     """How the names of an attempt's control groups begin."""
     return f"pegbox-{zlib.crc32(str(directory).encode()):08x}-"
-
-
-def sync_directory(directory: Path) -> None:
-    """Make the names in `directory` durable."""
-    fd = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def lock(directory: Path) -> int | None:

@@ -7,36 +7,28 @@ changed is read again.  Columns that were not used for long are given up for oth
 
 from __future__ import annotations
 
-import sys
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from threading import Lock
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine
 
-from pegbox.domain.query import All, AnyOf, Between, Containing, Has, Node, Not, OneOf, Present, Text
-from pegbox.store.column_source import Codes, Floats, Source, Whole
+from pegbox.domain.query import All, AnyOf, Has, Node, Not
+from pegbox.store.column import Column, Mask, Unsuited, fulfilling, read
+from pegbox.store.column_source import Floats, Source, Whole
 from pegbox.store.filters import AMONG
 from pegbox.store.queries import Place
 
 MEMORY = 256 << 20  #: bytes that all columns of a process may take
-MOST_TEXTS = 1 << 16  #: different texts of a column
 MOST_CHANGED = 20_000  #: resources that are read again; beyond that everything is
 #: what costs as much as to look at one entry of an index and ask its resource: values to read, values to compute with
 READ, COMPUTED = 15, 2000
-
-Mask: TypeAlias = NDArray[np.bool_]
-
-
-class Unsuited(Exception):
-    """Columns cannot answer this."""
 
 
 class Wanted(NamedTuple):
@@ -57,94 +49,6 @@ class Wanted(NamedTuple):
         return {self.anchor, *self.names.values(), *(() if self.sort is None else (self.sort,))}
 
 
-class _Joined:
-    """Texts one after the other, ASCII letters in small ones, to look for a text in all of them at once."""
-
-    def __init__(self, texts: Iterable[str | None]) -> None:
-        self._signs = np.frombuffer(b"".join((text or "").encode().lower() + b"\0" for text in texts), np.uint8)
-        self._ends = np.flatnonzero(self._signs == 0)
-        self._frequent = np.bincount(self._signs, minlength=256)
-
-    def places(self, text: str) -> Whole:
-        """In which of the texts it is, some of them several times."""
-        sought = text.encode()
-        # Where its rarest sign is, then the others around it: as quick for what is everywhere as for what is nowhere.
-        order = sorted(range(len(sought)), key=lambda nth: self._frequent[sought[nth]])
-        first = order[0]
-        last = len(self._signs) - len(sought)
-        found = np.flatnonzero(self._signs[first : max(last, 0) + first] == sought[first])
-        for nth in order[1:]:
-            found = found[self._signs[found + nth] == sought[nth]]
-        return np.searchsorted(self._ends, found)
-
-    def size(self) -> int:
-        """Bytes."""
-        return self._signs.nbytes + self._ends.nbytes
-
-
-@dataclass(slots=True)
-class _Column:
-    """Of each resource a number, NaN for none; else a text by its code, -1 for none.
-
-    Where there are too many different texts, `every` has those of all resources, and the codes are 0.
-    """
-
-    numbers: Floats
-    codes: Codes
-    texts: list[str] = field(default_factory=list)
-    known: dict[str, int] = field(default_factory=dict)
-    every: NDArray[np.object_] | None = None
-    weight: int = 0  #: bytes of those, and of some that are gone
-    _joined: _Joined | None = None
-
-    def code(self, text: str) -> int:
-        """The code of a text, a new one if need be.  Raises Unsuited if they are too many."""
-        if text not in self.known:
-            if len(self.texts) >= MOST_TEXTS:
-                raise Unsuited
-            self.known[text] = len(self.texts)
-            self.texts.append(text)
-            self._joined = None
-        return self.known[text]
-
-    def put(self, kept: Mask, places: Whole, found: Sequence[tuple[float | None, str | None]]) -> None:
-        """Leave out what is not kept, and put new values at their places.  Raises Unsuited."""
-        numbers = [np.nan if number is None else number for number, _ in found]
-        texts = [None if number is not None else text for number, text in found]
-        if self.every is None:
-            codes = [-1 if text is None else self.code(text) for text in texts]
-        else:
-            codes = [-1 if text is None else 0 for text in texts]
-            self.every = np.insert(self.every[kept], places, np.array(texts, object))
-            self.weight += sum(map(sys.getsizeof, texts))
-            self._joined = None
-        self.numbers = np.insert(self.numbers[kept], places, np.array(numbers, np.float64))
-        self.codes = np.insert(self.codes[kept], places, np.array(codes, np.int32))
-
-    def equal(self, texts: Sequence[str]) -> Mask:
-        """Which texts are one of these."""
-        if self.every is None:
-            return np.isin(self.codes, [self.known[text] for text in texts if text in self.known])
-        return np.isin(self.codes, [0]) & np.fromiter(
-            map(frozenset(texts).__contains__, self.every), np.bool_, len(self.every)
-        )
-
-    def containing(self, text: str) -> Mask:
-        """Which texts have this in them, ASCII letters in small ones."""
-        texts = self.texts if self.every is None else self.every
-        if self._joined is None:
-            self._joined = _Joined(texts)
-        found = np.zeros(len(texts) + 1, np.bool_)  # the last one: of those that have no text
-        found[self._joined.places(text)] = True
-        return found[self.codes] if self.every is None else found[:-1]
-
-    def size(self) -> int:
-        """Bytes, roughly."""
-        many = 0 if self.every is None else self.every.nbytes + self.weight
-        joined = 0 if self._joined is None else self._joined.size()
-        return self.numbers.nbytes + self.codes.nbytes + 200 * len(self.texts) + many + joined
-
-
 @dataclass(slots=True)
 class _Table:
     """The resources of a kind, by rising id."""
@@ -152,7 +56,7 @@ class _Table:
     ids: Whole
     seen: int  #: of `property_change`
     unsuited: set[int] = field(default_factory=set)  #: names that have long texts
-    columns: OrderedDict[int, _Column] = field(default_factory=OrderedDict)
+    columns: OrderedDict[int, Column] = field(default_factory=OrderedDict)
 
     def size(self) -> int:
         return self.ids.nbytes + sum(each.size() for each in self.columns.values())
@@ -217,7 +121,7 @@ class Columns:
             self._looks.pop(wanted.anchor, None)
             order = np.argsort(ids, kind="stable")
             table = _Table(ids[order], most)
-            table.columns[wanted.anchor] = _Column(numbers[order], np.full(len(ids), -1, np.int32))
+            table.columns[wanted.anchor] = Column(numbers[order], np.full(len(ids), -1, np.int32))
             self._tables[wanted.scope] = table
         self._tables.move_to_end(wanted.scope)
         return table
@@ -228,7 +132,7 @@ class Columns:
         if number not in table.columns:
             self._looks.pop(number, None)
             try:
-                table.columns[number] = _read(source, table.ids, number)
+                table.columns[number] = read(source, table.ids, number)
             except Unsuited:
                 table.unsuited.add(number)
                 raise
@@ -253,25 +157,6 @@ def of(connection: Connection) -> Columns:
 
 
 # Reading.
-
-
-def _read(source: Source, ids: Whole, number: int) -> _Column:
-    if source.has_long(number):
-        raise Unsuited
-    column = _Column(np.full(len(ids), np.nan), np.full(len(ids), -1, np.int32))
-    whose, values = source.numbers(number)
-    column.numbers[np.searchsorted(ids, whose)] = values
-    whose, codes, texts = source.texts(number)
-    where = np.searchsorted(ids, whose)
-    if len(texts) <= MOST_TEXTS:
-        column.texts, column.known = texts, {text: code for code, text in enumerate(texts)}
-        column.codes[where] = codes
-    else:
-        column.every = np.full(len(ids), None, object)
-        column.every[where] = np.array(texts, object)[codes]
-        column.weight = sum(map(sys.getsizeof, texts))
-        column.codes[where] = 0
-    return column
 
 
 def _changed(source: Source, seen: int) -> Whole | None:
@@ -313,7 +198,7 @@ def _follow(source: Source, table: _Table, changed: Whole, anchor: int) -> bool:
 def _passing(node: Node, table: _Table, names: Mapping[str, int]) -> Mask:
     match node:
         case Has(name, test):
-            return _has(table.columns[names[name]], test)
+            return fulfilling(table.columns[names[name]], test)
         case Not(part):
             return ~_passing(part, table, names)
         case All(parts) | AnyOf(parts):
@@ -324,23 +209,6 @@ def _passing(node: Node, table: _Table, names: Mapping[str, int]) -> Mask:
                 found = found & inner if is_all else found | inner
             return found
     raise Unsuited
-
-
-def _has(column: _Column, test: Any) -> Mask:
-    match test:
-        case Present():
-            return ~np.isnan(column.numbers) | (column.codes >= 0)
-        case Between(low, high, low_open, high_open):
-            values = column.numbers
-            above = values > low if low_open else values >= low
-            return np.logical_and(above, values < high if high_open else values <= high)
-        case Text(text):
-            return column.equal([text])
-        case OneOf(texts, numbers) if not numbers:
-            return column.equal(texts)
-        case Containing(text, numbers) if not numbers:
-            return column.containing(text)
-    raise Unsuited  # numbers as the texts that they were
 
 
 # The order.

@@ -45,7 +45,7 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 def bounds(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """So that few resources take every way of the planner."""
     if request.param == "of many texts":
-        monkeypatch.setattr(columns, "MOST_TEXTS", 1)
+        monkeypatch.setattr("pegbox.store.column.MOST_TEXTS", 1)
     if request.param in ("in columns", "of many texts"):
         monkeypatch.setattr(columns, "COMPUTED", 1 << 60)
         monkeypatch.setattr(columns, "READ", 1 << 60)

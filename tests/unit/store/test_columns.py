@@ -18,6 +18,7 @@ from pegbox.operations.indexing import catch_up
 from pegbox.operations.tags import add_tags
 from pegbox.store import column_source, columns, index, planner
 from pegbox.store.base import Unavailable
+from pegbox.store.column import Column, read
 from pegbox.store.resources import Kind
 from pegbox.store.sql import SqlStore
 from pegbox.testing.calls import call_in
@@ -143,7 +144,7 @@ def test_they_follow_what_is_written(place: Place, monkeypatch: pytest.MonkeyPat
 
 def test_they_read_all_anew_after_too_many_changes(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(columns, "MOST_CHANGED", 2)
-    monkeypatch.setattr(columns, "MOST_TEXTS", 3)
+    monkeypatch.setattr("pegbox.store.column.MOST_TEXTS", 3)
     load(place, 0, 40)
     compare(place, monkeypatch)
     load(place, 40, 50)
@@ -192,7 +193,7 @@ def test_what_a_later_transaction_has_seen_is_not_shown_to_an_earlier_one(
 
 
 def test_columns_that_were_followed_halfway_are_given_up(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(columns, "MOST_TEXTS", 45)
+    monkeypatch.setattr("pegbox.store.column.MOST_TEXTS", 45)
     load(place, 0, 40)
     assert compare(place, monkeypatch)
     load(place, 40, 50)  # more texts than a column may have: everything is read anew
@@ -223,12 +224,12 @@ class Given(column_source.Source):
         different = sorted(set(self._texts))
         return np.arange(len(self._texts)), np.array([different.index(text) for text in self._texts]), different
 
-    def column(self) -> columns._Column:
-        return columns._read(self, np.arange(len(self._texts) + 1), 1)
+    def column(self) -> Column:
+        return read(self, np.arange(len(self._texts) + 1), 1)
 
 
 def test_long_texts_count_as_what_they_take(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(columns, "MOST_TEXTS", 3)
+    monkeypatch.setattr("pegbox.store.column.MOST_TEXTS", 3)
     column = Given(*(f"{number:0250}" for number in range(1000))).column()
     assert column.size() > 1000 * 250
     before = column.size()
@@ -238,7 +239,7 @@ def test_long_texts_count_as_what_they_take(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize("most", [1, 100])
 def test_texts_inside_texts(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(columns, "MOST_TEXTS", most)
+    monkeypatch.setattr("pegbox.store.column.MOST_TEXTS", most)
     texts = ["", "a", "ab", "Abab", "b", "bA", "ab", "ÄB", "aab"]
     column = Given(*texts).column()
     for sought in ("a", "ab", "abab", "ba", "c", "ä", "Ä", "aba", "ababa", "x" * 99):

@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from pegbox.domain.progress import Outline
 from pegbox.domain.ranges import Space
+from pegbox.strategies.tried import Tried
 
 if TYPE_CHECKING:
     from numpy.random import Generator
-
-    from pegbox.strategies.tried import Tried
 
 
 class Goal(Enum):

@@ -15,7 +15,7 @@ from pegbox.strategies.base import Candidate, Exhausted, Limits, Study, next_num
 from pegbox.strategies.design import latin_hypercube
 from pegbox.strategies.gp.layout import Layout
 from pegbox.strategies.gp.observations import Observations
-from pegbox.strategies.inheritance import Inheritance, portfolio
+from pegbox.strategies.inheritance import Inheritance, portfolio, used_up
 from pegbox.strategies.random import draw
 from pegbox.strategies.tried import Tried
 
@@ -42,7 +42,7 @@ class Bayesian:
     def ask(self, study: Study, count: int, rng: Generator) -> Sequence[Candidate]:
         """The next `count` configurations; Exhausted when a finite space is used up."""
         layout, inheritance = Layout(study.space), Inheritance.of(study)
-        tried = Tried.of(study, inheritance)
+        tried = used_up(study, inheritance)
         if inheritance.bequests and study.trials:
             from pegbox.strategies.gp.trust import believed
 

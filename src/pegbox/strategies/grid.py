@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pegbox.strategies.base import Candidate, Exhausted, Study, next_numbers
-from pegbox.strategies.tried import Tried
+from pegbox.strategies.inheritance import used_up
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -21,7 +21,7 @@ class Grid:
         A configuration that was launched is not given again, whatever became of it.  If that of a trial's number is
         used up (the study was not begun by this strategy), the next free one is given.
         """
-        tried = Tried.of(study)
+        tried = used_up(study)
         if tried.size is None:
             raise ValueError("a grid needs a finite space")
         candidates: list[Candidate] = []

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from pegbox.domain.ranges import same_value
 from pegbox.strategies.base import Goal, ParentKind, ParentStudy, Study, Trial
+from pegbox.strategies.tried import Tried
 
 _APART = 0.25  #: configurations that are nearer to each other than this, on every coordinate, teach the same
 
@@ -55,6 +56,16 @@ class Inheritance:
         kept = [bequest for bequest in self.bequests if bequest not in doubted]
         others = [bequest.parent for bequest in doubted if bequest.parent not in self.teachers]
         return Inheritance(kept, [*self.teachers, *others])
+
+
+def used_up(study: Study, inheritance: Inheritance | None = None) -> Tried:
+    """All that the study has launched, and in a finite space what it inherits."""
+    known = study.tried
+    tried = known.branch() if known else Tried(study.space, (trial.values for trial in study.trials))
+    if tried.size is not None and study.parents:
+        for trial in (inheritance or Inheritance.of(study)).trials:
+            tried.add(trial.values)
+    return tried
 
 
 def fixed(study: Study) -> Mapping[str, str]:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from numpy.random import Generator, default_rng
 
 from pegbox.strategies.base import Candidate, Exhausted, Study, next_numbers
+from pegbox.strategies.inheritance import used_up
 from pegbox.strategies.tried import Tried
 
 #: Draws that may hit used configurations before the next free one is taken instead.
@@ -24,7 +25,7 @@ class Random:
 
     def ask(self, study: Study, count: int, rng: Generator) -> Sequence[Candidate]:
         """One draw for each of the next `count` trial numbers; Exhausted when a finite space is used up."""
-        tried = Tried.of(study)
+        tried = used_up(study)
         candidates: list[Candidate] = []
         for number in next_numbers(study, count):
             if tried.exhausted:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Set
 
 from pegbox.domain.ranges import Space
-from pegbox.strategies.base import Study
-from pegbox.strategies.inheritance import Inheritance
 
 
 class Tried:
@@ -22,16 +20,6 @@ class Tried:
         self._before: Set[int | tuple[str, ...]] = frozenset()  # those of another one, which keeps them
         for values in configurations:
             self.add(values)
-
-    @classmethod
-    def of(cls, study: Study, inheritance: Inheritance | None = None) -> Tried:
-        """All that the study has launched, and in a finite space what it inherits."""
-        known = study.tried
-        tried = known.branch() if known else cls(study.space, (trial.values for trial in study.trials))
-        if tried.size is not None and study.parents:
-            for trial in (inheritance or Inheritance.of(study)).trials:
-                tried.add(trial.values)
-        return tried
 
     def branch(self) -> Tried:
         """One that may note more without this one knowing; this one must not note any more as long as it is used."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pegbox.domain.range_request import parse_ranges
 from pegbox.engine.retelling import Listener, Teller
 from pegbox.strategies.base import Goal, Limits, ParentKind, ParentStudy, Study, Trial, TrialState
-from pegbox.strategies.tried import Tried
+from pegbox.strategies.inheritance import used_up
 
 SPACE = parse_ranges({"ContinuousParameterRanges": [{"Name": "x", "MinValue": "0", "MaxValue": "1"}]}, {})
 
@@ -45,19 +45,19 @@ def test_what_is_heard_is_what_is_meant(steps: list[tuple[int, str, int]]) -> No
             trials.clear()
         heard = listener.hear(teller.tell(key, study(trials)))
         assert heard == study(trials)
-        tried = Tried.of(heard)
+        tried = used_up(heard)
         assert [value for value in range(20) if {"x": str(value)} in tried] == [
             int(each.values["x"]) for each in trials
         ]
         tried.add({"x": "1000"})  # as a strategy does: nobody else hears of it
-        assert {"x": "1000"} not in Tried.of(heard)
+        assert {"x": "1000"} not in used_up(heard)
 
 
 def test_what_has_been_tried_is_heard_anew_with_other_trials() -> None:
     teller, listener = Teller(), Listener()
     for numbers in ((1, 2, 3), (4, 5, 6), (7, 8), (7, 8, 9)):
         heard = listener.hear(teller.tell(None, study([running(number) for number in numbers])))
-        tried = Tried.of(heard)
+        tried = used_up(heard)
         assert [value for value in range(20) if {"x": str(value)} in tried] == list(numbers)
 
 
@@ -71,7 +71,7 @@ def test_a_question_costs_little_after_thousands_of_trials() -> None:
         trials.append(running(len(trials) + 1))
         asked = study(trials)
         began = time.perf_counter()
-        assert {"x": "10001"} in Tried.of(listener.hear(teller.tell("a", asked)))
+        assert {"x": "10001"} in used_up(listener.hear(teller.tell("a", asked)))
         best = min(best, time.perf_counter() - began)
     assert best < 1e-3
 

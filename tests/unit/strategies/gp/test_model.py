@@ -10,6 +10,7 @@ from pegbox.strategies.base import Trial, TrialState
 from pegbox.strategies.gp.layout import Layout
 from pegbox.strategies.gp.model import Model, crowded
 from pegbox.strategies.gp.observations import Observations
+from pegbox.strategies.inheritance import used_up
 from pegbox.strategies.tried import Tried
 from pegbox.testing.strategy_suite import MIXED, finished, study_of, trials_in
 
@@ -18,7 +19,7 @@ SMALL = Space((Integer("n", 1, 20), Categorical("c", ("a", "b", "c"))))
 
 def model_of(space: Space, trials: list[Trial]) -> tuple[Model, Tried]:
     study, layout = study_of(space, trials), Layout(space)
-    return Model(layout, Observations.of(study, layout), np.random.default_rng(0)), Tried.of(study)
+    return Model(layout, Observations.of(study, layout), np.random.default_rng(0)), used_up(study)
 
 
 def test_a_small_space_is_listed_whole() -> None:

@@ -18,7 +18,7 @@ from pegbox.strategies.gp.layout import Layout
 from pegbox.strategies.gp.model import Model
 from pegbox.strategies.gp.observations import Observations
 from pegbox.strategies.gp.survival import Hurdles, running
-from pegbox.strategies.tried import Tried
+from pegbox.strategies.inheritance import used_up
 from pegbox.testing.strategy_suite import finished, study_of
 
 #: All epochs of these are in an outline.
@@ -142,7 +142,7 @@ def test_of_two_regions_that_promise_alike_the_one_that_is_not_stopped_is_search
     ]
     study, layout = replace(study_of(LINE, trials), early_stopping=True), Layout(LINE)
     model = Model(layout, Observations.of(study, layout), np.random.default_rng(0))
-    first = float(model.ranked(Tried.of(study), np.random.default_rng(0)).points[0, 0])
+    first = float(model.ranked(used_up(study), np.random.default_rng(0)).points[0, 0])
     assert abs(first - slow) > 0.7
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +14,7 @@ from pegbox.cli.output import refuse, tell
 from pegbox.cli.tables import Form, Formatted, Output, chosen, write
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from pathlib import Path
 
     from pegbox.client.found import Hits, Wanted
 
@@ -62,34 +64,46 @@ def search(
     and Tags.KEY. Times are written 2026-11-28T12:00:00, in UTC.
     """
     from pegbox.client import found, query
-    from pegbox.client.properties import columns as columns_of
 
     wanted_form = chosen(form, output)
-    try:
-        node = query.parse(expression)
+    with _misuse_told():
         wanted = found.Wanted(
-            resource=found.resource_of(resource),
+            node=query.parse(expression),
             text=expression,
-            node=node,
+            resource=found.resource_of(resource),
             sort_by=sort,
             ascending=ascending,
             limit=limit,
         )
-        if boto3:
-            typer.echo(found.program(wanted))
-            return
-        hits = found.find(sagemaker_of(home), wanted)
+        hits = None if boto3 else found.find(sagemaker_of(home), wanted)
+    if hits is None:
+        typer.echo(found.program(wanted))
+    else:
+        asked = [name.strip() for each in columns or () for name in each.split(",") if name.strip()]
+        _show(hits, wanted, asked, wanted_form, output)
+
+
+@contextmanager
+def _misuse_told() -> Iterator[None]:
+    from pegbox.client import found, query
+
+    try:
+        yield
     except query.QueryFault as fault:
         typer.echo(fault, err=True)
         raise typer.Exit(MISUSED) from None
     except found.NoResource as error:
         raise typer.BadParameter(f"--resource: {error}") from None
-    asked = [name.strip() for each in columns or () for name in each.split(",") if name.strip()]
+
+
+def _show(hits: Hits, wanted: Wanted, asked: Sequence[str], form: Form, output: Path | None) -> None:
+    from pegbox.client.properties import columns
+
     if not hits.records:
         tell("nothing is like that")
-    if hits.records or wanted_form is not Form.TABLE:
+    if hits.records or form is not Form.TABLE:
         _check(hits, asked)
-        write(columns_of(hits.records, asked or wanted.columns()), wanted_form, output, "results")
+        write(columns(hits.records, asked or wanted.columns()), form, output, "results")
     _tell_rest(hits, wanted)
 
 

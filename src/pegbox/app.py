@@ -46,6 +46,7 @@ from pegbox.observe.prometheus import Living, Metrics, Sources, Stored
 from pegbox.operations import indexing
 from pegbox.pages import Pages
 from pegbox.settings import Settings, is_loopback
+from pegbox.slow import telling
 from pegbox.store import place
 from pegbox.store.base import Unavailable
 from pegbox.store.census import Counted
@@ -85,7 +86,8 @@ class Server:
     def start(self) -> None:
         """Begin to work on what is due."""
         homes.write(self.settings.home / homes.DATABASE, place.digest(self.store.engine))
-        self.engine.start()
+        with telling("looking for jobs to go on with"):
+            self.engine.start()
         threading.Thread(
             target=tell_what_is_missing, args=(self.containment, self.stopped), name="containment", daemon=True
         ).start()
@@ -117,7 +119,8 @@ def compose(settings: Settings) -> Server:
     store = open_store(settings, settings.database_wait)
     keys = KeyRing(store.keys, settings, time.time)
     keys.first()
-    files = FileStore(settings.home / "objects", upload_seconds=settings.upload_days * DAY)
+    with telling("opening the object store"):
+        files = FileStore(settings.home / "objects", upload_seconds=settings.upload_days * DAY)
     mailbox = Mailbox()
     database = Outage("the database", time.monotonic)
     wake = WakeSocket(settings.home / "run", mailbox.heard)

@@ -15,6 +15,7 @@ import structlog
 from pegbox.engine import homes
 from pegbox.maintenance import losses
 from pegbox.settings import RESTORING, Settings, SettingsError, make_home
+from pegbox.slow import telling
 from pegbox.small_files import sync_folder
 from pegbox.store import examine, place
 from pegbox.store.base import Unavailable
@@ -73,7 +74,8 @@ def _patiently(settings: Settings, deadline: float, make: bool) -> SqlStore:
     while True:
         store = SqlStore(settings.database, migrate=False, hasty=True)
         try:
-            check_database(settings, store)
+            with telling("opening the database"):
+                check_database(settings, store)
             if not make:
                 check_made(settings, store)
             store.upgrade()

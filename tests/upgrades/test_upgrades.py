@@ -22,7 +22,7 @@ from pegbox.objects.files import FileStore
 from pegbox.store import connections, schema
 from pegbox.store.sql import SqlStore
 from pegbox.store.upgrade import HEAD, SchemaTooNew, revision_of, run, upgrade
-from running import RunningServer
+from running import RunningServer, clean_environment
 
 HERE = Path(__file__).parent
 VERSIONS = Path(schema.__file__).parent / "migrations" / "versions"
@@ -186,6 +186,35 @@ def test_servers_that_upgrade_at_once_do_it_once(revision: str | None, url: str)
         store.close()
     assert sorted(done) == [False, False, False, True]
     assert state(url) == (HEAD, rows)
+
+
+def test_an_upgrade_that_takes_long_says_what_it_does(url: str, tmp_path: Path) -> None:
+    fill(url, OLDER[0])
+    home = tmp_path / "home"
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:
+            connection.execute(text("LOCK TABLE image IN ACCESS SHARE MODE"))
+        with subprocess.Popen(
+            [sys.executable, "-m", "pegbox", "migrate", "--home", str(home)],
+            env=clean_environment() | {"PEGBOX_DATABASE_URL": url},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as command:
+            assert command.stderr is not None
+            first = command.stderr.readline()
+            connection.rollback()
+            out, rest = command.communicate(timeout=60)
+    engine.dispose()
+    assert (command.returncode, out) == (0, f"The database is at schema {HEAD}.\n"), rest
+    assert first.startswith("pegbox: upgrading the database, 2")
+    doing = "waiting for others" if "sqlite" in url else f"step 1 of {len(OLDER)}: 0002, "
+    assert doing in first
+    assert rest.startswith("pegbox: upgrading the database, ")
+    assert rest.endswith(" s: done\n")
 
 
 def test_a_newer_schema_is_refused(url: str) -> None:

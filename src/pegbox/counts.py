@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 
-def counted(number: int, noun: str, more: str | None = None) -> str:
-    """`1 tuning job`, `2,000 tuning jobs`; `more` is the noun for several where it is irregular."""
-    return f"{number:,} {noun if number == 1 else more or f'{noun}s'}"
+def counted(number: int, noun: str, several: str | None = None) -> str:
+    """`1 tuning job`, `2,000 tuning jobs`; `several` is the noun where that is irregular."""
+    return f"{number:,} {either(number, noun, several or f'{noun}s')}"
+
+
+def either(number: int, one: str, several: str) -> str:
+    """The word that goes with a number: is or are, was or were."""
+    return one if number == 1 else several

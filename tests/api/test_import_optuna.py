@@ -89,7 +89,7 @@ def test_a_study_becomes_a_tuning_job(server: RunningServer, sagemaker: Any, tmp
     name = name_in(said)
     assert said.err == (
         f"pegbox: the study {title} is the tuning job {name}: 12 training jobs are new\n"
-        f"pegbox: {title}: 1 have not ended; the same command adds them when they have\n"
+        f"pegbox: {title}: 1 has not ended; the same command adds what has ended since\n"
     )
     tuning = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
     assert tuning["HyperParameterTuningJobStatus"] == "Completed"
@@ -206,7 +206,7 @@ def test_a_repeated_import_adds_what_is_new(server: RunningServer, sagemaker: An
     elsewhere = tmp_path / "moved.db"
     file.rename(elsewhere)
     said = bring(server, elsewhere, "--study", title)
-    assert name_in(said) == name and "1 training jobs are new, 12 were there already" in said.err
+    assert name_in(said) == name and "1 training job is new, 12 were there already" in said.err
     tuning = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
     assert value(tuning["BestTrainingJob"]) == -1.0 and tuning["TrainingJobStatusCounters"]["Completed"] == 11
     assert tuning["HyperParameterTuningEndTime"].year == 2030

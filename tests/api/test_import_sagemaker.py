@@ -66,7 +66,7 @@ def test_jobs_of_an_account_are_jobs_here(
     assert said.code == 0, said.err
     assert said.err.splitlines() == [
         f"pegbox: reading {elsewhere.server.url}",
-        "pegbox: 1 tuning jobs with 4 training jobs are new, and 1 other training jobs; 0 were there already",
+        "pegbox: 1 tuning job with 4 training jobs is new, and 1 other training job; 0 were there already",
     ]
     after = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=search)
     for each in (before, after):
@@ -112,13 +112,13 @@ def test_what_has_not_ended_is_left_for_the_next_time(elsewhere: Elsewhere, tmp_
     elsewhere.train(f"{part}-t", slow)
     said = elsewhere.bring(tmp_path / "home", "--name-contains", part)
     assert "0 tuning jobs with 0 training jobs are new, and 0 other training jobs" in said.err
-    assert "have not ended; the same command adds them when they have" in said.err
+    assert "not ended; the same command adds what has ended since" in said.err
     there.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName=f"{part}-s")
     there.stop_training_job(TrainingJobName=f"{part}-t")
     tuning_ended(there, f"{part}-s")
     training_ended(there, f"{part}-t")
     said = elsewhere.bring(tmp_path / "home", "--name-contains", part, "--since", "2020-01-01")
-    assert "1 tuning jobs with" in said.err and "and 1 other training jobs; 0 were there already" in said.err
+    assert "1 tuning job with" in said.err and "and 1 other training job; 0 were there already" in said.err
     said = elsewhere.bring(tmp_path / "home", "--name-contains", part, "--since", "2999-01-01T00:00:00")
     assert "0 training jobs are new, and 0 other training jobs; 0 were there already" in said.err
 
@@ -143,7 +143,7 @@ def test_other_jobs_of_the_same_names_stay(
     said = elsewhere.bring(server.home, "--name-contains", name)
     assert said.code == 1
     assert f"pegbox: {name} is not imported: there is another job of this name\n" in said.err
-    assert said.err.endswith("pegbox: 1 are not imported\n")
+    assert said.err.endswith("pegbox: 1 is not imported\n")
     assert training_ended(sagemaker, name)["CreationTime"] == before["CreationTime"]
 
 

@@ -124,7 +124,7 @@ def test_pages_are_read_up_to_the_limit(loaded: Loaded, monkeypatch: pytest.Monk
     monkeypatch.setattr(found, "PAGE", 2)
     said = loaded.search("TrainingJobName exists", "--format", "csv", "--columns", "TrainingJobName", "--limit", "5")
     assert said.out.splitlines()[1:] == loaded.names[:0:-1]
-    assert said.err == "pegbox: there are 1 more: --limit 10\n"
+    assert said.err == "pegbox: there is 1 more: --limit 10\n"
 
 
 def test_columns_that_nothing_has_are_named(loaded: Loaded, tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def test_what_differs_between_jobs_comes_first(loaded: Loaded) -> None:
     ]
     assert values["Metrics.validation:auc"] == ["0.55", "0.65"]
     assert values["AlgorithmSpecification.TrainingImage"] == ["image-0", "image-1"]
-    assert said.err.endswith(" properties are the same: --all shows them, too\n")
+    assert said.err.endswith(" properties are the same: --all shows all\n")
 
 
 def test_comparisons_for_programs(loaded: Loaded) -> None:

@@ -123,7 +123,8 @@ def test_jobs_says_that_there_are_more(tuned: Tuned) -> None:
     assert tuned.run("tune", str(file)).code == 0
     found = len(json.loads(tuned.run("jobs", "--json").out))
     said = tuned.run("jobs", "--most", "1")
-    assert (len(said.out.splitlines()), said.err) == (2, f"pegbox: there are {found - 1} more: --most {found}\n")
+    be = "is" if found == 2 else "are"
+    assert (len(said.out.splitlines()), said.err) == (2, f"pegbox: there {be} {found - 1} more: --most {found}\n")
     assert tuned.run("jobs", "--most", str(found)).err == ""
 
 
@@ -222,7 +223,7 @@ def test_image_list_leaves_out_earlier_variants(tuned: Tuned) -> None:
     said, every = tuned.run("image", "list"), tuned.run("image", "list", "--all")
     shown = [line for line in said.out.splitlines() if line.startswith("variants-")]
     assert (len(shown), any("y=3" in line for line in shown)) == (2, True)
-    assert said.err.endswith(" older ones of pegbox tune: --all\n")
+    assert " older one" in said.err and said.err.endswith(" of pegbox tune: --all\n")
     assert (every.out.count("variants-"), every.err) == (4, "")
 
 

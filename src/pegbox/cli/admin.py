@@ -13,6 +13,7 @@ import typer
 
 from pegbox.cli.options import Account, Home
 from pegbox.cli.output import progress, refuse, tell
+from pegbox.counts import counted, either
 from pegbox.settings import load
 
 if TYPE_CHECKING:
@@ -54,11 +55,12 @@ def load_jobs(
     with place_of(home, account, region, make=True) as place, _reading(file) as lines, progress() as told:
         told.begin("training jobs", _lines(lines))
         done = transfer.load(place, str(file), lines, told, skip=existing is Existing.SKIP)
-    parts = [f"{done.added:,} training jobs are loaded"]
+    parts = [f"{counted(done.added, 'training job')} {either(done.added, 'is', 'are')} loaded"]
     if done.known:
-        parts.append(f"{done.known:,} were there already")
+        parts.append(f"{done.known:,} {either(done.known, 'was', 'were')} there already")
     if done.skipped:
-        parts.append(f"{done.skipped:,} were skipped: others have their names")
+        why = either(done.skipped, "was skipped: another has its name", "were skipped: others have their names")
+        parts.append(f"{done.skipped:,} {why}")
     tell(", ".join(parts))
 
 
@@ -78,7 +80,8 @@ def dump_jobs(
     with place_of(home, account, region, make=False) as place, _writing(file) as output, progress() as told:
         told.begin("training jobs")
         count = transfer.dump(place, output.write, told)
-    tell(f"{count:,} training jobs are in {file}" if file != STANDARD else f"{count:,} training jobs")
+    told_of = counted(count, "training job")
+    tell(told_of if file == STANDARD else f"{told_of} {either(count, 'is', 'are')} in {file}")
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import typer
 
 from pegbox.cli.options import Home
 from pegbox.cli.output import progress
+from pegbox.counts import counted
 from pegbox.settings import load
 
 
@@ -30,8 +31,8 @@ def backup(
     for missing in done.missing:
         typer.echo(f"pegbox: not in the backup, since its content is missing: {missing}", err=True)
     size = sum(entry.size for entry in done.manifest.files.values())
-    rows = sum(done.manifest.rows.values())
-    typer.echo(f"{dest} is complete: {rows:,} rows, {len(done.manifest.files):,} files, {size / 1e6:,.1f} MB.")
+    rows, files = sum(done.manifest.rows.values()), len(done.manifest.files)
+    typer.echo(f"{dest} is complete: {counted(rows, 'row')}, {counted(files, 'file')}, {size / 1e6:,.1f} MB.")
 
 
 def restore(

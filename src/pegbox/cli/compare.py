@@ -12,6 +12,7 @@ from pegbox.cli.asking import sagemaker_of
 from pegbox.cli.options import Home
 from pegbox.cli.output import document, refuse, table, tell
 from pegbox.cli.tables import Form, Printed, Shown, shown, write
+from pegbox.counts import counted, either
 
 if TYPE_CHECKING:
     from pegbox.client.comparing import Row
@@ -48,7 +49,9 @@ def compare(
         return
     _write(names, [*differing, *(same if every else ())], form)
     if not every:
-        tell(f"{len(same)} properties are the same: --all shows them, too")
+        tell(
+            f"{counted(len(same), 'property', 'properties')} {either(len(same), 'is', 'are')} the same: --all shows all"
+        )
 
 
 def _by_job(names: Sequence[str], row: Row) -> dict[str, Any]:

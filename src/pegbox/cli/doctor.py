@@ -11,6 +11,7 @@ import typer
 
 from pegbox.announcement import address
 from pegbox.cli.options import Home
+from pegbox.counts import counted
 from pegbox.settings import load
 
 STALE = 3600.0
@@ -47,7 +48,9 @@ def doctor(
         typer.echo(json.dumps({"healthy": healthy, "findings": found, "old": outdated}, indent=2))
     else:
         for what, jobs in outdated.items():
-            typer.echo(f"The next daily sweep will remove the {what} of {jobs} training jobs, as the settings say.")
+            typer.echo(
+                f"The next daily sweep will remove the {what} of {counted(jobs, 'training job')}, as the settings say."
+            )
         if not found:
             typer.echo("Nothing is wrong.")
     if not healthy:

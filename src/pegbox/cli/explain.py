@@ -11,6 +11,7 @@ import typer
 from pegbox.cli.asking import sagemaker_of
 from pegbox.cli.options import Home, Json
 from pegbox.cli.output import document, lines, number, refuse, table
+from pegbox.counts import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -220,7 +221,7 @@ def _reason_lines(job: Mapping[str, Any], reason: Reason, metric: str) -> Iterat
     if reason.predicted is not None:
         interval = _interval(reason.predicted)
         yield told("expected", f"{metric} {number(reason.predicted.median)}, with a chance of 95 % {interval}")
-        yield told("best then", f"{number(reason.best)} of {reason.results} results")
+        yield told("best then", f"{number(reason.best)} of {counted(reason.results, 'result')}")
     if reason.expected_improvement is not None and reason.chance_of_improvement is not None:
         chance = _percent(reason.chance_of_improvement)
         yield told("to gain", f"{number(reason.expected_improvement)} on average, with a chance of {chance}")

@@ -13,6 +13,7 @@ import typer
 
 from pegbox.cli.options import Home
 from pegbox.cli.output import refuse
+from pegbox.counts import counted
 from pegbox.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def list_images(
         typer.echo(f"{image.name}  runs  {runs}  in {image.workdir}{''.join(_rest(image))}")
     store.close()
     if len(shown) < len(found):
-        typer.echo(f"{len(found) - len(shown)} older ones of pegbox tune: --all", err=True)
+        typer.echo(f"{counted(len(found) - len(shown), 'older one')} of pegbox tune: --all", err=True)
 
 
 @app.command()

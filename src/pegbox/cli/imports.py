@@ -13,6 +13,7 @@ import typer
 from pegbox.cli.admin import Region, place_of
 from pegbox.cli.options import Account, Home
 from pegbox.cli.output import progress, refuse, tell
+from pegbox.counts import counted, either
 
 if TYPE_CHECKING:
     from pegbox.maintenance.importing import Brought
@@ -160,9 +161,10 @@ def _bring_one(place: Place, study: Study, what: str) -> None:
     name = f"the tuning job {study.name}" if tuning else f"the training jobs {study.name}-..."
     tell(f"the {what} {study.title} is {name}: {_counted(done)}")
     if study.unfinished:
-        tell(f"{study.title}: {study.unfinished:,} have not ended; the same command adds them when they have")
+        left = f"{study.unfinished:,} {either(study.unfinished, 'has', 'have')} not ended"
+        tell(f"{study.title}: {left}; the same command adds what has ended since")
 
 
 def _counted(done: Brought) -> str:
-    known = f", {done.known:,} were there already" if done.known else ""
-    return f"{done.added:,} training jobs are new{known}"
+    known = f", {done.known:,} {either(done.known, 'was', 'were')} there already" if done.known else ""
+    return f"{counted(done.added, 'training job')} {either(done.added, 'is', 'are')} new{known}"

@@ -12,6 +12,7 @@ import typer
 from pegbox.cli.admin import place_of
 from pegbox.cli.options import Home, an_account
 from pegbox.cli.output import progress, refuse, tell
+from pegbox.counts import counted, either
 
 if TYPE_CHECKING:
     from pegbox.maintenance.progress import Progress
@@ -83,13 +84,14 @@ def import_sagemaker(
         _bring_searches(work)
         _bring_others(work)
     tell(
-        f"{work.searches:,} tuning jobs with {work.children:,} training jobs are new, and {work.others:,} other "
-        f"training jobs; {work.known:,} were there already"
+        f"{counted(work.searches, 'tuning job')} with {counted(work.children, 'training job')} "
+        f"{either(work.searches, 'is', 'are')} new, and {counted(work.others, 'other training job')}; "
+        f"{work.known:,} {either(work.known, 'was', 'were')} there already"
     )
     if work.left:
-        tell(f"{work.left:,} have not ended; the same command adds them when they have")
+        tell(f"{work.left:,} {either(work.left, 'has', 'have')} not ended; the same command adds what has ended since")
     if work.refused:
-        raise refuse(f"{work.refused:,} are not imported")
+        raise refuse(f"{work.refused:,} {either(work.refused, 'is', 'are')} not imported")
 
 
 def _bring_searches(work: Work) -> None:

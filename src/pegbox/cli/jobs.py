@@ -11,6 +11,7 @@ import typer
 from pegbox.cli.asking import connected, sagemaker_of
 from pegbox.cli.options import Home, Json, given
 from pegbox.cli.output import document, lines, number, refuse, table, tell
+from pegbox.counts import either
 
 MOST_COUNTED = 200  #: tuning jobs beyond those that are listed
 
@@ -125,7 +126,7 @@ def _list_tuning_jobs(sagemaker: Any, most: int, as_json: bool) -> None:
     table(Console(), head, [_tuning_row(each) for each in described], least=2)
     if more := len(list(islice(every, MOST_COUNTED + 1))):
         told = f"more than {MOST_COUNTED}" if more > MOST_COUNTED else str(more)
-        tell(f"there are {told} more: --most {most + more}")
+        tell(f"there {either(more, 'is', 'are')} {told} more: --most {most + more}")
 
 
 def _tuning_row(tuning: Mapping[str, Any]) -> Sequence[str]:

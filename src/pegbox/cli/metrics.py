@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pegbox import regex
+from pegbox.counts import either
 from pegbox.runner.compat import CPU_SECONDS
 from pegbox.runner.lines import LINE_LIMIT, valid
 from pegbox.runner.parse import MetricParser, number
@@ -196,7 +197,8 @@ def _print_table(console: Console, findings: list[Finding]) -> None:
 
 
 def _print_unmatched(console: Console, lines: list[list[bytes]], unmatched: list[int], most: int | None) -> None:
-    console.print(f"{len(unmatched)} of {len(lines)} lines match nothing{':' if unmatched else ''}")
+    matching = either(len(unmatched), "matches", "match")
+    console.print(f"{len(unmatched):,} of {len(lines):,} lines {matching} nothing{':' if unmatched else ''}")
     for place in unmatched[:most]:
         text = b"\r".join(lines[place - 1]).decode()
         console.print(f"{place:>8}  {text.strip()}", markup=False)

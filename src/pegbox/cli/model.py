@@ -10,6 +10,7 @@ import typer
 from pegbox.cli.asking import connected
 from pegbox.cli.options import Home
 from pegbox.cli.output import refuse, tell
+from pegbox.counts import counted
 
 
 def model(
@@ -39,4 +40,4 @@ def model(
         count = models.fetch(connection, job.answer["ModelArtifacts"]["S3ModelArtifacts"], into)
     except models.NoModel as error:
         raise refuse(f"{job.name}: {error}") from None
-    tell(f"the model of {job.name}, {count} file{'s' * (count != 1)}, is in {into}")
+    tell(f"the model of {job.name}, {counted(count, 'file')}, is in {into}")

@@ -12,6 +12,7 @@ from pegbox.cli.asking import sagemaker_of
 from pegbox.cli.options import Home
 from pegbox.cli.output import refuse, tell
 from pegbox.cli.tables import Form, Formatted, Output, chosen, write
+from pegbox.counts import either
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,4 +125,6 @@ def _tell_rest(hits: Hits, wanted: Wanted) -> None:
     more = hits.total - len(hits.records)
     if hits.has_more:
         told = f"{more:,} more" if hits.is_exact else f"at least {max(more, 1):,} more"
-        tell(f"there are {told}: --limit {max(wanted.limit * 2, min(hits.total, 1000))}")
+        tell(
+            f"there {either(max(more, 1), 'is', 'are')} {told}: --limit {max(wanted.limit * 2, min(hits.total, 1000))}"
+        )

@@ -9,6 +9,7 @@ import typer
 from pegbox.cli.asking import sagemaker_of
 from pegbox.cli.options import Home, Json
 from pegbox.cli.output import document, table, tell
+from pegbox.counts import counted
 
 app = typer.Typer(no_args_is_help=True, help="Tags, by which jobs and everything else can be found.")
 
@@ -45,7 +46,7 @@ def add(
     pairs = [_pair(text) for text in tags]
     sagemaker = sagemaker_of(home)
     answer = sagemaker.add_tags(ResourceArn=_arn(sagemaker, name), Tags=pairs)
-    tell(f"{name} has {_count(len(answer['Tags']))}")
+    tell(f"{name} has {counted(len(answer['Tags']), 'tag')}")
 
 
 @app.command()
@@ -58,7 +59,7 @@ def remove(
     sagemaker = sagemaker_of(home)
     arn = _arn(sagemaker, name)
     sagemaker.delete_tags(ResourceArn=arn, TagKeys=keys)
-    tell(f"{name} has {_count(len(finding.tags(sagemaker, arn)))}")
+    tell(f"{name} has {counted(len(finding.tags(sagemaker, arn)), 'tag')}")
 
 
 def _arn(sagemaker: Any, name: str) -> str:
@@ -75,7 +76,3 @@ def _pair(text: str) -> dict[str, str]:
     if not sign or not key:
         raise typer.BadParameter(f"{text!r} is no tag: write KEY=VALUE")
     return {"Key": key, "Value": value}
-
-
-def _count(number: int) -> str:
-    return f"{number} tag{'s' * (number != 1)}"

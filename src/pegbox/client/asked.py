@@ -9,6 +9,7 @@ from typing import Any
 
 from pegbox.client.answers import aim, definitions
 from pegbox.client.lines import Lines, duration, own, several, told
+from pegbox.counts import counted
 
 
 def asked(answer: Mapping[str, Any]) -> Lines:
@@ -32,7 +33,7 @@ def budget(request: Mapping[str, Any]) -> str:
     """`20 training jobs, 2 at once, 2h 00m in all, 10m 00s each`, of a request or of what became of it."""
     limits = request["HyperParameterTuningJobConfig"]["ResourceLimits"]
     most = limits.get("MaxNumberOfTrainingJobs") or sum(map(_combinations, _spaces(request)))
-    parts = [f"{most} training jobs", f"{limits['MaxParallelTrainingJobs']} at once"]
+    parts = [counted(most, "training job"), f"{limits['MaxParallelTrainingJobs']} at once"]
     if "MaxRuntimeInSeconds" in limits:
         parts.append(f"{_length(limits['MaxRuntimeInSeconds'])} in all")
     each = {(one.get("StoppingCondition") or {}).get("MaxRuntimeInSeconds", 0) for one in definitions(request)}
@@ -69,7 +70,7 @@ def _criteria(criteria: Mapping[str, Any]) -> Iterator[str]:
         yield f"at {criteria['TargetObjectiveMetricValue']:g}, or better"
     patience = (criteria.get("BestObjectiveNotImproving") or {}).get("MaxNumberOfTrainingJobsNotImproving")
     if patience is not None:
-        yield f"after {patience} training jobs without an improvement"
+        yield f"after {counted(patience, 'training job')} without an improvement"
     if (criteria.get("ConvergenceDetected") or {}).get("CompleteOnConvergence") == "Enabled":
         yield "when it has converged"
 

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from pegbox.client.rows import Column
+from pegbox.counts import counted
 
 PAGE = 1000
 COLUMNS = (
@@ -47,7 +48,7 @@ class Audit:
     def meaning(self) -> str:
         """The answer in words."""
         version = f" ({self.etag})" if self.etag else ""
-        count = f", by {self.jobs} training job{'s' * (self.jobs != 1)}" if self.jobs else ""
+        count = f", by {counted(self.jobs, 'training job')}" if self.jobs else ""
         return f"{self.uri}{version} {_MEANINGS[self.answer]}{count}"
 
     @property
@@ -114,7 +115,7 @@ class Audit:
             return ""
         count = self.datasets[reader["DatasetId"]]["ObjectCount"]
         etags = sorted({each["ETag"] for each in objects})
-        return etags[0] if len(etags) == 1 and count == len(objects) else f"{count} objects"
+        return etags[0] if len(etags) == 1 and count == len(objects) else counted(count, "object")
 
 
 def how(reader: Reader, objects: Sequence[Mapping[str, Any]]) -> str:

@@ -145,6 +145,7 @@ def program(wanted: Wanted) -> str:
     """The Python program that finds the same."""
     member = _MEMBERS.get(wanted.resource, wanted.resource)
     name = _NAMES.get(wanted.resource, f"{wanted.resource}Name")
+    inner = '["Model"]' if member == "Model" else ""  # what is found is a model on its dashboard
     given = {**wanted.request(), "PaginationConfig": {"MaxItems": wanted.limit, "PageSize": min(PAGE, wanted.limit)}}
     return "\n".join(
         (
@@ -156,7 +157,7 @@ def program(wanted: Wanted) -> str:
             ")",
             "for page in pages:",
             '    for result in page["Results"]:',
-            f'        print(result["{member}"]["{name}"])' if member != "Model" else "        print(result)",
+            f'        print(result["{member}"]{inner}["{name}"])',
         )
     )
 

@@ -10,6 +10,7 @@ from pegbox.client.answers import failed, objective
 from pegbox.client.asked import asked
 from pegbox.client.finding import Found
 from pegbox.client.lines import Lines, moment, one_line, own, several, since, told
+from pegbox.counts import counted
 from pegbox.domain.metrics import OBJECTIVE_ALIAS
 from pegbox.naming import name_of
 
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
 def outcome(tuning: Mapping[str, Any]) -> str:
     """`name Completed: 20 training jobs, 2 failed`."""
     counters = tuning["TrainingJobStatusCounters"]
-    counted = (("running", counters["InProgress"]), ("failed", failed(tuning)), ("stopped", counters["Stopped"]))
+    rest = (("running", counters["InProgress"]), ("failed", failed(tuning)), ("stopped", counters["Stopped"]))
     total = sum(counters.values())
-    parts = [f"{total} training job{'s' * (total != 1)}", *(f"{count} {what}" for what, count in counted if count)]
+    parts = [counted(total, "training job"), *(f"{count} {what}" for what, count in rest if count)]
     reason = one_line(tuning.get("FailureReason"))
     name, status = tuning["HyperParameterTuningJobName"], tuning["HyperParameterTuningJobStatus"]
     return f"{name} {status}: {', '.join(parts)}{f'. {reason}' if reason else ''}"

@@ -10,6 +10,7 @@ from pegbox.client.document import Node
 from pegbox.client.faults import Fault, shown, whole
 from pegbox.client.goal import Budget
 from pegbox.client.ranges import Parameters
+from pegbox.counts import counted
 from pegbox.domain.rungs import EPOCHS, inferred_most
 from pegbox.domain.strategy_rules import most_jobs
 
@@ -58,9 +59,11 @@ def _check_grid(given: Mapping[str, Node], found: Parameters, spend: Budget) -> 
     size = prod(len(values) for values in found.values.values())
     most = most_jobs("Grid")
     if size > most:
-        raise Fault(given["parameters"], f"a grid has {size} combinations, more than the {most} jobs of a search")
+        raise Fault(given["parameters"], f"a grid has {size:,} combinations, more than the {most:,} jobs of a search")
     if spend.jobs not in (None, size):
-        raise Fault(given["budget"], f"a grid tries all of its {size} combinations: leave the number of jobs out")
+        raise Fault(
+            given["budget"], f"a grid tries all of its {counted(size, 'combination')}: leave the number of jobs out"
+        )
 
 
 def _check_jobs(given: Mapping[str, Node], strategy: str, spend: Budget) -> None:
@@ -69,4 +72,4 @@ def _check_jobs(given: Mapping[str, Node], strategy: str, spend: Budget) -> None
         other = "" if strategy == "Random" else f"; {most_jobs('Random')} with strategy: random"
         raise Fault(given["budget"], f"{spend.jobs} training jobs are more than the {most} of a search{other}")
     if spend.jobs is not None and spend.parallel > spend.jobs:
-        raise Fault(given["budget"], f"{spend.parallel} at once are more than the {spend.jobs} jobs that there are")
+        raise Fault(given["budget"], f"{spend.parallel} at once are more than the {counted(spend.jobs, 'job')} in all")

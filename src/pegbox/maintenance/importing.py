@@ -57,6 +57,8 @@ def bring(
 def check_ranges(tuning: Record) -> str | None:
     """Why a tuning job could be nobody's parent; None if it can."""
     (search,) = searches_of(tuning)
+    if not any(search.ranges.values()):
+        return "none of the parameters of its runs has several values"
     try:
         parse_ranges(search.ranges, search.static)
     except PegboxError as error:

@@ -84,7 +84,7 @@ def test_a_definition_that_finds_nothing_fails(tmp_path: Path) -> None:
     result = run(tmp_path, [*DEFINITIONS, {"Name": "auc", "Regex": "auc=([0-9.]+)"}], f"start\n{LINE}\n")
     assert result.exit_code == 1
     assert "auc: finds nothing" in result.output
-    assert "1 of 2 lines match nothing:" in result.output
+    assert "1 of 2 lines matches nothing:" in result.output
     assert "       1  start" in result.output
 
 

@@ -231,3 +231,26 @@ def test_the_program_asks_the_same() -> None:
     source = program(wanted).replace("import boto3\n", "").replace('boto3.client("sagemaker")', "Client()")
     exec(source, {"Client": Client})
     assert asked == [{**wanted.request(), "PaginationConfig": {"MaxItems": 7, "PageSize": 7}}]
+
+
+@pytest.mark.parametrize(
+    ("resource", "record"),
+    [
+        ("TrainingJob", {"TrainingJob": {"TrainingJobName": "it"}}),
+        ("ExperimentTrial", {"Trial": {"TrialName": "it"}}),
+        ("Model", {"Model": {"Model": {"ModelName": "it"}}}),
+        ("Endpoint", {"Endpoint": {"EndpointName": "it"}}),
+    ],
+)
+def test_the_program_prints_names(resource: str, record: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    class Client:
+        def get_paginator(self, name: str) -> Any:
+            return self
+
+        def paginate(self, **given: Any) -> list[Any]:
+            return [{"Results": [record]}]
+
+    wanted = Wanted(resource=resource, text="", node=None, sort_by=None, ascending=False, limit=7)
+    source = program(wanted).replace("import boto3\n", "").replace('boto3.client("sagemaker")', "Client()")
+    exec(source, {"Client": Client})
+    assert capsys.readouterr().out == "it\n"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
+from pegbox.counts import counted
 from pegbox.domain import training, tuning
 from pegbox.domain.training import TrainingJob
 from pegbox.domain.tuning import TuningJob
@@ -50,22 +51,22 @@ def examine(patient: Patient) -> Iterator[Finding]:
     if points:
         yield Finding(
             kind="points-orphaned",
-            about=f"{points} metric points",
+            about=counted(points, "metric point"),
             message="they belong to no job",
-            repair=lambda: f"removed {faults.delete_orphaned_points(engine)} metric points",
+            repair=lambda: f"removed {counted(faults.delete_orphaned_points(engine), 'metric point')}",
         )
     misfits = faults.index_misfits(engine)
     if misfits:
         yield Finding(
             kind="search-index",
-            about=f"{misfits} properties or jobs",
+            about=counted(misfits, "property or job", "properties or jobs"),
             message="what Search looks in does not fit together",
-            repair=lambda: f"removed; {faults.drop_index(engine)} resources will be indexed anew",
+            repair=lambda: f"removed; {counted(faults.drop_index(engine), 'resource')} will be indexed anew",
         )
     if datasets := faults.spoilt_datasets(engine):
         yield Finding(
             kind="dataset",
-            about=f"{len(datasets)} datasets",
+            about=counted(len(datasets), "dataset"),
             message="objects are missing of what jobs have read",
             repair=partial(_doubt, patient, datasets),
         )

@@ -9,6 +9,7 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,16 @@ def processes_below(pid: int) -> list[int]:
         found.append(todo.pop())
         todo += children.get(found[-1], [])
     return found
+
+
+def processor_time(pids: Iterable[int]) -> float:
+    """Seconds that the threads of processes have computed."""
+    spent = 0
+    for pid in pids:
+        for task in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+            with contextlib.suppress(OSError):  # it has ended
+                spent += int(task.read_text().split()[0])
+    return spent / 1e9
 
 
 def proportional_set_size(pid: int) -> int:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from pegbox.domain import made_of_job
+from pegbox.errors import ServiceUnavailable
 from pegbox.naming import tuning_job_of
 from pegbox.operations.call import Call
 from pegbox.store.base import AlreadyExists, NotFound, Store, Transaction, changing
@@ -19,19 +20,23 @@ from pegbox.store.resources import JOBS, Kind, Resource
 
 MADE = frozenset({Kind.EXPERIMENT, Kind.TRIAL, Kind.TRIAL_COMPONENT})
 BATCH = 50  #: jobs in one transaction
-SECONDS = 1.0  #: that a request spends on jobs of which nothing has been made
+SECONDS = 5.0  #: that a request spends on jobs of which nothing has been made
 
 
 def follow(call: Call) -> None:
-    """Have everything made of the jobs of the caller's account and region; of very many, some."""
+    """Have everything made of the jobs of the caller's account and region.
+
+    Raises ServiceUnavailable if those are too many at once: a list with a part of it would be a wrong one.
+    """
     with call.store.reading() as tx:
         begun = tx.tracking.begun(call.account, call.region)
     if not begun:
         with call.store.transaction() as tx:
             tx.tracking.begin(call.account, call.region, JOBS)
     until = time.monotonic() + SECONDS
-    while (_make_new(call) or make_older(call.store, (call.account, call.region))) and time.monotonic() < until:
-        pass
+    while _make_new(call) or make_older(call.store, (call.account, call.region)):
+        if time.monotonic() > until:
+            raise ServiceUnavailable("Trial components of many jobs are being made. Please try your request again.")
 
 
 def follow_named(kind: Kind, name: str, call: Call) -> None:

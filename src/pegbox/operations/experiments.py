@@ -31,7 +31,7 @@ def create_experiment(request: CreateExperimentRequestTypeDef, call: Call) -> di
 @operation
 def describe_experiment(request: DescribeExperimentRequestTypeDef, call: Call) -> dict[str, Any]:
     """Everything about an experiment."""
-    automatic.follow(call)
+    automatic.follow_named(Kind.EXPERIMENT, request["ExperimentName"], call)
     with call.store.reading() as tx:
         return experiment(entities.find(tx, Kind.EXPERIMENT, request["ExperimentName"], call))
 

@@ -29,10 +29,10 @@ _RESOURCES = {kind: resource for resource, kind in KINDS.items()}
 log = structlog.get_logger()
 
 
-def catch_up(store: Store, kind: Kind, seconds: float) -> bool:
-    """Index resources of a kind for so many seconds; True when all are."""
+def catch_up(store: Store, kind: Kind, seconds: float, before: float | None = None) -> bool:
+    """Index resources of a kind for so many seconds; True when all are, or all that were not changed since `before`."""
     until = time.monotonic() + seconds
-    while index_some(store, kind):
+    while index_some(store, kind, before=before):
         if time.monotonic() > until:
             return False
     return True

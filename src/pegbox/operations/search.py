@@ -6,13 +6,14 @@ import base64
 import hashlib
 import json
 import math
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from pegbox.domain import query
 from pegbox.domain.suggestions import suggestions
-from pegbox.errors import ValidationException
+from pegbox.errors import ServiceUnavailable, ValidationException
 from pegbox.operations import automatic
 from pegbox.operations.call import Call
 from pegbox.operations.catalogs import CONTAINS_FREELY, KINDS, Searched, searched
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 DEFAULT_SIZE = 10
 SECONDS = 1.0  #: that a search spends on what was written and is not indexed yet
+LONGEST = 5.0  #: the same, on what was there when it began: an answer with a part of that would be a wrong one
 NOTHING: Mapping[str, Any] = {"Results": [], "TotalHits": {"Value": 0, "Relation": "EqualTo"}}
 
 
@@ -40,7 +42,8 @@ def search(request: SearchRequestTypeDef, call: Call) -> Mapping[str, Any]:
     if call.one_contains:
         query.check_contains(request.get("SearchExpression"), CONTAINS_FREELY.get(resource, ()))
     wanted = _search(cast(dict[str, Any], request), searched(resource), KINDS[resource], call)
-    _bring_up_to_date(wanted.kind, call)
+    if not _bring_up_to_date(wanted.kind, call, LONGEST):
+        raise ServiceUnavailable("Many resources are being indexed. Please try your request again.")
     with call.store.reading() as tx:
         found = tx.search(wanted)
         results = [{member_of(resource): record(row, tx, call.clock())} for row in found.resources]
@@ -65,13 +68,22 @@ def get_search_suggestions(request: GetSearchSuggestionsRequestTypeDef, call: Ca
     return {"PropertyNameSuggestions": [{"PropertyName": name} for name in found]}
 
 
-def _bring_up_to_date(kind: Kind, call: Call) -> None:
-    """What a client was told is written is found by its next search."""
+def _bring_up_to_date(kind: Kind, call: Call, longest: float = SECONDS) -> bool:
+    """What a client was told is written is found by its next search; False if that would take too long.
+
+    What is written meanwhile need not be found.
+    """
+    began, until = call.clock(), time.monotonic() + longest
     if kind in automatic.MADE:
         automatic.follow(call)
-    if kind in (Kind.TUNING_JOB, Kind.TRIAL_COMPONENT):  # after the training jobs, which they tell of
-        catch_up(call.store, Kind.TRAINING_JOB, SECONDS)
-    catch_up(call.store, kind, SECONDS)
+    # after the training jobs, which they tell of
+    kinds = (Kind.TRAINING_JOB, kind) if kind in (Kind.TUNING_JOB, Kind.TRIAL_COMPONENT) else (kind,)
+    return all(
+        [
+            catch_up(call.store, each, SECONDS) or catch_up(call.store, each, until - time.monotonic(), began)
+            for each in kinds
+        ]
+    )
 
 
 def _search(request: Mapping[str, Any], resource: Searched, kind: Kind, call: Call) -> Search:

@@ -42,7 +42,7 @@ def create_trial(request: CreateTrialRequestTypeDef, call: Call) -> dict[str, st
 @operation
 def describe_trial(request: DescribeTrialRequestTypeDef, call: Call) -> dict[str, Any]:
     """Everything about a trial."""
-    automatic.follow(call)
+    automatic.follow_named(Kind.TRIAL, request["TrialName"], call)
     with call.store.reading() as tx:
         return trial(entities.find(tx, Kind.TRIAL, request["TrialName"], call))
 

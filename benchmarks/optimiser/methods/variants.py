@@ -33,10 +33,6 @@ def _none_pending(observations: Observations) -> Array:
     return np.empty((0, observations.points.shape[1]))
 
 
-def _never(*_: object) -> bool:
-    return False
-
-
 def _as_it_is(values: Array, _: Array) -> Array:
     """In place of what compresses bad values."""
     return values
@@ -68,7 +64,6 @@ VARIANTS: Mapping[str, Changes] = MappingProxyType(
         },
         "no-failures": {"pegbox.strategies.gp.model:_FAILURES": NEVER},
         "no-extrapolation": {"pegbox.strategies.gp.extrapolation:Extrapolation.of": _last},
-        "no-escape": {"pegbox.strategies.gp.model:crowded": _never},
         "no-design": {"pegbox.strategies.bayesian:initial_size": _three},
         "no-rough": {"pegbox.strategies.gp.model:_ROUGH_EVERY": NEVER},
         "two-starts": {"pegbox.strategies.gp.optimise:_STARTS": 2},

@@ -27,8 +27,7 @@ _JUDGED = 3  #: from so many trials on whose margins are known, the chance of no
 #: the chance of it counts with its fourth root, so that little less than certainty of it keeps the search away.
 _SURVIVAL_WEIGHT = 0.25
 _MOST_DOUBT = 0.2  #: variance, of 1, beyond which a guess at the end of a stopped trial is no evidence of values
-_RECENT, _NEAR = 5, 0.02  #: so many last trials, so near to the best one: time to look elsewhere
-_WIDTH = 3.0  #: confidence bound of exploring asks, in standard deviations
+_WIDTH = 3.0  #: confidence bound where nothing is known inside the ranges, in standard deviations
 _INCUMBENTS = 5
 _FEWEST_WARPED = 20  #: values of the study's own without which no number is bent
 #: Prior over the signal variance, as in `Prior`: that of the values, which is 1.  A few results are easily explained by
@@ -75,8 +74,6 @@ class Model:
         rows = telling[subset(values[telling], _MOST_POINTS, rng)]
         self._points, self._values, self._failed = seen.points[rows], values[rows], seen.failed[rows]
         self._doubt = doubt[rows]
-        recent = observations.points[observations.inherited :][-_RECENT:]
-        self._crowded = crowded(layout, recent, self._points[np.argmin(self._values)])
         features = layout.features(self._points)
         self._unexpected = self._values - self._trend.mean(features) if self._trend else self._values
         # what others have seen may be another function: it must not say how numbers are bent
@@ -101,13 +98,9 @@ class Model:
         """Unused points of a small space, else points of a search."""
         posterior = self.posterior()
         improvement = self._improvement(posterior)
-        if improvement is not None and not self._crowded:
-            points, gains = self._sorted(improvement, tried, rng)
-        else:
-            points, _ = self._sorted(ConfidenceBound(posterior, _WIDTH, self._conditions), tried, rng)
-            if improvement is None:
-                return Ranking(points, None)
-            gains = improvement.value(self.layout.features(points))
+        if improvement is None:
+            return Ranking(self._sorted(ConfidenceBound(posterior, _WIDTH, self._conditions), tried, rng)[0], None)
+        points, gains = self._sorted(improvement, tried, rng)
         return Ranking(points, float(np.exp(gains.max())) * self._unit)
 
     def _sorted(self, acquisition: Acquisition, tried: Tried, rng: Generator) -> tuple[Array, Array]:
@@ -157,9 +150,3 @@ class Model:
         features = self.layout.features(points)
         kernel = fit(features, self.layout.group, scaled, self._prior, rng)
         return Posterior(kernel, self.layout.group, features, values, features[:0])
-
-
-def crowded(layout: Layout, recent: Array, best: Array) -> bool:
-    """Do all recent trials (k, d) lie next to the best one (d,), as at the bottom of a local minimum?"""
-    distances = np.abs(layout.features(recent) - layout.features(best[None, :]))
-    return len(recent) == _RECENT and bool(np.all(distances <= _NEAR))

@@ -8,7 +8,7 @@ import pytest
 from pegbox.domain.ranges import Categorical, Continuous, Integer, Space
 from pegbox.strategies.base import Trial, TrialState
 from pegbox.strategies.gp.layout import Layout
-from pegbox.strategies.gp.model import Model, crowded
+from pegbox.strategies.gp.model import Model
 from pegbox.strategies.gp.observations import Observations
 from pegbox.strategies.inheritance import used_up
 from pegbox.strategies.tried import Tried
@@ -55,16 +55,6 @@ def test_more_trials_than_the_model_holds() -> None:
     trials[5] = replace(trials[5], state=TrialState.FAILED, objective=None)
     model, tried = model_of(MIXED, trials)
     assert np.isfinite(model.ranked(tried, np.random.default_rng(0)).points).all()
-
-
-def test_crowding() -> None:
-    layout = Layout(SMALL)
-    best = np.array([0.525, 0.5])
-    assert crowded(layout, np.tile(best, (5, 1)), best)
-    assert not crowded(layout, np.tile(best, (4, 1)), best)
-    elsewhere = np.tile(best, (5, 1))
-    elsewhere[2, 1] = 0.1
-    assert not crowded(layout, elsewhere, best)
 
 
 @pytest.mark.parametrize("failures", [0, 1, 4])

@@ -90,9 +90,13 @@ def whole(node: Node, least: int) -> int:
 
 def number(node: Node) -> float:
     """A finite number.  Raises Fault."""
-    if not node.is_number or not math.isfinite(float(node.plain)):
+    try:
+        found = float(node.plain) if node.is_number else math.nan
+    except OverflowError:  # of a whole number
+        found = math.inf
+    if not math.isfinite(found):
         raise Fault(node, f"{shown(node)} is no number")
-    return float(node.plain)
+    return found
 
 
 def shown(node: Node) -> str:

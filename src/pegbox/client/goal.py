@@ -7,6 +7,7 @@ budget: {jobs: 20, parallel: 2, time: 2h, job_time: 10m}          or budget: 20
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -133,7 +134,7 @@ def seconds(node: Node) -> int:
     found = _TIME.fullmatch(node.text)
     if found is None or (found[2] and found[2] not in _UNITS):
         raise Fault(node, f"{shown(node)} is no time: write seconds, or for example 90s, 30m, 2h, 1d")
-    length = round(float(found[1]) * _UNITS[found[2] or "s"])
-    if length < 1:
-        raise Fault(node, f"{shown(node)} is too short")
-    return length
+    length = float(found[1]) * _UNITS[found[2] or "s"]
+    if math.isinf(length) or round(length) < 1:
+        raise Fault(node, f"{shown(node)} is too {'long' if length > 1 else 'short'}")
+    return round(length)

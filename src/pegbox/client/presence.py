@@ -1,8 +1,12 @@
-"""What a file names has to be there: programs, scripts, folders.  It is told before a job fails of it."""
+"""What a file names has to be there: programs, scripts, folders.  It is told before a job fails of it.
+
+os.path rather than Path: what can be no name of a file, as one that is too long, is not there either.
+"""
 
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import shutil
 from collections.abc import Sequence
@@ -27,7 +31,7 @@ def check_command(node: Node, words: Sequence[str], folder: Path) -> None:
     if first not in PYTHONS and not is_program(first, folder):
         raise Fault(node, f"{first} is no program that can be run{_hint(first, folder)}")
     script = words[1] if len(words) > 1 and Path(first).name in INTERPRETERS else "-"
-    if not script.startswith("-") and not names_in(script) and not (folder / script).exists():
+    if not script.startswith("-") and not names_in(script) and not os.path.exists(folder / script):
         raise Fault(node, f"there is no {script} in {folder}")
 
 
@@ -39,7 +43,7 @@ def check_python(node: Node, python: str, folder: Path) -> None:
 
 def check_path(node: Node, path: Path) -> None:
     """Raise Fault for a file or folder that is not there."""
-    if not path.exists():
+    if not os.path.exists(path):
         raise Fault(node, f"there is no {path}")
 
 
@@ -59,9 +63,9 @@ def _check_shell(node: Node, words: Sequence[str]) -> None:
 
 
 def _hint(name: str, folder: Path) -> str:
-    if "/" in name and (folder / name).is_file():
+    if "/" in name and os.path.isfile(folder / name):
         return f": chmod +x {name} makes it one"
-    if "/" not in name and (folder / name).is_file():
+    if "/" not in name and os.path.isfile(folder / name):
         return f": did you mean ./{name}, or python {name}?"
     close = difflib.get_close_matches(name, INTERPRETERS, 1)
     return f"; did you mean {close[0]}?" if close else ""

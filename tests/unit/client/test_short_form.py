@@ -223,6 +223,8 @@ def test_a_metric_is_found_by_its_name(line: str, values: list[float]) -> None:
 
 OTHERS = "command: sh\nminimize: y\n"
 COMMAND = "minimize: y\nparameters: {n: [1, 2]}\ncommand: "
+LONG = "x" * 300  #: no file can be called so
+GREAT = f"1{'0' * 400}"  #: no double is so great
 WRONG = {
     "": ["train.yaml:1: there are no parameters", "train.yaml:1: there is no metric", "train.yaml:1: write command:"],
     "- a": ["train.yaml:1: this is no list of names with values"],
@@ -291,6 +293,14 @@ WRONG = {
     COMMAND + "cd .. && python train.py": ["command: no shell reads the command, so '&&' means nothing in it:"],
     COMMAND + "A=3 python train.py": ["command: no shell reads the command: for A=3 write env: {A: 3}"],
     COMMAND + "python train.py\npython: nowhere": ["python: nowhere is no program that can be run"],
+    COMMAND + LONG: ["command: xxx", "xxx is no program that can be run"],
+    COMMAND + f"python {LONG}": ["command: there is no xxx"],
+    COMMAND + f"sh\npython: {LONG}": ["python: xxx", "xxx is no program that can be run"],
+    COMMAND + f"sh\nbind: {LONG}": ["bind: there is no /"],
+    COMMAND + f"sh\ndata: {{train: {LONG}}}": ["data.train: there is no /"],
+    OTHERS + f"parameters: {{n: [1, {GREAT}]}}": ["parameters.n[1]: '1000000000", "...' is no number"],
+    OTHERS + f"parameters: {{n: [1, 2]}}\nbudget: {{target: {GREAT}}}": ["budget.target: '1000000000"],
+    OTHERS + f"parameters: {{n: [1, 2]}}\nbudget: {{time: {GREAT}d}}": ["budget.time: '1000000000", "...' is too long"],
     "image: x\nenv: {A: b}\nminimize: y\nparameters: {n: [1, 2]}": ["env: env goes with a command"],
 }  # fmt: skip
 

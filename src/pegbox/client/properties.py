@@ -15,11 +15,13 @@ TEXTS = ("HyperParameters", "StaticHyperParameters", "TunedHyperParameters")  #:
 
 def value_of(record: Record, name: str) -> Any:
     """The value of a property; of one in a list those of all elements, as a list; None if there is none."""
-    found: Any = searchable(record)
-    rest = name
+    return _within(searchable(record), name)
+
+
+def _within(found: Any, rest: str) -> Any:
     while rest:
         if isinstance(found, list):
-            inner = [each for each in (_member(item, rest) for item in found) if each is not None]
+            inner = [each for each in (_within(item, rest) for item in found) if each is not None]
             return inner or None
         if not isinstance(found, Mapping):
             return None
@@ -28,10 +30,6 @@ def value_of(record: Record, name: str) -> Any:
             return None
         found = found[key]
     return found if found != [] else None
-
-
-def _member(item: Any, name: str) -> Any:
-    return value_of(item, name) if isinstance(item, Mapping) else None
 
 
 def _step(found: Mapping[str, Any], rest: str) -> tuple[str | None, str]:

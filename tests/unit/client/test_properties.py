@@ -76,3 +76,8 @@ def test_metrics_and_parameters_of_trial_components_have_the_names_that_search_k
         "Metrics.val:loss.x.Min",
         "Parameters.eta",
     ]
+
+
+def test_what_lies_deeper_is_what_it_is() -> None:
+    """Only a record's own tags and metrics are lists of names with values."""
+    assert value_of({"Rules": [{"Metrics": 1.5}, {"Tags": ["a"]}]}, "Rules.Metrics") == [1.5]

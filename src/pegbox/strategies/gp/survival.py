@@ -18,6 +18,9 @@ from pegbox.strategies.gp.extrapolation import Curve
 
 _ROUNDING = 1e-13
 _FAR = 1e6  #: in units of the largest value of all that ended; a trial that failed may have published anything
+_DIVERGED = (
+    1e10  #: so many times the median of values is none that others are measured by: rounding would make them equal
+)
 
 
 class Hurdles:
@@ -25,7 +28,7 @@ class Hurdles:
 
     def __init__(self, whole: Sequence[Curve], curves: Sequence[Curve]) -> None:
         """The curves of the trials that ran to their end, and of all."""
-        self._unit = max((abs(value) for curve in curves for value in curve.values()), default=0.0) or 1.0
+        self._unit = _unit(np.array([abs(value) for curve in curves for value in curve.values()]))
         averages, values = defaultdict[int, list[float]](list), defaultdict[int, list[float]](list)
         for curve in whole:
             for epoch, average in running(self._scaled(curve)).items():
@@ -35,7 +38,7 @@ class Hurdles:
                 values[epoch].append(value)
         is_judged = max(averages, default=0) > 1  # what is published once is not
         known = sorted(epoch for epoch, row in averages.items() if is_judged and len(row) >= FEWEST)
-        self._epochs = np.array(known, dtype=float)
+        self._epochs, self._last = np.array(known, dtype=float), known[-1] if known else 0
         self._medians = np.array([np.median(averages[epoch]) for epoch in known])
         distances = [np.abs(apart(values[epoch], at)) for epoch, at in zip(known, self._medians, strict=True)]
         self._spreads = np.array([np.median(row) or np.mean(row) for row in distances])
@@ -45,22 +48,30 @@ class Hurdles:
 
         The least of all epochs; nan if nothing is known.
         """
-        scaled = {epoch: min(max(value, -_FAR), _FAR) for epoch, value in self._scaled(curve).items()}
-        epochs = np.array([epoch for epoch in sorted(scaled) if epoch <= max(self._epochs, default=0)], dtype=float)
+        scaled = self._scaled({epoch: curve[epoch] for epoch in sorted(curve) if epoch <= self._last})
+        epochs = np.array(list(scaled), dtype=float)
         if not len(epochs):
             return np.nan
         medians, spreads = (np.interp(epochs, self._epochs, row) for row in (self._medians, self._spreads))
         usable = spreads > 0
-        ahead = apart(medians, np.array([scaled[int(epoch)] for epoch in epochs]))
+        ahead = apart(medians, np.array(list(scaled.values())))
         return float(np.min(ahead[usable] / spreads[usable])) if usable.any() else np.nan
 
     def _scaled(self, curve: Curve) -> Curve:
-        """Into [-1, 1], so that sums do not overflow."""
-        return {epoch: value / self._unit for epoch, value in curve.items()}
+        """So that sums do not overflow: into [-1, 1], unless values are beyond all measure."""
+        return {epoch: min(max(value / self._unit, -_FAR), _FAR) for epoch, value in curve.items()}
+
+
+def _unit(magnitudes: Array) -> float:
+    """The largest of the magnitudes (n,), or the median if that is nothing beside the largest."""
+    if not magnitudes.any():
+        return 1.0
+    largest, median = float(magnitudes.max()), float(np.median(magnitudes))
+    return median if 0.0 < median < largest / _DIVERGED else largest
 
 
 def apart(values: Array | Sequence[float], others: Array | float) -> Array:
-    """Differences of values in [-1, 1], 0 where they are equal but for rounding."""
+    """Differences of scaled values, 0 where they are equal but for rounding."""
     difference = np.asarray(values) - others
     return np.where(np.abs(difference) < _ROUNDING, 0.0, difference)
 

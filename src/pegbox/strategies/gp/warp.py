@@ -14,6 +14,9 @@ _LEAST_GOOD = 4  #: never call fewer values than this the good ones
 _HEAVY = 100.0  #: good values whose range is this many times that of their better half are not all good
 _APART = 0.1  #: trials nearer to a better one than this, on every coordinate, are no evidence of the spread
 _FAR = 3.0  #: from so many spreads above the good values on, only the order counts
+_REACH = (
+    1e100  #: so many times larger than good values, and squares of these are lost beside it: the largest double, say
+)
 
 
 def warp(values: Array, points: Array) -> Array:
@@ -26,6 +29,7 @@ def warp(values: Array, points: Array) -> Array:
 
 def warp_with_unit(values: Array, points: Array) -> tuple[Array, float]:
     """Also how far values are apart whose warped ones differ by 1, among the good ones, where warping is affine."""
+    values = within_reach(values)
     scaled = rescale(values)
     compressed = compress(scaled, scaled[spread_out(points, scaled)])
     return standardise(compressed), float(np.max(np.abs(values))) * deviation(compressed)
@@ -47,6 +51,22 @@ def spread_out(points: Array, values: Array) -> Indices:
             kept.append(int(row))
             is_free[tree.query_ball_point(points[row], radius, p=np.inf)] = False
     return np.array(kept, dtype=np.intp)
+
+
+def within_reach(values: Array) -> Array:
+    """The same with losses that are beyond all measure where measuring ends, in their order.
+
+    Otherwise, in units of such a loss, the good values would all be alike.
+    """
+    limit = 1024.0 * good_limit(values / 1024.0)  # the difference of two doubles may be none
+    reach = _REACH * max(abs(limit), abs(float(values.min())))
+    far = values > reach
+    if reach == 0.0 or reach > np.finfo(float).max / 2.0 or not far.any():
+        return values
+    near = values.copy()
+    _, rank = np.unique(values[far], return_inverse=True)
+    near[far] = reach + (rank + 1) / (rank.max() + 1) * reach
+    return near
 
 
 def rescale(values: Array) -> Array:

@@ -73,6 +73,15 @@ def test_a_failed_trial_may_have_published_what_no_other_has() -> None:
     assert -np.inf < hurdles.margin({1: 1e-3, 2: 1e308}) < -100
 
 
+@pytest.mark.parametrize("worst", [1e9, 1e15, 1e30, 1e308])
+def test_one_that_diverges_leaves_the_others_apart(worst: float) -> None:
+    curves = [curve_of([5.0, 1.0 + 0.1 * place]) for place in range(6)]
+    expected = Hurdles(curves, [*curves, curve_of([5.0, 1e6])])
+    found = Hurdles(curves, [*curves, curve_of([5.0, worst])])
+    assert np.allclose([*map(found.margin, curves)], [*map(expected.margin, curves)], rtol=1e-3)
+    assert found.margin(curve_of([5.0, worst])) < -100
+
+
 def test_nothing_is_known_without_three_that_ended() -> None:
     curves = [{1: 1.0}, {1: 2.0}, {1: 3.0}]
     assert math.isnan(Hurdles(curves[:2], curves).margin({1: 1.0}))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pegbox.strategies.gp.arrays import Array
@@ -18,6 +18,7 @@ def warp(values: Array) -> Array:
 losses = st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=40)
 
 
+@settings(deadline=None)  # the first call imports SciPy
 @given(losses)
 def test_warping_keeps_the_order(values: list[float]) -> None:
     raw = np.array(values)
@@ -88,3 +89,16 @@ def test_the_unit_is_that_of_the_good_values() -> None:
     warped = np.sort(warp(values))[:20]
     assert np.allclose(np.diff(warped) * warp_with_unit(values, points)[1], np.diff(good))
     assert warp_with_unit(np.full(5, 0.1 + 0.2), np.arange(5.0)[:, None])[1] == 0
+
+
+@pytest.mark.parametrize("worst", [1e155, 1e200, 1e300, 1.7976931348623157e308])
+def test_the_largest_doubles_leave_the_good_values_apart(worst: float) -> None:
+    """As with 1e9: programs return them where something went wrong."""
+    rng = np.random.default_rng(1)
+    values = rng.random(60)
+    is_bad = np.arange(60) < 18
+    values[is_bad] = worst * rng.uniform(0.5, 1, 18)
+    warped, unit = warp_with_unit(values, np.arange(60.0)[:, None])
+    values[is_bad] *= 1e9 / worst
+    expected, expected_unit = warp_with_unit(values, np.arange(60.0)[:, None])
+    assert np.allclose(warped, expected) and unit == pytest.approx(expected_unit)

@@ -20,6 +20,7 @@ from pegbox.strategies.gp.warp import standardise
 from pegbox.strategies.tried import Tried
 
 _MOST_POINTS = 1000  #: trials in the posterior; of more, the best half and a random rest
+_MOST_BARREN = 250  #: points where there is nothing to learn, at most, beside so many trials
 _MOST_LISTED = 2000  #: a space with fewer configurations is listed, not searched
 _FAILURES = 3  #: from so many failed trials on, the chance of success is modelled
 _JUDGED = 3  #: from so many trials on whose margins are known, the chance of not being stopped early is modelled
@@ -61,7 +62,7 @@ class Model:
         seen, self._pending, self._barren = observations, observations.pending, observations.pending[:0]
         if np.count_nonzero(observations.failed) >= _FAILURES:
             # an imputed value would put a cliff beside optima at the edge; there is only nothing more to learn there
-            self._barren = observations.points[observations.failed][-_MOST_POINTS:]
+            self._barren = observations.points[observations.failed]
             seen = observations.successes()
         values, self._unit = seen.warped_with_unit()
         self._trend = Trend(lessons, layout.features(seen.points), values) if lessons else None
@@ -69,9 +70,10 @@ class Model:
         # what early stopping says of a trial is in the model of survival, even if a guess at its end is worth nothing:
         # then there is nothing more to learn at its point either
         is_telling = ~np.isfinite(seen.margins) | (doubt <= _MOST_DOUBT)
-        self._barren = np.concatenate([self._barren, seen.points[~is_telling]])[-_MOST_POINTS:]
         telling = np.flatnonzero(is_telling)
         rows = telling[subset(values[telling], _MOST_POINTS, rng)]
+        room = max(_MOST_POINTS - len(rows), _MOST_BARREN)  # the time of an ask grows with the square of all
+        self._barren = np.concatenate([self._barren, seen.points[~is_telling]])[-room:]
         self._points, self._values, self._failed = seen.points[rows], values[rows], seen.failed[rows]
         self._doubt = doubt[rows]
         features = layout.features(self._points)

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pegbox.domain.progress import Outliner
-from pegbox.strategies.gp.extrapolation import UNKNOWN, Extrapolation, foretell
+from pegbox.strategies.gp.extrapolation import UNKNOWN, Extrapolation, foretell, foretell_each
 
 WHOLE = [{1: 9.0, 2: 5.0, 4: 1.0}, {1: 8.0, 2: 6.0, 4: 2.0}, {1: 7.0, 2: 7.0, 4: 3.0}, {1: 6.0, 2: 8.0, 4: 4.0}]
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
@@ -60,6 +60,19 @@ def test_extreme_values_give_finite_guesses_and_doubts(pairs: list[tuple[float, 
     values = np.array([final for _, final in pairs])
     ranks = np.argsort(np.argsort(values)).astype(float)
     assert np.isfinite(misses.variance(values, ranks))
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(*[st.sampled_from([0.0, -0.0, 1.0, 1.5, 2.0, 1e-320, 1e308, -1e308]) | FINITE] * 2), min_size=3)
+)
+def test_all_are_foretold_as_each_is_from_the_others(pairs: list[tuple[float, float]]) -> None:
+    values, finals = np.array(pairs).T
+    each = []
+    for row in range(len(pairs)):
+        others = np.arange(len(pairs)) != row
+        each.append(foretell(values[row], np.sort(values[others]), np.sort(finals[others])))
+    assert foretell_each(values, finals).tolist() == each
 
 
 def test_outlines_of_all_curves_have_the_same_epochs() -> None:

@@ -6,6 +6,7 @@ Snoek, Larochelle and Adams 2012, "Practical Bayesian Optimization of Machine Le
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,7 +49,7 @@ class Bayesian:
 
             inheritance = believed(inheritance, study, layout)
         lessons = _lessons(study, layout, inheritance)
-        start = _start(study, layout, len(inheritance.trials), lessons)
+        start = _start(study, layout, inheritance, lessons)
         model: Model | None = None
         candidates: list[Candidate] = []
         for number in next_numbers(study, count):
@@ -80,10 +81,9 @@ def _lessons(study: Study, layout: Layout, inheritance: Inheritance) -> Sequence
     return lessons_of(study, layout, inheritance.teachers)
 
 
-def _start(study: Study, layout: Layout, inherited: int, lessons: Sequence[Lesson]) -> list[dict[str, str]]:
-    """The configurations of the initial trials, fewer by what is inherited; some were the best elsewhere."""
-    size = initial_size(layout.dimensions, study.limits)
-    rest = size - inherited
+def _start(study: Study, layout: Layout, inheritance: Inheritance, lessons: Sequence[Lesson]) -> list[dict[str, str]]:
+    """The configurations of the initial trials; some were the best elsewhere."""
+    size, rest = initial_size(layout.dimensions, study.limits), initial_rest(study, layout, inheritance)
     if next_numbers(study, 1).start > rest:
         return []
     repeated = portfolio(study, [lesson.parent for lesson in lessons], min(_LESSONS, (rest + 1) // 2))
@@ -98,6 +98,14 @@ def initial_size(dimensions: int, limits: Limits) -> int:
     """
     most = max(_INITIAL, min(limits.at_once, 2 * _INITIAL))
     return max(_LEAST_VALUES, min(2 * dimensions, most, limits.most // 4))
+
+
+def initial_rest(study: Study, layout: Layout, inheritance: Inheritance) -> int:
+    """How many of them are left to a study: each inherited trial with a value and a place in its space saves one."""
+    size = initial_size(layout.dimensions, study.limits)
+    if not inheritance.trials or next_numbers(study, 1).start > size:
+        return size
+    return size - len(Observations.of(replace(study, trials=()), layout, inheritance.trials).values)
 
 
 def _model(

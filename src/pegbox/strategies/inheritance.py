@@ -38,7 +38,7 @@ class Inheritance:
         for parent in parents:
             same: list[Trial] = []
             if parent.kind is ParentKind.IDENTICAL:
-                same = [trial for trial in parent.trials if _has(parent, trial, wanted)]
+                same = [trial for trial in parent.trials if _has(parent, trial, wanted, study.space.names)]
             if same:
                 trials = [replace(trial, values=_translated(study, parent, trial)) for trial in same]
                 bequests.append(Bequest(parent, trials))
@@ -108,15 +108,18 @@ def _is_new(study: Study, values: Mapping[str, str], chosen: Sequence[Mapping[st
     )
 
 
-def _has(parent: ParentStudy, trial: Trial, wanted: Mapping[str, str]) -> bool:
+def _has(parent: ParentStudy, trial: Trial, wanted: Mapping[str, str], tuned: Sequence[str]) -> bool:
+    """Whether all wanted values are the trial's, and it has one of each tuned hyperparameter."""
     known = {**parent.static, **trial.values}
-    return all(name in known and same_value(known[name], value) for name, value in wanted.items())
+    return all(name in known for name in tuned) and all(
+        name in known and same_value(known[name], value) for name, value in wanted.items()
+    )
 
 
 def _translated(study: Study, parent: ParentStudy, trial: Trial) -> dict[str, str]:
-    """The values of the study's hyperparameters; those that the parent lacked are left out."""
+    """The values of the study's hyperparameters."""
     known = {**parent.static, **trial.values}
-    return {name: known[name] for name in study.space.names if name in known}
+    return {name: known[name] for name in study.space.names}
 
 
 def _in_order(parent: ParentStudy) -> ParentStudy:

@@ -28,6 +28,12 @@ def test_what_an_identical_parent_has_tried_is_inherited() -> None:
     assert list(inheritance.trials) == TRIALS and not inheritance.teachers
 
 
+def test_what_knows_nothing_of_a_hyperparameter_teaches_only() -> None:
+    parent = parent_of(SPACE, TRIALS)
+    inheritance = Inheritance.of(warm(Space((*SPACE.parameters, Integer("depth", 1, 9))), parent))
+    assert not inheritance.trials and list(inheritance.teachers) == [parent]
+
+
 def test_a_related_parent_is_a_teacher() -> None:
     parent = parent_of(SPACE, TRIALS, ParentKind.TRANSFER)
     inheritance = Inheritance.of(warm(SPACE, parent))

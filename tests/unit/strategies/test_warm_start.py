@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pegbox.domain.ranges import Continuous, Scaling, Space
+from pegbox.domain.ranges import Categorical, Continuous, Scaling, Space
 from pegbox.strategies.base import ParentKind, ParentStudy, Study, Trial
 from pegbox.strategies.bayesian import Bayesian
 from pegbox.testing.strategy_suite import finished, parent_of, study_of, trials_in
@@ -126,3 +126,27 @@ def test_parents_make_the_initial_trials_unnecessary_or_take_some() -> None:
     few = parent(ParentKind.IDENTICAL, bowl, 2)
     cold, warm = (Bayesian().ask(start(1, *parents), 4, ANY) for parents in ((), (few,)))
     assert list(warm[:2]) == list(cold[:2]) and warm[2:] != cold[2:]
+
+
+def test_an_identical_parent_without_a_hyperparameter_is_a_teacher() -> None:
+    """The search looks at the whole space first, and what the parent knew of the other hyperparameters helps then."""
+    wider = Space((*SQUARE.parameters, Continuous("z", 0.0, 1.0, Scaling.LINEAR)))
+
+    def deeper(values: Mapping[str, str]) -> float:
+        return bowl(values) + 0.1 * (float(values["z"]) - 0.6) ** 2
+
+    for seed in SEEDS:
+        cold = replace(start(seed), space=wider)
+        warm, related = (replace(cold, parents=(parent(kind, bowl, 30),)) for kind in ParentKind)
+        assert Bayesian().ask(warm, 4, ANY) == Bayesian().ask(cold, 4, ANY)
+        assert search(warm, 8, deeper) == search(related, 8, deeper)
+
+
+def test_inherited_trials_that_have_no_place_save_no_initial_ones() -> None:
+    """Their only category is not offered any more."""
+    one, others = Categorical("kind", ("a", "b")), Categorical("kind", ("b", "c"))
+    values = [{**trial.values, "kind": "a"} for trial in trials_in(SQUARE, 30)]
+    trials = [finished(number, each, bowl(each)) for number, each in enumerate(values, 1)]
+    study = study_of(Space((*SQUARE.parameters, others)), most=20, at_once=1)
+    old = parent_of(Space((*SQUARE.parameters, one)), trials)
+    assert Bayesian().ask(replace(study, parents=(old,)), 4, ANY) == Bayesian().ask(study, 4, ANY)

@@ -9,10 +9,11 @@ import numpy as np
 from scipy.special import ndtr
 
 from pegbox.strategies.base import Goal, Study
-from pegbox.strategies.bayesian import initial_size
+from pegbox.strategies.bayesian import initial_rest
 from pegbox.strategies.explain.answers import Band, Kind, Reason, TooLittle
 from pegbox.strategies.explain.belief import Belief
 from pegbox.strategies.gp.acquisition import log_expected_improvement
+from pegbox.strategies.gp.layout import Layout
 from pegbox.strategies.inheritance import Inheritance
 
 MODEL_STRATEGIES = ("Bayesian",)
@@ -67,8 +68,7 @@ def reason(study: Study, number: int, values: Mapping[str, str], strategy: str =
 def _kind(study: Study, number: int, strategy: str, promises: bool) -> Kind:
     if strategy not in MODEL_STRATEGIES:
         return "unguided"
-    dimensions = sum(each.size() != 1 for each in study.space.parameters)
-    if number <= initial_size(dimensions, study.limits) - len(Inheritance.of(study).trials):
+    if number <= initial_rest(study, Layout(study.space), Inheritance.of(study)):
         return "initial"
     return "exploit" if promises else "explore"
 

@@ -34,6 +34,8 @@ def read(text: str) -> tuple[dict[str, Any], Mapping[str, Range], Sequence[Told]
         settings |= {"identical": document.get("identical", False), "earlier": document.get("earlier", [])}
         space = {name: _read_range(each) for name, each in document["space"].items()}
         return settings, space, [_read_told(each) for each in document["results"]]
+    except json.JSONDecodeError as error:
+        raise ValueError(f"this is no search that was saved, nor any JSON: {error}") from None
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"this is no search that was saved: {error!r}") from None
 

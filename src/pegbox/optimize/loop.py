@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, TypeAlias
 
 from pegbox.optimize.ranges import Range
@@ -28,7 +29,7 @@ def minimise(
     workers: int = 1,
     executor: Executor | None = None,
     begin_with: Iterable[Mapping[str, Any]] = (),
-    failures: tuple[type[Exception], ...] = (),
+    failures: Sequence[type[Exception]] | type[Exception] = (),
     file: File | None = None,
     strategy: str = "Bayesian",
     earlier: Sequence[Search] = (),
@@ -45,7 +46,7 @@ def minimise(
         space, goal="minimise", trials=trials, seed=seed, strategy=strategy, earlier=earlier, identical=identical
     )
     search = _continued(fresh, file)
-    return _Loop(function, search, trials, failures, file).run(workers, executor, begin_with)
+    return _Loop(function, search, search.planned, _classes(failures), file).run(workers, executor, begin_with)
 
 
 def maximise(
@@ -57,7 +58,7 @@ def maximise(
     workers: int = 1,
     executor: Executor | None = None,
     begin_with: Iterable[Mapping[str, Any]] = (),
-    failures: tuple[type[Exception], ...] = (),
+    failures: Sequence[type[Exception]] | type[Exception] = (),
     file: File | None = None,
     strategy: str = "Bayesian",
     earlier: Sequence[Search] = (),
@@ -68,7 +69,7 @@ def maximise(
         space, goal="maximise", trials=trials, seed=seed, strategy=strategy, earlier=earlier, identical=identical
     )
     search = _continued(fresh, file)
-    return _Loop(function, search, trials, failures, file).run(workers, executor, begin_with)
+    return _Loop(function, search, search.planned, _classes(failures), file).run(workers, executor, begin_with)
 
 
 def _continued(fresh: Search, file: File | None) -> Search:
@@ -82,6 +83,15 @@ def _continued(fresh: Search, file: File | None) -> Search:
     return kept
 
 
+def _classes(failures: Sequence[type[Exception]] | type[Exception]) -> tuple[type[Exception], ...]:
+    """Looked at now, and not when the first call has failed."""
+    found = (failures,) if isinstance(failures, type) else tuple(failures)
+    for each in found:
+        if not (isinstance(each, type) and issubclass(each, Exception)):
+            raise TypeError(f"failures are classes of exceptions, as in (ValueError,); {each!r} is none")
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class _Loop:
     function: Function
@@ -93,9 +103,12 @@ class _Loop:
     def run(self, workers: int, executor: Executor | None, begin_with: Iterable[Mapping[str, Any]]) -> Search:
         if workers < 1:
             raise ValueError("workers begin at 1")
+        if isinstance(begin_with, Mapping):
+            raise TypeError("begin_with is a list of parameters: write [{...}]")
         if not self.search.trials:
-            for parameters in begin_with:
+            for parameters in islice(begin_with, self.most):
                 self.search.begin(parameters)
+        self._keep()  # where nothing can be written, no result is lost
         if workers == 1 and executor is None:
             for trial in self._trials():
                 self._tell(trial, lambda at=trial: self.function(dict(at.parameters)))  # type: ignore[misc]
@@ -114,7 +127,8 @@ class _Loop:
                 if not running:
                     return
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in sorted(done, key=lambda each: running[each].number):
+                # whatever ends the search, what has ended beside it is told first
+                for future in sorted(done, key=lambda each: (_is_end(each, self.failures), running[each].number)):
                     self._tell(running.pop(future), future.result)
         finally:
             for future in running:
@@ -136,5 +150,13 @@ class _Loop:
         except self.failures:
             value = None
         self.search.tell(trial, value)
+        self._keep()
+
+    def _keep(self) -> None:
         if self.file is not None:
             self.search.save(self.file)
+
+
+def _is_end(future: Future[Told], failures: tuple[type[Exception], ...]) -> bool:
+    error = future.exception()
+    return error is not None and not isinstance(error, failures)

@@ -6,7 +6,7 @@ import json
 import math
 import operator
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from pegbox.domain import ranges as domain
@@ -44,7 +44,7 @@ class Real:
 
     def text(self, value: Any) -> str:
         """A value for strategies.  ValueError or TypeError if it is not in the range."""
-        return domain.render(_inside(float(value), self.low, self.high))
+        return domain.render(_inside(_number(value), self.low, self.high))
 
     def value(self, text: str) -> float:
         """A value of strategies."""
@@ -74,7 +74,7 @@ class Integer:
 
     def text(self, value: Any) -> str:
         """A value for strategies.  ValueError or TypeError if it is not in the range."""
-        return str(_inside(operator.index(value), self.low, self.high))
+        return str(_inside(_whole(value), self.low, self.high))
 
     def value(self, text: str) -> int:
         """A value of strategies."""
@@ -86,28 +86,29 @@ class Choice:
     """One of several values without order."""
 
     values: tuple[Value, ...]
+    _by_text: Mapping[str, Value] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.values:
             raise ValueError("a choice has values")
-        texts = [_choice_text(value) for value in self.values]
-        if len(set(texts)) < len(texts):
+        object.__setattr__(self, "_by_text", {_choice_text(value): value for value in self.values})
+        if len(self._by_text) < len(self.values):
             raise ValueError(f"a value comes twice in {list(self.values)}")
 
     def parameter(self, name: str) -> domain.Categorical:
         """The same for strategies."""
-        return domain.Categorical(name, tuple(map(_choice_text, self.values)))
+        return domain.Categorical(name, tuple(self._by_text))
 
     def text(self, value: Any) -> str:
         """A value for strategies.  ValueError or TypeError if it is none of them."""
-        text = _choice_text(value)
-        if text not in map(_choice_text, self.values):
+        text = _choice_text(_plain(value))
+        if text not in self._by_text:
             raise ValueError(f"{value!r} is none of {list(self.values)}")
         return text
 
     def value(self, text: str) -> Value:
         """A value of strategies."""
-        return next(value for value in self.values if _choice_text(value) == text)
+        return self._by_text[text]
 
 
 Range: TypeAlias = Real | Integer | Choice
@@ -115,25 +116,30 @@ Range: TypeAlias = Real | Integer | Choice
 
 def real(low: float, high: float, scale: Scale = "auto") -> Real:
     """Real numbers.  `scale`: "linear", "log", "reverse_log" (fine close to 1), or "auto": log if high/low >= 100."""
-    return Real(float(low), float(high), scale)
+    return Real(_number(low), _number(high), scale)
 
 
 def integer(low: int, high: int, scale: Scale = "auto") -> Integer:
     """Whole numbers.  `scale`: "linear", "log", or "auto": log if low >= 1 and high/low >= 1000."""
-    return Integer(operator.index(low), operator.index(high), scale)
+    return Integer(_whole(low), _whole(high), scale)
 
 
 def choice(values: Iterable[Value]) -> Choice:
     """One of the values: texts, numbers, True, False, None."""
-    if isinstance(values, str):
-        raise TypeError("a choice takes a list of values, not a text")
-    return Choice(tuple(values))
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise TypeError(f"a choice takes a list of values, not {values!r}")
+    return Choice(tuple(map(_plain, values)))
 
 
 def space_of(ranges: Mapping[str, Range]) -> domain.Space:
-    """The ranges for strategies.  ValueError without any."""
+    """The ranges for strategies.  ValueError without any, TypeError for what is none."""
     if not ranges:
         raise ValueError("there is nothing to vary: give at least one range")
+    for name, each in ranges.items():
+        if not isinstance(name, str):
+            raise TypeError(f"names of parameters are texts, not {name!r}")
+        if not isinstance(each, Range):
+            raise TypeError(f"{name}: a range is made by real, integer or choice, as in real(0, 1); it is not {each!r}")
     return domain.Space(tuple(each.parameter(name) for name, each in ranges.items()))
 
 
@@ -145,8 +151,27 @@ def _choice_text(value: Value) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+def _plain(value: Any) -> Any:
+    """A number of NumPy as one of Python's."""
+    return value.item() if hasattr(value, "dtype") and getattr(value, "shape", None) == () else value
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"{value!r:.100} is no number that a double can hold") from None
+
+
+def _whole(value: Any) -> int:
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"{value!r} is no whole number: 3 is one, 3.0 is not") from None
+
+
 def _check(low: float, high: float, scale: str) -> None:
-    if scale not in _SCALES:
+    if not isinstance(scale, str) or scale not in _SCALES:
         raise ValueError(f"the scale {scale!r} is none of {list(_SCALES)}")
     if not low <= high or math.isinf(low) or math.isinf(high):
         raise ValueError(f"a range has finite bounds, the lower one first, not {low} and {high}")

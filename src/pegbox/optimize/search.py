@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -59,13 +60,15 @@ class Search:
             raise ValueError(f"the goal {goal!r} is none of {list(GOALS)}")
         if strategy not in STRATEGIES:
             raise ValueError(f"the strategy {strategy!r} is none of {list(STRATEGIES)}")
-        if trials < 1 or seed < 0:
-            raise ValueError("trials begin at 1 and seeds at 0")
+        earlier = [earlier] if isinstance(earlier, Search) else list(earlier)
+        if not all(isinstance(each, Search) for each in earlier):
+            raise TypeError("earlier is a list of searches")
+        self.planned, self.seed = _at_least(1, trials, "trials"), _at_least(0, seed, "seed")
         self.space: Mapping[str, Range] = dict(space)
-        self.goal, self.planned, self.seed, self.strategy = goal, trials, seed, strategy
-        self.identical = identical
+        self.goal, self.strategy, self.identical = goal, strategy, bool(identical)
         self._study_space = space_of(self.space)
         self._trials: dict[int, Trial] = {}
+        self._known: dict[int, base.Trial] = {}  # the same for strategies
         if any(each.goal != goal for each in earlier):
             raise ValueError("earlier searches have the same goal")
         self._earlier = [each._alone() for each in earlier]
@@ -80,20 +83,17 @@ class Search:
 
         rng = default_rng([self.seed, len(self._trials)])
         found = STRATEGIES[self.strategy]().ask(self.study, count, rng)
-        return [self.begin(self._values(each.values)) for each in found]
+        return [self._begin(each.values) for each in found]
 
     def begin(self, parameters: Mapping[str, Any]) -> Trial:
         """A trial of your own choice, to be told like those that were asked for.
 
         ValueError if a value is missing, unknown or outside its range.
         """
-        if parameters.keys() != self.space.keys():
-            raise ValueError(f"the parameters are {list(self.space)}, not {list(parameters)}")
-        trial = Trial(
-            max(self._trials, default=0) + 1, {name: self._own(name, parameters[name]) for name in self.space}
-        )
-        self._trials[trial.number] = trial
-        return trial
+        if not isinstance(parameters, Mapping) or parameters.keys() != self.space.keys():
+            given = list(parameters) if isinstance(parameters, Mapping) else parameters
+            raise ValueError(f"the parameters are {list(self.space)}, not {given!r}")
+        return self._begin({name: self._text(name, parameters[name]) for name in self.space})
 
     def tell(self, trial: Trial | int, value: Told) -> Trial:
         """What came of a trial, which is given itself or by its number.
@@ -103,9 +103,9 @@ class Search:
         any order.  KeyError for a trial that is not known.
         """
         number = trial.number if isinstance(trial, Trial) else trial
-        known = outcome(value)
-        self._trials[number] = replace(self._trials[number], state=known.state, value=known.value, curve=known.curve)
-        return self._trials[number]
+        if number not in self._trials:
+            raise KeyError(f"this search has no trial {number!r}: tell what ask or begin gave, or its number")
+        return self._note(number, outcome(value))
 
     @property
     def trials(self) -> Sequence[Trial]:
@@ -132,7 +132,7 @@ class Search:
             goal=GOALS[self.goal],
             limits=Limits(most=self.planned, at_once=1),
             seed=self.seed,
-            trials=tuple(map(self._told, self.trials)),
+            trials=tuple(self._known.values()),
             parents=tuple(each._as_parent(self.identical) for each in self._earlier),
         )
 
@@ -157,8 +157,8 @@ class Search:
         """Why a trial was asked for, by what is known now of those before it.  KeyError if it is unknown."""
         from pegbox.strategies.explain.reason import reason
 
-        asked = self._trials[trial.number if isinstance(trial, Trial) else trial]
-        return reason(self.study, asked.number, self._told(asked).values, self.strategy)
+        asked = self._known[trial.number if isinstance(trial, Trial) else trial]
+        return reason(self.study, asked.number, asked.values, self.strategy)
 
     def to_json(self) -> str:
         """The whole search, as `from_json` reads it."""
@@ -167,7 +167,10 @@ class Search:
         if self._earlier:
             settings["identical"] = self.identical
             settings["earlier"] = [json.loads(each.to_json()) for each in self._earlier]
-        told = [(each.parameters, Outcome(each.state, each.value, each.curve)) for each in self.trials]
+        told = [
+            (self._values(self._known[each.number].values), Outcome(each.state, each.value, each.curve))
+            for each in self.trials
+        ]
         return document.written(settings, self.space, told)
 
     @classmethod
@@ -175,10 +178,12 @@ class Search:
         """The search that was written.  ValueError if the text is none."""
         settings, space, told = document.read(text)
         earlier = [cls.from_json(json.dumps(each)) for each in settings.pop("earlier")]
-        search = cls(space, earlier=earlier, **settings)
+        try:
+            search = cls(space, earlier=earlier, **settings)
+        except TypeError as error:
+            raise ValueError(f"this is no search that was saved: {error}") from None
         for parameters, known in told:
-            trial = search.begin(parameters)
-            search._trials[trial.number] = replace(trial, state=known.state, value=known.value, curve=known.curve)
+            search._note(search.begin(parameters).number, known)
         return search
 
     def save(self, file: str | os.PathLike[str]) -> None:
@@ -189,13 +194,16 @@ class Search:
 
     @classmethod
     def load(cls, file: str | os.PathLike[str]) -> Search:
-        """The search that was saved."""
-        return cls.from_json(Path(file).read_text(encoding="utf-8"))
+        """The search that was saved.  ValueError if the file holds none."""
+        try:
+            return cls.from_json(Path(file).read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{os.fspath(file)}: {error}") from None
 
     def _alone(self) -> Search:
         """A copy without what it has learned from others."""
         copy = Search(self.space, goal=self.goal, trials=self.planned, seed=self.seed, strategy=self.strategy)
-        copy._trials = dict(self._trials)
+        copy._trials, copy._known = dict(self._trials), dict(self._known)
         return copy
 
     def _as_parent(self, identical: bool) -> ParentStudy:
@@ -203,27 +211,41 @@ class Search:
             kind=ParentKind.IDENTICAL if identical else ParentKind.TRANSFER,
             space=self._study_space,
             static={},
-            trials=tuple(self._told(trial) for trial in self.trials if trial.value is not None),
+            trials=tuple(trial for trial in self._known.values() if trial.objective is not None),
         )
 
     def _values(self, texts: Mapping[str, str]) -> dict[str, Value]:
         """Values of strategies as those of their ranges."""
         return {name: self.space[name].value(text) for name, text in texts.items()}
 
-    def _own(self, name: str, value: Any) -> Value:
-        """A value as its range gives it."""
+    def _text(self, name: str, value: Any) -> str:
+        """A value as strategies have it."""
         try:
-            return self.space[name].value(self.space[name].text(value))
+            return self.space[name].text(value)
         except (ValueError, TypeError) as error:
             raise ValueError(f"{name}: {error}") from None
 
-    def _told(self, trial: Trial) -> base.Trial:
+    def _begin(self, values: Mapping[str, str]) -> Trial:
+        number = len(self._trials) + 1
+        self._trials[number] = Trial(number, self._values(values))
+        self._known[number] = base.Trial(number=number, values=values, state=TrialState.RUNNING)
+        return replace(self._trials[number], parameters=self._values(values))  # may be changed by whoever runs it
+
+    def _note(self, number: int, known: Outcome) -> Trial:
         outliner = Outliner()
-        outliner.add(trial.curve)
-        return base.Trial(
-            number=trial.number,
-            values={name: each.text(trial.parameters[name]) for name, each in self.space.items()},
-            state=trial.state,
-            objective=trial.value,
-            curve=outliner.outline(),
+        outliner.add(known.curve)
+        self._known[number] = replace(
+            self._known[number], state=known.state, objective=known.value, curve=outliner.outline()
         )
+        self._trials[number] = replace(self._trials[number], state=known.state, value=known.value, curve=known.curve)
+        return self._trials[number]
+
+
+def _at_least(least: int, number: int, name: str) -> int:
+    try:
+        whole = operator.index(number)
+    except TypeError:
+        raise TypeError(f"{name} is a whole number, not {number!r}") from None
+    if whole < least:
+        raise ValueError(f"{name} begins at {least}, it is not {whole}")
+    return whole

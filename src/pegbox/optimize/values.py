@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -43,8 +43,10 @@ class Outcome:
 
 
 def outcome(told: Told) -> Outcome:
-    """What was told, in one form."""
+    """What was told, in one form.  TypeError if it is nothing that can be told."""
     if isinstance(told, Finished | Stopped):
+        if not isinstance(told.curve, Iterable):
+            raise TypeError(f"a curve is a list of numbers, not {told.curve!r}")
         curve = tuple(value for each in told.curve if (value := _finite(each)) is not None)
         value = _finite(told.value)
     else:
@@ -55,5 +57,12 @@ def outcome(told: Told) -> Outcome:
 
 
 def _finite(value: float | None) -> float | None:
-    number = math.nan if value is None else float(value)
+    try:
+        number = math.nan if value is None else float(value)
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"a result is a number, None for a failure, Stopped(...) or Finished(...), not {value!r}"
+        ) from None
+    except OverflowError:  # an integer beyond all doubles is as good as infinite
+        return None
     return number if math.isfinite(number) else None

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from multiprocessing import get_context
 from operator import itemgetter
 from pathlib import Path
@@ -120,3 +120,57 @@ def test_a_finite_space_is_finished_early() -> None:
 def test_no_workers_are_refused() -> None:
     with pytest.raises(ValueError):
         minimise(bowl, SPACE, 3, workers=0)
+
+
+def test_a_file_that_cannot_be_written_is_known_before_the_first_call(tmp_path: Path) -> None:
+    called = []
+    with pytest.raises(FileNotFoundError):
+        minimise(lambda at: called.append(at), SPACE, 3, file=tmp_path / "none" / "search.json")
+    assert not called
+
+
+@pytest.mark.parametrize("failures", [ZeroDivisionError, [ZeroDivisionError], (KeyError, ArithmeticError)])
+def test_failures_may_be_one_or_several(failures: Any) -> None:
+    search = minimise(lambda at: at["x"] / 0, SPACE, 3, failures=failures)
+    assert all(trial.state is TrialState.FAILED for trial in search.trials)
+    with pytest.raises(TypeError, match="classes of exceptions"):
+        minimise(bowl, SPACE, 3, failures=["ValueError"])  # type: ignore[list-item]
+
+
+def test_no_more_is_tried_first_than_there_are_trials() -> None:
+    first = [{"x": 0.1 * place, "n": 1} for place in range(4)]
+    search = minimise(bowl, SPACE, 2, begin_with=first)
+    assert [trial.parameters for trial in search.trials] == first[:2] and not search.running
+    with pytest.raises(TypeError, match="a list of parameters"):
+        minimise(bowl, SPACE, 2, begin_with=first[0])  # type: ignore[arg-type]
+
+
+def test_what_has_ended_beside_a_call_that_ends_the_search_is_kept(tmp_path: Path) -> None:
+    class AtOnce(Executor):
+        """All that are submitted end before anybody waits."""
+
+        def submit(self, function: Any, /, *given: Any, **named: Any) -> Future[Any]:
+            future: Future[Any] = Future()
+            try:
+                future.set_result(function(*given, **named))
+            except LookupError as error:
+                future.set_exception(error)
+            return future
+
+    called: list[object] = []
+
+    def breaks(at: Mapping[str, Any]) -> float:
+        called.append(at)
+        if len(called) == 1:
+            raise LookupError
+        return bowl(at)
+
+    with pytest.raises(LookupError):
+        minimise(breaks, SPACE, 3, workers=3, executor=AtOnce(), file=tmp_path / "search.json")
+    kept = Search.load(tmp_path / "search.json")
+    assert [trial.number for trial in kept.running] == [1] and len(kept.trials) == 3
+
+
+def test_a_function_that_returns_no_result_is_told_so() -> None:
+    with pytest.raises(TypeError, match=r"a result is a number.* not {'loss': 1}"):
+        minimise(lambda at: {"loss": 1}, SPACE, 3)  # type: ignore[arg-type, return-value]

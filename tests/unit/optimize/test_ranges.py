@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from pegbox.domain.ranges import Scaling
 from pegbox.optimize import Choice, Range, choice, integer, real
+from pegbox.optimize.ranges import space_of
 
 
 @pytest.mark.parametrize(
@@ -82,3 +84,32 @@ def test_scales() -> None:
     assert real(0.5, 0.99, "reverse_log").parameter("x").scale is Scaling.REVERSE_LOGARITHMIC
     assert integer(1, 9, "log").parameter("n").scale is Scaling.LOGARITHMIC
     assert isinstance(choice(range(3)), Choice)
+
+
+def test_bounds_and_choices_may_be_numbers_of_numpy() -> None:
+    sizes = choice(np.array([16, 32]))
+    assert sizes == choice([16, 32]) and type(sizes.values[0]) is int
+    assert sizes.text(np.int64(16)) == "16" and choice([True, False]).text(np.bool_(True)) == "true"
+    assert real(np.float32(0.5), np.int64(2)) == real(0.5, 2) and integer(np.int64(1), np.int8(3)) == integer(1, 3)
+
+
+def test_a_choice_can_be_copied_and_pickled() -> None:
+    made = choice(["a", 1, None])
+    again = pickle.loads(pickle.dumps(made))
+    assert again == made and hash(again) == hash(made) and again.value("null") is None
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: integer(1, 1e3), "1000.0 is no whole number"),  # type: ignore[arg-type]
+        (lambda: real(0, 10**400), "no number that a double can hold"),
+        (lambda: choice(5), "takes a list of values, not 5"),  # type: ignore[arg-type]
+        (lambda: real(0, 1, ["log"]), "is none of"),  # type: ignore[arg-type]
+        (lambda: space_of({"x": (0, 1)}), r"x: a range is made by real, integer or choice.* not \(0, 1\)"),  # type: ignore[dict-item]
+        (lambda: space_of({1: real(0, 1)}), "names of parameters are texts, not 1"),  # type: ignore[dict-item]
+    ],
+)
+def test_what_is_wrong_is_said(make: Callable[[], Any], says: str) -> None:
+    with pytest.raises((ValueError, TypeError), match=says):
+        make()

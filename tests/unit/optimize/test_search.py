@@ -262,3 +262,43 @@ print(spent)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert float(done.stdout) < 0.5  # 0.03 on an idle machine
+
+
+def test_a_trial_may_be_changed_by_whoever_runs_it() -> None:
+    search = Search(SPACE, seed=3)
+    asked = search.ask()
+    wanted = dict(asked.parameters)
+    asked.parameters.clear()  # type: ignore[attr-defined]
+    told = search.tell(asked, 1.0)
+    assert told.parameters == wanted
+    told.parameters["more"] = 1  # type: ignore[index]
+    assert Search.from_json(search.to_json()).trials[0].parameters == wanted
+
+
+def test_numbers_of_numpy_are_settings_too() -> None:
+    search = Search(SPACE, trials=np.int64(9), seed=np.int64(7))  # type: ignore[arg-type]
+    assert Search.from_json(search.to_json()).ask() == Search(SPACE, trials=9, seed=7).ask()
+
+
+@pytest.mark.parametrize("told", ["much", (1.0, 2.0), {"loss": 1.0}, 1j, np.ones(2), Stopped("x"), Finished(1.0, 2.0)])  # type: ignore[arg-type]
+def test_what_is_no_result_is_refused(told: object) -> None:
+    search = Search(SPACE)
+    with pytest.raises(TypeError, match=r"a result is a number|a curve is a list"):
+        search.tell(search.ask(), told)  # type: ignore[arg-type]
+    assert len(search.running) == 1
+
+
+def test_an_integer_beyond_all_doubles_is_infinite() -> None:
+    search = Search(SPACE)
+    assert search.tell(search.ask(), 10**400).state is TrialState.FAILED
+
+
+def test_what_is_unknown_is_named(tmp_path: Path) -> None:
+    search = Search(SPACE)
+    with pytest.raises(KeyError, match="no trial 99"):
+        search.tell(99, 1.0)
+    with pytest.raises(TypeError, match="a list of searches"):
+        Search(SPACE, earlier=["search.json"])  # type: ignore[list-item]
+    (tmp_path / "search.json").write_text("no search")
+    with pytest.raises(ValueError, match=r"search.json: this is no search that was saved"):
+        Search.load(tmp_path / "search.json")

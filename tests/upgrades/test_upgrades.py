@@ -93,8 +93,11 @@ def fill(url: str, revision: str) -> None:
             if tables.get(table.name):
                 connection.execute(insert(table), tables[table.name])
         if connection.dialect.name == "postgresql":
-            most = max(row["id"] for row in tables["resource"])
-            connection.execute(select(func.setval("resource_id_seq", most)))
+            for table in found.sorted_tables:
+                (key, *more) = table.primary_key.columns
+                counter = connection.execute(select(func.pg_get_serial_sequence(table.name, key.name))).scalar_one()
+                if counter and not more and tables.get(table.name):
+                    connection.execute(select(func.setval(counter, max(row[key.name] for row in tables[table.name]))))
     store.close()
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from pegbox.domain.lineage import Link
-from pegbox.store import edges, listing
+from pegbox.store import associations, edges, listing
 from pegbox.store.base import AlreadyExists, NotFound, Stale
 from pegbox.store.graph import AssociationQuery, Entity, Step
 from pegbox.store.queries import Query
@@ -175,6 +175,83 @@ def test_associations_are_paged_in_order(store: SqlStore, sort_by: str, descendi
         for each in found
     ]
     assert values == sorted(values, reverse=descending)  # type: ignore[type-var]
+
+
+@pytest.fixture
+def crowded(store: SqlStore) -> SqlStore:
+    """A dataset and an image with more associations than are all looked at, a few others."""
+    with store.transaction() as tx:
+        data, image = (tx.graph.add(an_entity(type.lower(), type)) for type in ("DataSet", "Image"))
+        review = tx.graph.add(an_entity("review", "Review", kind=Kind.CONTEXT))
+        jobs = [tx.insert(a_job(f"job-{number:04d}")) for number in range(associations.FEW + 10)]
+        for number, job in enumerate(jobs):
+            for artifact in (data, image):
+                tx.graph.connect(Link(artifact.id, job.id, "ContributedTo"), float(number % 7), is_made=True)
+        for job in jobs[::200]:
+            model = tx.graph.add(an_entity(f"of-{job.name}", "Model"))
+            tx.graph.connect(Link(job.id, model.id, "Produced"), 9.0, is_made=True)
+            tx.graph.connect(Link(job.id, review.id, "SameAs"), 3.5)
+    return store
+
+
+def test_pages_of_very_many_associations_are_those_of_all(crowded: SqlStore) -> None:
+    def pages(limit: int, **wanted: Any) -> list[tuple[int, int]]:
+        query = AssociationQuery(**{"account": ACCOUNT, "region": REGION} | wanted)
+        found, after = [], None
+        while True:
+            with crowded.reading() as tx:
+                page, after = tx.graph.associations(query, after, limit)
+            found += [(each.source.id, each.destination.id) for each in page]
+            if after is None or len(found) > 1500:
+                return found
+
+    with crowded.reading() as tx:
+        every, _ = tx.graph.associations(
+            AssociationQuery(account=ACCOUNT, region=REGION, descending=False), None, 10 * associations.FEW
+        )
+        data = tx.get(ACCOUNT, REGION, Kind.ARTIFACT, "dataset").id
+        review = tx.get(ACCOUNT, REGION, Kind.CONTEXT, "review").id
+    ends = [(each, (each.source.id, each.destination.id)) for each in every]
+    for wanted, fits in (
+        ({"source": data}, lambda each: each.source.id == data),
+        ({"destination": review}, lambda each: each.destination.id == review),
+        ({"source_type": "DataSet"}, lambda each: each.source_type == "DataSet"),
+        ({"source_type": "TrainingJob"}, lambda each: each.source_type == "TrainingJob"),
+        ({"destination_type": "Model"}, lambda each: each.destination_type == "Model"),
+        ({"destination_type": "Review", "type": "SameAs"}, lambda each: each.type == "SameAs"),
+        ({"type": "Produced"}, lambda each: each.type == "Produced"),
+        ({"source": data, "created_after": 5.0}, lambda each: each.source.id == data and each.created_at > 5.0),
+        ({"source": data, "destination_type": "Model"}, lambda each: False),
+    ):
+        right = [end for each, end in ends if fits(each)]
+        assert pages(400, **wanted, descending=False) == right
+        assert pages(400, **wanted, descending=True) == right[::-1]
+
+
+def test_the_associations_of_one_entity_are_read_in_their_order(crowded: SqlStore) -> None:
+    if crowded.engine.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL chooses by what it has counted")
+    asked: list[tuple[str, Any]] = []
+
+    def note(_: Any, __: Any, statement: str, given: Any, *rest: Any) -> None:
+        asked.append((statement, given))
+
+    event.listen(crowded.engine, "before_cursor_execute", note)
+    with crowded.reading() as tx:
+        query = AssociationQuery(account=ACCOUNT, region=REGION, source=1)
+        _, after = tx.graph.associations(query, None, 5)
+        tx.graph.associations(query, after, 5)
+        pages = [
+            (statement, given) for statement, given in asked if "association_1" in statement or "edge" in statement
+        ]
+        plans = [
+            [row[3] for row in tx.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", given)]
+            for statement, given in pages
+        ]
+    assert len(plans) == 2
+    for plan in plans:
+        assert any("USING INDEX association_down" in step for step in plan), plan
+        assert sum("TEMP B-TREE" in step for step in plan) <= 1, plan  # of the page itself
 
 
 def test_associations_are_chosen_by_their_ends(store: SqlStore) -> None:

@@ -71,8 +71,9 @@ def names_of(records: Sequence[Record], name: str) -> Sequence[str]:
     found: dict[str, None] = {}
     for record in records:
         inner = value_of(record, root)
-        if isinstance(inner, Mapping):
-            found.update(dict.fromkeys(_leaves(inner)))
+        for each in inner if isinstance(inner, list) else [inner]:
+            if isinstance(each, Mapping):
+                found.update(dict.fromkeys(_leaves(each)))
     return [f"{root}.{key}" for key in sorted(found)]
 
 

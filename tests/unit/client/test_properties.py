@@ -78,6 +78,16 @@ def test_metrics_and_parameters_of_trial_components_have_the_names_that_search_k
     ]
 
 
+def test_all_members_of_a_lists_elements_are_columns() -> None:
+    found = {each.name: list(each.values) for each in columns([JOB], ["InputDataConfig.*"])}
+    assert found == {
+        "InputDataConfig.ChannelName": ["train, test"],
+        "InputDataConfig.DataSource.S3DataSource.S3Uri": ["s3://a, s3://b"],
+    }
+    deeper = columns([JOB], ["InputDataConfig.DataSource.*"])
+    assert [each.name for each in deeper] == ["InputDataConfig.DataSource.S3DataSource.S3Uri"]
+
+
 def test_what_lies_deeper_is_what_it_is() -> None:
     """Only a record's own tags and metrics are lists of names with values."""
     assert value_of({"Rules": [{"Metrics": 1.5}, {"Tags": ["a"]}]}, "Rules.Metrics") == [1.5]

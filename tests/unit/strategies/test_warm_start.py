@@ -150,3 +150,12 @@ def test_inherited_trials_that_have_no_place_save_no_initial_ones() -> None:
     study = study_of(Space((*SQUARE.parameters, others)), most=20, at_once=1)
     old = parent_of(Space((*SQUARE.parameters, one)), trials)
     assert Bayesian().ask(replace(study, parents=(old,)), 4, ANY) == Bayesian().ask(study, 4, ANY)
+
+
+@pytest.mark.parametrize("known", [SQUARE, Space((Continuous("z", 0.0, 1.0, Scaling.LINEAR),))])
+def test_a_parent_that_says_nothing_changes_nothing(known: Space) -> None:
+    """It has two results only, or no hyperparameter of the search."""
+    own = [finished(each.number, each.values, bowl(each.values)) for each in trials_in(SQUARE, 7)]
+    alone = study_of(SQUARE, own, most=20, at_once=1)
+    old = parent_of(known, trials_in(known, 2 if known is SQUARE else 15), ParentKind.TRANSFER)
+    assert Bayesian().ask(replace(alone, parents=(old,)), 2, ANY) == Bayesian().ask(alone, 2, ANY)

@@ -19,7 +19,7 @@ from pegbox.strategies.gp.arrays import Array
 from pegbox.strategies.gp.fit import JITTER, Prior, fit, inverse, subset
 from pegbox.strategies.gp.kernel import matern52, squared_distances
 from pegbox.strategies.gp.layout import Layout
-from pegbox.strategies.gp.lesson import Trend, lessons_of
+from pegbox.strategies.gp.lesson import lessons_of, trend_of
 from pegbox.strategies.gp.observations import Observations
 from pegbox.strategies.gp.posterior import Posterior, cholesky
 from pegbox.strategies.gp.trust import believed
@@ -51,7 +51,7 @@ class Belief:
         warped, self.unit = seen.warped_with_unit()
         self._scale = _Scale(warped, seen.values, self.unit)
         lessons = lessons_of(study, layout, inheritance.teachers)
-        self._trend = Trend(lessons, layout.features(seen.points), warped) if lessons else None
+        self._trend = trend_of(lessons, layout.features(seen.points), warped)
         rng = default_rng([study.seed, self.results])
         rows = subset(warped, _MOST_POINTS, rng)
         self._points, self._warped, self._doubt = seen.points[rows], warped[rows], seen.doubt(warped)[rows]

@@ -55,7 +55,7 @@ class Lesson:
         self._context = _features_of(self._layout, fixed, len(self._columns))
         self._width = len(layout.group)
         self._features, self._values = self._known(parent.trials if own else (), goal)
-        self._is_blank = len(self._values) < _FEWEST
+        self.is_blank = len(self._values) < _FEWEST  #: it says nothing of any configuration
 
     def _known(self, trials: Sequence[Trial], goal: Goal) -> tuple[Array, Array]:
         """Features (n, D) and warped values (n,) of trials that have both."""
@@ -74,7 +74,7 @@ class Lesson:
 
     @cached_property
     def _process(self) -> Posterior | None:
-        if self._is_blank:
+        if self.is_blank:
             return None
         rows = subset(self._values, _MOST_POINTS, default_rng(len(self._values)))
         return self._fitted(rows, self._values[rows])
@@ -92,7 +92,7 @@ class Lesson:
         Where they do not, they are noise, or not the results of these configurations, and what was best there is as
         good here as anything.
         """
-        return self._is_blank or len(self._values) < _FEWEST_JUDGED or self.foretold > _LEAST_FORETOLD
+        return self.is_blank or len(self._values) < _FEWEST_JUDGED or self.foretold > _LEAST_FORETOLD
 
     @cached_property
     def foretold(self) -> float:
@@ -153,6 +153,12 @@ def lessons_of(study: Study, layout: Layout, teachers: Sequence[ParentStudy]) ->
     """Of the teachers from which there is something to learn."""
     lessons = [Lesson(parent, layout, fixed(study), study.goal) for parent in teachers]
     return [lesson for lesson in lessons if lesson.is_telling]
+
+
+def trend_of(lessons: Sequence[Lesson], features: Array, values: Array) -> Trend | None:
+    """Of the lessons that say something, if there are any; arguments as those of Trend."""
+    telling = [lesson for lesson in lessons if not lesson.is_blank]
+    return Trend(telling, features, values) if telling else None
 
 
 class Trend:

@@ -12,7 +12,7 @@ from pegbox.strategies.gp.acquisition import Acquisition, Condition, ConfidenceB
 from pegbox.strategies.gp.arrays import Array, Mask
 from pegbox.strategies.gp.fit import Prior, fit, subset
 from pegbox.strategies.gp.layout import Layout
-from pegbox.strategies.gp.lesson import Lesson, Trend
+from pegbox.strategies.gp.lesson import Lesson, trend_of
 from pegbox.strategies.gp.observations import Observations
 from pegbox.strategies.gp.optimise import maximise
 from pegbox.strategies.gp.posterior import Posterior
@@ -65,7 +65,7 @@ class Model:
             self._barren = observations.points[observations.failed]
             seen = observations.successes()
         values, self._unit = seen.warped_with_unit()
-        self._trend = Trend(lessons, layout.features(seen.points), values) if lessons else None
+        self._trend = trend_of(lessons, layout.features(seen.points), values)
         doubt = seen.doubt(values)
         # what early stopping says of a trial is in the model of survival, even if a guess at its end is worth nothing:
         # then there is nothing more to learn at its point either

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -126,6 +127,8 @@ def _writing(file: Path) -> Iterator[IO[bytes]]:
     if file == STANDARD:
         yield typer.get_binary_stream("stdout")
         return
+    if file.is_dir():
+        raise refuse(f"{file}: {os.strerror(errno.EISDIR)}")
     draft = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         output = draft.open("wb")

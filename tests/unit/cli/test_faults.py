@@ -138,6 +138,11 @@ def test_another_database_may_be_empty(home: Path, tmp_path: Path) -> None:
     open_store(load({"home": home, "database_url": f"sqlite:///{tmp_path / 'new.db'}"}, {})).close()
 
 
+@pytest.mark.parametrize("folder", [".", "/"])
+def test_a_folder_is_no_file_to_write(home: Path, folder: str) -> None:
+    assert run(f"admin dump {folder}", home) == f"pegbox: {folder}: Is a directory"
+
+
 def test_a_download_that_breaks_off_is_told() -> None:
     assert told(RetriesExceededError(ConnectionError("gone"))) == "Max Retries Exceeded"
 

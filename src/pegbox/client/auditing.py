@@ -118,11 +118,19 @@ class Audit:
         return etags[0] if len(etags) == 1 and count == len(objects) else counted(count, "object")
 
 
+_HOW = {
+    "ManifestFile": "manifest",
+    "AugmentedManifestFile": "augmented manifest",
+    "Checkpoints": "checkpoints",
+    "SourceCode": "code",
+}
+
+
 def how(reader: Reader, objects: Sequence[Mapping[str, Any]]) -> str:
-    """How a job came to its objects: direct, prefix, manifest, checkpoints or code."""
+    """How a job came to its objects: direct, prefix, manifest, checkpoints, code; from elsewhere also otherwise."""
     if reader["Source"] == "S3Prefix":
         return "direct" if [each["S3Uri"] for each in objects] == [reader["S3Uri"]] else "prefix"
-    return {"ManifestFile": "manifest", "Checkpoints": "checkpoints", "SourceCode": "code"}[reader["Source"]]
+    return _HOW.get(reader["Source"], str(reader["Source"]))
 
 
 def ask(client: Any, uri: str, etag: str | None, most: int | None) -> Audit:

@@ -20,8 +20,13 @@ class Source(StrEnum):
 
     PREFIX = "S3Prefix"
     MANIFEST = "ManifestFile"
+    AUGMENTED = "AugmentedManifestFile"  #: this and the next of jobs that have run elsewhere
+    CONVERSE = "Converse"
     CHECKPOINTS = "Checkpoints"
     CODE = "SourceCode"
+
+
+LISTS = frozenset({Source.MANIFEST.value, Source.AUGMENTED.value})  #: they name objects, which can lie anywhere
 
 
 class ReadObject(NamedTuple):
@@ -77,7 +82,7 @@ def above(location: str) -> Sequence[str]:
 
 def covers(place: str, source: str, location: str) -> bool:
     """Whether somebody who names this place means the object, or what lies in the folder, at a location too."""
-    return location.startswith(place) if source != Source.MANIFEST else location == place
+    return location.startswith(place) if source not in LISTS else location == place
 
 
 def is_at(location: str, asked: str) -> bool:

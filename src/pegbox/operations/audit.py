@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pegbox.domain.readings import (
+    LISTS,
     Dataset,
     Part,
     Question,
@@ -158,7 +159,7 @@ def _places(row: Resource) -> Iterator[tuple[str, str, str]]:
 def _of_job(row: Resource, question: Question) -> Iterator[dict[str, Any]]:
     relation = _relation(row)
     for name, place, kind in _places(row) if relation else ():
-        may_be = kind == Source.MANIFEST or covers(place, kind, question.location) or is_at(place, question.location)
+        may_be = kind in LISTS or covers(place, kind, question.location) or is_at(place, question.location)
         if may_be:
             yield {
                 **_job(row.name, row.created_at, question),

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Connection, Engine, and_, func, or_, select, tuple_
 
 from pegbox.domain import readings
-from pegbox.domain.readings import MOST_PREFIX, Part, Question, Reader, Readers, ReadObject, Relation, Source
+from pegbox.domain.readings import MOST_PREFIX, Part, Question, Reader, Readers, ReadObject, Relation
 from pegbox.store import connections, schema
 from pegbox.store.dialects import one_of
 from pegbox.store.index import MOST_INDEXED
@@ -111,7 +111,7 @@ def _around(connection: Connection, question: Question) -> Iterator[Sequence[Any
     columns = select(_sets.id, _sets.place, _sets.place_rest, _sets.source, is_known).where(*_own(question))
     above = made_once(connection, {"places": list(readings.above(question.location))})
     yield from connection.execute(columns.where(one_of(_sets.place, "places", connection.dialect.name)), above)
-    anything = _sets.source == Source.MANIFEST.value  # can be in a manifest that nobody has
+    anything = _sets.source.in_(sorted(readings.LISTS))  # can be in a manifest that nobody has
     inside = _at(_sets.place, _sets.place_rest, question)
     yield from connection.execute(columns.where(~is_known, or_(anything, inside)))
 
@@ -200,7 +200,7 @@ def _naming(connection: Connection, question: Question) -> set[int]:
         (_URI, one_of(written, "places", connection.dialect.name), above),
         (_URI, _below(written, readings.folder(question.location)[:MOST_INDEXED]), {}),
         (_URI, _below(written, _OTHERWISE), {}),
-        (_TYPE, written == Source.MANIFEST.value, {}),
+        (_TYPE, written.in_(sorted(readings.LISTS)), {}),
     ]
     found: set[int] = set()
     for name, condition, given in asked:

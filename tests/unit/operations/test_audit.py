@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 
+from pegbox.client.auditing import how
 from pegbox.domain import training, training_request
 from pegbox.errors import ServiceUnavailable, ValidationException
-from pegbox.operations import audit
+from pegbox.operations import audit, training_jobs
 from pegbox.operations.call import Call
 from pegbox.store.sql import SqlStore
 from pegbox.testing import requests
 from pegbox.testing.calls import call_in
 from pegbox.testing.store_rows import ACCOUNT, REGION, a_job, insert
+from pegbox.wire.service import service_model
 
 URI = "s3://bucket/data/a"
 
@@ -76,6 +78,21 @@ def test_jobs_of_which_nothing_is_recorded(store: SqlStore, call: Call) -> None:
             break
     assert [name for page in pages for name, _, _ in told(page)] == [name for name, _ in wanted]
     assert told(audit.audit_dataset({"S3Uri": "s3://bucket/database"}, call))[-1][0] == "whole-bucket"
+
+
+@pytest.mark.parametrize("kind", service_model("sagemaker").shape_for("S3DataType").enum)
+def test_data_of_every_type_that_a_job_from_elsewhere_may_have(store: SqlStore, call: Call, kind: str) -> None:
+    """Of an augmented manifest, too, each line may name another object."""
+    ran_before(store, "job", ("s3://elsewhere/list", kind))
+    delete: Any = {"TrainingJobName": "job"}
+    for gone in (False, True):
+        answer = audit.audit_dataset({"S3Uri": "s3://elsewhere/list"}, call)
+        assert told(answer) == [("job", "c0", "NotRecorded")]
+        assert how(answer["Readers"][0], ())
+        wanted = [("job", "c0", "NotRecorded")] if kind.endswith("ManifestFile") else []
+        assert told(audit.audit_dataset({"S3Uri": URI}, call)) == wanted
+        if not gone:
+            training_jobs.delete_training_job(delete, call)
 
 
 def test_other_accounts_and_regions_are_told_nothing(store: SqlStore, call: Call) -> None:

@@ -15,11 +15,12 @@ import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
-from pegbox.domain.query import All, AnyOf, Between, Containing, Has, Nested, Node
+from pegbox.domain.query import All, AnyOf, Containing, Has, Nested, Node
 from pegbox.store import column_source, columns, index
 from pegbox.store.filters import (
     AMONG,
@@ -28,7 +29,6 @@ from pegbox.store.filters import (
     Numbers,
     Scan,
     Sql,
-    bounds,
     contains,
     joined,
     lists_in,
@@ -38,6 +38,7 @@ from pegbox.store.filters import (
     simplified,
 )
 from pegbox.store.queries import Place, Search
+from pegbox.store.walk import Walk, is_in_list
 
 FEW = 1000  #: candidates that are all looked at
 PIECE = 1000  #: entries of a sort order that are walked first
@@ -96,10 +97,6 @@ def _numbers(connection: Connection, search: Search) -> tuple[Numbers, Mapping[s
     return numbers, {name: count for name, (_, count) in known.items()}
 
 
-def _is_in_list(name: str, search: Search) -> bool:
-    return any(name == root or name.startswith(f"{root}.") for root in search.lists)
-
-
 class _Run:
     """One search."""
 
@@ -111,7 +108,7 @@ class _Run:
         self._numbers = numbers
         self._wanted = wanted
         self._all = counts[search.anchor]
-        self._sorted = 0 if _is_in_list(search.sort_by, search) else counts.get(search.sort_by, 0)
+        self._sorted = 0 if is_in_list(search.sort_by, search) else counts.get(search.sort_by, 0)
         self._anchor = numbers.names[search.anchor]
         self._sort = numbers.names.get(search.sort_by)
         self._contains = contains(wanted)
@@ -119,10 +116,6 @@ class _Run:
 
     def find(self) -> Hits:
         driver = self._driver(FEW, scanning=False)
-        if driver.entries > FEW and self._contains:
-            if (told := self._in_columns(self._all / PASSED)) is not None:
-                return told
-            driver = self._driver(FEW)
         return self._walked(driver) if driver.entries > FEW else self._all_of(driver)
 
     # Few candidates: all of them.
@@ -185,8 +178,9 @@ class _Run:
         found: list[Place] = []
         until, piece, walked = time.monotonic() + SECONDS, PIECE, 0
         place, parts = self._search.after, self._remaining()
+        walk = Walk(self._rows, self._search, self._numbers, self._wanted)
         while parts:
-            hits, place, is_over = self._piece(parts[0], place, piece, self._search.limit + 1 - len(found))
+            hits, place, is_over = walk.piece(parts[0], place, piece, self._search.limit + 1 - len(found))
             found += hits
             if len(found) > self._search.limit:
                 break
@@ -196,9 +190,12 @@ class _Run:
             walked, piece = walked + piece, piece * GROWTH
             missing = self._search.limit + 1 - len(found)
             expected = int(walked * missing / max(len(found), 0.5))  # entries until the page is full
-            driver = self._driver(expected)
-            if (told := self._in_columns(min(driver.entries, expected))) is not None:
+            driver = self._driver(expected, scanning=False)
+            scan = self._all / PASSED if self._contains else inf
+            if (told := self._in_columns(min(driver.entries, expected, scan))) is not None:
                 return told
+            if min(driver.entries, expected) > scan:
+                driver = self._driver(expected, scanning=True)
             if driver.entries <= expected:
                 return self._all_of(driver)
             if time.monotonic() > until:
@@ -208,7 +205,7 @@ class _Run:
 
     def _in_columns(self, looks: float) -> Hits | None:
         """The page by columns in memory, where they can tell it and that is worth more than so many looks."""
-        if any(_is_in_list(name, self._search) for name in (*names_in(self._wanted), self._search.sort_by)):
+        if any(is_in_list(name, self._search) for name in (*names_in(self._wanted), self._search.sort_by)):
             return None
         names = {name: self._numbers.names[name] for name in names_in(self._wanted)}
         if (len(names) + 2) * self._all * CELL > columns.MEMORY:
@@ -235,7 +232,7 @@ class _Run:
     def _remaining(self) -> list[str]:
         """The parts of the order that are still to be walked."""
         parts = [part for part in self._parts() if self._sort is not None or part == "none"]
-        is_implied = self._search.sort_by in _implied(self._wanted) and not _is_in_list(
+        is_implied = self._search.sort_by in _implied(self._wanted) and not is_in_list(
             self._search.sort_by, self._search
         )
         if self._sorted == self._all or is_implied:
@@ -243,68 +240,13 @@ class _Run:
         after = self._search.after
         return parts if after is None or after.part not in parts else parts[parts.index(after.part) :]
 
-    def _piece(self, part: str, place: Place | None, most: int, wanted: int) -> tuple[list[Place], Place | None, bool]:
-        """The hits in a piece of the order, at most so many; where it ended; whether nothing comes behind it."""
-        walk, ordered = self._walk(part, place)
-        end = self._rows(joined(" ", [walk, ordered, Sql("LIMIT 1 OFFSET ?", (most - 1,))]))
-        asked = [probe(self._wanted, self._numbers, "d.resource_id")]
-        if end:
-            last = Place(part, end[0][1], end[0][0])
-            beyond = self._beyond(part, last)
-            asked.append(Sql(f"NOT ({beyond.text})", beyond.given))
-            asked.append(self._up_to(part, last))
-        if part == "none" and self._sort is not None:
-            has = "SELECT 1 FROM property s WHERE s.resource_id = d.resource_id AND s.name_id = ? AND s.ordinal = 0"
-            asked.append(Sql(f"(({has}) IS NULL)", (self._sort,)))
-        asking = joined(" AND ", [walk, *asked])
-        found = [
-            Place(part, value, identity)
-            for identity, value in self._rows(joined(" ", [asking, ordered, Sql("LIMIT ?", (wanted,))]))
-        ]
-        return found, Place(part, end[0][1], end[0][0]) if end else None, not end
-
-    def _walk(self, part: str, place: Place | None) -> tuple[Sql, Sql]:
-        """The index of the order, from a place on; and the order."""
-        column = _column(part)
-        number = self._anchor if part == "none" else self._sort
-        way = "DESC" if self._is_down(part) else "ASC"
-        wanted = [
-            Sql(f"d.name_id = ? AND d.num IS {'NULL' if part == 'txt' else 'NOT NULL'}", (number,)),
-            *(self._narrowed() if part == "num" else ()),
-            *(() if place is None else (self._beyond(part, place),)),
-            Sql("d.ordinal = 0"),
-        ]
-        text = f"SELECT d.resource_id AS id, d.{column} AS value FROM property d INDEXED BY property_{column} WHERE"
-        ordered = Sql(f"ORDER BY d.{column} {way}, d.resource_id DESC")
-        return joined(" ", [Sql(text), joined(" AND ", wanted)]), ordered
-
-    def _beyond(self, part: str, place: Place) -> Sql:
-        """What is behind a place in the order: of equal values the newest come first, in both directions."""
-        column = _column(part)
-        if self._is_down(part):
-            return Sql(f"(d.{column}, d.resource_id) < (?, ?)", (place.value, place.id))
-        further = f"d.{column} >= ? AND (d.{column} > ? OR d.resource_id < ?)"
-        return Sql(further, (place.value, place.value, place.id))
-
-    def _up_to(self, part: str, place: Place) -> Sql:
-        """The values up to a place: what databases can end a walk by, unlike a place."""
-        return Sql(f"d.{_column(part)} {'>=' if self._is_down(part) else '<='} ?", (place.value,))
-
-    def _narrowed(self) -> Iterator[Sql]:
-        """Bounds of what is sorted by are bounds of the walk."""
-        if _is_in_list(self._search.sort_by, self._search):
-            return
-        for each in self._wanted.parts if isinstance(self._wanted, All) else (self._wanted,):
-            if isinstance(each, Has) and each.name == self._search.sort_by and isinstance(each.test, Between):
-                yield bounds("d", each.test)
-
     # Counting.
 
-    def _driver(self, most: int, *, scanning: bool = True) -> Driver:
+    def _driver(self, most: int, *, scanning: bool) -> Driver:
         """The smallest set of candidates that an index has; `most`: counting further is for nothing."""
         everything = [Scan("property_num", Sql("d.name_id = ? AND d.num IS NOT NULL", (self._anchor,)))]
         best = Driver(everything, self._count(everything, most))
-        for is_scan in (False, True) if self._contains and scanning else (False,):
+        for is_scan in (False, True) if scanning else (False,):
             for each in self._drivers(self._wanted, most, is_scan):
                 if each.entries <= best.entries:
                     best = each
@@ -356,8 +298,10 @@ class _Run:
         """How many hits there are, or at least are: those among some candidates are counted, and no more."""
         if self._wanted == EVERYTHING:
             return self._all, True
-        if isinstance(self._wanted, Has) and not _is_in_list(self._wanted.name, self._search):
-            count = self._count(driver.scans, MOST_COUNTED)
+        wanted = self._wanted
+        is_slow = self._contains and self._all > MANY  # every entry may have to be read
+        if isinstance(wanted, Has) and not is_slow and not is_in_list(wanted.name, self._search):
+            count = self._count(scans(wanted, self._numbers.names[wanted.name]), MOST_COUNTED)
             return (count, True) if count <= MOST_COUNTED else (MOST_COUNTED, False)
         some = joined(" ", [_ids(driver.scans[0]), Sql("LIMIT ?", (SAMPLE,))])
         asked = probe(self._wanted, self._numbers, "c.id")
@@ -382,10 +326,6 @@ class _Backwards(tuple[Any, ...]):
 
     def __gt__(self, other: Any) -> bool:
         return tuple.__lt__(self, other)
-
-
-def _column(part: str) -> str:
-    return "txt" if part == "txt" else "num"
 
 
 def _union(found: Sequence[Scan]) -> Sql:

@@ -13,6 +13,7 @@ from pegbox.store.filters import Numbers, Sql
 from pegbox.store.queries import Place, Search
 from pegbox.store.resources import Kind
 from pegbox.store.sql import SqlStore
+from pegbox.store.walk import TOP, Walk
 
 
 @pytest.fixture(scope="module")
@@ -36,24 +37,26 @@ def test_a_piece_of_an_order_is_all_that_is_read_of_its_index(store: SqlStore, p
         lists=frozenset(),
         limit=10,
     )
-    end = (7, 3.0 if part == "num" else "adam")
+    value: Any = 3.0 if part == "num" else "adam"
+    asked: list[Sql] = []
+
+    def noted(statement: Sql) -> Any:
+        asked.append(statement)
+        if "OFFSET" not in statement.text:
+            return []
+        return [(7, value)] if statement.given[-1] else [(5, 0.0 if part == "num" else "")]
+
     with store.reading() as tx:
         numbers = Numbers({"CreationTime": 1, "Metrics.loss": 2, "Metrics.auc": 3}, {})
+        walk = Walk(noted, search, numbers, search.wanted)
+        end = Place(part, value, 7 if is_down else TOP)
+        assert walk.piece(part, None, 1000, 11) == ([], end, False)
         run = planner._Run(tx.connection, search, numbers, search.wanted, {"CreationTime": 5, "Metrics.loss": 5})
-        asked: list[Sql] = []
-        ask = run._rows
-
-        def noted(statement: Sql) -> Any:
-            asked.append(statement)
-            return [end] if "OFFSET" in statement.text else []
-
-        run._rows = noted  # type: ignore[method-assign]
-        assert run._piece(part, None, 1000, 11) == ([], Place(part, end[1], end[0]), False)
         if tx.connection.dialect.name == "postgresql":
             tx.connection.exec_driver_sql(planner._ROW_BY_ROW)
-            plan = str(ask(Sql(f"EXPLAIN {asked[1].text}", asked[1].given)))
-            bound = f"({part} {'>=' if is_down else '<='} "
+            plan = str(run._rows(Sql(f"EXPLAIN {asked[-1].text}", asked[-1].given)))
+            bound = f"({part} {'>=' if is_down else '<'} "
         else:
-            plan = str(ask(Sql(f"EXPLAIN QUERY PLAN {asked[1].text}", asked[1].given)))
+            plan = str(run._rows(Sql(f"EXPLAIN QUERY PLAN {asked[-1].text}", asked[-1].given)))
             bound = f"{part}{'>' if is_down else '<'}?"
     assert bound in plan.split("Filter")[0], plan

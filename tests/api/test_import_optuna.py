@@ -194,6 +194,15 @@ def test_a_repeated_import_adds_what_is_new(server: RunningServer, sagemaker: An
     before = children(sagemaker, name)
     said = bring(server, file, "--study", title)
     assert "0 training jobs are new, 12 were there already" in said.err and children(sagemaker, name) == before
+    sagemaker.delete_training_job(TrainingJobName=before[-1]["TrainingJobName"])  # and comes back, and counts once
+    counters = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)[
+        "ObjectiveStatusCounters"
+    ]
+    assert "1 training job is new, 11 were there already" in bring(server, file, "--study", title).err
+    tuning = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
+    assert tuning["ObjectiveStatusCounters"] == counters
+    names = [{each["TrainingJobName"] for each in some} for some in (before, children(sagemaker, name))]
+    assert names[0] == names[1]
     with sqlite3.connect(file) as opened:  # the trial that ran ends
         (trial,) = opened.execute("SELECT max(trial_id) FROM trials WHERE state = 'RUNNING'").fetchone()
         opened.execute(

@@ -23,10 +23,11 @@ def store(database_url: str) -> Iterator[SqlStore]:
     store.close()
 
 
-@pytest.mark.parametrize("part", ["num", "txt"])
-@pytest.mark.parametrize("is_down", [False, True])
-def test_a_piece_of_an_order_is_all_that_is_read_of_its_index(store: SqlStore, part: str, is_down: bool) -> None:
-    search = Search(
+NUMBERS = Numbers({"CreationTime": 1, "Metrics.loss": 2, "Metrics.auc": 3}, {})
+
+
+def searching(is_down: bool) -> Search:
+    return Search(
         account="000000000000",
         region="here",
         kind=Kind.TRAINING_JOB,
@@ -37,6 +38,22 @@ def test_a_piece_of_an_order_is_all_that_is_read_of_its_index(store: SqlStore, p
         lists=frozenset(),
         limit=10,
     )
+
+
+def explained(store: SqlStore, statement: Sql) -> str:
+    """How the database goes about it, as the planner has told it to."""
+    with store.reading() as tx:
+        search, counts = searching(True), {"CreationTime": 5, "Metrics.loss": 5}
+        run = planner._Run(tx.connection, search, NUMBERS, search.wanted, counts)
+        if tx.connection.dialect.name == "sqlite":
+            return str(run._rows(Sql(f"EXPLAIN QUERY PLAN {statement.text}", statement.given)))
+        tx.connection.exec_driver_sql(planner._ROW_BY_ROW)
+        return str(run._rows(Sql(f"EXPLAIN {statement.text}", statement.given)))
+
+
+@pytest.mark.parametrize("part", ["num", "txt"])
+@pytest.mark.parametrize("is_down", [False, True])
+def test_a_piece_of_an_order_is_all_that_is_read_of_its_index(store: SqlStore, part: str, is_down: bool) -> None:
     value: Any = 3.0 if part == "num" else "adam"
     asked: list[Sql] = []
 
@@ -46,17 +63,31 @@ def test_a_piece_of_an_order_is_all_that_is_read_of_its_index(store: SqlStore, p
             return []
         return [(7, value)] if statement.given[-1] else [(5, 0.0 if part == "num" else "")]
 
-    with store.reading() as tx:
-        numbers = Numbers({"CreationTime": 1, "Metrics.loss": 2, "Metrics.auc": 3}, {})
-        walk = Walk(noted, search, numbers, search.wanted)
-        end = Place(part, value, 7 if is_down else TOP)
-        assert walk.piece(part, None, 1000, 11) == ([], end, False)
-        run = planner._Run(tx.connection, search, numbers, search.wanted, {"CreationTime": 5, "Metrics.loss": 5})
-        if tx.connection.dialect.name == "postgresql":
-            tx.connection.exec_driver_sql(planner._ROW_BY_ROW)
-            plan = str(run._rows(Sql(f"EXPLAIN {asked[-1].text}", asked[-1].given)))
-            bound = f"({part} {'>=' if is_down else '<'} "
-        else:
-            plan = str(run._rows(Sql(f"EXPLAIN QUERY PLAN {asked[-1].text}", asked[-1].given)))
-            bound = f"{part}{'>' if is_down else '<'}?"
+    search = searching(is_down)
+    end = Place(part, value, 7 if is_down else TOP)
+    assert Walk(noted, search, NUMBERS, search.wanted).piece(part, None, 1000, 11) == ([], end, False)
+    plan = explained(store, asked[-1])
+    if store.engine.dialect.name == "sqlite":
+        bound = f"{part}{'>' if is_down else '<'}?"
+    else:
+        bound = f"({part} {'>=' if is_down else '<'} "
     assert bound in plan.split("Filter")[0], plan
+
+
+@pytest.mark.parametrize("part", ["num", "txt"])
+@pytest.mark.parametrize("place", [None, 900, TOP])
+def test_very_many_of_one_value_are_not_sorted(store: SqlStore, part: str, place: int | None) -> None:
+    value: Any = 3.0 if part == "num" else "adam"
+    asked: list[Sql] = []
+
+    def noted(statement: Sql) -> Any:
+        asked.append(statement)
+        return [(7, value)] if "OFFSET" in statement.text else []
+
+    search = searching(False)
+    begin = None if place is None else Place(part, value, place)
+    walk = Walk(noted, search, NUMBERS, search.wanted)
+    assert walk.piece(part, begin, 1000, 11) == ([], Place(part, value, 7), False)
+    for statement in asked:
+        plan = explained(store, statement)
+        assert "TEMP B-TREE" not in plan and "Sort" not in plan, plan

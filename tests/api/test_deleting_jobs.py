@@ -275,6 +275,7 @@ def test_logs_stay(server: RunningServer, sagemaker: Any, train: Train) -> None:
     assert set(streams(logStreamNamePrefix=name)) == both
     assert both <= set(streams())
     assert both <= set(streams(orderBy="LastEventTime"))
+    assert pegbox(server, "logs", name).split() == ["loss=3;", "loss=1;", "loss=2;"]  # of the one that is there
     sagemaker.delete_training_job(TrainingJobName=name)
     for stream in both:
         events = logs.get_log_events(**group, logStreamName=stream)["events"]
@@ -335,6 +336,7 @@ def test_a_tuning_job_keeps_its_counters(server: RunningServer, sagemaker: Any, 
     assert record["BestTrainingJob"]["TrainingJobName"] == others[0]["TrainingJobName"]
     for line in (["describe", name], ["best", name], ["jobs", name], ["jobs"], ["explain", name], ["export", name]):
         pegbox(server, *line)
+    assert len(pegbox(server, "logs", name, "--follow").splitlines()) == 3  # and comes to an end
     (summary,) = sagemaker.list_hyper_parameter_tuning_jobs(NameContains=name)["HyperParameterTuningJobSummaries"]
     assert summary["TrainingJobStatusCounters"] == before["TrainingJobStatusCounters"]
 

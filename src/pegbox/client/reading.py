@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from pegbox.client import following
-from pegbox.client.answers import ENDED, GROWING
+from pegbox.client.answers import ENDED, GROWING, Job
 from pegbox.client.finding import Found
 
 GROUP = "/aws/sagemaker/TrainingJobs"
@@ -23,9 +23,12 @@ class Line(NamedTuple):
 class JobLog:
     """The log of a training job, read on from where it was read to."""
 
-    def __init__(self, logs: Any, job: str, label: str = "", last: int | None = None) -> None:
+    def __init__(self, logs: Any, job: Job, label: str = "", last: int | None = None) -> None:
         """`last`: begin with so many lines of the end of each instance's log."""
-        self._logs, self._job, self._label, self._last = logs, job, label, last
+        self._logs, self._label, self._last = logs, label, last
+        self._prefix = f"{job['TrainingJobName']}/"
+        # Streams of a job that was deleted stay, and another one may have its name.
+        self._suffix = f"-{int(job['CreationTime'].timestamp())}"
         self._tokens: dict[str, str] = {}
 
     def new(self) -> Sequence[Line]:
@@ -41,9 +44,10 @@ class JobLog:
     def _streams(self) -> Sequence[str]:
         try:
             pages = self._logs.get_paginator("describe_log_streams").paginate(
-                logGroupName=GROUP, logStreamNamePrefix=f"{self._job}/"
+                logGroupName=GROUP, logStreamNamePrefix=self._prefix
             )
-            return [each["logStreamName"] for page in pages for each in page["logStreams"]]
+            names = [each["logStreamName"] for page in pages for each in page["logStreams"]]
+            return [name for name in names if name.endswith(self._suffix)]
         except self._logs.exceptions.ResourceNotFoundException:  # nothing has been printed yet at all
             return []
 
@@ -76,11 +80,12 @@ class Reader:
 
     def new(self) -> Iterator[Sequence[Line]]:
         """The new lines of each job that may have some; a job's end is asked for before its lines are."""
-        for name, status, label in self._jobs():
+        for job, label in self._jobs():
+            name = job["TrainingJobName"]
             if name not in self._done:
-                log = self._open.setdefault(name, JobLog(self._logs, name, label, self._last))
+                log = self._open.setdefault(name, JobLog(self._logs, job, label, self._last))
                 yield log.new()
-                if status in ENDED:
+                if job["TrainingJobStatus"] in ENDED:
                     self._done.add(name)
                     del self._open[name]
 
@@ -89,15 +94,14 @@ class Reader:
         if not self._found.is_tuning:
             return self._found.name in self._done
         ended = following.describe(self._sagemaker, self._found.name)
-        running = ended["HyperParameterTuningJobStatus"] in GROWING
-        return not running and len(self._done) == sum(ended["TrainingJobStatusCounters"].values())
+        if ended["HyperParameterTuningJobStatus"] in GROWING:
+            return False
+        return all(job["TrainingJobName"] in self._done for job, _ in self._jobs())  # some may have been deleted
 
-    def _jobs(self) -> Iterator[tuple[str, str, str]]:
-        """(name, status, what its lines are marked with) of each."""
+    def _jobs(self) -> Iterator[tuple[Job, str]]:
+        """Each with what its lines are marked with."""
         if not self._found.is_tuning:
-            job = self._sagemaker.describe_training_job(TrainingJobName=self._found.name)
-            yield job["TrainingJobName"], job["TrainingJobStatus"], ""
+            yield self._sagemaker.describe_training_job(TrainingJobName=self._found.name), ""
             return
         for job in following.training_jobs(self._sagemaker, self._found.name):
-            name = job["TrainingJobName"]
-            yield name, job["TrainingJobStatus"], name.rpartition("-")[0].rpartition("-")[2]
+            yield job, job["TrainingJobName"].rpartition("-")[0].rpartition("-")[2]

@@ -41,7 +41,7 @@ def reasons(connection: Connection, tuning: Mapping[str, Any], again: str) -> It
     yield told("", f"it is looked for with {expression}")
     if ended:
         job = str(ended[0]["TrainingJobName"])
-        printed = _likely(JobLog(connection.client("logs"), job, last=LOOKED_AT), metric)
+        printed = _likely(JobLog(connection.client("logs"), ended[0], last=LOOKED_AT), metric)
         yield told("printed", f"{job}{'' if printed else ': nothing that is kept'}")
         yield from (told("", f"  {line}") for line in printed)
         yield told("", f"pegbox logs {job}{again}")

@@ -80,6 +80,20 @@ def test_a_training_job_makes_a_component(sagemaker: Any, job: dict[str, Any]) -
     }
 
 
+def test_the_curve_of_a_component_is_there_before_anybody_has_described_it(
+    server: RunningServer, sagemaker: Any, job: dict[str, Any]
+) -> None:
+    wanted = {
+        "MetricName": "loss",
+        "ResourceArn": arn(sagemaker, "experiment-trial-component", component_of(job["TrainingJobName"])),
+        "MetricStat": "Last",
+        "Period": "IterationNumber",
+        "XAxisType": "IterationNumber",
+    }
+    (found,) = server.client("sagemaker-metrics").batch_get_metrics(MetricQueries=[wanted])["MetricQueryResults"]
+    assert found == {"Status": "Complete", "XAxisValues": [0, 1, 2], "MetricValues": [3.0, 1.0, 2.0]}
+
+
 def test_the_component_of_a_job_is_found(sagemaker: Any, job: dict[str, Any]) -> None:
     name = component_of(job["TrainingJobName"])
     (record,) = components(sagemaker, ("Source.SourceArn", job["TrainingJobArn"]), SortBy="metrics.loss.min")

@@ -137,6 +137,6 @@ def _summaries(source: str, summaries: Sequence[Summary]) -> Iterator[dict[str, 
             "Min": each.low,
             "Last": each.last,
             "Count": each.count,
-            "Avg": each.mean,
+            "Avg": each.average,
             "StdDev": each.deviation,
         }

@@ -52,6 +52,9 @@ def batch_put_metrics(request: Mapping[str, Any], call: Call) -> dict[str, Any]:
 @operation_of("sagemaker-metrics")
 def batch_get_metrics(request: Mapping[str, Any], call: Call) -> dict[str, Any]:
     """Curves of metrics of training jobs and trial components."""
+    for resource in {query["ResourceArn"] for query in request["MetricQueries"]}:
+        if call.owns(Kind.TRIAL_COMPONENT, resource):
+            automatic.follow_component(name_of(resource), call)
     with call.store.reading() as tx:
         return {"MetricQueryResults": [_result(query, tx, call) for query in request["MetricQueries"]]}
 

@@ -45,9 +45,14 @@ class Summary:
     last_at: float
 
     @property
+    def average(self) -> float:
+        """The mean, which rounding may have brought beyond all values."""
+        return min(max(self.mean, self.low), self.high)
+
+    @property
     def deviation(self) -> float:
         """The standard deviation of the values that there are."""
-        return math.sqrt(self.squares / self.count)
+        return math.sqrt(self.squares / self.count) if self.low < self.high else 0.0
 
     def with_values(self, values: Sequence[Value]) -> Summary:
         """After some more values.  (Chan, Golub, LeVeque 1979, "Updating formulae", equation 2.1.)"""

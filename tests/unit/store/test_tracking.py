@@ -153,6 +153,18 @@ def test_what_a_job_emitted_comes_from_its_last_attempt(store: SqlStore) -> None
         assert tx.tracking.emitted(job.id + 1) == []
 
 
+def test_equal_values_are_their_own_average(store: SqlStore) -> None:
+    same = [0.81] * 5
+    component = insert(store, Kind.TRIAL_COMPONENT, "c")
+    put(store, "c", m=[Value(None, 1.0, value) for value in same])
+    with store.transaction() as tx:
+        job = tx.insert(a_job("j"))
+        tx.add_points(job.id, points(*same))
+    with store.reading() as tx:
+        for summary in (*tx.tracking.summaries(component.id), *tx.tracking.emitted(job.id)):
+            assert (summary.average, summary.deviation) == (0.81, 0.0)
+
+
 def test_many_values_are_read_some_at_a_time(store: SqlStore) -> None:
     count = 4 * CHUNK
     component = insert(store, Kind.TRIAL_COMPONENT, "c")

@@ -59,7 +59,10 @@ class Continuous:
 
     def encode(self, value: str) -> float:
         """The place of a value on the range's scale, in [0, 1]; values outside the bounds go to the nearer end."""
-        number = min(max(float(value), self.low), self.high)
+        number = float(value)
+        if math.isnan(number):
+            raise ValueError(f"{value} is no number")
+        number = min(max(number, self.low), self.high)
         if self.low == self.high:
             return 0.5
         return min(max(self._distance(number) / self._distance(self.high), 0.0), 1.0)

@@ -62,6 +62,7 @@ def checked(
     candidates = Bayesian().ask(study, count, ANY)
     for candidate in candidates:
         check_candidate(space, candidate)
+        assert candidate.expected is None or 0.0 <= candidate.expected <= LARGEST
     return candidates
 
 
@@ -118,6 +119,14 @@ def test_a_small_finite_space_is_finished(data: st.DataObject, space: Space, at_
     assert len({key(trial.values) for trial in trials}) == size
     with pytest.raises(Exhausted):
         checked(space, trials, at_once, Goal.MINIMIZE)
+
+
+def test_no_more_is_expected_than_a_number_can_say() -> None:
+    space = Space((Continuous("x", 0.0, 1.0, Scaling.LINEAR),))
+    for third in range(2, 10):
+        values = (LARGEST, 0.0, -LARGEST, 0.0, None)
+        trials = [finished(n, {"x": f"{n / third % 1}"}, value) for n, value in enumerate(values, 1)]
+        assert checked(space, trials, 1, Goal.MINIMIZE)
 
 
 THIRTY = Space(

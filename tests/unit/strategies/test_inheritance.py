@@ -89,3 +89,10 @@ def test_the_portfolio_leaves_out_categories_that_are_not_offered() -> None:
     )
     chosen = portfolio(warm(colours("blue", "green"), teacher), [teacher], 3)
     assert [dict(values) for values in chosen] == [{"colour": "blue", "fixed": "0.5"}]
+
+
+def test_what_is_no_number_is_not_repeated() -> None:
+    """It was static, where any text may be."""
+    parent = ParentStudy(kind=ParentKind.TRANSFER, space=Space((X,)), static={"y": "nan"}, trials=tuple(TRIALS))
+    study = warm(Space((X, Continuous("y", 0.0, 1.0))), parent)
+    assert not portfolio(study, [parent], 2)

@@ -103,7 +103,7 @@ class Model:
         if improvement is None:
             return Ranking(self._sorted(ConfidenceBound(posterior, _WIDTH, self._conditions), tried, rng)[0], None)
         points, gains = self._sorted(improvement, tried, rng)
-        return Ranking(points, float(np.exp(gains.max())) * self._unit)
+        return Ranking(points, min(float(np.exp(gains.max())) * self._unit, np.finfo(float).max))
 
     def _sorted(self, acquisition: Acquisition, tried: Tried, rng: Generator) -> tuple[Array, Array]:
         """Points (m, d) in order of falling acquisition, and their values (m,)."""

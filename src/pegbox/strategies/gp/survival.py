@@ -28,7 +28,7 @@ class Hurdles:
 
     def __init__(self, whole: Sequence[Curve], curves: Sequence[Curve]) -> None:
         """The curves of the trials that ran to their end, and of all."""
-        self._unit = _unit(np.array([abs(value) for curve in curves for value in curve.values()]))
+        self._unit = _unit(np.array([value for curve in curves for value in curve.values()]))
         averages, values = defaultdict[int, list[float]](list), defaultdict[int, list[float]](list)
         for curve in whole:
             for epoch, average in running(self._scaled(curve)).items():
@@ -62,12 +62,19 @@ class Hurdles:
         return {epoch: min(max(value / self._unit, -_FAR), _FAR) for epoch, value in curve.items()}
 
 
-def _unit(magnitudes: Array) -> float:
-    """The largest of the magnitudes (n,), or the median if that is nothing beside the largest."""
-    if not magnitudes.any():
+def _unit(values: Array) -> float:
+    """The largest magnitude of values (n,); that of the usual ones, if the largest is beyond all measure."""
+    if not values.any():
         return 1.0
-    largest, median = float(magnitudes.max()), float(np.median(magnitudes))
-    return median if 0.0 < median < largest / _DIVERGED else largest
+    largest, quarters = float(np.abs(values).max()), values / 4.0  # whose differences do not overflow
+    median = _median(quarters)
+    usual = _median(np.abs(quarters - median))
+    is_ordinary = usual <= _ROUNDING * abs(median) or largest <= _DIVERGED * usual
+    return largest if is_ordinary else 4.0 * max(abs(median), usual)
+
+
+def _median(values: Array) -> float:
+    return float(np.sort(values)[len(values) // 2])
 
 
 def apart(values: Array | Sequence[float], others: Array | float) -> Array:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from pegbox.domain import early_stopping
@@ -44,6 +44,7 @@ def test_a_margin_is_negative_if_the_rule_stops(whole: list[list[float]], values
     assert (margin < 0) == stopped
 
 
+@example([[0.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, 2.0]], 1.0, 1e-45)
 @given(st.lists(SHORT, min_size=3, max_size=7), st.floats(0.1, 1e3), st.floats(-100, 100))
 def test_unit_and_zero_of_values_do_not_matter(whole: list[list[float]], unit: float, zero: float) -> None:
     before = [curve_of(each) for each in whole]
@@ -59,6 +60,7 @@ def test_what_does_not_move_is_not_stopped() -> None:
     assert hurdles.margin(curves[4]) < 0
 
 
+@example([[1.7976931348623157e308] * 4])
 @given(st.lists(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=8), max_size=6))
 def test_extreme_values_give_no_warnings(whole: list[list[float]]) -> None:
     curves = [curve_of(each) for each in whole]

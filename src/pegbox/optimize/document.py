@@ -32,6 +32,7 @@ def read(text: str) -> tuple[dict[str, Any], Mapping[str, Range], Sequence[Told]
             raise ValueError(f"its form is {document['form']!r}, not {FORM!r}")
         settings = {name: document[name] for name in ("goal", "trials", "seed", "strategy")}
         settings |= {"identical": document.get("identical", False), "earlier": document.get("earlier", [])}
+        settings["at_once"] = document.get("at_once", 1)
         space = {name: _read_range(each) for name, each in document["space"].items()}
         return settings, space, [_read_told(each) for each in document["results"]]
     except json.JSONDecodeError as error:

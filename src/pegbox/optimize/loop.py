@@ -43,7 +43,14 @@ def minimise(
     earlier, identical: searches to learn from, as `Search` takes them; one that goes on knows those it began with.
     """
     fresh = Search(
-        space, goal="minimise", trials=trials, seed=seed, strategy=strategy, earlier=earlier, identical=identical
+        space,
+        goal="minimise",
+        trials=trials,
+        seed=seed,
+        strategy=strategy,
+        at_once=_counted(workers),
+        earlier=earlier,
+        identical=identical,
     )
     search = _continued(fresh, file)
     return _Loop(function, search, search.planned, _classes(failures), file).run(workers, executor, begin_with)
@@ -66,7 +73,14 @@ def maximise(
 ) -> Search:
     """The same as `minimise` for the largest value."""
     fresh = Search(
-        space, goal="maximise", trials=trials, seed=seed, strategy=strategy, earlier=earlier, identical=identical
+        space,
+        goal="maximise",
+        trials=trials,
+        seed=seed,
+        strategy=strategy,
+        at_once=_counted(workers),
+        earlier=earlier,
+        identical=identical,
     )
     search = _continued(fresh, file)
     return _Loop(function, search, search.planned, _classes(failures), file).run(workers, executor, begin_with)
@@ -79,8 +93,14 @@ def _continued(fresh: Search, file: File | None) -> Search:
     kept = Search.load(file)
     if any(getattr(kept, name) != getattr(fresh, name) for name in ("space", "goal", "seed", "strategy")):
         raise ValueError(f"{os.fspath(file)} holds another search: its space, goal, seed or strategy is not the same")
-    kept.planned = fresh.planned
+    kept.planned, kept.at_once = fresh.planned, fresh.at_once
     return kept
+
+
+def _counted(workers: int) -> int:
+    if workers < 1:
+        raise ValueError("workers begin at 1")
+    return workers
 
 
 def _classes(failures: Sequence[type[Exception]] | type[Exception]) -> tuple[type[Exception], ...]:
@@ -101,8 +121,6 @@ class _Loop:
     file: File | None
 
     def run(self, workers: int, executor: Executor | None, begin_with: Iterable[Mapping[str, Any]]) -> Search:
-        if workers < 1:
-            raise ValueError("workers begin at 1")
         if isinstance(begin_with, Mapping):
             raise TypeError("begin_with is a list of parameters: write [{...}]")
         if not self.search.trials:

@@ -48,10 +48,13 @@ class Search:
         trials: int = 100,
         seed: int = 0,
         strategy: str = "Bayesian",
+        at_once: int = 1,
         earlier: Sequence[Search] = (),
         identical: bool = False,
     ) -> None:
         """`trials`: about how many there will be; of few, fewer explore.  Strategies: Bayesian, Random, Grid.
+
+        at_once: how many will run side by side; where many do, more explore before there is any result.
 
         earlier: searches of the same goal to learn from, as they are now; their spaces may differ.  identical: they
         called the very same function, so their results are as good as the search's own.
@@ -64,6 +67,7 @@ class Search:
         if not all(isinstance(each, Search) for each in earlier):
             raise TypeError("earlier is a list of searches")
         self.planned, self.seed = _at_least(1, trials, "trials"), _at_least(0, seed, "seed")
+        self.at_once = _at_least(1, at_once, "at_once")
         self.space: Mapping[str, Range] = dict(space)
         self.goal, self.strategy, self.identical = goal, strategy, bool(identical)
         self._study_space = space_of(self.space)
@@ -130,7 +134,7 @@ class Search:
         return Study(
             space=self._study_space,
             goal=GOALS[self.goal],
-            limits=Limits(most=self.planned, at_once=1),
+            limits=Limits(most=self.planned, at_once=self.at_once),
             seed=self.seed,
             trials=tuple(self._known.values()),
             parents=tuple(each._as_parent(self.identical) for each in self._earlier),
@@ -164,6 +168,7 @@ class Search:
         """The whole search, as `from_json` reads it."""
         settings: dict[str, Any] = {"goal": self.goal, "trials": self.planned, "seed": self.seed}
         settings["strategy"] = self.strategy
+        settings["at_once"] = self.at_once
         if self._earlier:
             settings["identical"] = self.identical
             settings["earlier"] = [json.loads(each.to_json()) for each in self._earlier]

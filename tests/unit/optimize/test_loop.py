@@ -117,8 +117,19 @@ def test_a_finite_space_is_finished_early() -> None:
     assert len({tuple(trial.parameters.values()) for trial in search.trials}) == len(search.trials) == 8
 
 
+def test_many_workers_begin_apart(tmp_path: Path) -> None:
+    """Ten begin before there is any result: each has a tenth of the range of its own, as in a Latin hypercube."""
+    file, space = tmp_path / "search.json", {name: real(0, 1) for name in "vwxyz"}
+    search = minimise(itemgetter("x"), space, 40, workers=10, file=file)
+    for name in space:
+        begun = sorted(float(trial.parameters[name]) for trial in search.trials[:10])
+        assert [int(10 * each) for each in begun] == list(range(10))
+    assert Search.load(file).at_once == search.at_once == 10
+    assert minimise(itemgetter("x"), space, 41, workers=2, file=file).at_once == 2
+
+
 def test_no_workers_are_refused() -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="workers begin at 1"):
         minimise(bowl, SPACE, 3, workers=0)
 
 

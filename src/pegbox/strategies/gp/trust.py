@@ -17,6 +17,7 @@ from pegbox.strategies.inheritance import Bequest, Inheritance
 
 _FEWEST = 3  #: results of the study's own, and of a parent's, without which nobody is judged
 _MOST_POINTS = 150
+_LEAST_SKILL = 0.3  #: share of the results' variance that a parent has to foretell
 
 
 def believed(inheritance: Inheritance, study: Study, layout: Layout) -> Inheritance:
@@ -29,16 +30,19 @@ def believed(inheritance: Inheritance, study: Study, layout: Layout) -> Inherita
     own = Observations.of(study, layout).successes()
     if len(own.values) < _FEWEST:
         return inheritance
-    doubted = [bequest for bequest in inheritance.bequests if _skill(bequest, study, own, layout) < 0.3]
+    doubted = [bequest for bequest in inheritance.bequests if _skill(bequest, study, own, layout) < _LEAST_SKILL]
     return inheritance.doubting(doubted)
 
 
 def _skill(bequest: Bequest, study: Study, own: Observations, layout: Layout) -> float:
-    """1 for perfect predictions of the study's own results, below 0 for those that are worse than the mean."""
+    """1 for perfect predictions of the study's own results, below 0 for those that are worse than the mean.
+
+    1 also for a parent with too few results to be judged.
+    """
     theirs = Observations.of(replace(study, trials=()), layout, bequest.trials)
     count = len(theirs.values)
     if count < _FEWEST:
-        return 0.0
+        return 1.0
     both = replace(
         own,
         points=np.concatenate([theirs.points, own.points]),

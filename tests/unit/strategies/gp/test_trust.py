@@ -53,6 +53,11 @@ def test_parents_that_are_what_they_claim_are_believed(own: list[Trial]) -> None
     assert kept(own, parent) == [parent]
 
 
+def test_too_few_results_are_no_lie() -> None:
+    parent = parent_of(SQUARE, told(bowl, 2, 2))
+    assert kept(told(bowl, 6, 1), parent) == [parent]
+
+
 def test_noise_is_no_lie() -> None:
     parent = parent_of(SQUARE, told(noisy(1), 40, 2))
     assert kept(told(noisy(2), 12, 1), parent) == [parent]

@@ -22,11 +22,16 @@ PERIOD = 1.0  #: seconds between two looks in the background
 #: the same for what changes with each of many others: a tuning job is old whenever one of its training jobs was indexed
 LONG_PERIODS = {Kind.TUNING_JOB: 10.0}
 SETTLED = 5.0  #: seconds without a change after which the background indexes a job: those under way change often
+PATIENCE = 5.0  #: seconds for which a thread waits for another one that indexes
 SHARE = 0.1  #: of the time that the background may take while there is much to do
 
 _RESOURCES = {kind: resource for resource, kind in KINDS.items()}
 
 log = structlog.get_logger()
+
+#: Several threads at once would have what is made of jobs indexed anew again and again, and on PostgreSQL wait for the
+#: same rows in different orders.
+_turn = threading.Lock()
 
 
 def catch_up(store: Store, kind: Kind, seconds: float, before: float | None = None) -> bool:
@@ -43,9 +48,24 @@ def index_some(store: Store, kind: Kind, batch: int = BATCH, before: float | Non
 
     Else how many there were; those that nobody can read count together.
     """
-    with store.reading() as tx:  # most looks find nothing: they need not wait for writers
-        if not tx.has_unindexed(kind, before):
+    if not _is_something_old(store, kind, before):  # most looks find nothing: they need not wait for writers
+        return 0
+    is_mine = _turn.acquire(timeout=PATIENCE)
+    try:
+        if not _is_something_old(store, kind, before):  # others have done it meanwhile
             return 0
+        return _index_some(store, kind, batch, before)
+    finally:
+        if is_mine:
+            _turn.release()
+
+
+def _is_something_old(store: Store, kind: Kind, before: float | None) -> bool:
+    with store.reading() as tx:
+        return tx.has_unindexed(kind, before)
+
+
+def _index_some(store: Store, kind: Kind, batch: int, before: float | None) -> int:
     seen = automatic.prepare(store, kind, batch, before)
     with store.transaction(lasting=False) as tx:
         scopes = tx.tracking.scopes() if kind in JOBS else ()

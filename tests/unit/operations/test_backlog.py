@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -66,6 +68,27 @@ def test_a_search_does_not_tell_a_part(call: Call, monkeypatch: pytest.MonkeyPat
 def test_what_is_written_meanwhile_keeps_nobody_waiting(call: Call) -> None:
     create(call, "one", "two", "three", later=60.0)
     assert found(call)[0] < 3
+
+
+def test_one_thread_indexes_at_a_time(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several would make each other's properties old, and wait for the same rows in whatever order."""
+    create(call, *(f"job-{number}" for number in range(4)))
+    inside, met, real = threading.Semaphore(1), threading.Event(), automatic.prepare
+
+    def prepare(*given: Any) -> Any:
+        if not inside.acquire(blocking=False):
+            met.set()
+            return real(*given)
+        met.wait(1.0)  # for another one
+        try:
+            return real(*given)
+        finally:
+            inside.release()
+
+    monkeypatch.setattr(automatic, "prepare", prepare)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda _: indexing.index_some(call.store, Kind.TRAINING_JOB), range(2)))
+    assert not met.is_set()
 
 
 def test_names_are_suggested_all_the_same(call: Call) -> None:

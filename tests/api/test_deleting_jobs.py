@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from command_line import run
 from jobs import children, keys, new_name, pegbox, refusal, register, training_ended, tuning_ended
@@ -394,6 +397,46 @@ def test_a_server_deletes_what_another_has_run(
     assert stream["logStreamName"].startswith(f"{name}/algo-1-")
     for server in (one, two):
         assert pegbox(server, "doctor") == "Nothing is wrong.\n"
+
+
+def test_of_many_who_delete_a_job_one_does(
+    database: Callable[[], dict[str, str]], start_server: Callable[..., RunningServer], tmp_path: Path
+) -> None:
+    environment = database()
+    servers = [start_server(environment=environment) for _ in range(2)]
+    clients = [server.client("sagemaker") for server in servers for _ in range(3)]
+    clients[0].list_trial_components()  # from now on they are made of jobs by others, too
+    servers[0].client("s3").create_bucket(Bucket="jobs")
+    program, names = register(servers[0], tmp_path, PROGRAM), [new_name("wanted") for _ in range(4)]
+    for name in names:
+        clients[0].create_training_job(**training_request(name, program, "s3://jobs/wanted"))
+    arns = [training_ended(clients[0], name)["TrainingJobArn"] for name in names]
+    together = threading.Barrier(len(clients), timeout=40)
+
+    def delete(client: Any) -> list[str]:
+        answers = []
+        for name, arn in zip(names, arns, strict=True):
+            together.wait()
+            with suppress(ClientError):
+                client.add_tags(ResourceArn=arn, Tags=[{"Key": "late", "Value": "1"}])
+            try:
+                client.delete_training_job(TrainingJobName=name)
+                answers.append("deleted")
+            except ClientError as error:
+                answers.append(error.response["Error"]["Code"])
+            found(client, "TrainingJob", "TrainingJobName", name)
+        return answers
+
+    with ThreadPoolExecutor(len(clients)) as pool:
+        answers = list(pool.map(delete, clients))
+    for each in zip(*answers, strict=True):
+        assert sorted(each) == ["ResourceNotFound"] * (len(clients) - 1) + ["deleted"]
+    for name in names:
+        assert clients[0].describe_trial_component(TrialComponentName=component_of(name))["Source"]
+        assert not found(clients[0], "TrainingJob", "TrainingJobName", name)
+    for server in servers:
+        assert pegbox(server, "doctor") == "Nothing is wrong.\n"
+        assert "level=error" not in server.log.read_text()
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

@@ -10,6 +10,7 @@ import structlog
 from pegbox.algorithms.base import Algorithm
 from pegbox.algorithms.registry import program_of
 from pegbox.domain import training, training_request
+from pegbox.domain.made_of_job import component_name
 from pegbox.domain.metrics import check_count
 from pegbox.domain.training import StopReason, TrainingJob
 from pegbox.errors import ResourceInUse, ResourceNotFound, ValidationException
@@ -138,10 +139,10 @@ def delete_training_job(request: DeleteTrainingJobRequestTypeDef, call: Call) ->
                 f"The request was rejected because the training job is in status {row.status}. "
                 "Only a job that is Completed, Failed or Stopped can be deleted."
             )
-        automatic.make(tx, [row.id])
         audit.remember(tx, row)
         tx.deleted.retire(row)
 
+    automatic.follow_component(component_name(name), call)
     changing(call.store, delete)
     log.info("training job deleted", job=name)
 

@@ -103,6 +103,8 @@ class Deleted:
             "new_key": _key(job.name),
             "document": to_json(document),
         }
+        # First: whoever indexes the job waits for its row, and would be waited for.
+        index.forget(self._connection, job.id)
         scope = {"the_account": job.account, "the_region": job.region}
         _make_way.change(self._connection, {**scope, "taken": _key(job.name)})
         if _retire.change(self._connection, given) != 1:
@@ -111,7 +113,6 @@ class Deleted:
             Made(self._connection).follow([job.id])
         else:
             self.strip(job.id)
-        index.forget(self._connection, job.id)
         if job.parent_id is not None:
             index.tell_parents(self._connection, {job.parent_id})
 

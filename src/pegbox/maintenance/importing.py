@@ -93,6 +93,7 @@ def _read(make: Any, record: Record, *more: Any) -> Resource:
 
 def _write(tx: Transaction, place: Place, parent: Resource | None, rows: Sequence[Resource]) -> Brought:
     assert isinstance(tx, SqlTransaction)
+    tx.alone()
     named = {row.name.lower(): row for row in rows}
     there = bulk.named(tx.connection, place.account, place.region, Kind.TRAINING_JOB, named)
     for key, before in there.items():

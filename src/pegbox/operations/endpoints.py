@@ -132,6 +132,7 @@ def delete_endpoint(request: DeleteEndpointInputTypeDef, call: Call) -> None:
     """Remove an endpoint; its configuration and its models stay."""
 
     def delete(tx: Transaction) -> None:
+        tx.alone()
         row = hosting.get(tx, Kind.ENDPOINT, request["EndpointName"], call)
         _serve_no_more(tx, row, call)
         tx.delete(row.id)

@@ -94,6 +94,7 @@ def delete(kind: Kind, name: str, why_not: str, call: Call) -> str:
     automatic.follow_named(kind, name, call)
 
     def delete(tx: Transaction) -> str:
+        tx.alone()
         row = held(tx, kind, name, call)
         if tx.tracking.in_use(row.id):
             raise ValidationException(f"{NOUNS[kind]} '{row.name}' can't be deleted, since {why_not}.")

@@ -68,6 +68,7 @@ def delete(named: str, kind: Kind, call: Call) -> str:
     """Remove it; returns its ARN.  Raises ResourceNotFound, and ValidationException while it has associations."""
 
     def remove(tx: Transaction) -> str:
+        tx.alone()
         tx.graph.alone()  # what a job is about to be associated with is not to be gone in between
         row = entities.held(tx, kind, entity(tx, kind, named, call).name, call)  # nobody associates it meanwhile
         if tx.graph.is_connected(row.id):

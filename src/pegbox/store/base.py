@@ -163,8 +163,15 @@ class Transaction(Protocol):
         """Let the engine look at these now."""
         ...
 
+    def alone(self) -> None:
+        """Let nobody else index or delete until the transaction ends; to be called before it has any row.
+
+        Whoever indexes waits for rows, and would be waited for.
+        """
+        ...
+
     def delete(self, identity: int) -> None:
-        """Remove a resource and its points."""
+        """Remove a resource and its points; if the transaction has rows by then, it has called `alone` before."""
         ...
 
     def select(self, query: Query, after: tuple[Any, int] | None, limit: int) -> Page:

@@ -129,6 +129,7 @@ def take_out(engine: Engine, row: Row, keep: Callable[[Mapping[str, Any]], None]
     """
     same = and_(_rows.c.id == row.id, _rows.c.version == row.version)
     with connections.writing(engine) as connection:
+        index.begin(connection)
         found = connection.execute(select(_rows).where(same).with_for_update()).first()
         if found is None:
             return False

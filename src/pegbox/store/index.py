@@ -198,6 +198,11 @@ def tell_parents(connection: Connection, parents: set[int]) -> None:
     _have_parents_indexed(connection, parents)
 
 
+def begin(connection: Connection) -> None:
+    """Wait for the turn to write properties, before anything that others may wait for."""
+    alone(connection, TURN)
+
+
 def forget(connection: Connection, identity: int) -> None:
     """Remove the properties of a resource, before itself; nobody else indexes until the transaction ends."""
     alone(connection, TURN)

@@ -265,6 +265,10 @@ class SqlTransaction:
         """Let the engine look at these now."""
         _mark_due[self._dialect].change(self.connection, {"rows": list(identities)})
 
+    def alone(self) -> None:
+        """Wait for others that index or delete."""
+        index.begin(self.connection)
+
     def delete(self, identity: int) -> None:
         """Remove a resource and its points."""
         index.forget(self.connection, identity)

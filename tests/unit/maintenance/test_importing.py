@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import select, text
 
 from pegbox.maintenance import importing
 from pegbox.maintenance.archive import MaintenanceError
@@ -17,9 +19,11 @@ from pegbox.maintenance.transfer import Place
 from pegbox.operations.indexing import catch_up
 from pegbox.sources import records
 from pegbox.sources.base import Objective, Run, Study
+from pegbox.store import schema
 from pegbox.store.base import NotFound
 from pegbox.store.resources import Kind
 from pegbox.store.sql import SqlStore
+from running import wait_for
 
 BEGAN = 1_700_000_000.0
 
@@ -87,6 +91,21 @@ def test_parts_make_a_whole(place: Place, monkeypatch: pytest.MonkeyPatch) -> No
     known = importing.names(place, Kind.TRAINING_JOB, [f"STUDY-{number:03d}" for number in range(20)])
     assert known == {f"study-{number:03d}": BEGAN + number for number in range(11)}
     assert catch_up(place.store, Kind.TUNING_JOB, 60)
+
+
+def test_it_has_no_row_while_it_waits_for_the_turn_to_index(place: Place) -> None:
+    """Or whoever had that, and deleted the tuning job, would wait for it."""
+    if place.store.engine.dialect.name == "sqlite":
+        pytest.skip("SQLite has one writer at a time")
+    assert bring(place, study([run(0)])) == Brought(1, 0)
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND database IS NOT NULL")
+    with ThreadPoolExecutor(1) as pool:
+        with place.store.transaction() as tx:
+            tx.alone()
+            brought = pool.submit(bring, place, study([run(0), run(1)]))
+            wait_for("it to wait", lambda: tx.connection.execute(waiting).scalar_one())
+            tx.connection.execute(select(schema.resource.c.id).with_for_update(nowait=True))
+        assert brought.result() == Brought(1, 1)
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell leaves it to what it starts in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+from pegbox.store.sql import SqlStore
 from postgres import Cluster, find_binaries
 from running import RunningServer
 
@@ -58,6 +59,18 @@ def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
         return f"sqlite:///{tmp_path_factory.mktemp('database') / 'pegbox.db'}"
     cluster: Cluster = request.getfixturevalue("postgres")
     return cluster.database(f"pegbox_{uuid.uuid4().hex[:8]}")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlStore]:
+    """A store of each kind that nobody else has, for one test."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'pegbox.db'}"
+    else:
+        url = request.getfixturevalue("postgres").database(f"store_{uuid.uuid4().hex[:8]}")
+    store = SqlStore(url)
+    yield store
+    store.close()
 
 
 @pytest.fixture(scope="module")

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import threading
-import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,17 +32,6 @@ from pegbox.testing.requests import training_request
 
 ACCOUNT = "000000000000"
 ROUNDS = 15
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlStore]:
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'pegbox.db'}"
-    else:
-        url = request.getfixturevalue("postgres").database(f"x_{uuid.uuid4().hex[:8]}")
-    store = SqlStore(url)
-    yield store
-    store.close()
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,17 +29,6 @@ PATIENCE = 20.0  #: seconds
 def overlapping(request: pytest.FixtureRequest) -> Iterator[SqlStore]:
     """PostgreSQL; the writers of SQLite wait for each other from the beginning."""
     store = SqlStore(request.getfixturevalue("postgres").database(f"x_{uuid.uuid4().hex[:8]}"))
-    yield store
-    store.close()
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlStore]:
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'pegbox.db'}"
-    else:
-        url = request.getfixturevalue("postgres").database(f"x_{uuid.uuid4().hex[:8]}")
-    store = SqlStore(url)
     yield store
     store.close()
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,16 +16,6 @@ from pegbox.store.queries import Query
 from pegbox.store.resources import Kind, Resource
 from pegbox.store.sql import SqlStore
 from pegbox.testing.store_suite import ACCOUNT, REGION, a_job
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlStore]:
-    url = f"sqlite:///{tmp_path / 'pegbox.db'}"
-    if request.param == "postgresql":
-        url = str(request.getfixturevalue("postgres").database(f"g{uuid.uuid4().hex[:12]}"))
-    store = SqlStore(url)
-    yield store
-    store.close()
 
 
 def an_entity(name: str, type: str = "DataSet", source: str = "s3://data", **changes: Any) -> Entity:

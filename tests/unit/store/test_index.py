@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,16 +18,6 @@ from pegbox.store.sql import SqlStore
 from pegbox.testing.store_suite import ACCOUNT, REGION, a_job
 
 JOBS, TUNING = Kind.TRAINING_JOB, Kind.TUNING_JOB
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlStore]:
-    url = f"sqlite:///{tmp_path / 'pegbox.db'}"
-    if request.param == "postgresql":
-        url = str(request.getfixturevalue("postgres").database(f"i{uuid.uuid4().hex[:12]}"))
-    store = SqlStore(url)
-    yield store
-    store.close()
 
 
 def insert(store: SqlStore, name: str, **changes: Any) -> Resource:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-import uuid
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,17 +19,6 @@ from pegbox.store.sql import SqlStore
 from pegbox.testing.store_rows import REGION, a_job, insert
 
 JOBS = (("old", 2000.0), ("young", 2000.0), ("living", None))
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlStore]:
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'pegbox.db'}"
-    else:
-        url = request.getfixturevalue("postgres").database(f"t{uuid.uuid4().hex[:12]}")
-    store = SqlStore(url)
-    yield store
-    store.close()
 
 
 def of(number: int, etag: str = "e") -> Dataset:

@@ -6,11 +6,9 @@ import math
 import statistics
 import sys
 import tracemalloc
-import uuid
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,16 +24,6 @@ from pegbox.store.tracking import Parent, Summary, nothing_of
 from pegbox.testing.store_suite import ACCOUNT, REGION, a_job
 
 HERE = (ACCOUNT, REGION)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlStore]:
-    url = f"sqlite:///{tmp_path / 'pegbox.db'}"
-    if request.param == "postgresql":
-        url = str(request.getfixturevalue("postgres").database(f"t{uuid.uuid4().hex[:12]}"))
-    store = SqlStore(url)
-    yield store
-    store.close()
 
 
 def insert(store: SqlStore, kind: Kind, name: str, **changes: Any) -> Resource:

@@ -61,6 +61,19 @@ def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
     return cluster.database(f"pegbox_{uuid.uuid4().hex[:8]}")
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], dict[str, str]]:
+    """Makes databases of each kind: the environment of a server that is to use one."""
+
+    def make() -> dict[str, str]:
+        if request.param == "sqlite":
+            return {"PEGBOX_DATABASE_URL": f"sqlite:///{tmp_path_factory.mktemp('database')}/pegbox.db"}
+        cluster = request.getfixturevalue("postgres")
+        return {"PEGBOX_DATABASE_URL": cluster.database(f"made_{uuid.uuid4().hex[:8]}")}
+
+    return make
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlStore]:
     """A store of each kind that nobody else has, for one test."""

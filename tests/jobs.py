@@ -175,3 +175,15 @@ def put(s3: Any, uri: str, files: Mapping[str, bytes | str]) -> None:
     bucket, prefix = uri.removeprefix("s3://").split("/", 1)
     for name, content in files.items():
         s3.put_object(Bucket=bucket, Key=prefix + name, Body=content)
+
+
+def found(sagemaker: Any, resource: str, name: str, value: str) -> list[dict[str, Any]]:
+    """The records of which a property has a value, by Search."""
+    wanted = [{"Name": name, "Operator": "Equals", "Value": value}]
+    answer = sagemaker.search(Resource=resource, SearchExpression={"Filters": wanted})
+    return [next(iter(each.values())) for each in answer["Results"]]
+
+
+def component_of(job: str) -> str:
+    """The name of the trial component that a training job makes."""
+    return f"{job}-aws-training-job"

@@ -337,6 +337,25 @@ def test_a_warm_start_goes_without_the_jobs_of_its_parent(sagemaker: Any, search
     assert tuning_ended(sagemaker, search(WarmStartConfig=warm))["TrainingJobStatusCounters"]["Completed"] == 4
 
 
+def test_the_command_deletes_nothing_of_a_tuning_job_that_goes_on(
+    server: RunningServer, sagemaker: Any, s3: Any, tmp_path: Path
+) -> None:
+    name = new_name("goes-on")
+    program = "import os, time; print('loss=1;', flush=True); time.sleep(float(os.environ['SM_HP_X']))"
+    request = tuning_request(name, register(server, tmp_path, program), f"s3://jobs/{name}")
+    request["HyperParameterTuningJobConfig"]["ParameterRanges"] = {
+        "CategoricalParameterRanges": [{"Name": "x", "Values": ["0", "600"]}]
+    }
+    sagemaker.create_hyper_parameter_tuning_job(**request)
+    wait_for("a training job", lambda: children(sagemaker, name, StatusEquals="Completed"))
+    done = run("delete", "--training-jobs", name, "--home", str(server.home), **server.environment)
+    assert (done.code, f"pegbox stop {name}" in done.err) == (1, True)
+    assert len(children(sagemaker, name)) == 2
+    sagemaker.stop_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
+    tuning_ended(sagemaker, name)
+    assert "with 2 training jobs" in pegbox(server, "delete", "--training-jobs", name)
+
+
 def test_what_the_command_deletes(
     server: RunningServer, sagemaker: Any, search: Callable[..., str], train: Train
 ) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pegbox.cli.options import Home
-from pegbox.cli.output import tell
+from pegbox.cli.output import refuse, tell
 from pegbox.counts import counted
+
+if TYPE_CHECKING:
+    from pegbox.client.finding import Found
 
 
 def delete(
@@ -25,7 +29,6 @@ def delete(
     The training jobs of a tuning job stay as well, unless --training-jobs is given.
     """
     from pegbox.cli.asking import sagemaker_of
-    from pegbox.client import following
     from pegbox.client.finding import find
 
     sagemaker = sagemaker_of(home)
@@ -35,8 +38,24 @@ def delete(
             sagemaker.delete_training_job(TrainingJobName=found.name)
             tell(f"{found.name} is deleted")
             continue
-        own = list(following.training_jobs(sagemaker, found.name)) if training_jobs else []
-        for job in own:
-            sagemaker.delete_training_job(TrainingJobName=job["TrainingJobName"])
+        gone = _with_training_jobs(sagemaker, found) if training_jobs else 0
         sagemaker.delete_hyper_parameter_tuning_job(HyperParameterTuningJobName=found.name)
-        tell(f"{found.name} is deleted" + (f", with {counted(len(own), 'training job')}" if own else ""))
+        tell(f"{found.name} is deleted" + (f", with {counted(gone, 'training job')}" if gone else ""))
+
+
+def _with_training_jobs(sagemaker: Any, found: Found) -> int:
+    """Delete all training jobs of a tuning job that has ended; returns how many.
+
+    First of all it is looked whether it has: otherwise those would be gone that have ended before it.
+    """
+    from pegbox.client import following
+    from pegbox.client.answers import ENDED
+
+    status = found.answer["HyperParameterTuningJobStatus"]
+    if status not in ENDED:
+        raise refuse(f"{found.name} is {status}, and nothing of it was deleted: pegbox stop {found.name} ends it")
+    own = [job["TrainingJobName"] for job in following.training_jobs(sagemaker, found.name)]
+    for name in own:
+        with suppress(sagemaker.exceptions.ResourceNotFound):  # somebody else has deleted it meanwhile
+            sagemaker.delete_training_job(TrainingJobName=name)
+    return len(own)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
@@ -49,7 +48,9 @@ MANY = 20_000  #: candidates whose ids are not kept
 PASSED = 40  #: entries of an index that are passed over in the time of a look at one
 CELL = 12  #: bytes of a value in a column
 MOST_COUNTED = 10_000  #: hits that are counted if an index alone can count them
-SECONDS = 2.0  #: for which a sort order is walked before a page is given out as it is
+#: entries of a sort order that are walked before a page is given out as it is: some seconds of a slow database.  No
+#: time: a busy machine would answer otherwise than an idle one
+MOST_WALKED = 300_000
 
 _LIKE = re.compile(r"(\w\.\w+) LIKE")  #: in collation C, lower() knows ASCII letters only
 _BY = re.compile(r" INDEXED BY \w+")
@@ -176,7 +177,7 @@ class _Run:
 
     def _walked(self, driver: Driver) -> Hits:
         found: list[Place] = []
-        until, piece, walked = time.monotonic() + SECONDS, PIECE, 0
+        piece, walked = PIECE, 0
         place, parts = self._search.after, self._remaining()
         walk = Walk(self._rows, self._search, self._numbers, self._wanted)
         while parts:
@@ -198,7 +199,7 @@ class _Run:
                 driver = self._driver(expected, scanning=True)
             if driver.entries <= expected:
                 return self._all_of(driver)
-            if time.monotonic() > until:
+            if walked > MOST_WALKED:
                 return Hits(found, place, *self._total(driver, len(found)))
         total, exact = self._total(driver, len(found))
         return self._page(found, total, exact=exact)

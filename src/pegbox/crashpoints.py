@@ -4,7 +4,8 @@ Off, and then one comparison, unless PEGBOX_CRASHPOINTS names a directory when t
 
     passes   a line `thread when point` for each pass of a place: what there is to crash at (appended)
     plan     `signal number when point`: the process that is the `number`-th time there sends itself KILL or STOP.
-             Passes are counted in each process from the moment at which the plan was put there
+             Passes are counted in each process from the moment at which the plan was put there.  After ` or ` there may
+             be another place: work that is done on one of several ways
     taken    the plan once it has been carried out, after a line with pid, thread and working directory of the process
 
 Where several callers share a place, the point's name ends with the functions of the engine or operation at work.
@@ -24,6 +25,7 @@ from types import FrameType
 VARIABLE = "PEGBOX_CRASHPOINTS"
 PASSES, PLAN, TAKEN = "passes", "plan", "taken"
 BEFORE, AFTER = "before", "after"
+EITHER = " or "  #: between places of a plan
 
 _NAMING = ("pegbox.engine.", "pegbox.operations.", "pegbox.wire.rest_s3")
 _LOOP = "pegbox.engine.loop"
@@ -49,7 +51,7 @@ class _Points:
         plan = self._directory / PLAN
         with suppress(FileNotFoundError):
             number, _, place = plan.read_text().strip().partition(" ")[2].partition(" ")
-            if place != here:
+            if here not in place.split(EITHER):
                 return
             counted = (here, plan.stat().st_ino, str(os.getpid()))
             self._passes[counted] += 1

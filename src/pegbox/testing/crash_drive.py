@@ -62,7 +62,10 @@ class Switch:
         self.environment = {VARIABLE: str(directory)}
 
     def place(self, where: str, *, signal: str = "KILL", number: int = 1) -> None:
-        """Have the next process that is the `number`-th time at `where` ("before exit.json") end."""
+        """Have the next process that is the `number`-th time at `where` ("before exit.json") end.
+
+        With ` or ` between them there may be several places.
+        """
         self.taken_file.unlink(missing_ok=True)
         scratch = self._directory / "next"
         scratch.write_text(f"{signal} {number} {where}\n")

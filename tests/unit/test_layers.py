@@ -49,7 +49,8 @@ ALLOWED: dict[str, set[str]] = {
     "observe": {"observe"},
     "maintenance": {
         "maintenance", "domain", "engine.context", "engine.homes", "engine.removal", "engine.retention", "engine.wake",
-        "executors", "objects", "operations.transfer", "settings", "store",
+        "executors", "objects", "operations.catalogs", "operations.indexing", "operations.tracing",
+        "operations.transfer", "settings", "store",
     },
     "sources": {"sources", "domain.ranges"},
     "data": set(),

@@ -23,10 +23,13 @@ from pegbox.engine.context import attempt_directory
 from pegbox.maintenance import archive
 from pegbox.maintenance.archive import Entry, MaintenanceError, Manifest
 from pegbox.maintenance.progress import Progress
+from pegbox.operations.catalogs import KINDS
+from pegbox.operations.indexing import properties_of
 from pegbox.settings import RESTORING, Settings
-from pegbox.store import dump, place
+from pegbox.store import dump, filling, place
 from pegbox.store.resources import TRAINED
 from pegbox.store.sql import SqlStore
+from pegbox.store.transaction import SqlTransaction
 
 #: runner.json of an attempt that ran when the backup was made: of no process
 LOST: dict[str, Any] = {
@@ -188,11 +191,19 @@ def _load(settings: Settings, source: Path, manifest: Manifest, host: str, overw
     progress.begin("rows", sum(manifest.rows.values()))
     store = SqlStore(settings.database, migrate=False)
     try:
-        dump.load(store.engine, manifest.schema, tables, replace=overwrite)
+        index = partial(_index, progress=progress)
+        dump.load(store.engine, manifest.schema, tables, replace=overwrite, index=index)
     finally:
         store.close()
     if settings.sqlite_at_home:
         (settings.home / "pegbox.db").chmod(0o600)
+
+
+def _index(tx: SqlTransaction, progress: Progress) -> None:
+    """Search answers at once, not when a server has indexed everything."""
+    kinds = KINDS.values()
+    progress.begin("indexing for Search", filling.count(tx, kinds))
+    filling.fill(tx, kinds, properties_of, lambda count: progress.step(count=count))
 
 
 def _rows(file: Path, change: Callable[[dump.Row], dump.Row], progress: Progress) -> Iterator[dump.Row]:

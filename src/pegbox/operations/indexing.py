@@ -72,7 +72,7 @@ def _index_some(store: Store, kind: Kind, batch: int, before: float | None) -> i
         rows = tx.unindexed(kind, batch, before)
         # Where something is made of jobs, those that were not seen to wait for the next batch.
         ready = [row for row in rows if (row.account, row.region) not in scopes or (row.id, row.version) in seen]
-        tx.index([(row, _properties(row, tx)) for row in ready])
+        tx.index([(row, properties_of(row, tx)) for row in ready])
     return max(1, len(rows))
 
 
@@ -95,8 +95,8 @@ def keep_indexing(store: Store, stopping: threading.Event) -> None:
             log.exception("properties could not be indexed")
 
 
-def _properties(row: Resource, tx: Transaction) -> list[Property]:
-    """Of a row that is spoilt none: it is not to be in the way of all others."""
+def properties_of(row: Resource, tx: Transaction) -> list[Property]:
+    """What Search finds a resource by; of a row that is spoilt nothing: it is not to be in the way of all others."""
     try:
         return list(searched(_RESOURCES[row.kind]).catalog.properties(searchable(row, tx)))
     except (KeyError, TypeError, ValueError, AttributeError):

@@ -1,4 +1,4 @@
-"""Many resources that have ended, written at once with their properties."""
+"""Many resources that have ended, written at once with their properties; or the properties alone."""
 
 from __future__ import annotations
 
@@ -78,11 +78,20 @@ def add(connection: Connection, entries: Sequence[tuple[Resource, Collection[Pro
         ]
         _write(connection, schema.resource, list(columns[0]), (tuple(each.values()) for each in columns))
         numbered = [(identity, row, found) for identity, (row, found) in zip(identities, entries, strict=True)]
-        _write(connection, schema.prop, index.COLUMNS, index.of_new(connection, numbered))
+        _describe(connection, numbered)
         _trace_later(connection, numbered)
         Deleted(connection).succeed(
             [replace(row, id=identity) for identity, row, _ in numbered if row.kind is Kind.TRAINING_JOB]
         )
+
+
+def describe(connection: Connection, entries: Sequence[tuple[Resource, Collection[Property]]]) -> None:
+    """Write the properties of resources that are there and have none."""
+    _describe(connection, [(row.id, row, found) for row, found in entries])
+
+
+def _describe(connection: Connection, numbered: Sequence[tuple[int, Resource, Collection[Property]]]) -> None:
+    _write(connection, schema.prop, index.COLUMNS, index.of_new(connection, numbered))
 
 
 def _trace_later(connection: Connection, entries: Sequence[tuple[int, Resource, Collection[Property]]]) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, Engine, MetaData, Table, func, insert, inspect, select, text
 
 from pegbox.store import connections, schema
+from pegbox.store.transaction import SqlTransaction
 from pegbox.store.upgrade import check_known, revision_of, run
 
 BATCH = 1000  #: rows at a time
@@ -77,10 +78,11 @@ def load(
     tables: Mapping[str, Callable[[], Iterable[Row]]],
     *,
     replace: bool = False,
+    index: Callable[[SqlTransaction], None] | None = None,
 ) -> None:
     """Fill an empty database with tables of schema `revision` and bring it to this version's, in one transaction.
 
-    `replace` drops what is there.  Raises SchemaTooNew.
+    `replace` drops what is there; `index` writes what is derived of the rows.  Raises SchemaTooNew.
     """
     check_known(revision)
     with connections.writing(engine) as connection:
@@ -90,8 +92,11 @@ def load(
         metadata = _tables(connection)
         for table in metadata.sorted_tables:
             if table.name in tables:
-                _insert(connection, table, tables[table.name]())
+                rows = tables[table.name]()
+                _insert(connection, table, rows if index is None else _indexed(table, rows))
         run(connection)
+        if index is not None:
+            index(SqlTransaction(connection))
 
 
 def _take_time(connection: Connection) -> None:
@@ -118,6 +123,13 @@ def _insert(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
     if connection.dialect.name == "postgresql":
         for column in table.primary_key.columns:
             _go_on_after(connection, table, column)
+
+
+def _indexed(table: Table, rows: Iterable[Row]) -> Iterable[Row]:
+    """Let resources count as indexed, as they will be: to say so of each afterwards would write it once more."""
+    if table.name != schema.resource.name or schema.resource.c.indexed_version.name not in table.c:
+        return rows
+    return ({**row, "indexed_version": row["version"]} for row in rows)
 
 
 def _go_on_after(connection: Connection, table: Table, column: Column[Any]) -> None:

@@ -19,9 +19,11 @@ LIMIT = 0.5  #: seconds after which idle transactions are ended here
 @pytest.fixture
 def store(postgres: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[SqlStore]:
     url = postgres.database(f"slow_{uuid.uuid4().hex[:8]}")
-    SqlStore(url).close()
+    store = SqlStore(url)
+    with store.reading():  # what SQLAlchemy asks of the first connection may take longer on a busy machine
+        pass
+    store.engine.dispose()
     monkeypatch.setattr(sql, "IDLE_SECONDS", LIMIT)
-    store = SqlStore(url, migrate=False)
     yield store
     store.close()
 

@@ -81,8 +81,8 @@ class Condition:
 
     def value(self, features: Array) -> Array:
         """(m, D) -> weighted logarithms of the chances (m,)."""
-        belief = self.process.predict(features)
-        return self.weight * log_success(belief.mean, belief.variance + self.process.kernel.noise)[0]
+        mean, variance = self.process.moments(features)
+        return self.weight * log_success(mean, variance + self.process.kernel.noise)[0]
 
     def value_and_gradient(self, features: Array) -> tuple[Array, Array]:
         """The same with its gradient by the features."""
@@ -99,8 +99,7 @@ class ExpectedImprovement:
 
     def value(self, features: Array) -> Array:
         """Log of the expected improvement over `best`, in units of the warped objective."""
-        belief = self._objective.predict(features)
-        value = log_expected_improvement(belief.mean, belief.variance, self._best)[0]
+        value = log_expected_improvement(*self._objective.moments(features), self._best)[0]
         return np.asarray(value + sum(each.value(features) for each in self._conditions))
 
     def value_and_gradient(self, features: Array) -> tuple[Array, Array]:
@@ -118,7 +117,9 @@ class ConfidenceBound:
 
     def value(self, features: Array) -> Array:
         """Minus the lower confidence bound."""
-        return self.value_and_gradient(features)[0]
+        mean, variance = self._objective.moments(features)
+        value = self._width * np.sqrt(variance) - mean
+        return np.asarray(value + sum(each.value(features) for each in self._conditions))
 
     def value_and_gradient(self, features: Array) -> tuple[Array, Array]:
         """The same with its gradient by the features."""

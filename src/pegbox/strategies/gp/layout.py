@@ -35,6 +35,7 @@ class Layout:
         self.is_category: Mask = np.array([isinstance(p, Categorical) for p in self.parameters], dtype=bool)
         self.is_smooth: Mask = ~self.is_category & np.array([not 1 <= c <= SWEEP_ALL for c in self.cells], dtype=bool)
         self.columns: Indices = np.array(self.first[:-1], dtype=np.intp)  #: (d,) first column of each coordinate
+        self._listed: dict[int, Array] = {}  # all cells of a coordinate that has few, once they were asked for
 
     @property
     def numbers(self) -> Indices:
@@ -70,9 +71,12 @@ class Layout:
 
     def neighbours(self, place: int, at: float) -> Array:
         """Other cells worth trying on one coordinate: all if there are few, else near ones at doubling distance."""
+        if place in self._listed:
+            return self._listed[place]
         parameter, size = self.parameters[place], self.cells[place]
         if size <= SWEEP_ALL or isinstance(parameter, Categorical):
-            return np.array([parameter.encode(parameter.value(index)) for index in range(size)])
+            self._listed[place] = np.array([parameter.encode(parameter.value(index)) for index in range(size)])
+            return self._listed[place]
         here = parameter.index(parameter.decode(at))
         steps = (here + step for step in (-8, -4, -2, -1, 1, 2, 4, 8))
         return np.array([parameter.encode(parameter.value(index)) for index in steps if 0 <= index < size])

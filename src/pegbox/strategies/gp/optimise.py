@@ -7,7 +7,7 @@ from numpy.random import Generator
 from scipy.optimize import minimize
 
 from pegbox.strategies.gp.acquisition import Acquisition
-from pegbox.strategies.gp.arrays import Array, Mask
+from pegbox.strategies.gp.arrays import Array, Indices, Mask
 from pegbox.strategies.gp.layout import Layout
 
 _BROAD, _LOCAL = 1024, 512  #: points anywhere, points near the best trials
@@ -27,12 +27,12 @@ def maximise(
     local = layout.snap(perturb(incumbents, _LOCAL, layout, rng))
     pool = np.concatenate([broad, local])
     values = acquisition.value(layout.features(pool))
-    points = np.concatenate([_top(pool[:_BROAD], values[:_BROAD]), _top(pool[_BROAD:], values[_BROAD:])])
+    rows = np.concatenate([_top(values[:_BROAD]), _BROAD + _top(values[_BROAD:])])
+    points, gains = pool[rows], values[rows]
     for _ in range(_ROUNDS):
-        points = _climb(acquisition, layout, lengthscales, points)
-        points = _sweep(acquisition, layout, points)
-    pool = np.concatenate([points, pool])
-    values = np.concatenate([acquisition.value(layout.features(points)), values])
+        points, gains = _climb(acquisition, layout, lengthscales, points, gains)
+        points, gains = _sweep(acquisition, layout, points, gains)
+    pool, values = np.concatenate([points, pool]), np.concatenate([gains, values])
     order = np.argsort(-values, kind="stable")
     return pool[order], values[order]
 
@@ -54,15 +54,20 @@ def reflect(points: Array) -> Array:
     return np.asarray(np.where(folded > 1.0, 2.0 - folded, folded))
 
 
-def _top(points: Array, values: Array) -> Array:
-    return np.asarray(points[np.argsort(-values, kind="stable")[: _STARTS // 2]])
+def _top(values: Array) -> Indices:
+    return np.argsort(-values, kind="stable")[: _STARTS // 2]
 
 
-def _climb(acquisition: Acquisition, layout: Layout, lengthscales: Array, points: Array) -> Array:
-    """L-BFGS-B over the smooth coordinates of all points (m, d) at once, in units of the lengthscales."""
+def _climb(
+    acquisition: Acquisition, layout: Layout, lengthscales: Array, points: Array, gains: Array
+) -> tuple[Array, Array]:
+    """L-BFGS-B over the smooth coordinates of all points (m, d) at once, in units of the lengthscales.
+
+    gains (m,): their values.  Returns the points that are best now, and their values.
+    """
     smooth = layout.is_smooth
     if not smooth.any():
-        return points
+        return points, gains
     scale = np.clip(lengthscales[smooth], 0.05, 2.0)
     columns = layout.columns[smooth]
 
@@ -75,8 +80,7 @@ def _climb(acquisition: Acquisition, layout: Layout, lengthscales: Array, points
     bounds = [(0.0, 1.0 / s) for s in scale] * len(points)
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": _STEPS})
     climbed = layout.snap(_moved(points, smooth, found.x, scale))
-    before, after = (acquisition.value(layout.features(at)) for at in (points, climbed))
-    return np.where((after > before)[:, None], climbed, points)
+    return _better(points, gains, climbed, acquisition.value(layout.features(climbed)))
 
 
 def _moved(points: Array, smooth: Mask, flat: Array, scale: Array) -> Array:
@@ -85,15 +89,19 @@ def _moved(points: Array, smooth: Mask, flat: Array, scale: Array) -> Array:
     return moved
 
 
-def _sweep(acquisition: Acquisition, layout: Layout, points: Array) -> Array:
-    """Coordinate by coordinate, move every point (m, d) to its best cell."""
-    points = points.copy()
+def _sweep(acquisition: Acquisition, layout: Layout, points: Array, gains: Array) -> tuple[Array, Array]:
+    """Coordinate by coordinate, move every point (m, d), whose value is known (m,), to its best cell."""
     for place in np.flatnonzero(np.array(layout.cells) > 0):
         rows = [layout.neighbours(int(place), float(at)) for at in points[:, place]]
-        owner = np.repeat(np.arange(len(points)), [1 + len(row) for row in rows])
+        owner = np.repeat(np.arange(len(points)), [len(row) for row in rows])
         trials = points[owner]
-        trials[:, place] = np.concatenate([np.append(at, row) for at, row in zip(points[:, place], rows, strict=True)])
+        trials[:, place] = np.concatenate(rows)
         values = acquisition.value(layout.features(trials))
         best = np.lexsort((-values, owner))[np.searchsorted(owner, np.arange(len(points)))]
-        points = trials[best]
-    return points
+        points, gains = _better(points, gains, trials[best], values[best])
+    return points, gains
+
+
+def _better(points: Array, gains: Array, others: Array, values: Array) -> tuple[Array, Array]:
+    """Of each of two points (m, d) with values (m,) the better one; the first if there is none."""
+    return np.where((values > gains)[:, None], others, points), np.maximum(gains, values)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from scipy.linalg.blas import dtrsm
 from scipy.linalg.lapack import dpotrf, dpotrs
 
 from pegbox.strategies.gp.arrays import Array, Indices
-from pegbox.strategies.gp.fit import JITTER, Kernel, inverse
+from pegbox.strategies.gp.fit import JITTER, Kernel
 from pegbox.strategies.gp.kernel import matern52, squared_distances, weighted_differences
 
 _LEAST_VARIANCE = 1e-12
+_BLOCK = 256  #: points that are asked about at once: their matrices stay in the processor's cache
 
 
 class Mean(Protocol):
@@ -70,28 +73,52 @@ class Posterior:
         covariance[np.diag_indices_from(covariance)] = kernel.signal + kernel.noise + JITTER
         if doubt is not None:
             covariance[np.diag_indices(len(y))] += doubt
-        factor = cholesky(covariance)
-        self._inverse = inverse(factor)
+        self._factor = factor = cholesky(covariance)
         self._alpha = np.zeros(len(self._x))
         # the finished points come first, so their factor is the leading block
         self._alpha[: len(y)] = dpotrs(np.asfortranarray(factor[: len(y), : len(y)]), y, lower=1)[0]
 
     def predict(self, features: Array) -> Prediction:
-        """Features (m, D) -> mean and variance (m,)."""
+        """Features (m, D) -> mean and variance (m,), with what their gradients need."""
         scaled = self.kernel.scaled(features, self._group)
         correlation, slope = matern52(squared_distances(scaled, self._x))
         covariance = self.kernel.signal * correlation
-        solved = covariance @ self._inverse
-        variance = self.kernel.signal - np.einsum("ij,ij->i", covariance, solved)
         mean = covariance @ self._alpha
+        half = self._half_solved(covariance)
         return Prediction(
             mean=mean if self._prior is None else mean + self._prior.mean(features),
-            variance=np.maximum(variance, _LEAST_VARIANCE),
+            variance=self._variance(half),
             features=features,
             scaled=scaled,
             slope=self.kernel.signal * slope,
-            solved=solved,
+            solved=dtrsm(1.0, self._factor, half, lower=1, trans_a=1, overwrite_b=1).T,
         )
+
+    def moments(self, features: Array) -> tuple[Array, Array]:
+        """Features (m, D) -> mean and variance (m,), for less than with their gradients."""
+        mean, variance = np.empty((2, len(features)))
+        for rows, correlation in self._correlations(features):
+            covariance = np.multiply(correlation, self.kernel.signal, out=correlation)
+            mean[rows] = covariance @ self._alpha
+            variance[rows] = self._variance(self._half_solved(covariance))
+        return mean if self._prior is None else mean + self._prior.mean(features), variance
+
+    def _half_solved(self, covariance: Array) -> Array:
+        """Covariances k (m, n) -> L^-1 k' (n, m), in their place."""
+        return np.asarray(dtrsm(1.0, self._factor, covariance.T, lower=1, overwrite_b=1))
+
+    def _variance(self, half: Array) -> Array:
+        return np.asarray(np.maximum(self.kernel.signal - np.einsum("ij,ij->j", half, half), _LEAST_VARIANCE))
+
+    def _correlations(self, features: Array) -> Iterator[tuple[slice, Array]]:
+        """Of features (m, D) with known points: rows and their correlations (b, n), which the next block overwrites."""
+        scaled = self.kernel.scaled(features, self._group)
+        room = np.empty((3, min(_BLOCK, len(features)), len(self._x)))
+        for first in range(0, len(features), _BLOCK):
+            part = scaled[first : first + _BLOCK]
+            squared, slope, correlation = room[:, : len(part)]
+            matern52(squared_distances(part, self._x, squared), (slope, correlation))
+            yield slice(first, first + len(part)), correlation
 
     def pull_back(self, prediction: Prediction, by_mean: Array, by_variance: Array) -> Array:
         """Chain rule: derivatives (m,) of a loss by mean and variance -> by features (m, D)."""
@@ -108,8 +135,10 @@ class Posterior:
 
     def mean(self, features: Array) -> Array:
         """The same without the prior mean."""
-        correlation, _ = matern52(squared_distances(self.kernel.scaled(features, self._group), self._x))
-        return np.asarray(self.kernel.signal * (correlation @ self._alpha))
+        mean = np.empty(len(features))
+        for rows, correlation in self._correlations(features):
+            mean[rows] = correlation @ self._alpha
+        return self.kernel.signal * mean
 
     def pull_back_mean(self, features: Array, by_mean: Array) -> Array:
         """Chain rule for `mean`: derivatives (m,) of a loss by it -> by features (m, D)."""

@@ -41,6 +41,16 @@ def test_mean_and_variance_are_those_of_the_textbook(points: np.random.Generator
     assert np.allclose(prediction.variance, variance)
 
 
+def test_moments_of_many_points_are_those_of_each(points: np.random.Generator) -> None:
+    posterior = Posterior(KERNEL, GROUP, points.random((12, 3)), points.standard_normal(12), points.random((3, 3)))
+    new = points.random((600, 3))
+    mean, variance = posterior.moments(new)
+    alone = [posterior.predict(each[None, :]) for each in new]
+    assert np.allclose(mean, [each.mean[0] for each in alone], rtol=1e-12)
+    assert np.allclose(variance, [each.variance[0] for each in alone], rtol=1e-12)
+    assert np.allclose(posterior.mean(new), mean, rtol=1e-12)
+
+
 def test_a_running_trial_moves_no_mean_and_removes_variance(points: np.random.Generator) -> None:
     finished, pending, y = points.random((12, 3)), points.random((1, 3)), points.standard_normal(12)
     before = Posterior(KERNEL, GROUP, finished, y, pending[:0]).predict(pending)

@@ -36,6 +36,24 @@ def new_name(stem: str = "job") -> str:
     return f"{stem}-{uuid.uuid4().hex[:8]}"
 
 
+def ended_jobs(first: int, last: int) -> list[bytes]:
+    """Training jobs that ended, job-<number> each, as lines of the file that `pegbox admin load` takes."""
+    records = (
+        {
+            "TrainingJobName": f"job-{number}",
+            "TrainingJobStatus": "Completed",
+            "HyperParameters": {"eta": str(number), "kind": "x" * 300},
+            "AlgorithmSpecification": {"TrainingImage": "any", "TrainingInputMode": "File"},
+            "ModelArtifacts": {"S3ModelArtifacts": "s3://models/model.tar.gz"},
+            "StoppingCondition": {"MaxRuntimeInSeconds": 600},
+            "CreationTime": 1.7e9 + number,
+            "FinalMetricDataList": [{"MetricName": "auc", "Value": number / 7, "Timestamp": 1.7e9}],
+        }
+        for number in range(first, last)
+    )
+    return [json.dumps(each).encode() + b"\n" for each in records]
+
+
 def pegbox(server: RunningServer, *arguments: str) -> str:
     """Run a command of the command line on the server's home; returns what it prints."""
     with _alone:

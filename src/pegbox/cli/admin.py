@@ -47,15 +47,16 @@ def load_jobs(
 ) -> None:
     """Load training jobs that have ended: a JSON object a line, what DescribeTrainingJob answers, and `Tags`.
 
-    They can be searched at once.  Jobs are loaded in batches, each whole or not at all; one that is there already as
-    the file has it is passed over, so that an interrupted command goes on when it is given again.  Servers may run
-    meanwhile.
+    They can be searched at once, and so can their lineage.  Jobs are loaded in batches, each whole or not at all; one
+    that is there already as the file has it is passed over, so that an interrupted command goes on when it is given
+    again.  Servers may run meanwhile.
     """
-    from pegbox.maintenance import transfer
+    from pegbox.maintenance import readiness, transfer
 
     with place_of(home, account, region, make=True) as place, _reading(file) as lines, progress() as told:
         told.begin("training jobs", _lines(lines))
         done = transfer.load(place, str(file), lines, told, skip=existing is Existing.SKIP)
+        readiness.make_ready(place, told)
     parts = [f"{counted(done.added, 'training job')} {either(done.added, 'is', 'are')} loaded"]
     if done.known:
         parts.append(f"{done.known:,} {either(done.known, 'was', 'were')} there already")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import inspect, select
 
+from jobs import ended_jobs
 from pegbox.maintenance import transfer
 from pegbox.maintenance.backup import backup
 from pegbox.maintenance.progress import Progress
@@ -29,24 +29,6 @@ from pegbox.store.sql import SqlStore
 from pegbox.testing.calls import call_in
 
 ACCOUNT, REGION = "000000000000", "us-east-1"
-
-
-def jobs(first: int, last: int) -> list[bytes]:
-    """Training jobs that ended, as `pegbox admin load` takes them."""
-    records = (
-        {
-            "TrainingJobName": f"job-{number}",
-            "TrainingJobStatus": "Completed",
-            "HyperParameters": {"eta": str(number), "kind": "x" * 300},
-            "AlgorithmSpecification": {"TrainingImage": "any", "TrainingInputMode": "File"},
-            "ModelArtifacts": {"S3ModelArtifacts": "s3://models/model.tar.gz"},
-            "StoppingCondition": {"MaxRuntimeInSeconds": 600},
-            "CreationTime": 1.7e9 + number,
-            "FinalMetricDataList": [{"MetricName": "auc", "Value": number / 7, "Timestamp": 1.7e9}],
-        }
-        for number in range(first, last)
-    )
-    return [json.dumps(each).encode() for each in records]
 
 
 def found(call: Call, resource: str) -> set[str]:
@@ -89,7 +71,7 @@ def home(tmp_path: Path) -> Settings:
     settings.home.mkdir()
     store = SqlStore(settings.database)
     call = call_in(store, ACCOUNT, REGION)
-    transfer.load(Place(store, ACCOUNT, REGION), "jobs", jobs(0, 2), Progress(print))
+    transfer.load(Place(store, ACCOUNT, REGION), "jobs", ended_jobs(0, 2), Progress(print))
     component: Any = {"TrialComponentName": "mine", "Parameters": {"eta": {"NumberValue": 0.5}}}
     trial_components.create_trial_component(component, call)
     arn = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:training-job/job-1"
@@ -131,7 +113,7 @@ def test_all_is_found_at_once_as_if_a_server_had_indexed_it(home: Settings, rest
 
 def test_components_that_were_not_made_yet_are_made(home: Settings, restored: Callable[[], SqlStore]) -> None:
     source = SqlStore(home.database)
-    transfer.load(Place(source, ACCOUNT, REGION), "more", jobs(2, 4), Progress(print))
+    transfer.load(Place(source, ACCOUNT, REGION), "more", ended_jobs(2, 4), Progress(print))
     source.close()
     store = restored()
     call = call_in(store, ACCOUNT, REGION)

@@ -121,6 +121,27 @@ def test_a_training_job_has_its_reason(tuned: Tuned) -> None:
     assert found["predicted"]["low"] <= found["predicted"]["median"] <= found["predicted"]["high"]
 
 
+def test_a_training_job_is_told_with_what_the_model_believed_then(tuned: Tuned) -> None:
+    last = tuned.jobs[-1]["TrainingJobName"]
+    along = rows(tuned.explain(last, "-p", "x", "--places", "5").out, "x     ON AVERAGE")
+    assert [row[0] for row in along] == ["0.0", "0.25", "0.5", "0.75", "1.0"]
+    early, late = (
+        json.loads(tuned.explain(tuned.jobs[number]["TrainingJobName"], "-p", "kind", "--json").out)
+        for number in (-8, -1)
+    )
+    assert early["view"]["names"] == late["view"]["names"] == ["kind"]
+    assert early["view"]["places"] != late["view"]["places"]
+    assert json.loads(tuned.explain(last, "--json").out)["view"] is None
+    first = tuned.jobs[0]["TrainingJobName"]
+    said = tuned.explain(first, "-p", "x")
+    assert (said.code, said.err) == (
+        1,
+        f"pegbox: when {first} was launched: a model needs 3 results, and there are 0\n",
+    )
+    said = tuned.explain(last, "-p", "y")
+    assert (said.code, "y is none of the hyperparameters that vary" in said.err) == (1, True)
+
+
 def test_several_definitions_and_parents(
     server: RunningServer, sagemaker: Any, bucket: str, tmp_path: Path, tuned: Tuned
 ) -> None:

@@ -39,7 +39,8 @@ def explain(
 ) -> None:
     """Say what a search has learned: which hyperparameters matter, where good values lie, why jobs were launched.
 
-    Of a training job: why it was launched, by what was known then.  Exit code 1 with fewer than three results.
+    Of a training job: why it was launched, and with -p where good values seemed to lie, by what was known then.
+    Exit code 1 with fewer than three results.
     """
     from pegbox.client.finding import find, tuning_job
     from pegbox.naming import name_of
@@ -49,15 +50,16 @@ def explain(
     names = parameter or []
     if len(names) > 2 or len(set(names)) < len(names):
         raise refuse("one looks along one hyperparameter, or along two different ones")
+    places = places or (11 if len(names) < 2 else 7)
     sagemaker = sagemaker_of(home)
     found = find(sagemaker, name)
     if found.is_tuning:
-        _explain_tuning_job(sagemaker, found.answer, names, places or (11 if len(names) < 2 else 7), jobs, as_json)
+        _explain_tuning_job(sagemaker, found.answer, names, places, jobs, as_json)
     elif "TuningJobArn" not in found.answer:
         raise refuse(f"{name} is not of a tuning job")
     else:
         tuning = tuning_job(sagemaker, name_of(found.answer["TuningJobArn"]))
-        _explain_training_job(sagemaker, tuning, name, as_json)
+        _explain_training_job(sagemaker, tuning, name, names, places, as_json)
 
 
 def _explain_tuning_job(
@@ -81,20 +83,36 @@ def _explain_tuning_job(
         raise refuse("; ".join(sorted({str(each.importance) for each in told})))
 
 
-def _explain_training_job(sagemaker: Any, tuning: Mapping[str, Any], name: str, as_json: bool) -> None:
+def _explain_training_job(
+    sagemaker: Any, tuning: Mapping[str, Any], name: str, names: Sequence[str], places: int, as_json: bool
+) -> None:
     from rich.console import Console
 
     from pegbox.client import explaining
 
-    for subject in explaining.subjects(sagemaker, tuning):
+    subject, number = _launched(explaining.subjects(sagemaker, tuning), tuning, name)
+    _check([subject], names)
+    job, reason = subject.jobs[number - 1], explaining.reason_of(subject, number)
+    view = explaining.view_then(subject, number, names, places) if names else None
+    seen = None if isinstance(view, ValueError) else view
+    if as_json:
+        document({**_reason_document(job, reason), "view": _view_document(seen)})
+    else:
+        console = Console()
+        lines(console, _reason_lines(job, reason, subject.search.metric))
+        if seen is not None:
+            lines(console, [""])
+            _show_view(console, seen)
+    if isinstance(view, ValueError):
+        raise refuse(f"when {name} was launched: {view}")
+
+
+def _launched(subjects: Sequence[Subject], tuning: Mapping[str, Any], name: str) -> tuple[Subject, int]:
+    """The search that launched a training job, and its number there."""
+    for subject in subjects:
         for place, job in enumerate(subject.jobs, 1):
             if job["TrainingJobName"] == name:
-                reason = explaining.reason_of(subject, place)
-                if as_json:
-                    document(_reason_document(job, reason))
-                else:
-                    lines(Console(), _reason_lines(job, reason, subject.search.metric))
-                return
+                return subject, place
     raise refuse(f"{name} is not among the training jobs of {tuning['HyperParameterTuningJobName']} any more")
 
 
@@ -119,9 +137,15 @@ def _document(told: Explanation) -> dict[str, Any]:
     return {
         **head,
         "importance": plain(told.importance),
-        "view": None if told.view is None else plain(told.view),
+        "view": _view_document(told.view),
         "reasons": [_reason_document(job, reason) for job, reason in told.reasons],
     }
+
+
+def _view_document(view: View | None) -> dict[str, Any] | None:
+    from pegbox.strategies.explain.answers import document as plain
+
+    return None if view is None else plain(view)
 
 
 def _reason_document(job: Mapping[str, Any], reason: Reason) -> dict[str, Any]:

@@ -75,6 +75,16 @@ def reason_of(subject: Subject, number: int) -> Reason:
     return reason(subject.before(number), number, subject.study.trials[number - 1].values, subject.strategy)
 
 
+def view_then(subject: Subject, number: int, names: Sequence[str], places: int | None) -> View | TooLittle:
+    """What the model believed along the named hyperparameters when the trial of this number was proposed."""
+    from pegbox.strategies.explain.view import view
+
+    try:
+        return view(subject.before(number), names, places)
+    except TooLittle as error:
+        return error
+
+
 def subjects(sagemaker: Any, tuning: Mapping[str, Any]) -> Sequence[Subject]:
     """One for each definition of a tuning job."""
     jobs = following.training_jobs(sagemaker, tuning["HyperParameterTuningJobName"])

@@ -6,7 +6,7 @@ import json
 import operator
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,6 +32,8 @@ class Trial:
     state: TrialState = TrialState.RUNNING
     value: float | None = None  #: None while it runs, and if it failed
     curve: tuple[float, ...] = ()  #: values on the way, as far as they were told
+    #: the parameters as they were asked for, whatever whoever runs it makes of them; None of a trial made by hand
+    _asked: Mapping[str, str] | None = field(default=None, compare=False, repr=False)
 
 
 class Search:
@@ -104,12 +106,9 @@ class Search:
 
         A number, or None or nan for a failure; `Stopped(value)` for one that ended early.  `Stopped(value, curve)` and
         `Finished(value, curve)` tell of the values on the way.  Told again, the last word counts.  Results may come in
-        any order.  KeyError for a trial that is not known.
+        any order.  KeyError for a trial that is not known, ValueError for one of another search.
         """
-        number = trial.number if isinstance(trial, Trial) else trial
-        if number not in self._trials:
-            raise KeyError(f"this search has no trial {number!r}: tell what ask or begin gave, or its number")
-        return self._note(number, outcome(value))
+        return self._note(self._number_of(trial), outcome(value))
 
     @property
     def trials(self) -> Sequence[Trial]:
@@ -158,10 +157,10 @@ class Search:
         return replace(seen, best=self._values(seen.best), places=found)
 
     def reason(self, trial: Trial | int) -> Reason:
-        """Why a trial was asked for, by what is known now of those before it.  KeyError if it is unknown."""
+        """Why a trial was asked for, by what is known now of those before it.  Errors as of `tell`."""
         from pegbox.strategies.explain.reason import reason
 
-        asked = self._known[trial.number if isinstance(trial, Trial) else trial]
+        asked = self._known[self._number_of(trial)]
         return reason(self.study, asked.number, asked.values, self.strategy)
 
     def to_json(self) -> str:
@@ -219,6 +218,15 @@ class Search:
             trials=tuple(trial for trial in self._known.values() if trial.objective is not None),
         )
 
+    def _number_of(self, trial: Trial | int) -> int:
+        """Of a trial of this search: one with the same number and parameters is as good, wherever it was asked for."""
+        number = trial.number if isinstance(trial, Trial) else trial
+        if number not in self._trials:
+            raise KeyError(f"this search has no trial {number!r}: tell what ask or begin gave, or its number")
+        if isinstance(trial, Trial) and trial._asked not in (None, self._known[number].values):
+            raise ValueError(f"trial {number} of this search has other parameters: this one is another search's")
+        return number
+
     def _values(self, texts: Mapping[str, str]) -> dict[str, Value]:
         """Values of strategies as those of their ranges."""
         return {name: self.space[name].value(text) for name, text in texts.items()}
@@ -232,7 +240,7 @@ class Search:
 
     def _begin(self, values: Mapping[str, str]) -> Trial:
         number = len(self._trials) + 1
-        self._trials[number] = Trial(number, self._values(values))
+        self._trials[number] = Trial(number, self._values(values), _asked=values)
         self._known[number] = base.Trial(number=number, values=values, state=TrialState.RUNNING)
         return replace(self._trials[number], parameters=self._values(values))  # may be changed by whoever runs it
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -273,6 +274,34 @@ def test_a_trial_may_be_changed_by_whoever_runs_it() -> None:
     assert told.parameters == wanted
     told.parameters["more"] = 1  # type: ignore[index]
     assert Search.from_json(search.to_json()).trials[0].parameters == wanted
+
+
+def test_a_trial_of_another_search_is_refused() -> None:
+    """Its value belongs to other parameters."""
+    one, other = Search(SPACE, seed=1), Search(SPACE, seed=2)
+    trial = one.ask()
+    asked = other.ask()
+    with pytest.raises(ValueError, match="trial 1 of this search has other parameters"):
+        other.tell(trial, 1.0)
+    with pytest.raises(ValueError, match="trial 1 of this search has other parameters"):
+        other.reason(trial)
+    assert other.running == [asked]
+    narrow = Search({"rate": SPACE["rate"]})
+    narrow.begin({"rate": trial.parameters["rate"]})
+    with pytest.raises(ValueError, match="has other parameters"):
+        narrow.tell(trial, 1.0)
+    with pytest.raises(KeyError, match="no trial 1"):
+        Search(SPACE).tell(trial, 1.0)
+
+
+def test_a_trial_is_known_after_it_and_the_search_have_been_elsewhere() -> None:
+    search = Search(SPACE, seed=3)
+    trial = search.ask()
+    again = Search.from_json(search.to_json())
+    assert again.tell(pickle.loads(pickle.dumps(trial)), 1.0).value == 1.0
+    assert again.tell(again.trials[0], 2.0).value == 2.0
+    assert again.tell(Trial(1, trial.parameters), 3.0).value == 3.0
+    assert repr(trial) == repr(Trial(1, trial.parameters))
 
 
 def test_numbers_of_numpy_are_settings_too() -> None:

@@ -105,6 +105,11 @@ class TrainingJob:
         seen = (self.latest or {}).get(self.objective)
         return None if seen is None else seen[0]
 
+    @property
+    def cut_short(self) -> bool:
+        """Whether it was stopped, and not by its limit of time, which is the same for all of a tuning job."""
+        return self.outcome is Outcome.STOPPED and self.stop is not StopReason.MAX_RUNTIME
+
     @classmethod
     def parse(cls, state: Mapping[str, Any]) -> TrainingJob:
         """From its stored form."""

@@ -113,8 +113,9 @@ class Followed:
         if self._rule is not None:
             self._tell(self._rule, found, tx)
         ended = sorted((row for row in found if row.outcome is not None), key=lambda row: (row.ended_at or 0, row.id))
+        short = self._cut_short(ended, tx)
         for row in ended:
-            self._replace(row)
+            self._replace(row, row.id in short)
             self.rows.pop(row.number, None)
             self._readings.pop(row.number, None)
         self.standing.end([self._child(row) for row in ended])
@@ -183,7 +184,13 @@ class Followed:
         self.rows[row.number] = row
         self.standing.run(self._child(row))
 
-    def _replace(self, row: ChildRow) -> None:
+    def _cut_short(self, ended: Sequence[ChildRow], tx: Transaction) -> set[int]:
+        """The ids of those that were cut short; where a rule stops jobs, curves tell more."""
+        stopped = [row.id for row in ended if row.outcome == Outcome.STOPPED and self._rule is None]
+        states = tx.states(stopped) if stopped else {}
+        return {identity for identity, state in states.items() if TrainingJob.parse(state).cut_short}
+
+    def _replace(self, row: ChildRow, cut_short: bool) -> None:
         search, place = self._places[row.number]
         before, reading = self.trials[search][place], self._readings.get(row.number)
         self.trials[search][place] = Trial(
@@ -192,6 +199,7 @@ class Followed:
             state=_state(row),
             objective=row.objective,
             curve=reading.outliner.outline() if reading else (),
+            cut_short=cut_short,
         )
 
     def _child(self, row: ChildRow) -> Child:

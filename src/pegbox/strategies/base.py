@@ -47,6 +47,8 @@ class Trial:
     state: TrialState
     objective: float | None = None  #: final value, in the user's units
     curve: Outline = ()  #: of its published objective values, where they are followed
+    #: stopped for what it had published, and not at a limit that is the same for all: it would have gone on improving
+    cut_short: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

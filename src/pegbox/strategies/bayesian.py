@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
 from numpy.random import Generator, default_rng
 
 from pegbox.strategies.base import Candidate, Exhausted, Limits, Study, next_numbers
@@ -101,11 +100,11 @@ def initial_size(dimensions: int, limits: Limits) -> int:
 
 
 def initial_rest(study: Study, layout: Layout, inheritance: Inheritance) -> int:
-    """How many of them are left to a study: each inherited trial with a value and a place in its space saves one."""
+    """How many of them are left to a study: each inherited trial with a final value and a place in it saves one."""
     size = initial_size(layout.dimensions, study.limits)
     if not inheritance.trials or next_numbers(study, 1).start > size:
         return size
-    return size - len(Observations.of(replace(study, trials=()), layout, inheritance.trials).values)
+    return size - Observations.of(replace(study, trials=()), layout, inheritance.trials).results
 
 
 def _model(
@@ -119,7 +118,7 @@ def _model(
     from pegbox.strategies.gp.model import Model  # as above
 
     observations = Observations.of(study, layout, inheritance.trials)
-    if layout.dimensions == 0 or np.count_nonzero(~observations.failed) < _LEAST_VALUES:
+    if layout.dimensions == 0 or observations.results < _LEAST_VALUES:
         return None
     number = next_numbers(study, 1).start
     model = Model(layout, observations, default_rng([study.seed, number, _MODEL]), lessons=lessons)

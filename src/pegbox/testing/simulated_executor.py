@@ -22,6 +22,7 @@ class Training:
     values: Sequence[tuple[str, float]]  #: (metric, value) pairs in the order in which they are printed
     seconds: float = 1.0  #: between two of them, from the start on, and from the last one to the end
     code: int = 0  #: exit code
+    cause: Cause = Cause.EXIT  #: why it ends
     is_lost: bool = False  #: whether the runner dies instead of ending
 
 
@@ -128,10 +129,10 @@ class SimulatedExecutor:
             running.is_lost = True
             self._forget(running.directory)
         else:
-            self._end(running, Cause.EXIT, training.code)
+            self._end(running, training.cause, training.code)
 
     def _end(self, running: _Running, cause: Cause, code: int) -> None:
-        failure = "" if cause is Cause.STOPPED or not code else "it failed"
+        failure = "it failed" if cause is Cause.EXIT and code else ""
         running.exit = Exit(cause=cause, codes={HOST: code}, started=running.started, ended=self.now, failure=failure)
         running.training = replace(running.training, values=())
         self._forget(running.directory)

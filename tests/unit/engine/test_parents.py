@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from pegbox.engine.proposer import Answer, Question, answer
-from pegbox.executors.base import Attempt
+from pegbox.executors.base import Attempt, Cause
 from pegbox.operations import tuning_jobs
 from pegbox.store.resources import Kind
-from pegbox.strategies.base import ParentKind, Study
+from pegbox.strategies.base import ParentKind, Study, TrialState
 from pegbox.testing.requests import tuning_request
 from pegbox.testing.simulated_executor import Training
 from pegbox.testing.simulation import ACCOUNT, REGION, Simulation
@@ -35,9 +35,11 @@ class Listening:
 
 
 def train(attempt: Attempt) -> Training:
-    """The loss is x; every job number 2 fails."""
-    failed = "-002-" in attempt.job_name
-    return Training(values=[] if failed else [("loss", float(attempt.hyperparameters["x"]))], code=int(failed))
+    """The loss is x, of searches whose name begins so after two larger ones; every job number 2 fails."""
+    failed, x = "-002-" in attempt.job_name, float(attempt.hyperparameters["x"])
+    curve = [x + 2.0, x + 1.0, x] if attempt.job_name.startswith("curves") else [x]
+    cause = Cause.MAX_RUNTIME if attempt.job_name.startswith("slow") else Cause.EXIT
+    return Training(values=[] if failed else [("loss", value) for value in curve], cause=cause, code=int(failed))
 
 
 @pytest.fixture
@@ -59,9 +61,15 @@ def simulation(tmp_path: Path, proposer: Listening, crashing: list[bool]) -> Ite
 
 
 def search(
-    simulation: Simulation, name: str, *parents: str, kind: ParentKind = ParentKind.IDENTICAL, jobs: int = 4
+    simulation: Simulation,
+    name: str,
+    *parents: str,
+    kind: ParentKind = ParentKind.IDENTICAL,
+    jobs: int = 4,
+    early: str = "Off",
 ) -> Any:
     request = tuning_request(name, "simulated", "s3://models/out", jobs, min(jobs, 2))
+    request["HyperParameterTuningJobConfig"]["TrainingJobEarlyStoppingType"] = early
     request["HyperParameterTuningJobConfig"]["RandomSeed"] = sum(name.encode())
     request["TrainingJobDefinition"]["StaticHyperParameters"] = {"epochs": "3", "sagemaker_job_name": name}
     if parents:
@@ -93,6 +101,38 @@ def test_the_parents_own_results_reach_the_strategy(
         told = [(dict(trial.values), trial.objective) for trial in parent.trials]
         assert told == results(simulation, name) and len(told) == 3
         assert parent.static == {"epochs": "3"} and parent.space == study.space
+
+
+@pytest.mark.parametrize("kind", ParentKind)
+def test_of_trials_that_a_parent_stopped_early_it_is_told_how_far_they_came(
+    simulation: Simulation, proposer: Listening, kind: ParentKind
+) -> None:
+    """With their curves and those of the others, by which it can be guessed where they would have ended."""
+    search(simulation, "curves", jobs=12, early="Auto")
+    search(simulation, "curves-of-whole-ones", jobs=3)
+    simulation.run()
+    search(simulation, "child", "curves", "curves-of-whole-ones", kind=kind)
+    simulation.run()
+    stopping, others = proposer.studies[-1].parents
+    assert not any(trial.curve or trial.cut_short for trial in others.trials)
+    short = [trial for trial in stopping.trials if trial.state is TrialState.STOPPED]
+    assert 0 < len(short) < len(stopping.trials)
+    assert [trial for trial in stopping.trials if trial.cut_short] == short
+    for trial in stopping.trials:
+        x = float(trial.values["x"])
+        curve = ((1, x + 2.0), (2, x + 1.0), (3, x))
+        came = curve.index(next(each for each in curve if each[1] == trial.objective)) + 1
+        assert came == 3 or trial in short
+        assert trial.curve == (curve[:came] if kind is ParentKind.IDENTICAL else ())
+
+
+def test_a_trial_that_came_to_its_most_time_has_come_to_an_end(simulation: Simulation, proposer: Listening) -> None:
+    search(simulation, "slow")
+    simulation.run()
+    search(simulation, "child", "slow")
+    simulation.run()
+    (parent,) = proposer.studies[-1].parents
+    assert {(trial.state, trial.cut_short) for trial in parent.trials} == {(TrialState.STOPPED, False)}
 
 
 def test_a_search_without_parents_is_told_of_none(simulation: Simulation, proposer: Listening) -> None:

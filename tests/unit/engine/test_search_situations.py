@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from structlog.testing import capture_logs
 
 from pegbox.domain.tuning import ALL_FAILED, TIME_IS_UP
 from pegbox.engine.proposer import Answer, Question, answer
-from pegbox.executors.base import Attempt
+from pegbox.executors.base import Attempt, Cause
 from pegbox.operations import training_jobs, tuning_jobs
 from pegbox.strategies.base import TrialState
 from pegbox.testing.requests import simulated_request
@@ -137,6 +138,30 @@ def test_what_was_stopped_or_lost_without_a_value_is_no_failure_of_its_configura
     assert statuses(simulation) == ["Stopped", "Failed", "Failed", "Completed", "Completed"]
     assert proposer.states == [TrialState.STOPPED, TrialState.STOPPED, TrialState.FAILED, TrialState.FINISHED]
     simulation.close()
+
+
+def test_of_a_job_that_a_user_stops_it_is_told_that_it_was_cut_short(tmp_path: Path) -> None:
+    """Not of one that came to its limit of time."""
+
+    def train(attempt: Attempt) -> Training:
+        cause = Cause.MAX_RUNTIME if number_of(attempt) == 2 else Cause.EXIT
+        return replace(losses(0.5, 0.4), cause=cause)
+
+    overhearing = Overhearing()
+    simulation = Simulation(tmp_path, train, proposer=overhearing)
+    simulation.create(simulated_request(4, 1))
+    while not simulation.executor.epochs:
+        simulation.step()
+    first: Any = {"TrainingJobName": simulation.children("search")[0]["TrainingJobName"]}
+    training_jobs.stop_training_job(first, simulation.call())
+    simulation.run()
+    simulation.close()
+    told = [(trial.state, trial.objective, trial.cut_short) for trial in overhearing.questions[-1].study.trials]
+    assert told == [
+        (TrialState.STOPPED, 0.5, True),
+        (TrialState.STOPPED, 0.4, False),
+        (TrialState.FINISHED, 0.4, False),
+    ]
 
 
 def test_a_search_may_inherit_an_integer_that_is_too_great_for_a_double(simulate: Simulate) -> None:

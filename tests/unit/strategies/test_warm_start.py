@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pegbox.domain.ranges import Categorical, Continuous, Scaling, Space
-from pegbox.strategies.base import ParentKind, ParentStudy, Study, Trial
+from pegbox.strategies.base import ParentKind, ParentStudy, Study, Trial, TrialState
 from pegbox.strategies.bayesian import Bayesian
 from pegbox.testing.strategy_suite import finished, parent_of, study_of, trials_in
 
@@ -43,6 +43,20 @@ def parent(kind: ParentKind, objective: Objective, count: int = 15, seed: int = 
     return parent_of(SQUARE, [finished(each.number, each.values, objective(each.values)) for each in trials], kind)
 
 
+def cut_short(count: int, first: int = 1) -> list[Trial]:
+    """Trials near the best that were stopped when they were much worse than they would have become."""
+    rng = np.random.default_rng(3)
+    places = np.array([0.3, 0.8]) + 0.1 * rng.standard_normal((count, 2))
+    return [
+        replace(
+            finished(number, SQUARE.decode(np.clip(place, 0, 1).tolist()), 1.0),
+            state=TrialState.STOPPED,
+            cut_short=True,
+        )
+        for number, place in enumerate(places, first)
+    ]
+
+
 def search(study: Study, count: int, objective: Objective = bowl) -> list[float]:
     """The best value after each of the trials of a search, one after the other."""
     trials: list[Trial] = []
@@ -62,6 +76,22 @@ def test_an_identical_parent_saves_the_beginning() -> None:
     for seed in SEEDS:
         best = search(start(seed, parent(ParentKind.IDENTICAL, bowl)), 4)
         assert best[0] < 0.02 and best[-1] < 1e-3
+
+
+def test_what_an_identical_parent_cut_short_does_not_hide_what_is_good_there() -> None:
+    for seed in SEEDS:
+        old = parent(ParentKind.IDENTICAL, bowl)
+        study = start(seed, replace(old, trials=(*old.trials, *cut_short(15, 16))))
+        for each in (study, replace(study, early_stopping=True)):
+            assert search(each, 4)[-1] < 2e-3
+
+
+def test_what_was_cut_short_saves_no_initial_trial() -> None:
+    old = parent_of(SQUARE, cut_short(10))
+    cold, warm = (Bayesian().ask(start(1, *parents), 4, ANY) for parents in ((), (old,)))
+    assert warm == cold
+    own = [finished(each.number, each.values, bowl(each.values)) for each in trials_in(SQUARE, 2)]
+    assert Bayesian().ask(replace(start(1, old), trials=tuple(own)), 3, ANY)  # too few to learn from
 
 
 def test_a_related_parent_shows_where_to_begin() -> None:

@@ -68,8 +68,9 @@ class Model:
         self._trend = trend_of(lessons, layout.features(seen.points), values)
         doubt = seen.doubt(values)
         # what early stopping says of a trial is in the model of survival, even if a guess at its end is worth nothing:
-        # then there is nothing more to learn at its point either
-        is_telling = ~np.isfinite(seen.margins) | (doubt <= _MOST_DOUBT)
+        # then there is nothing more to learn at its point either; so it is where a parent has stopped many
+        is_own = np.arange(len(doubt)) >= seen.inherited
+        is_telling = (doubt <= _MOST_DOUBT) | (is_own & ~np.isfinite(seen.margins))
         telling = np.flatnonzero(is_telling)
         rows = telling[subset(values[telling], _MOST_POINTS, rng)]
         room = max(_MOST_POINTS - len(rows), _MOST_BARREN)  # the time of an ask grows with the square of all
@@ -133,7 +134,7 @@ class Model:
         on which those that are far from them are alike.
         """
         judged = np.isfinite(observations.margins)
-        failed = observations.failed | (observations.stopped & ~judged)
+        failed = observations.lost
         conditions = []
         if np.count_nonzero(failed) >= _FAILURES:
             labels = np.where(failed, -1.0, 1.0)[-_MOST_POINTS:]

@@ -10,7 +10,7 @@ import numpy as np
 
 from pegbox.strategies.base import Goal, Study, Trial, TrialState
 from pegbox.strategies.gp.arrays import Array, Mask, interpolate
-from pegbox.strategies.gp.extrapolation import FEWEST, Curve, Extrapolation, Misses, farthest
+from pegbox.strategies.gp.extrapolation import FEWEST, UNKNOWN, Curve, Extrapolation, Misses, farthest
 from pegbox.strategies.gp.layout import Layout
 from pegbox.strategies.gp.survival import Hurdles
 from pegbox.strategies.gp.warp import deviation, standardise, warp_with_unit
@@ -33,14 +33,10 @@ class Observations:
     def of(cls, study: Study, layout: Layout, inherited: Sequence[Trial] = ()) -> Observations:
         """Collect the trials by number; those whose values do not fit the space teach nothing."""
         sign = 1.0 if study.goal is Goal.MINIMIZE else -1.0
-        ended = _inherited(inherited, layout, sign)
-        first = len(ended)
+        known, own = _inherited(inherited, layout), list(_told_once(study.trials))
+        first = len(known)
         pending: list[tuple[float, ...]] = []
-        horizon = _Horizon.of(study, sign)
-        misses: list[Misses | None] = [None] * first
-        margins = [math.nan] * first
-        hurdles = _hurdles(study, sign)
-        for trial in _told_once(study.trials):
+        for trial in own:
             try:
                 point = layout.encode(trial.values)
             except (KeyError, ValueError, ArithmeticError):
@@ -48,16 +44,16 @@ class Observations:
             if trial.state is TrialState.RUNNING:
                 pending.append(point)
             elif (value := _value(trial)) is not None:
-                value, missed = horizon.value(trial, sign * value)
-                ended.append((point, value))
-                misses.append(missed)
-                margins.append(hurdles.margin(_signed(trial, sign)) if hurdles else math.nan)
+                known.append((trial, point, value))
+        horizon, hurdles = _Horizon.of([*inherited, *own], sign), _hurdles(study, sign)
+        seen = [horizon.value(trial, sign * value) for trial, _, value in known]
+        margins = [hurdles.margin(_signed(trial, sign)) if hurdles else math.nan for trial, _, _ in known]
         return cls(
-            points=_matrix([point for point, _ in ended], layout.dimensions),
-            values=np.array([value for _, value in ended], dtype=float),
+            points=_matrix([point for _, point, _ in known], layout.dimensions),
+            values=np.array([value for value, _ in seen], dtype=float),
             pending=_matrix(pending, layout.dimensions),
             inherited=first,
-            misses=tuple(misses),
+            misses=tuple(missed for _, missed in seen),
             margins=np.array(margins, dtype=float),
         )
 
@@ -68,10 +64,21 @@ class Observations:
 
     def successes(self) -> Observations:
         """The same without the failed trials."""
-        rows = ~self.failed
+        return self._of(~self.failed)
+
+    def whole(self) -> Observations:
+        """The same with the trials alone that came to their end."""
+        return self._of(~self.failed & ~self.stopped)
+
+    def _of(self, rows: Mask) -> Observations:
         misses = tuple(missed for missed, kept in zip(self.misses, rows, strict=True) if kept)
         return replace(
-            self, points=self.points[rows], values=self.values[rows], misses=misses, margins=self.margins[rows]
+            self,
+            points=self.points[rows],
+            values=self.values[rows],
+            misses=misses,
+            margins=self.margins[rows],
+            inherited=int(np.count_nonzero(rows[: self.inherited])),
         )
 
     def doubt(self, warped: Array) -> Array:
@@ -109,6 +116,17 @@ class Observations:
         """(n,) which trials did not come to their end."""
         return np.array([missed is not None for missed in self.misses], dtype=bool)
 
+    @property
+    def lost(self) -> Mask:
+        """(n,) which trials failed, or were stopped by whatever but early stopping; not those that parents stopped."""
+        is_own = np.arange(len(self.values)) >= self.inherited
+        return self.failed | (is_own & self.stopped & ~np.isfinite(self.margins))
+
+    @property
+    def results(self) -> int:
+        """How many values there are; of inherited ones those that are no guesses."""
+        return int(np.count_nonzero(~self.failed) - np.count_nonzero(self.stopped[: self.inherited]))
+
     def _sure(self) -> Mask:
         """(n,) the values that give the scale: those that are no guesses, or all if there are hardly any others."""
         seen = ~self.failed
@@ -142,7 +160,7 @@ def _identity(trial: Trial) -> tuple[int, list[tuple[str, str]], str, str]:
     return trial.number, sorted(trial.values.items()), trial.state.value, repr(trial.objective)
 
 
-def _inherited(trials: Sequence[Trial], layout: Layout, sign: float) -> list[tuple[tuple[float, ...], float]]:
+def _inherited(trials: Sequence[Trial], layout: Layout) -> list[tuple[Trial, tuple[float, ...], float]]:
     """Those with a value and a place, be it outside the ranges: what is near to them is known better."""
     found = []
     for trial in trials:
@@ -151,7 +169,7 @@ def _inherited(trials: Sequence[Trial], layout: Layout, sign: float) -> list[tup
         except (KeyError, ValueError, ArithmeticError):
             continue
         if trial.objective is not None and math.isfinite(trial.objective):
-            found.append((point, sign * trial.objective))
+            found.append((trial, point, trial.objective))
     return found
 
 
@@ -164,11 +182,11 @@ class _Horizon:
     epoch: int | None = None
 
     @classmethod
-    def of(cls, study: Study, sign: float) -> _Horizon:
+    def of(cls, trials: Sequence[Trial], sign: float) -> _Horizon:
         """The end, if enough trials with a curve have come there."""
         ended = [
             (trial, sign * value)
-            for trial in _told_once(study.trials)
+            for trial in trials
             if trial.curve and (value := _value(trial)) is not None and math.isfinite(value)
         ]
         curves = [_signed(trial, sign) for trial, _ in ended]
@@ -185,7 +203,7 @@ class _Horizon:
         """What a trial with this last value has or would have there, and what is known of such guesses if it is one."""
         curve = _signed(trial, self.sign)
         if trial.state is TrialState.FAILED or not curve:
-            return value, None
+            return value, UNKNOWN if trial.cut_short else None
         if self.epoch is not None and self.epoch in curve:
             return curve[self.epoch], None
         if trial.state is TrialState.FINISHED:

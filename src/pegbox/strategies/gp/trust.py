@@ -39,7 +39,7 @@ def _skill(bequest: Bequest, study: Study, own: Observations, layout: Layout) ->
 
     1 also for a parent with too few results to be judged.
     """
-    theirs = Observations.of(replace(study, trials=()), layout, bequest.trials)
+    theirs = Observations.of(replace(study, trials=()), layout, bequest.trials).whole()
     count = len(theirs.values)
     if count < _FEWEST:
         return 1.0

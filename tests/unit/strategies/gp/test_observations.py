@@ -118,3 +118,49 @@ def test_guesses_do_not_set_the_scale() -> None:
     assert seen.warped_with_unit()[1] == alone.warped_with_unit()[1]
     assert np.all(seen.warped()[5:] == seen.warped()[5])
     assert alone.warped()[1] < seen.warped()[5] < alone.warped()[2]
+
+
+def test_an_identical_parents_stopped_trials_count_as_what_they_would_have_reached() -> None:
+    """As the study's own do; where a parent tells no curve of one, nothing is known of its end."""
+
+    def whole(number: int) -> Trial:
+        return replace(at(number, TrialState.FINISHED, float(number)), curve=((1, number + 10.0), (2, float(number))))
+
+    stopped = replace(at(5, TrialState.STOPPED, 13.5), curve=((1, 13.5),), cut_short=True)
+    mute = replace(stopped, number=6, curve=())
+    theirs = [*map(whole, (1, 2, 3, 4)), stopped, mute]
+    for own, parents in (((), theirs), (theirs[:4], theirs[4:])):  # they are foretold by the study's own as well
+        seen = Observations.of(study_of(SPACE, own), Layout(SPACE), parents)
+        assert seen.inherited == len(parents)
+        assert sorted(seen.values.tolist()) == [1.0, 2.0, 3.0, 3.5, 4.0, 13.5]
+        doubt = dict(zip(seen.values.tolist(), seen.doubt(seen.warped()).tolist(), strict=True))
+        assert 0.0 < doubt[3.5] < 1.0 == doubt[13.5] and doubt[4.0] == 0.0
+
+
+def test_what_a_parent_stopped_says_nothing_of_coming_to_the_end() -> None:
+    theirs = [replace(at(number, TrialState.STOPPED, 1.0), cut_short=True) for number in (1, 2)]
+    own = [replace(at(3, TrialState.STOPPED, 1.0), cut_short=True), at(4, TrialState.FAILED, None)]
+    seen = Observations.of(study_of(SPACE, own), Layout(SPACE), theirs)
+    assert seen.stopped.tolist() == [True, True, True, False]
+    assert seen.lost.tolist() == [False, False, True, True]
+    assert (seen.results, len(seen.successes().values), len(seen.whole().values)) == (1, 3, 0)
+
+
+def test_early_stopping_would_have_judged_an_identical_parents_trials() -> None:
+    def whole(number: int) -> Trial:
+        return replace(at(number, TrialState.FINISHED, float(number)), curve=((1, float(number)), (2, float(number))))
+
+    theirs = [replace(at(number, TrialState.STOPPED, 9.0), curve=((1, value),)) for number, value in ((5, 0.5), (6, 9))]
+    study = study_of(SPACE, [*map(whole, (1, 2, 3))])
+    assert np.isnan(Observations.of(study, Layout(SPACE), theirs).margins).all()
+    good, bad = Observations.of(replace(study, early_stopping=True), Layout(SPACE), theirs).margins[:2]
+    assert good > 0 > bad
+
+
+def test_a_trial_that_was_cut_short_without_a_curve_is_doubted() -> None:
+    """One that came to a limit which is the same for all is not."""
+    ended = [at(number, TrialState.FINISHED, float(number)) for number in (1, 2, 3)]
+    limited, cut = at(4, TrialState.STOPPED, 4.0), replace(at(5, TrialState.STOPPED, 5.0), cut_short=True)
+    seen = Observations.of(study_of(SPACE, [*ended, limited, cut]), Layout(SPACE))
+    assert seen.values.tolist() == [1.0, 2.0, 3.0, 4.0, 5.0]
+    assert seen.doubt(seen.warped()).tolist() == [0.0] * 4 + [1.0]

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from pegbox.domain.ranges import Continuous, Scaling, Space
-from pegbox.strategies.base import ParentStudy, Trial
+from pegbox.strategies.base import ParentStudy, Trial, TrialState
 from pegbox.strategies.gp.layout import Layout
 from pegbox.strategies.gp.trust import believed
 from pegbox.strategies.inheritance import Inheritance
@@ -73,3 +74,15 @@ def test_those_that_are_contradicted_are_teachers_from_then_on(own: list[Trial])
 def test_nobody_is_judged_by_less_than_three_results() -> None:
     liar = parent_of(SQUARE, told(lambda values: 2.0 - bowl(values), 25, 3))
     assert kept(told(bowl, 2, 1), liar) == [liar]
+
+
+def test_what_a_parent_cut_short_is_no_lie() -> None:
+    """Its values are those of another epoch."""
+    cut = [
+        replace(trial, number=25 + trial.number, state=TrialState.STOPPED, cut_short=True)
+        for trial in near_the_best(lambda values: 2.0, 15)
+    ]
+    parent = parent_of(SQUARE, [*told(bowl, 25, 2), *cut])
+    assert kept(near_the_best(bowl, 6), parent) == [parent]
+    few = parent_of(SQUARE, [*told(bowl, 2, 2), *cut])
+    assert kept(near_the_best(bowl, 6), few) == [few]

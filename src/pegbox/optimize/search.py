@@ -248,7 +248,11 @@ class Search:
         outliner = Outliner()
         outliner.add(known.curve)
         self._known[number] = replace(
-            self._known[number], state=known.state, objective=known.value, curve=outliner.outline()
+            self._known[number],
+            state=known.state,
+            objective=known.value,
+            curve=outliner.outline(),
+            cut_short=known.state is TrialState.STOPPED,
         )
         self._trials[number] = replace(self._trials[number], state=known.state, value=known.value, curve=known.curve)
         return self._trials[number]

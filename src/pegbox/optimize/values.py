@@ -22,7 +22,8 @@ class Finished:
 class Stopped:
     """The last value of a trial that was ended early, None if it had none, and those before, oldest first.
 
-    If trials are told with their curves, one that was stopped is taken for what it would have reached.
+    What it would have reached is not known: with the curves of others and its own it is guessed; without them the value
+    counts, but is doubted as much as values differ.
     """
 
     value: float | None = None

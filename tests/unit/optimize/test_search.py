@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from pegbox.optimize import Exhausted, Finished, Search, Stopped, TooLittle, Trial, TrialState, choice, integer, real
+from pegbox.strategies.explain.answers import Band
 
 SPACE = {
     "rate": real(1e-5, 1.0),
@@ -111,6 +112,21 @@ def test_curves_say_what_a_stopped_trial_would_have_reached() -> None:
     trial = search.tell(search.ask(), Stopped(curve=[3.0, math.nan, 2.0]))
     assert (trial.state, trial.value, trial.curve) == (TrialState.STOPPED, 2.0, (3.0, 2.0))
     assert search.tell(search.ask(), Finished(None, [1.0])).state is TrialState.FAILED
+
+
+def test_the_value_of_a_stopped_trial_without_a_curve_is_doubted() -> None:
+    """It says what it came to, not what it would have reached: it draws the model less, and leaves it uncertain."""
+
+    def seen(told: type[Finished] | type[Stopped]) -> Band:
+        search = Search({"x": real(0, 1)})
+        for x in (0.0, 0.15, 0.3, 0.7, 0.85, 1.0):
+            search.tell(search.begin({"x": x}), (x - 0.5) ** 2)
+        search.tell(search.begin({"x": 0.5}), told(0.2))
+        return search.view("x", places=3).places[1].at_best
+
+    finished, stopped = seen(Finished), seen(Stopped)
+    assert stopped.median < finished.median
+    assert stopped.high - stopped.low > 4 * (finished.high - finished.low)
 
 
 def test_told_again_the_last_word_counts() -> None:

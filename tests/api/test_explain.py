@@ -185,6 +185,36 @@ def test_several_definitions_and_parents(
     ]
 
 
+def test_what_was_stopped_early_is_known_to_explanations_too(
+    server: RunningServer, sagemaker: Any, tmp_path: Path, tuned: Tuned
+) -> None:
+    """By the curves: which place would be stopped, and what those that were stopped would have reached."""
+    program = """
+import sys, time
+x = float(sys.argv[2])
+print("loss: 1", flush=True)  # those with x > 0.8 are worse from the second value on than the others have been so far
+for epoch in range(2, 7):
+    time.sleep(0.2)
+    print(f"loss: {(x - 0.3) ** 2 + 1 / epoch}", flush=True)
+"""
+    (tmp_path / "train.py").write_text(program)
+    request: dict[str, Any] = {"command": "python -S train.py", "minimize": "loss", "parameters": {"x": [0.0, 2.0]}}
+    request |= {"budget": {"jobs": 16, "parallel": 3}, "strategy": "random", "seed": 1, "early_stopping": True}
+    (tmp_path / "request.json").write_text(json.dumps(request))
+    name = new_name("stopping")
+    said = run("tune", tmp_path / "request.json", "--name", name, "--home", server.home)
+    assert said.code == 0, said
+    jobs = following.training_jobs(sagemaker, name)
+    stopped = [job for job in jobs if job["TrainingJobStatus"] == "Stopped"]
+    assert stopped
+    found = json.loads(tuned.explain(name, "--json", "--jobs", "6").out)["searches"][0]
+    chances = {reason["training_job"]: reason["chance_of_success"] for reason in found["reasons"]}
+    xs = {job["TrainingJobName"]: float(job["TunedHyperParameters"]["x"]) for job in jobs[-6:]}
+    near, far = (pick(xs, key=lambda job: abs(xs[job] - 0.3)) for pick in (min, max))
+    assert chances[far] < 0.5 < chances[near]
+    assert "to succeed  with a chance of " in tuned.explain(far).out
+
+
 def test_what_cannot_be_explained_is_told(
     tuned: Tuned, server: RunningServer, sagemaker: Any, bucket: str, tmp_path: Path
 ) -> None:

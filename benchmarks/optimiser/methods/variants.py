@@ -1,6 +1,6 @@
 """Variants of our strategies: the same with one ingredient changed or switched off.
 
-A change replaces an attribute of a module where it is used: `pegbox.strategies.gp.model:_FAILURES`, or of a class in a
+A change replaces an attribute of a module where it is used: `pegbox.strategies.gp.model:FAILURES`, or of a class in a
 module: `pegbox.strategies.gp.model:Model.add_pending`.  What does not exist any more cannot be replaced: a variant
 whose ingredient has been renamed fails, instead of measuring the same strategy again.
 """
@@ -62,7 +62,10 @@ VARIANTS: Mapping[str, Changes] = MappingProxyType(
             "pegbox.strategies.gp.model:Model.add_pending": _nothing,
             "pegbox.strategies.gp.observations:Observations.pending": property(_none_pending, _nothing),
         },
-        "no-failures": {"pegbox.strategies.gp.model:_FAILURES": NEVER},
+        "no-failures": {
+            "pegbox.strategies.gp.model:FAILURES": NEVER,
+            "pegbox.strategies.gp.conditions:FAILURES": NEVER,
+        },
         "no-extrapolation": {"pegbox.strategies.gp.extrapolation:Extrapolation.of": _last},
         "no-design": {"pegbox.strategies.bayesian:initial_size": _three},
         "no-rough": {"pegbox.strategies.gp.model:_ROUGH_EVERY": NEVER},

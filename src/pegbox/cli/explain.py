@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pegbox.cli.asking import sagemaker_of
+from pegbox.cli.asking import connected
 from pegbox.cli.options import Home, Json
 from pegbox.cli.output import document, lines, number, refuse, table
 from pegbox.counts import counted
@@ -16,6 +16,7 @@ from pegbox.counts import counted
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from pegbox.client.connection import Connection
     from pegbox.client.explaining import Explanation, Subject
     from pegbox.strategies.explain.answers import Band, Importance, Reason, TooLittle, View
 
@@ -51,25 +52,26 @@ def explain(
     if len(names) > 2 or len(set(names)) < len(names):
         raise refuse("one looks along one hyperparameter, or along two different ones")
     places = places or (11 if len(names) < 2 else 7)
-    sagemaker = sagemaker_of(home)
+    server = connected(home)
+    sagemaker = server.client("sagemaker")
     found = find(sagemaker, name)
     if found.is_tuning:
-        _explain_tuning_job(sagemaker, found.answer, names, places, jobs, as_json)
+        _explain_tuning_job(server, found.answer, names, places, jobs, as_json)
     elif "TuningJobArn" not in found.answer:
         raise refuse(f"{name} is not of a tuning job")
     else:
         tuning = tuning_job(sagemaker, name_of(found.answer["TuningJobArn"]))
-        _explain_training_job(sagemaker, tuning, name, names, places, as_json)
+        _explain_training_job(server, tuning, name, names, places, as_json)
 
 
 def _explain_tuning_job(
-    sagemaker: Any, tuning: Mapping[str, Any], names: Sequence[str], places: int, jobs: int, as_json: bool
+    server: Connection, tuning: Mapping[str, Any], names: Sequence[str], places: int, jobs: int, as_json: bool
 ) -> None:
     from rich.console import Console
 
     from pegbox.client import explaining
 
-    subjects = explaining.subjects(sagemaker, tuning)
+    subjects = _subjects(server, tuning)
     _check(subjects, names)
     told = [explaining.explain(subject, names if _has(subject, names) else (), places, jobs) for subject in subjects]
     if as_json:
@@ -84,13 +86,13 @@ def _explain_tuning_job(
 
 
 def _explain_training_job(
-    sagemaker: Any, tuning: Mapping[str, Any], name: str, names: Sequence[str], places: int, as_json: bool
+    server: Connection, tuning: Mapping[str, Any], name: str, names: Sequence[str], places: int, as_json: bool
 ) -> None:
     from rich.console import Console
 
     from pegbox.client import explaining
 
-    subject, number = _launched(explaining.subjects(sagemaker, tuning), tuning, name)
+    subject, number = _launched(_subjects(server, tuning), tuning, name)
     _check([subject], names)
     job, reason = subject.jobs[number - 1], explaining.reason_of(subject, number)
     view = explaining.view_then(subject, number, names, places) if names else None
@@ -105,6 +107,12 @@ def _explain_training_job(
             _show_view(console, seen)
     if isinstance(view, ValueError):
         raise refuse(f"when {name} was launched: {view}")
+
+
+def _subjects(server: Connection, tuning: Mapping[str, Any]) -> Sequence[Subject]:
+    from pegbox.client import explaining
+
+    return explaining.subjects(server.client("sagemaker"), server.client("sagemaker-metrics"), tuning)
 
 
 def _launched(subjects: Sequence[Subject], tuning: Mapping[str, Any], name: str) -> tuple[Subject, int]:

@@ -8,8 +8,10 @@ from typing import Any
 
 from pegbox.client import following
 from pegbox.client.answers import objective
+from pegbox.client.curves import outlines
 from pegbox.client.finding import NoSuchJob, tuning_job
 from pegbox.domain.parents import IDENTICAL, of_the_program
+from pegbox.domain.progress import Outline
 from pegbox.domain.range_request import parse_ranges
 from pegbox.domain.searches import Search, searches_of
 from pegbox.strategies.base import Goal, Limits, ParentKind, ParentStudy, Study, Trial, TrialState
@@ -33,7 +35,7 @@ class Subject:
         """What was known when the trial of this number was proposed."""
         moment = self.jobs[number - 1]["CreationTime"]
         known = [
-            trial if _ended(job, moment) else replace(trial, state=TrialState.RUNNING, objective=None)
+            trial if _ended(job, moment) else replace(trial, state=TrialState.RUNNING, objective=None, curve=())
             for trial, job in zip(self.study.trials[: number - 1], self.jobs, strict=False)
         ]
         return replace(self.study, trials=tuple(known))
@@ -85,11 +87,11 @@ def view_then(subject: Subject, number: int, names: Sequence[str], places: int |
         return error
 
 
-def subjects(sagemaker: Any, tuning: Mapping[str, Any]) -> Sequence[Subject]:
-    """One for each definition of a tuning job."""
+def subjects(sagemaker: Any, metrics: Any, tuning: Mapping[str, Any]) -> Sequence[Subject]:
+    """One for each definition of a tuning job; clients of the services sagemaker and sagemaker-metrics."""
     jobs = following.training_jobs(sagemaker, tuning["HyperParameterTuningJobName"])
     searches = searches_of(tuning)
-    parents = tuple(_parents(sagemaker, tuning))
+    parents = tuple(_parents(sagemaker, metrics, tuning))
     config = tuning["HyperParameterTuningJobConfig"]
     limits = config["ResourceLimits"]
     most = limits.get("MaxNumberOfTrainingJobs") or _UNLIMITED
@@ -101,25 +103,27 @@ def subjects(sagemaker: Any, tuning: Mapping[str, Any]) -> Sequence[Subject]:
             goal=Goal.MAXIMIZE if search.maximize else Goal.MINIMIZE,
             limits=Limits(most=most, at_once=min(most, limits["MaxParallelTrainingJobs"])),
             seed=0,
-            trials=tuple(_trials(own)),
+            trials=tuple(_trials(own, _curves(metrics, tuning, own, search))),
             static=of_the_program(search.static) if parents else {},
             parents=parents,
+            early_stopping=config.get("TrainingJobEarlyStoppingType") == "Auto",
         )
         found.append(Subject(search=search, strategy=config["Strategy"], study=study, jobs=own))
     return found
 
 
-def _parents(sagemaker: Any, tuning: Mapping[str, Any]) -> Iterator[ParentStudy]:
+def _parents(sagemaker: Any, metrics: Any, tuning: Mapping[str, Any]) -> Iterator[ParentStudy]:
     """The tuning jobs from which it started, as far as they are still there."""
     warm = tuning.get("WarmStartConfig") or {}
     kind = ParentKind.IDENTICAL if warm.get("WarmStartType") == IDENTICAL else ParentKind.TRANSFER
     for named in warm.get("ParentHyperParameterTuningJobs") or []:
         name = named["HyperParameterTuningJobName"]
         try:
-            search = searches_of(tuning_job(sagemaker, name))[0]
+            parent = tuning_job(sagemaker, name)
         except NoSuchJob:
             continue
-        trials = _trials(following.training_jobs(sagemaker, name))
+        search, jobs = searches_of(parent)[0], following.training_jobs(sagemaker, name)
+        trials = _trials(jobs, _curves(metrics, parent, jobs, search))
         yield ParentStudy(
             kind=kind,
             space=parse_ranges(search.ranges, search.static),
@@ -128,9 +132,25 @@ def _parents(sagemaker: Any, tuning: Mapping[str, Any]) -> Iterator[ParentStudy]
         )
 
 
-def _trials(jobs: Sequence[Job]) -> Iterator[Trial]:
+def _curves(metrics: Any, tuning: Mapping[str, Any], jobs: Sequence[Job], search: Search) -> Mapping[str, Outline]:
+    """Of a tuning job's training jobs that have ended, if it stops some for what they publish."""
+    config = tuning["HyperParameterTuningJobConfig"]
+    if config["Strategy"] != "Hyperband" and config.get("TrainingJobEarlyStoppingType") != "Auto":
+        return {}
+    return outlines(metrics, [job for job in jobs if _state(job) is not TrialState.RUNNING], search.metric)
+
+
+def _trials(jobs: Sequence[Job], curves: Mapping[str, Outline]) -> Iterator[Trial]:
     for number, job in enumerate(jobs, 1):
-        yield Trial(number=number, values=job["TunedHyperParameters"], state=_state(job), objective=_value(job))
+        state = _state(job)
+        yield Trial(
+            number=number,
+            values=job["TunedHyperParameters"],
+            state=state,
+            objective=_value(job),
+            curve=curves.get(job["TrainingJobName"], ()),
+            cut_short=state is TrialState.STOPPED and bool(curves),
+        )
 
 
 def _value(job: Job) -> float | None:

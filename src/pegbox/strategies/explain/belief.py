@@ -14,8 +14,8 @@ from numpy.random import default_rng
 
 from pegbox.strategies.base import Goal, Study
 from pegbox.strategies.explain.answers import Band, TooLittle
-from pegbox.strategies.gp.acquisition import log_success
 from pegbox.strategies.gp.arrays import Array
+from pegbox.strategies.gp.conditions import FAILURES, conditions_of
 from pegbox.strategies.gp.fit import JITTER, Prior, fit, inverse, subset
 from pegbox.strategies.gp.kernel import matern52, squared_distances
 from pegbox.strategies.gp.layout import Layout
@@ -23,11 +23,9 @@ from pegbox.strategies.gp.lesson import lessons_of, trend_of
 from pegbox.strategies.gp.observations import Observations
 from pegbox.strategies.gp.posterior import Posterior, cholesky
 from pegbox.strategies.gp.trust import believed
-from pegbox.strategies.gp.warp import standardise
 from pegbox.strategies.inheritance import Inheritance
 
 FEWEST = 3  #: results without which there is no model
-_FAILURES = 3  #: failures from which on the chance of success is modelled
 _MOST_POINTS = 1000  #: results in the model; of more, the best half and a random rest
 _MOST_ROWS = 4096  #: points that are asked about at once
 _DEVIATIONS = 1.959964  #: on each side of the median lie 95 % in between
@@ -66,7 +64,7 @@ class Belief:
 
     def asking(self) -> Posterior:
         """The posterior that asks are made by: where a trial runs or failed, there is less to learn."""
-        failed = self._failed[-_MOST_POINTS:] if len(self._failed) >= _FAILURES else self._failed[:0]
+        failed = self._failed[-_MOST_POINTS:] if len(self._failed) >= FAILURES else self._failed[:0]
         return self._conditioned(self.layout.features(np.concatenate([failed, self._running])))
 
     def mean(self, points: Array) -> Array:
@@ -97,15 +95,13 @@ class Belief:
         return float(posterior.predict(self.layout.features(inside)).mean.min()) if len(inside) else np.inf
 
     def chance_of_success(self, point: Array) -> float | None:
-        """At a point (d,); None if fewer than three trials failed."""
-        if len(self._failed) < _FAILURES:
+        """Of coming to its end, at a point (d,), as the strategy sees it; None if it knows too little to model that."""
+        known = self._known
+        conditions = conditions_of(known, self.layout, Prior(), default_rng(len(known.values)))
+        if not conditions:
             return None
-        points, failed = self._known.points[-_MOST_POINTS:], self._known.failed[-_MOST_POINTS:]
-        features, labels = self.layout.features(points), np.where(failed, -1.0, 1.0)
-        kernel = fit(features, self.layout.group, standardise(labels), Prior(), default_rng(len(labels)))
-        process = Posterior(kernel, self.layout.group, features, labels, features[:0])
-        at = process.predict(self.layout.features(point[None, :]))
-        return float(np.exp(log_success(at.mean, at.variance + kernel.noise)[0][0]))
+        features = self.layout.features(point[None, :])
+        return float(np.exp(sum(float(each.log_chance(features)[0]) for each in conditions)))
 
     def best(self) -> tuple[Mapping[str, str], float]:
         """The best configuration, brought into the ranges, and its value in the user's units."""

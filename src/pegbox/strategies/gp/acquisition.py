@@ -81,8 +81,12 @@ class Condition:
 
     def value(self, features: Array) -> Array:
         """(m, D) -> weighted logarithms of the chances (m,)."""
+        return self.weight * self.log_chance(features)
+
+    def log_chance(self, features: Array) -> Array:
+        """(m, D) -> logarithms of the chances themselves (m,)."""
         mean, variance = self.process.moments(features)
-        return self.weight * log_success(mean, variance + self.process.kernel.noise)[0]
+        return log_success(mean, variance + self.process.kernel.noise)[0]
 
     def value_and_gradient(self, features: Array) -> tuple[Array, Array]:
         """The same with its gradient by the features."""

@@ -8,25 +8,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.random import Generator
 
-from pegbox.strategies.gp.acquisition import Acquisition, Condition, ConfidenceBound, ExpectedImprovement
+from pegbox.strategies.gp.acquisition import Acquisition, ConfidenceBound, ExpectedImprovement
 from pegbox.strategies.gp.arrays import Array, Mask
+from pegbox.strategies.gp.conditions import FAILURES, conditions_of
 from pegbox.strategies.gp.fit import Prior, fit, subset
 from pegbox.strategies.gp.layout import Layout
 from pegbox.strategies.gp.lesson import Lesson, trend_of
 from pegbox.strategies.gp.observations import Observations
 from pegbox.strategies.gp.optimise import maximise
 from pegbox.strategies.gp.posterior import Posterior
-from pegbox.strategies.gp.warp import standardise
 from pegbox.strategies.tried import Tried
 
 _MOST_POINTS = 1000  #: trials in the posterior; of more, the best half and a random rest
 _MOST_BARREN = 250  #: points where there is nothing to learn, at most, beside so many trials
 _MOST_LISTED = 2000  #: a space with fewer configurations is listed, not searched
-_FAILURES = 3  #: from so many failed trials on, the chance of success is modelled
-_JUDGED = 3  #: from so many trials on whose margins are known, the chance of not being stopped early is modelled
-#: A trial that is stopped early costs a few epochs and one job of the budget, and the hurdles are not those of the end:
-#: the chance of it counts with its fourth root, so that little less than certainty of it keeps the search away.
-_SURVIVAL_WEIGHT = 0.25
 _MOST_DOUBT = 0.2  #: variance, of 1, beyond which a guess at the end of a stopped trial is no evidence of values
 _WIDTH = 3.0  #: confidence bound where nothing is known inside the ranges, in standard deviations
 _INCUMBENTS = 5
@@ -58,9 +53,9 @@ class Model:
     ) -> None:
         self.layout = layout
         self._prior = prior or Prior()
-        self._conditions = self._fit_conditions(observations, rng)
+        self._conditions = conditions_of(observations, layout, self._prior, rng)
         seen, self._pending, self._barren = observations, observations.pending, observations.pending[:0]
-        if np.count_nonzero(observations.failed) >= _FAILURES:
+        if np.count_nonzero(observations.failed) >= FAILURES:
             # an imputed value would put a cliff beside optima at the edge; there is only nothing more to learn there
             self._barren = observations.points[observations.failed]
             seen = observations.successes()
@@ -126,30 +121,3 @@ class Model:
     def _inside(self) -> Mask:
         """(n,) which points lie in the ranges."""
         return np.asarray(np.all((self._points >= 0.0) & (self._points <= 1.0), axis=1))
-
-    def _fit_conditions(self, observations: Observations, rng: Generator) -> list[Condition]:
-        """Processes over the trials with the highest numbers: that one does not fail, and that it is not stopped early.
-
-        +1 for success and -1 for failure; or the margin by which the hurdles of early stopping were cleared, on a scale
-        on which those that are far from them are alike.
-        """
-        judged = np.isfinite(observations.margins)
-        failed = observations.lost
-        conditions = []
-        if np.count_nonzero(failed) >= _FAILURES:
-            labels = np.where(failed, -1.0, 1.0)[-_MOST_POINTS:]
-            conditions.append(
-                Condition(self._fit(observations.points[-_MOST_POINTS:], labels, standardise(labels), rng))
-            )
-        if np.count_nonzero(judged) >= _JUDGED:
-            rows = np.flatnonzero(judged)[-_MOST_POINTS:]
-            margins = np.tanh(observations.margins[rows])
-            margins /= max(float(np.sqrt(np.mean(margins**2))), np.finfo(float).tiny)
-            conditions.append(Condition(self._fit(observations.points[rows], margins, margins, rng), _SURVIVAL_WEIGHT))
-        return conditions
-
-    def _fit(self, points: Array, values: Array, scaled: Array, rng: Generator) -> Posterior:
-        """A process over values (n,) at points (n, d), its kernel fitted to scaled values (n,)."""
-        features = self.layout.features(points)
-        kernel = fit(features, self.layout.group, scaled, self._prior, rng)
-        return Posterior(kernel, self.layout.group, features, values, features[:0])

@@ -75,6 +75,26 @@ def test_failures_lower_the_chance_of_success_around_them() -> None:
     assert poor < 0.3 < 0.7 < good
 
 
+@pytest.mark.parametrize("early", [True, False], ids=["by the median rule", "by somebody"])
+def test_trials_that_were_stopped_lower_the_chance_as_they_do_for_the_strategy(early: bool) -> None:
+    """By the median rule those that come near its hurdles as well; where no curve is known, nothing is."""
+
+    def ended(trial: Trial) -> Trial:
+        x, final = float(trial.values["x"]), trial.objective
+        assert final is not None
+        curve = tuple((epoch, final + 100.0 * max(0.0, x - 0.5) / epoch) for epoch in (1, 2, 3))
+        if x <= 0.7:
+            return replace(trial, curve=curve)
+        return replace(trial, state=TrialState.STOPPED, objective=curve[0][1], curve=curve[:1], cut_short=True)
+
+    study = told(SQUARE, bowl, 40)
+    stopping = replace(study, trials=tuple(map(ended, study.trials)), early_stopping=early)
+    good, poor = (reason(stopping, 41, {"x": x, "y": "0.5"}).chance_of_success for x in ("0.1", "0.95"))
+    assert good is not None and poor is not None
+    assert poor < 0.3 < 0.7 < good
+    assert reason(study, 41, GOOD).chance_of_success is None
+
+
 @pytest.mark.parametrize("strategy", ["Random", "Grid", "Hyperband"])
 def test_other_strategies_are_unguided_but_judged(strategy: str) -> None:
     why = reason(told(SQUARE, bowl, 30), 31, GOOD, strategy)

@@ -16,12 +16,13 @@ from pegbox.strategies.base import Goal, Study
 from pegbox.strategies.explain.answers import Band, TooLittle
 from pegbox.strategies.gp.arrays import Array
 from pegbox.strategies.gp.conditions import FAILURES, conditions_of
-from pegbox.strategies.gp.fit import JITTER, Prior, fit, inverse, subset
+from pegbox.strategies.gp.fit import Prior, fit, subset
 from pegbox.strategies.gp.kernel import matern52, squared_distances
 from pegbox.strategies.gp.layout import Layout
 from pegbox.strategies.gp.lesson import lessons_of, trend_of
+from pegbox.strategies.gp.likelihood import JITTER
 from pegbox.strategies.gp.observations import Observations
-from pegbox.strategies.gp.posterior import Posterior, cholesky
+from pegbox.strategies.gp.posterior import Posterior, cholesky, inverse
 from pegbox.strategies.gp.trust import believed
 from pegbox.strategies.inheritance import Inheritance
 

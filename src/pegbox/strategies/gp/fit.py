@@ -9,20 +9,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.random import Generator
-from scipy.linalg.lapack import dpotrf, dpotri, dpotrs
 from scipy.optimize import minimize
 
 from pegbox.strategies.gp.arrays import Array, Indices
 from pegbox.strategies.gp.input_warping import InputWarping
-from pegbox.strategies.gp.kernel import matern52, squared_distances, weighted_differences
+from pegbox.strategies.gp.likelihood import Likelihood
 
-JITTER = 1e-8
 _LENGTHSCALE_BOUNDS = (np.log(0.025), np.log(100.0))
 _SIGNAL_BOUNDS = (np.log(0.02), np.log(50.0))
 _NOISE_BOUNDS = (np.log(1e-6), np.log(2.0))
 _SCREEN = 100  #: points on which several starts compete
 _POLISH = 300  #: points on which the winner is refined
-_FAILED = 1e20
 _BEND = 0.75  #: standard deviation of the prior over the logarithms of a warping's a and b
 _BEND_BOUNDS = (np.log(0.1), np.log(10.0))
 _GAIN = 2.0  #: by how much the logarithm of the posterior density has to grow for each number that is warped
@@ -87,83 +84,6 @@ class Prior:
         return float(0.5 * (z @ z) + theta.sum()), z / deviation + 1.0
 
 
-def negative_log_likelihood(
-    theta: Array, x: Array, group: Indices, y: Array, doubt: Array | float = 0.0, room: Array | None = None
-) -> tuple[float, Array]:
-    """-log p(y | x, theta) without its constant, and its gradient (Rasmussen and Williams 2006, eq. 5.8 and 5.9).
-
-    x (n, D) features, group (D,) which lengthscale a column has, y (n,), doubt (n,) variances known beside the noise.
-    `room` (4, n, n) is overwritten; whoever calls this many times makes it once.
-    """
-    value, gradient, _ = _likelihood(theta, x, group, y, doubt, room)
-    return value, gradient
-
-
-def warped_negative_log_likelihood(
-    theta: Array,
-    x: Array,
-    columns: Indices,
-    group: Indices,
-    y: Array,
-    doubt: Array | float = 0.0,
-    room: Array | None = None,
-) -> tuple[float, Array]:
-    """The same with warped columns (k,); theta (2k + d + 2,) begins with the logarithms of a and b."""
-    count = 2 * len(columns)
-    warping = InputWarping.of(columns, theta[:count])
-    value, gradient, by_features = _likelihood(theta[count:], warping(x), group, y, doubt, room)
-    by_warping = np.einsum("nk,pnk->pk", by_features[:, columns], warping.by_logarithms(x)).ravel()
-    return value, np.concatenate([by_warping, gradient])
-
-
-def room_for(count: int) -> Array:
-    """Where the likelihood of so many values makes its matrices."""
-    return np.empty((4, count, count))
-
-
-def _likelihood(
-    theta: Array, x: Array, group: Indices, y: Array, doubt: Array | float, room: Array | None
-) -> tuple[float, Array, Array]:
-    """-log p, its gradients by theta (d + 2,) and by x (n, D)."""
-    room = room_for(len(y)) if room is None else room
-    kernel = Kernel.of(theta)
-    scaled = x / kernel.lengthscales[group]
-    squared = squared_distances(scaled, scaled, room[0])
-    np.fill_diagonal(squared, 0.0)
-    correlation, slope = matern52(squared, (room[1], room[2]))
-    covariance = np.multiply(correlation, kernel.signal, out=squared)
-    covariance[np.diag_indices_from(covariance)] += kernel.noise + JITTER + doubt
-    factor, info = dpotrf(covariance.T, lower=1, clean=1, overwrite_a=1)
-    if info:
-        return _FAILED, np.zeros_like(theta), np.zeros_like(x)
-    alpha, _ = dpotrs(factor, y, lower=1)
-    value = 0.5 * (y @ alpha) + np.log(np.diag(factor)).sum()
-    # W = K^-1 - alpha alpha'; every derivative is tr(W dK) / 2
-    weights = inverse(factor, room[3])
-    weights -= np.outer(alpha, alpha, out=room[0])
-    gradient = np.empty_like(theta)
-    gradient[-2] = 0.5 * kernel.signal * np.vdot(weights, correlation)
-    gradient[-1] = 0.5 * kernel.noise * np.trace(weights)
-    pull = np.multiply(weights, slope, out=slope)
-    pull *= kernel.signal
-    by_scaled = weighted_differences(pull, scaled, scaled)
-    # sum_ij W_ij (x_ik - x_jk)^2 / 2 of a symmetric W
-    per_column = np.einsum("ik,ik->k", scaled, by_scaled)
-    gradient[:-2] = np.bincount(group, weights=per_column, minlength=len(theta) - 2)
-    return float(value), gradient, -by_scaled / kernel.lengthscales[group]
-
-
-def inverse(factor: Array, room: Array | None = None) -> Array:
-    """K^-1 (n, n), both triangles, from the lower Cholesky factor of K with zeros above.
-
-    In `room` if there is any; the factor is lost then.
-    """
-    lower, _ = dpotri(factor, lower=1, overwrite_c=room is not None)
-    both: Array = np.add(lower, lower.T, out=room)
-    both[np.diag_indices_from(both)] *= 0.5
-    return both
-
-
 def fit(
     x: Array,
     group: Indices,
@@ -181,25 +101,26 @@ def fit(
     dimensions = int(group.max()) + 1
     doubt = np.zeros(len(y)) if doubt is None else doubt
     small = subset(y, _SCREEN, rng)
-    runs = [_climb(start, x[small], group, y[small], doubt[small], prior, 60) for start in _starts(prior, dimensions)]
+    likelihood = Likelihood(x[small], group, y[small], doubt[small])
+    runs = [_climb(start, likelihood, prior, 60) for start in _starts(prior, dimensions)]
     theta = min(runs, key=lambda run: run[0])[1]
     if len(y) > len(small):
         large = subset(y, _POLISH, rng)
-        theta = _climb(theta, x[large], group, y[large], doubt[large], prior, 12)[1]
+        theta = _climb(theta, Likelihood(x[large], group, y[large], doubt[large]), prior, 12)[1]
     if numbers is None or not len(numbers):
         return Kernel.of(theta)
-    return _warped(theta, x[small], numbers, group, y[small], doubt[small], prior)
+    return _warped(theta, likelihood, numbers, prior)
 
 
-def _warped(theta: Array, x: Array, numbers: Indices, group: Indices, y: Array, doubt: Array, prior: Prior) -> Kernel:
+def _warped(theta: Array, likelihood: Likelihood, numbers: Indices, prior: Prior) -> Kernel:
     """The kernel with warped numbers, if that is so much more probable than without.
 
     Without the test of evidence warping costs as much on objectives that need none as it brings on others.
     """
-    count, room = 2 * len(numbers), room_for(len(y))
+    count = 2 * len(numbers)
 
     def loss(both: Array) -> tuple[float, Array]:
-        fitness, gradient = warped_negative_log_likelihood(both, x, numbers, group, y, doubt, room)
+        fitness, gradient = likelihood.warped(both, numbers)
         penalty, slope = prior.negative_log(both[count:])
         bend = both[:count] / _BEND
         return fitness + penalty + 0.5 * float(bend @ bend), gradient + np.concatenate([bend / _BEND, slope])
@@ -233,13 +154,9 @@ def _starts(prior: Prior, dimensions: int) -> list[Array]:
     return [mode, rough]
 
 
-def _climb(
-    start: Array, x: Array, group: Indices, y: Array, doubt: Array, prior: Prior, steps: int
-) -> tuple[float, Array]:
-    room = room_for(len(y))
-
+def _climb(start: Array, likelihood: Likelihood, prior: Prior, steps: int) -> tuple[float, Array]:
     def loss(theta: Array) -> tuple[float, Array]:
-        fitness, gradient = negative_log_likelihood(theta, x, group, y, doubt, room)
+        fitness, gradient = likelihood.at(theta)
         penalty, slope = prior.negative_log(theta)
         return fitness + penalty, gradient + slope
 

@@ -8,11 +8,12 @@ from typing import Protocol
 
 import numpy as np
 from scipy.linalg.blas import dtrsm
-from scipy.linalg.lapack import dpotrf, dpotrs
+from scipy.linalg.lapack import dpotrf, dpotri, dpotrs
 
 from pegbox.strategies.gp.arrays import Array, Indices
-from pegbox.strategies.gp.fit import JITTER, Kernel
+from pegbox.strategies.gp.fit import Kernel
 from pegbox.strategies.gp.kernel import matern52, squared_distances, weighted_differences
+from pegbox.strategies.gp.likelihood import JITTER
 
 _LEAST_VARIANCE = 1e-12
 _BLOCK = 256  #: points that are asked about at once: their matrices stay in the processor's cache
@@ -161,3 +162,11 @@ def cholesky(covariance: Array) -> Array:
             return np.asarray(factor)
         jitter = max(10.0 * jitter, 1e-7 * float(np.mean(np.diag(covariance))))
     raise np.linalg.LinAlgError("the covariance matrix is not positive definite")
+
+
+def inverse(factor: Array) -> Array:
+    """K^-1 (n, n), both triangles, from the lower Cholesky factor of K with zeros above."""
+    lower, _ = dpotri(factor, lower=1)
+    both: Array = lower + lower.T
+    both[np.diag_indices_from(both)] *= 0.5
+    return both

@@ -13,8 +13,8 @@ from pegbox.strategies.base import Goal, Study, TrialState
 from pegbox.strategies.explain.answers import TooLittle, document
 from pegbox.strategies.explain.belief import Belief
 from pegbox.strategies.explain.importance import importance
-from pegbox.strategies.gp.fit import JITTER
 from pegbox.strategies.gp.kernel import matern52, squared_distances
+from pegbox.strategies.gp.likelihood import JITTER
 from pegbox.strategies.gp.posterior import Posterior
 from pegbox.testing.strategy_suite import WIDE, study_of, trials_in
 

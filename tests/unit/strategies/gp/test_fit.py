@@ -5,9 +5,10 @@ import pytest
 from scipy.optimize import approx_fprime
 from scipy.stats import lognorm, multivariate_normal
 
-from pegbox.strategies.gp.fit import JITTER, Kernel, Prior, fit, inverse, negative_log_likelihood, room_for, subset
+from pegbox.strategies.gp.fit import Kernel, Prior, fit, subset
 from pegbox.strategies.gp.kernel import matern52, squared_distances, weighted_differences
-from pegbox.strategies.gp.posterior import cholesky
+from pegbox.strategies.gp.likelihood import JITTER, Likelihood
+from pegbox.strategies.gp.posterior import cholesky, inverse
 
 GROUP = np.array([0, 1, 1, 1, 2])
 
@@ -22,8 +23,8 @@ def data(count: int = 25, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 def test_gradient_of_the_likelihood(theta: list[float]) -> None:
     x, y = data()
     at = np.array(theta)
-    numeric = approx_fprime(at, lambda t: negative_log_likelihood(t, x, GROUP, y)[0], 1e-6)
-    assert np.allclose(negative_log_likelihood(at, x, GROUP, y)[1], numeric, rtol=1e-4, atol=1e-4)
+    numeric = approx_fprime(at, lambda t: Likelihood(x, GROUP, y).at(t)[0], 1e-6)
+    assert np.allclose(Likelihood(x, GROUP, y).at(at)[1], numeric, rtol=1e-4, atol=1e-4)
 
 
 def test_likelihood_is_that_of_a_normal_distribution() -> None:
@@ -34,7 +35,7 @@ def test_likelihood_is_that_of_a_normal_distribution() -> None:
     a = np.sqrt(5) * distance
     covariance = np.exp(0.2) * (1 + a + a**2 / 3) * np.exp(-a) + (np.exp(-3.0) + JITTER) * np.eye(len(y))
     expected = -multivariate_normal(np.zeros(len(y)), covariance).logpdf(y) - 0.5 * len(y) * np.log(2 * np.pi)
-    assert negative_log_likelihood(theta, x, GROUP, y)[0] == pytest.approx(expected)
+    assert Likelihood(x, GROUP, y).at(theta)[0] == pytest.approx(expected)
 
 
 def test_gradient_of_the_prior() -> None:
@@ -79,15 +80,16 @@ def test_sums_without_the_large_array() -> None:
     assert np.allclose(weighted_differences(weights, z, x), expected)
 
 
-def test_a_place_for_matrices_changes_nothing() -> None:
+def test_a_likelihood_that_is_asked_again_says_the_same() -> None:
     rng = np.random.default_rng(4)
     x, y, theta = rng.random((9, 3)), rng.standard_normal(9), np.array([0.1, -0.4, 0.3, 0.2, -3.0])
-    room = room_for(9)
-    for _ in range(2):
-        value, gradient = negative_log_likelihood(theta, x, np.arange(3), y, 0.1, room)
-        expected, slope = negative_log_likelihood(theta, x, np.arange(3), y, 0.1)
-        assert value == expected
-        assert np.array_equal(gradient, slope)
+    likelihood = Likelihood(x, np.arange(3), y, 0.1)
+    expected, slope = likelihood.at(theta)
+    likelihood.warped(np.concatenate([np.full(4, 0.5), theta]), np.array([0, 2]))
+    likelihood.at(theta - 1.0)
+    value, gradient = likelihood.at(theta)
+    assert value == expected
+    assert np.array_equal(gradient, slope)
 
 
 def test_inverse_and_cholesky_of_a_singular_matrix() -> None:
@@ -106,8 +108,9 @@ def test_fit_finds_what_matters_and_the_noise() -> None:
     kernel = fit(x, GROUP, y, Prior(), np.random.default_rng(0))
     assert kernel.lengthscales[1] > 3 * kernel.lengthscales[0]
     assert 0.005 < kernel.noise < 0.05
-    likely = negative_log_likelihood(np.log([*kernel.lengthscales, kernel.signal, kernel.noise]), x, GROUP, y)[0]
-    assert likely < negative_log_likelihood(Prior().mode(3), x, GROUP, y)[0]
+    likelihood = Likelihood(x, GROUP, y)
+    found = likelihood.at(np.log([*kernel.lengthscales, kernel.signal, kernel.noise]))[0]
+    assert found < likelihood.at(Prior().mode(3))[0]
 
 
 def test_fit_of_a_constant() -> None:

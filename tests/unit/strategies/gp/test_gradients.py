@@ -12,10 +12,11 @@ from pegbox.domain.ranges import Categorical, Continuous, Scaling, Space
 from pegbox.strategies.base import Goal, ParentKind
 from pegbox.strategies.gp.acquisition import Acquisition, Condition, ConfidenceBound, ExpectedImprovement, log_success
 from pegbox.strategies.gp.arrays import Array
-from pegbox.strategies.gp.fit import Kernel, Prior, negative_log_likelihood, warped_negative_log_likelihood
+from pegbox.strategies.gp.fit import Kernel, Prior
 from pegbox.strategies.gp.input_warping import InputWarping
 from pegbox.strategies.gp.layout import Layout
 from pegbox.strategies.gp.lesson import Lesson, Trend
+from pegbox.strategies.gp.likelihood import Likelihood
 from pegbox.strategies.gp.posterior import Posterior
 from pegbox.testing.strategy_suite import finished, parent_of
 
@@ -57,9 +58,10 @@ def test_likelihood_and_prior(seed: int, count: int) -> None:
     rng = np.random.default_rng(seed)
     x, y = features_from(rng, count), rng.standard_normal(count)
     theta = np.concatenate([rng.uniform(-3, 4, LAYOUT.dimensions), rng.uniform(-3, 3, 1), rng.uniform(-7, 0.5, 1)])
-    value, gradient = negative_log_likelihood(theta, x, LAYOUT.group, y)
+    likelihood = Likelihood(x, LAYOUT.group, y)
+    value, gradient = likelihood.at(theta)
     assert np.isfinite(value)
-    assert agree(gradient, central(lambda t: negative_log_likelihood(t, x, LAYOUT.group, y)[0], theta))
+    assert agree(gradient, central(lambda t: likelihood.at(t)[0], theta))
     prior = Prior(lengthscale=(rng.uniform(-1, 2), rng.uniform(0.3, 2)), noise=(rng.uniform(-6, 0), 1.0))
     assert agree(prior.negative_log(theta)[1], central(lambda t: prior.negative_log(t)[0], theta))
 
@@ -71,12 +73,14 @@ def test_likelihood_with_warped_numbers(seed: int, count: int) -> None:
     x, y, numbers = features_from(rng, count), rng.standard_normal(count), LAYOUT.numbers
     theta = np.concatenate([rng.normal(0, 0.75, 2 * len(numbers)), rng.uniform(-2, 3, LAYOUT.dimensions), [0.3, -3.0]])
 
-    def value(at: Array) -> float:
-        return warped_negative_log_likelihood(at, x, numbers, LAYOUT.group, y)[0]
+    likelihood = Likelihood(x, LAYOUT.group, y)
 
-    assert agree(warped_negative_log_likelihood(theta, x, numbers, LAYOUT.group, y)[1], central(value, theta))
+    def value(at: Array) -> float:
+        return likelihood.warped(at, numbers)[0]
+
+    assert agree(likelihood.warped(theta, numbers)[1], central(value, theta))
     theta[: 2 * len(numbers)] = 0.0
-    straight = negative_log_likelihood(theta[2 * len(numbers) :], x, LAYOUT.group, y)[0]
+    straight = likelihood.at(theta[2 * len(numbers) :])[0]
     assert np.isclose(value(theta), straight)
 
 

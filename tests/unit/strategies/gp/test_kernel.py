@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from pegbox.domain.ranges import Categorical, Continuous, Integer, Scaling, Space
 from pegbox.strategies.gp.arrays import Array
-from pegbox.strategies.gp.fit import JITTER
 from pegbox.strategies.gp.kernel import matern52, squared_distances
 from pegbox.strategies.gp.layout import Layout
+from pegbox.strategies.gp.likelihood import JITTER
 from pegbox.strategies.gp.posterior import cholesky
 
 FINITE = {"allow_nan": False, "allow_infinity": False}

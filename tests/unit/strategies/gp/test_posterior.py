@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import approx_fprime
 
-from pegbox.strategies.gp.fit import JITTER, Kernel
+from pegbox.strategies.gp.fit import Kernel
+from pegbox.strategies.gp.likelihood import JITTER
 from pegbox.strategies.gp.posterior import Posterior
 
 GROUP = np.array([0, 1, 1])

@@ -75,8 +75,12 @@ def fixed(study: Study) -> Mapping[str, str]:
 
 
 def portfolio(study: Study, teachers: Sequence[ParentStudy], count: int) -> Sequence[dict[str, str]]:
-    """Up to `count` configurations that were best elsewhere, brought into the study's ranges; each parent in turn."""
-    sources = [_best_first(study, parent) for parent in teachers]
+    """Up to `count` configurations that were best elsewhere, brought into the study's ranges; each parent in turn.
+
+    Hyperparameters that a parent did not have are in the middle of their ranges.
+    """
+    rest = study.space.decode([0.5] * len(study.space.parameters))
+    sources = [_best_first(study, parent, rest) for parent in teachers]
     chosen: list[dict[str, str]] = []
     while sources and len(chosen) < count:
         source = sources.pop(0)
@@ -87,7 +91,9 @@ def portfolio(study: Study, teachers: Sequence[ParentStudy], count: int) -> Sequ
     return chosen
 
 
-def _best_first(study: Study, parent: ParentStudy) -> Iterator[dict[str, str]]:
+def _best_first(study: Study, parent: ParentStudy, unknown: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    if not any(each.size() != 1 and each.name in study.space.names for each in parent.space.parameters):
+        return  # nothing that varied there varies here
     sign = 1.0 if study.goal is Goal.MINIMIZE else -1.0
     known = [
         (sign * trial.objective, _key(trial), trial)
@@ -96,7 +102,7 @@ def _best_first(study: Study, parent: ParentStudy) -> Iterator[dict[str, str]]:
     ]
     for _, _, trial in sorted(known, key=lambda each: each[:2]):
         try:
-            yield study.space.decode(study.space.encode({**parent.static, **trial.values, **fixed(study)}))
+            yield study.space.decode(study.space.encode({**unknown, **parent.static, **trial.values, **fixed(study)}))
         except (KeyError, ValueError, ArithmeticError):  # a category that is not offered any more
             continue
 

@@ -91,6 +91,17 @@ def test_the_portfolio_leaves_out_categories_that_are_not_offered() -> None:
     assert [dict(values) for values in chosen] == [{"colour": "blue", "fixed": "0.5"}]
 
 
+def test_what_a_parent_has_not_had_is_in_the_middle_of_its_range() -> None:
+    """Its trials are repeated all the same; what it is worth there is seen by the others."""
+    kinds = Categorical("kind", ("a", "b", "c"))
+    rate = Continuous("rate", 0.0, 1.0, Scaling.LINEAR)
+    teacher = parent_of(SPACE, TRIALS, ParentKind.TRANSFER)
+    study = warm(Space((*SPACE.parameters, rate, kinds, Integer("same", 4, 4))), teacher)
+    first, _ = portfolio(study, [teacher], 2)
+    assert first == {"x": "0.25", "n": "3", "rate": "0.5", "kind": "b", "same": "4"}
+    assert not portfolio(warm(Space((rate, kinds))), [teacher], 2)  # it knows nothing of these
+
+
 def test_what_is_no_number_is_not_repeated() -> None:
     """It was static, where any text may be."""
     parent = ParentStudy(kind=ParentKind.TRANSFER, space=Space((X,)), static={"y": "nan"}, trials=tuple(TRIALS))

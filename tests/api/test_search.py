@@ -113,6 +113,21 @@ def test_the_nested_filters_of_the_guide(sagemaker: Any, project: dict[str, str]
     assert used("test", place) == used("train", f"{place}/dogs") == []
 
 
+def test_a_hyperparameter_that_reads_as_a_number_is_text_as_well(sagemaker: Any, project: dict[str, str]) -> None:
+    """As it was given: `Contains` and `In`, which numbers do not know, look at its letters."""
+    mine = condition("Tags.Project", "Equals", project["label"])
+    for name, operator, value, kinds in (
+        ("accuracy", "Contains", ".2", {"low"}),
+        ("accuracy", "Contains", "5", {"low", "high"}),
+        ("accuracy", "In", "0.75,0.9", {"high"}),
+        ("accuracy", "Contains", "0.250", set()),
+        ("accuracy", "LessThan", "0.250000001", {"low"}),
+        ("feature_dim", "Contains", "78", {"low", "high", "none"}),
+    ):
+        asked = condition(f"HyperParameters.{name}", operator, value)
+        assert set(found(sagemaker, mine, asked)) == {project[kind] for kind in kinds}, asked
+
+
 def test_a_model_leads_to_its_job(sagemaker: Any, project: dict[str, str]) -> None:
     artifacts = sagemaker.describe_training_job(TrainingJobName=project["low"])["ModelArtifacts"]["S3ModelArtifacts"]
     assert found(sagemaker, condition("ModelArtifacts.S3ModelArtifacts", "Equals", artifacts)) == [project["low"]]

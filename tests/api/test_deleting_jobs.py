@@ -192,6 +192,29 @@ def test_a_new_job_of_the_name_has_the_component(sagemaker: Any, train: Train) -
     assert record["SourceDetail"]["TrainingJob"]["CreationTime"] == last["CreationTime"]
 
 
+def test_the_component_of_a_new_job_of_the_name_stays_in_its_trials(sagemaker: Any, train: Train) -> None:
+    """It has the name and the ARN of the old one's, and nobody has taken it out of a trial."""
+    name, experiment, one, other = (new_name(each) for each in ("again", "experiment", "one", "other"))
+    sagemaker.create_experiment(ExperimentName=experiment)
+    for trial in (one, other):
+        sagemaker.create_trial(TrialName=trial, ExperimentName=experiment)
+
+    def trials() -> list[str]:
+        (record,) = found(sagemaker, "ExperimentTrialComponent", "TrialComponentName", component_of(name))
+        return [parent["TrialName"] for parent in record.get("Parents", [])]
+
+    train(name, ExperimentConfig={"TrialName": one})
+    sagemaker.delete_training_job(TrainingJobName=name)
+    assert trials() == [one]
+    train(name)
+    assert trials() == [one]
+    sagemaker.delete_training_job(TrainingJobName=name)
+    train(name, ExperimentConfig={"TrialName": other})
+    assert trials() == [one, other]
+    sagemaker.disassociate_trial_component(TrialComponentName=component_of(name), TrialName=one)
+    assert trials() == [other]
+
+
 def sources(sagemaker: Any, start: str, direction: str) -> dict[str, str]:
     answer = sagemaker.query_lineage(StartArns=[start], Direction=direction, IncludeEdges=False)
     return {vertex["Arn"]: vertex["Type"] for vertex in answer["Vertices"]}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pegbox.engine.context import Context
 from pegbox.errors import ServiceUnavailable
 from pegbox.keys import KeyRing
 from pegbox.logs.base import LogStore
-from pegbox.objects.base import Location, NoSuchObject, ObjectStore
+from pegbox.objects.base import Location, NoSuchObject, ObjectStore, Unreachable
 from pegbox.operations.call import Call
 from pegbox.store.base import Full, Unavailable
 from pegbox.wire.registry import Handler
@@ -61,8 +62,20 @@ class Invocation:
             hyperband_model=settings.hyperband_model,
             one_contains=settings.one_contains,
             is_there=_Presence(context.objects, caller.account),
+            has_bucket=partial(self._has_bucket, caller.account),
             logs=self.logs,
         )
+
+    def _has_bucket(self, account: str, name: str) -> bool | None:
+        if self.context.settings.s3_endpoint:
+            return None
+        try:
+            self.context.objects.check(account, Location("s3", name, ""))
+        except NoSuchObject:
+            return False
+        except Unreachable:
+            return None
+        return True
 
     def _unavailable(self, error: Unavailable) -> ServiceUnavailable:
         """What a client is told about a database that does not answer; the log hears of it too."""

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from pegbox.client.connection import connect
 from pegbox.testing.requests import channel, training_request
 from running import RunningServer
 
-USED, NOT_USED, PARENT, OTHER_VERSION = 0, 3, 4, 5
+USED, NOT_USED, PARENT, OTHER_VERSION, NO_BUCKET = 0, 3, 4, 5, 6
 READ_ALL = "import os; [print(n) for _, _, names in os.walk(os.environ['SM_CHANNEL_TRAIN']) for n in sorted(names)]"
 Train = Callable[..., str]
 
@@ -128,6 +129,31 @@ def test_what_was_not_there_then_and_what_was_never_meant(put: Any, train: Train
     for never in ("holdout.csv", "data-of-others/a.csv", "dat"):
         code, answer = ask(f"{here}/{never}")
         assert (code, answer["Answer"], answer["Readers"]) == (NOT_USED, "NotUsed", [])
+
+
+def test_a_bucket_that_is_not_there_is_no_bucket_that_was_not_used(
+    train: Train, ask: Any, audit: Any, s3: Any, server: RunningServer, tmp_path: Path
+) -> None:
+    """It may be misspelt; what was read before it was removed is known all the same."""
+    bucket = new_name("gone").lower()
+    code, answer = ask(f"s3://{bucket}/holdout/")
+    assert (code, answer["Answer"], answer["Readers"]) == (NO_BUCKET, "NoSuchBucket", [])
+    said = audit(f"s3://{bucket}/holdout/").out
+    assert said == f"s3://{bucket}/holdout/ was not used: the specified bucket does not exist\n"
+    s3.create_bucket(Bucket=bucket)
+    assert ask(f"s3://{bucket}/holdout/")[0] == NOT_USED
+    s3.put_object(Bucket=bucket, Key="data/a.csv", Body=b"1")
+    train(of(f"s3://{bucket}/data/"))
+    s3.delete_object(Bucket=bucket, Key="data/a.csv")
+    s3.delete_bucket(Bucket=bucket)
+    assert ask(f"s3://{bucket}/data/a.csv")[0] == USED
+    assert ask(f"s3://{bucket}/other/a.csv")[0] == NO_BUCKET
+    assert ask("file:///nowhere/a.csv")[0] == NOT_USED
+    outside = RunningServer(tmp_path / "home", environment={"PEGBOX_S3_ENDPOINT": server.url})
+    try:  # it keeps no buckets, so it knows of none that it is not there
+        assert run("audit", f"s3://{bucket}/other/a.csv", "--home", str(outside.home)).code == NOT_USED
+    finally:
+        outside.kill()
 
 
 def test_manifests_and_shards(put: Any, train: Train, ask: Any, here: str) -> None:

@@ -12,7 +12,7 @@ from pegbox.cli.output import document, lines, table, tell
 from pegbox.cli.tables import Form, Printed, Shown, write
 
 #: by answer; what goes wrong otherwise has 1 and 2
-EXITS = {"Used": 0, "NotUsed": 3, "ParentPrefix": 4, "OtherVersion": 5}
+EXITS = {"Used": 0, "NotUsed": 3, "ParentPrefix": 4, "OtherVersion": 5, "NoSuchBucket": 6}
 
 
 def audit(
@@ -27,7 +27,8 @@ def audit(
 ) -> None:
     """Say which training jobs have read an object, or what lies in a folder, in which version; also jobs that are gone.
 
-    Exit code 0 if it was used, 3 if not, 4 if only a place that it belongs to was, 5 if only another version was.
+    Exit code 0 if it was used, 3 if not, 4 if only a place that it belongs to was, 5 if only another version was, 6 if
+    not and there is no such bucket.
     """
     from rich.console import Console
 

@@ -23,6 +23,7 @@ _MEANINGS = {
     "OtherVersion": "was used, but not in this version",
     "ParentPrefix": "was not seen to be used, but a place that it belongs to was",
     "NotUsed": "was not used",
+    "NoSuchBucket": "was not used: the specified bucket does not exist",
 }
 _NOTES = {
     "OtherVersion": "another version",
@@ -38,7 +39,7 @@ class Audit:
 
     uri: str
     etag: str | None
-    answer: str  #: Used, OtherVersion, ParentPrefix or NotUsed
+    answer: str  #: Used, OtherVersion, ParentPrefix, NotUsed or NoSuchBucket
     jobs: int  #: that used it
     readers: Sequence[Reader]
     datasets: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)

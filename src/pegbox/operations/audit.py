@@ -39,6 +39,7 @@ BUSY = "Training jobs are still being indexed. Please try your request again."
 BATCH = 200  #: rows that are read at once
 NEWEST = 2**63 - 1  #: larger than the id of any job
 USED, OTHER_VERSION, PARENT, NOT_USED = "Used", "OtherVersion", "ParentPrefix", "NotUsed"
+NO_BUCKET = "NoSuchBucket"  #: as NOT_USED, and it may be another one that was meant
 
 
 @operation_of("pegbox")
@@ -58,8 +59,8 @@ def audit_dataset(request: Mapping[str, Any], call: Call) -> dict[str, Any]:
         below = NEWEST
     entries, below = _silent(question, below, limit - len(answer["Readers"]), call)
     answer["Readers"] += entries
-    if answer.get("Answer") == NOT_USED and entries:
-        answer["Answer"] = PARENT
+    if answer.get("Answer") == NOT_USED and (entries or _is_nowhere(request, call)):
+        answer["Answer"] = PARENT if entries else NO_BUCKET
     return answer if below is None else answer | {"NextToken": _token(question, None, below)}
 
 
@@ -75,6 +76,12 @@ def _question(request: Mapping[str, Any], call: Call) -> Question:
         location=location,
         etag=None if etag is None else plain(etag.strip('"')),
     )
+
+
+def _is_nowhere(request: Mapping[str, Any], call: Call) -> bool:
+    """Whether it is known that there is no such bucket."""
+    bucket = parse(request["S3Uri"]).bucket
+    return bool(bucket) and call.has_bucket(bucket) is False
 
 
 def _answer(page: Readers) -> dict[str, Any]:

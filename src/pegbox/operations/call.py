@@ -21,6 +21,10 @@ class Presence(Protocol):
         ...
 
 
+def _unknown(bucket: str) -> bool | None:
+    return None
+
+
 def _assumed(location: Location, *, as_prefix: bool) -> bool:
     return True
 
@@ -45,6 +49,7 @@ class Call:
     hyperband_model: bool = False  #: whether a new search of Strategy Hyperband asks a model
     one_contains: bool = False  #: whether a search may look inside the values of one property only
     is_there: Presence = _assumed  #: in the caller's buckets
+    has_bucket: Callable[[str], bool | None] = _unknown  #: the caller; None where buckets are kept elsewhere
     logs: LogStore = field(default_factory=Nowhere)
 
     def arn(self, kind: str, name: str) -> str:

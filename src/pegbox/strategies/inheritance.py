@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
-from pegbox.domain.ranges import same_value
+from pegbox.domain.ranges import Space, same_value
 from pegbox.strategies.base import Goal, ParentKind, ParentStudy, Study, Trial
+from pegbox.strategies.same import Same
 from pegbox.strategies.tried import Tried
 
+MOST_KEPT = 8  #: studies whose parents' part is kept from one ask to the next
 _APART = 0.25  #: configurations that are nearer to each other than this, on every coordinate, teach the same
 
 
@@ -31,20 +34,9 @@ class Inheritance:
     @classmethod
     def of(cls, study: Study) -> Inheritance:
         """In an order that does not depend on the order in which parents and trials were told."""
-        parents = sorted(map(_in_order, study.parents), key=lambda parent: [*map(_key, parent.trials)])
-        bequests: list[Bequest] = []
-        teachers: list[ParentStudy] = []
-        wanted = fixed(study)
-        for parent in parents:
-            same: list[Trial] = []
-            if parent.kind is ParentKind.IDENTICAL:
-                same = [trial for trial in parent.trials if _has(parent, trial, wanted, study.space.names)]
-            if same:
-                trials = [replace(trial, values=_translated(study, parent, trial)) for trial in same]
-                bequests.append(Bequest(parent, trials))
-            if len(same) < len(parent.trials):
-                teachers.append(parent)
-        return cls(bequests, teachers)
+        if not study.parents:
+            return cls((), ())
+        return _inherited(Same(study.parents), study.space, frozenset(study.static.items()))
 
     @property
     def trials(self) -> Sequence[Trial]:
@@ -56,6 +48,24 @@ class Inheritance:
         kept = [bequest for bequest in self.bequests if bequest not in doubted]
         others = [bequest.parent for bequest in doubted if bequest.parent not in self.teachers]
         return Inheritance(kept, [*self.teachers, *others])
+
+
+@lru_cache(maxsize=MOST_KEPT)
+def _inherited(parents: Same[tuple[ParentStudy, ...]], space: Space, static: frozenset[tuple[str, str]]) -> Inheritance:
+    bequests: list[Bequest] = []
+    teachers: list[ParentStudy] = []
+    wanted = {**dict(static), **_constants(space)}
+    for parent in sorted(map(_in_order, parents.it), key=lambda parent: [*map(_key, parent.trials)]):
+        same: list[Trial] = []
+        if parent.kind is ParentKind.IDENTICAL:
+            same = [trial for trial in parent.trials if _has(parent, trial, wanted, space.names)]
+        if same:
+            bequests.append(
+                Bequest(parent, [replace(trial, values=_translated(space, parent, trial)) for trial in same])
+            )
+        if len(same) < len(parent.trials):
+            teachers.append(parent)
+    return Inheritance(bequests, teachers)
 
 
 def used_up(study: Study, inheritance: Inheritance | None = None) -> Tried:
@@ -70,8 +80,11 @@ def used_up(study: Study, inheritance: Inheritance | None = None) -> Tried:
 
 def fixed(study: Study) -> Mapping[str, str]:
     """The hyperparameters that have one value only: static ones, and ranges with equal ends."""
-    constants = {each.name: each.decode(0.5) for each in study.space.parameters if each.size() == 1}
-    return {**study.static, **constants}
+    return {**study.static, **_constants(study.space)}
+
+
+def _constants(space: Space) -> dict[str, str]:
+    return {each.name: each.decode(0.5) for each in space.parameters if each.size() == 1}
 
 
 def portfolio(study: Study, teachers: Sequence[ParentStudy], count: int) -> Sequence[dict[str, str]]:
@@ -122,10 +135,10 @@ def _has(parent: ParentStudy, trial: Trial, wanted: Mapping[str, str], tuned: Se
     )
 
 
-def _translated(study: Study, parent: ParentStudy, trial: Trial) -> dict[str, str]:
+def _translated(space: Space, parent: ParentStudy, trial: Trial) -> dict[str, str]:
     """The values of the study's hyperparameters."""
     known = {**parent.static, **trial.values}
-    return {name: known[name] for name in study.space.names}
+    return {name: known[name] for name in space.names}
 
 
 def _in_order(parent: ParentStudy) -> ParentStudy:

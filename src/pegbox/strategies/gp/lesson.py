@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.random import default_rng
@@ -22,13 +22,15 @@ from pegbox.strategies.gp.fit import Prior, fit, subset
 from pegbox.strategies.gp.layout import Layout
 from pegbox.strategies.gp.posterior import Posterior
 from pegbox.strategies.gp.warp import standardise, warp
-from pegbox.strategies.inheritance import fixed
+from pegbox.strategies.inheritance import MOST_KEPT, fixed
+from pegbox.strategies.same import Same
 
 _MOST_POINTS = 150  #: trials of a parent in its process; of more, the best half and a random rest
 _FEWEST = 3  #: trials below which a parent teaches nothing
 _FEWEST_JUDGED = 20  #: trials below which nothing can be said of whether there is anything to learn from a parent
 _FOLDED = 100  #: trials by which that is judged, at most; the more there are, the fewer folds
 _LEAST_FORETOLD = 0.05  #: share of the variance; a few in a hundred parents explain that much of noise
+_MOST_KEPT = 5 * MOST_KEPT  #: lessons; each takes half a megabyte
 _CREDIT = 3.0  #: results for which a parent's reputation counts, against the study's own
 _FADES = 20.0  #: own results at which what parents teach counts half
 
@@ -151,8 +153,14 @@ def _features_of(layout: Layout, values: Mapping[str, str], first: int) -> Array
 
 def lessons_of(study: Study, layout: Layout, teachers: Sequence[ParentStudy]) -> list[Lesson]:
     """Of the teachers from which there is something to learn."""
-    lessons = [Lesson(parent, layout, fixed(study), study.goal) for parent in teachers]
+    known = frozenset(fixed(study).items())
+    lessons = [_lesson(Same(parent), layout.space, known, study.goal) for parent in teachers]
     return [lesson for lesson in lessons if lesson.is_telling]
+
+
+@lru_cache(maxsize=_MOST_KEPT)
+def _lesson(parent: Same[ParentStudy], space: Space, known: frozenset[tuple[str, str]], goal: Goal) -> Lesson:
+    return Lesson(parent.it, Layout(space), dict(known), goal)
 
 
 def trend_of(lessons: Sequence[Lesson], features: Array, values: Array) -> Trend | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from pegbox.domain.ranges import Categorical, Continuous, Scaling, Space
-from pegbox.strategies.base import ParentKind, ParentStudy, Study, Trial, TrialState
+from pegbox.strategies.base import Goal, ParentKind, ParentStudy, Study, Trial, TrialState
 from pegbox.strategies.bayesian import Bayesian
 from pegbox.testing.strategy_suite import finished, parent_of, study_of, trials_in
 
@@ -156,6 +157,33 @@ def test_parents_make_the_initial_trials_unnecessary_or_take_some() -> None:
     few = parent(ParentKind.IDENTICAL, bowl, 2)
     cold, warm = (Bayesian().ask(start(1, *parents), 4, ANY) for parents in ((), (few,)))
     assert list(warm[:2]) == list(cold[:2]) and warm[2:] != cold[2:]
+
+
+def test_what_is_kept_of_parents_changes_no_answer() -> None:
+    """Copies of parents are other parents to it: what is kept of these must say what is found anew of those."""
+    wider = Space((*SQUARE.parameters, Continuous("z", 0.0, 1.0, Scaling.LINEAR)))
+    trials = [finished(each.number, each.values, bowl(each.values)) for each in trials_in(wider, 30)]
+    parents = (
+        parent_of(wider, trials, ParentKind.TRANSFER),
+        parent(ParentKind.TRANSFER, moved, 25),
+        parent(ParentKind.IDENTICAL, bowl, 12, 6),
+        parent(ParentKind.IDENTICAL, elsewhere, 12, 7),
+    )
+    known = [finished(each.number, each.values, bowl(each.values)) for each in trials_in(SQUARE, 6, seed=8)]
+    narrow = Space((replace(SQUARE.parameters[0], low=0.4), SQUARE.parameters[1]))
+    study = replace(start(1, *parents), static={"z": "0.2"})
+    asked = [
+        study,
+        replace(study, trials=tuple(known)),
+        replace(study, static={"z": "0.9"}, trials=tuple(known)),
+        replace(study, goal=Goal.MAXIMIZE, trials=tuple(known)),
+        replace(study, space=narrow, trials=tuple(known)),
+        replace(study, parents=parents[:2], trials=tuple(known)),
+    ]
+    answers = [Bayesian().ask(each, 4, ANY) for each in asked]
+    assert len({repr(answer) for answer in answers}) == len(asked)
+    assert [Bayesian().ask(each, 4, ANY) for each in asked] == answers
+    assert [Bayesian().ask(deepcopy(each), 4, ANY) for each in reversed(asked)] == answers[::-1]
 
 
 def test_an_identical_parent_without_a_hyperparameter_is_a_teacher() -> None:

@@ -104,7 +104,7 @@ def initial_rest(study: Study, layout: Layout, inheritance: Inheritance) -> int:
     size = initial_size(layout.dimensions, study.limits)
     if not inheritance.trials or next_numbers(study, 1).start > size:
         return size
-    return size - Observations.of(replace(study, trials=()), layout, inheritance.trials).results
+    return size - Observations.of(replace(study, trials=()), layout, *inheritance.shares).results
 
 
 def _model(
@@ -117,7 +117,7 @@ def _model(
     """The model of a study, which also knows what this very ask has proposed; None if there is too little to learn."""
     from pegbox.strategies.gp.model import Model  # as above
 
-    observations = Observations.of(study, layout, inheritance.trials)
+    observations = Observations.of(study, layout, *inheritance.shares)
     if layout.dimensions == 0 or observations.results < _LEAST_VALUES:
         return None
     number = next_numbers(study, 1).start

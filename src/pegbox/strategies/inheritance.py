@@ -9,10 +9,9 @@ from functools import lru_cache
 
 from pegbox.domain.ranges import Space, same_value
 from pegbox.strategies.base import Goal, ParentKind, ParentStudy, Study, Trial
-from pegbox.strategies.same import Same
+from pegbox.strategies.same import MOST_STUDIES, Same
 from pegbox.strategies.tried import Tried
 
-MOST_KEPT = 8  #: studies whose parents' part is kept from one ask to the next
 _APART = 0.25  #: configurations that are nearer to each other than this, on every coordinate, teach the same
 
 
@@ -41,7 +40,12 @@ class Inheritance:
     @property
     def trials(self) -> Sequence[Trial]:
         """Of all bequests."""
-        return [trial for bequest in self.bequests for trial in bequest.trials]
+        return [trial for trials in self.shares for trial in trials]
+
+    @property
+    def shares(self) -> Sequence[Sequence[Trial]]:
+        """The trials of each bequest."""
+        return [bequest.trials for bequest in self.bequests]
 
     def doubting(self, doubted: Collection[Bequest]) -> Inheritance:
         """The same with some parents as teachers only."""
@@ -50,7 +54,7 @@ class Inheritance:
         return Inheritance(kept, [*self.teachers, *others])
 
 
-@lru_cache(maxsize=MOST_KEPT)
+@lru_cache(maxsize=MOST_STUDIES)
 def _inherited(parents: Same[tuple[ParentStudy, ...]], space: Space, static: frozenset[tuple[str, str]]) -> Inheritance:
     bequests: list[Bequest] = []
     teachers: list[ParentStudy] = []

@@ -7,6 +7,9 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
+MOST_STUDIES = 8  #: studies of whose parents something is kept
+MOST_PARENTS = 5 * MOST_STUDIES  #: parents; of each half a megabyte or so
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Same(Generic[T]):

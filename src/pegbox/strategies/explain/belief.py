@@ -39,7 +39,7 @@ class Belief:
         self.study = study
         self.layout = layout = Layout(study.space)
         inheritance = believed(Inheritance.of(study), study, layout)
-        known = Observations.of(study, layout, inheritance.trials)
+        known = Observations.of(study, layout, *inheritance.shares)
         seen = known.successes()
         self.results = len(seen.values)
         if layout.dimensions == 0:

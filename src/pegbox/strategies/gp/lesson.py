@@ -22,15 +22,14 @@ from pegbox.strategies.gp.fit import Prior, fit, subset
 from pegbox.strategies.gp.layout import Layout
 from pegbox.strategies.gp.posterior import Posterior
 from pegbox.strategies.gp.warp import standardise, warp
-from pegbox.strategies.inheritance import MOST_KEPT, fixed
-from pegbox.strategies.same import Same
+from pegbox.strategies.inheritance import fixed
+from pegbox.strategies.same import MOST_PARENTS, Same
 
 _MOST_POINTS = 150  #: trials of a parent in its process; of more, the best half and a random rest
 _FEWEST = 3  #: trials below which a parent teaches nothing
 _FEWEST_JUDGED = 20  #: trials below which nothing can be said of whether there is anything to learn from a parent
 _FOLDED = 100  #: trials by which that is judged, at most; the more there are, the fewer folds
 _LEAST_FORETOLD = 0.05  #: share of the variance; a few in a hundred parents explain that much of noise
-_MOST_KEPT = 5 * MOST_KEPT  #: lessons; each takes half a megabyte
 _CREDIT = 3.0  #: results for which a parent's reputation counts, against the study's own
 _FADES = 20.0  #: own results at which what parents teach counts half
 
@@ -158,7 +157,7 @@ def lessons_of(study: Study, layout: Layout, teachers: Sequence[ParentStudy]) ->
     return [lesson for lesson in lessons if lesson.is_telling]
 
 
-@lru_cache(maxsize=_MOST_KEPT)
+@lru_cache(maxsize=MOST_PARENTS)
 def _lesson(parent: Same[ParentStudy], space: Space, known: frozenset[tuple[str, str]], goal: Goal) -> Lesson:
     return Lesson(parent.it, Layout(space), dict(known), goal)
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import chain
 
 import numpy as np
 
+from pegbox.domain.ranges import Space
 from pegbox.strategies.base import Goal, Study, Trial, TrialState
 from pegbox.strategies.gp.arrays import Array, Mask, interpolate
 from pegbox.strategies.gp.extrapolation import FEWEST, UNKNOWN, Curve, Extrapolation, Misses, farthest
 from pegbox.strategies.gp.layout import Layout
 from pegbox.strategies.gp.survival import Hurdles
 from pegbox.strategies.gp.warp import deviation, standardise, warp_with_unit
+from pegbox.strategies.same import MOST_PARENTS, Same
 
 _FEWEST_SURE = 3  #: values
 
@@ -30,10 +34,11 @@ class Observations:
     inherited: int = 0  #: how many of the first are inherited
 
     @classmethod
-    def of(cls, study: Study, layout: Layout, inherited: Sequence[Trial] = ()) -> Observations:
+    def of(cls, study: Study, layout: Layout, *inherited: Sequence[Trial]) -> Observations:
         """Collect the trials by number; those whose values do not fit the space teach nothing."""
         sign = 1.0 if study.goal is Goal.MINIMIZE else -1.0
-        known, own = _inherited(inherited, layout), list(_told_once(study.trials))
+        known = [each for trials in inherited for each in _placed(Same(trials), layout.space)]
+        own = list(_told_once(study.trials))
         first = len(known)
         pending: list[tuple[float, ...]] = []
         for trial in own:
@@ -45,7 +50,7 @@ class Observations:
                 pending.append(point)
             elif (value := _value(trial)) is not None:
                 known.append((trial, point, value))
-        horizon, hurdles = _Horizon.of([*inherited, *own], sign), _hurdles(study, sign)
+        horizon, hurdles = _Horizon.of([*chain(*inherited), *own], sign), _hurdles(study, sign)
         seen = [horizon.value(trial, sign * value) for trial, _, value in known]
         margins = [hurdles.margin(_signed(trial, sign)) if hurdles else math.nan for trial, _, _ in known]
         return cls(
@@ -160,10 +165,11 @@ def _identity(trial: Trial) -> tuple[int, list[tuple[str, str]], str, str]:
     return trial.number, sorted(trial.values.items()), trial.state.value, repr(trial.objective)
 
 
-def _inherited(trials: Sequence[Trial], layout: Layout) -> list[tuple[Trial, tuple[float, ...], float]]:
+@lru_cache(maxsize=MOST_PARENTS)
+def _placed(trials: Same[Sequence[Trial]], space: Space) -> Sequence[tuple[Trial, tuple[float, ...], float]]:
     """Those with a value and a place, be it outside the ranges: what is near to them is known better."""
-    found = []
-    for trial in trials:
+    layout, found = Layout(space), []
+    for trial in trials.it:
         try:
             point = layout.place(trial.values)
         except (KeyError, ValueError, ArithmeticError):

@@ -7,7 +7,7 @@ from numpy.random import Generator
 from scipy.optimize import minimize
 
 from pegbox.strategies.gp.acquisition import Acquisition
-from pegbox.strategies.gp.arrays import Array, Indices, Mask
+from pegbox.strategies.gp.arrays import Array, Indices
 from pegbox.strategies.gp.layout import Layout
 
 _BROAD, _LOCAL = 1024, 512  #: points anywhere, points near the best trials
@@ -69,24 +69,20 @@ def _climb(
     if not smooth.any():
         return points, gains
     scale = np.clip(lengthscales[smooth], 0.05, 2.0)
-    columns = layout.columns[smooth]
+    columns, features = layout.columns[smooth], layout.features(points)
 
     def loss(flat: Array) -> tuple[float, Array]:
-        moved = _moved(points, smooth, flat, scale)
-        value, gradient = acquisition.value_and_gradient(layout.features(moved))
+        features[:, columns] = flat.reshape(len(points), -1) * scale
+        value, gradient = acquisition.value_and_gradient(features)
         return -float(value.sum()), -(gradient[:, columns] * scale).ravel()
 
     start = (points[:, smooth] / scale).ravel()
     bounds = [(0.0, 1.0 / s) for s in scale] * len(points)
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": _STEPS})
-    climbed = layout.snap(_moved(points, smooth, found.x, scale))
+    climbed = points.copy()
+    climbed[:, smooth] = found.x.reshape(len(points), -1) * scale
+    climbed = layout.snap(climbed)
     return _better(points, gains, climbed, acquisition.value(layout.features(climbed)))
-
-
-def _moved(points: Array, smooth: Mask, flat: Array, scale: Array) -> Array:
-    moved = points.copy()
-    moved[:, smooth] = flat.reshape(len(points), -1) * scale
-    return moved
 
 
 def _sweep(acquisition: Acquisition, layout: Layout, points: Array, gains: Array) -> tuple[Array, Array]:

@@ -97,6 +97,9 @@ def load(
         run(connection)
         if index is not None:
             index(SqlTransaction(connection))
+        if connection.dialect.name == "postgresql":  # until it looks by itself it would take any index for the best
+            for name in _tables(connection).tables:
+                connection.execute(text(f"ANALYZE {name}"))
 
 
 def _take_time(connection: Connection) -> None:

@@ -43,8 +43,8 @@ class Kernel:
         """Features (m, D), warped and divided by the lengthscales."""
         return (features if self.warping is None else self.warping(features)) / self.lengthscales[group]
 
-    def rougher(self, longest: float) -> Kernel:
-        """The same with no lengthscale above `longest`.
+    def rougher(self, longest: Array) -> Kernel:
+        """The same with no lengthscale above `longest` (d,).
 
         A maximum a posteriori is too sure of itself: a coordinate that seems not to matter gets an endless
         lengthscale, and the search never looks along it again.  A doubting kernel, now and then, does.

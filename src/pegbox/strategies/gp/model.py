@@ -30,6 +30,9 @@ _FEWEST_WARPED = 20  #: values of the study's own without which no number is ben
 #: less, and a search that believes that stays near the first good ones.  What lessons leave to explain may be less.
 _SIGNAL = (0.0, 0.1)
 _ROUGH_EVERY = 2  #: every so many ended trials, the kernel must not be smoother than its prior
+#: Then the longest lengthscale of categories, of which different ones are at distance 1: a number can be moved by
+#: little, a category cannot, and with a shorter one another category would hardly promise more than a step of numbers.
+_ROUGH_CATEGORY = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,8 @@ class Model:
         prior = self._prior if is_taught else replace(self._prior, signal=_SIGNAL)
         self._kernel = fit(features, layout.group, self._unexpected, prior, rng, self._doubt, numbers)
         if len(observations.values) % _ROUGH_EVERY == 0:
-            self._kernel = self._kernel.rougher(np.exp(self._prior.mode(layout.dimensions)[0]))
+            longest = np.exp(self._prior.mode(layout.dimensions)[:-2])
+            self._kernel = self._kernel.rougher(np.where(layout.is_category, _ROUGH_CATEGORY, longest))
 
     def add_pending(self, values: Mapping[str, str]) -> None:
         """Note a configuration that is about to run."""

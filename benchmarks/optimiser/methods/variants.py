@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pegbox.strategies.design import first_points
 from pegbox.strategies.gp.observations import Observations
 
 Changes = Mapping[str, Any]
@@ -48,6 +49,11 @@ def _last(_: object, curve: Mapping[float, float]) -> tuple[float, None]:
     return curve[max(curve)], None
 
 
+def _without_centre(size: int, dimensions: int, seed: int) -> Array:
+    """In place of the first points: a Latin hypercube alone."""
+    return first_points(size + 1, dimensions, seed)[1:]
+
+
 def _three(*_: object) -> int:
     return 3
 
@@ -68,6 +74,7 @@ VARIANTS: Mapping[str, Changes] = MappingProxyType(
         },
         "no-extrapolation": {"pegbox.strategies.gp.extrapolation:Extrapolation.of": _last},
         "no-design": {"pegbox.strategies.bayesian:initial_size": _three},
+        "no-centre": {"pegbox.strategies.bayesian:first_points": _without_centre},
         "no-rough": {"pegbox.strategies.gp.model:_ROUGH_EVERY": NEVER},
         "two-starts": {"pegbox.strategies.gp.optimise:_STARTS": 2},
     }

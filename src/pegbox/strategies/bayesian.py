@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from numpy.random import Generator, default_rng
 
 from pegbox.strategies.base import Candidate, Exhausted, Limits, Study, next_numbers
-from pegbox.strategies.design import latin_hypercube
+from pegbox.strategies.design import first_points
 from pegbox.strategies.gp.layout import Layout
 from pegbox.strategies.gp.observations import Observations
 from pegbox.strategies.inheritance import Inheritance, portfolio, used_up
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from pegbox.strategies.gp.model import Model
 
 _LEAST_VALUES = 3  #: finished trials below which a model is only a guess
-_INITIAL = 5  #: initial trials, at most, that run one after the other
+_INITIAL = 6  #: initial trials, at most, that run one after the other
+_AT_ONCE = 10  #: initial trials, at most, where so many run at once
 _LESSONS = 2  #: initial trials, at most, that repeat what was best in a parent; the others say whether it is good here
 _MODEL = 1  #: stream of random numbers for the model, beside that of the draws
 
@@ -86,16 +87,16 @@ def _start(study: Study, layout: Layout, inheritance: Inheritance, lessons: Sequ
     if next_numbers(study, 1).start > rest:
         return []
     repeated = portfolio(study, [lesson.parent for lesson in lessons], min(_LESSONS, (rest + 1) // 2))
-    design = latin_hypercube(size, layout.dimensions, study.seed)
-    return [*repeated, *(layout.decode(point) for point in design[len(repeated) : rest])]
+    design = first_points(size, layout.dimensions, study.seed)
+    return [*repeated, *(layout.decode(point) for point in design[: rest - len(repeated)])]
 
 
 def initial_size(dimensions: int, limits: Limits) -> int:
-    """How many trials explore before the model speaks: two a dimension, at most 5 and a quarter of the budget.
+    """How many trials explore before the model speaks: two a dimension, at most 6 and a quarter of the budget.
 
     Up to 10 where so many run at once: they begin before there is any result.
     """
-    most = max(_INITIAL, min(limits.at_once, 2 * _INITIAL))
+    most = max(_INITIAL, min(limits.at_once, _AT_ONCE))
     return max(_LEAST_VALUES, min(2 * dimensions, most, limits.most // 4))
 
 

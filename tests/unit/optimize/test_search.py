@@ -295,18 +295,19 @@ def test_a_trial_may_be_changed_by_whoever_runs_it() -> None:
 def test_a_trial_of_another_search_is_refused() -> None:
     """Its value belongs to other parameters."""
     one, other = Search(SPACE, seed=1), Search(SPACE, seed=2)
-    trial = one.ask()
-    asked = other.ask()
-    with pytest.raises(ValueError, match="trial 1 of this search has other parameters"):
+    _, trial = one.ask(), one.ask()
+    asked = [other.ask(), other.ask()]
+    with pytest.raises(ValueError, match="trial 2 of this search has other parameters"):
         other.tell(trial, 1.0)
-    with pytest.raises(ValueError, match="trial 1 of this search has other parameters"):
+    with pytest.raises(ValueError, match="trial 2 of this search has other parameters"):
         other.reason(trial)
-    assert other.running == [asked]
+    assert other.running == asked
     narrow = Search({"rate": SPACE["rate"]})
-    narrow.begin({"rate": trial.parameters["rate"]})
+    for _ in range(2):
+        narrow.begin({"rate": trial.parameters["rate"]})
     with pytest.raises(ValueError, match="has other parameters"):
         narrow.tell(trial, 1.0)
-    with pytest.raises(KeyError, match="no trial 1"):
+    with pytest.raises(KeyError, match="no trial 2"):
         Search(SPACE).tell(trial, 1.0)
 
 

@@ -64,9 +64,9 @@ def test_a_mixed_function_is_learned_faster_than_by_chance() -> None:
         integers = sum((int(values[f"i{place}"]) / 50 - 0.4) ** 2 for place in range(3))
         return numbers + integers + 0.3 * (values["k0"] != "b") + 0.3 * (values["k1"] != "d")
 
-    ours = [best(search(Bayesian(), TEN, objective, 60, seed)) for seed in range(3)]
+    ours = [best(search(Bayesian(), TEN, objective, 60, seed)) for seed in range(4)]  # also both categories, each time
     chance = [best(search(Random(), TEN, objective, 60, seed)) for seed in range(3)]
-    assert max(ours) < 0.2 * min(chance)
+    assert max(ours) < 0.1 * min(chance)
 
 
 def test_a_trend_is_followed_to_its_corner_soon() -> None:
@@ -119,9 +119,9 @@ def test_a_batch_knows_of_itself() -> None:
     assert np.median(distances[~np.eye(6, dtype=bool)]) > 0.05
 
 
-@pytest.mark.parametrize(("edge", "lowest", "most_failed"), [(0.25, 0.002, 10), (0.5, 0.045, 27)])
+@pytest.mark.parametrize(("edge", "lowest", "most_failed"), [(0.25, 0.002, 10), (0.45, 0.0275, 27)])
 def test_failing_regions_are_left(edge: float, lowest: float, most_failed: int) -> None:
-    """With the optimum inside the good region, and on its border (0.04, where every other step must fail)."""
+    """With the optimum inside the good region, and on its border (0.0225, where every other step must fail)."""
 
     def fails(values: Mapping[str, str]) -> float | None:
         return None if float(values["x"]) < edge else bowl(values)
@@ -141,6 +141,7 @@ def test_a_stopped_trial_teaches_its_last_value() -> None:
 def test_the_first_trials_fill_the_space_whatever_their_results() -> None:
     size = initial_size(2, Limits(most=100, at_once=1))
     asked = Bayesian().ask(study_of(SQUARE), size, ANY)
+    assert asked[0].values == SQUARE.decode([0.5, 0.5])
     slices = [{int(float(candidate.values[name]) * size) for candidate in asked} for name in "xy"]
     assert slices == [set(range(size))] * 2
     told: list[Trial] = []
@@ -152,7 +153,7 @@ def test_the_first_trials_fill_the_space_whatever_their_results() -> None:
 
 @pytest.mark.parametrize(
     ("dimensions", "budget", "at_once", "size"),
-    [(1, 100, 1, 3), (2, 100, 1, 4), (30, 750, 1, 5), (6, 16, 1, 4), (6, 100, 8, 8), (6, 100, 100, 10), (2, 100, 8, 4)],
+    [(1, 100, 1, 3), (2, 100, 1, 4), (30, 750, 1, 6), (6, 16, 1, 4), (6, 100, 8, 8), (6, 100, 100, 10), (2, 100, 8, 4)],
 )
 def test_initial_size(dimensions: int, budget: int, at_once: int, size: int) -> None:
     assert initial_size(dimensions, Limits(most=budget, at_once=at_once)) == size

@@ -25,6 +25,12 @@ def make_ready(place: Place, progress: Progress) -> None:
         while count := indexing.index_some(place.store, kind, BATCH, began):
             progress.step(count=count)
     progress.begin("reading lineage")
+    done = 0
     while tracing.is_behind(place.store, place.account, place.region):
         with suppress(Stale):
-            progress.step(count=tracing.read_some(place.store, place.account, place.region))
+            count = tracing.read_some(place.store, place.account, place.region)
+            progress.step(count=count)
+            if not done:
+                place.analyze()
+            done += count
+    place.analyze()

@@ -36,6 +36,12 @@ class Place:
     account: str
     region: str
 
+    def analyze(self) -> None:
+        """Tell the database what there is much of, after the first part of it and after the last."""
+        if self.store.engine.dialect.name == "postgresql":
+            with self.store.transaction() as tx:
+                bulk.analyze(tx.connection)
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -74,6 +80,8 @@ def load(
             raise MaintenanceError(
                 f"{name}:{fault.number}: {told}{kept}. Once that is mended the same command goes on"
             ) from None
+        if not before:
+            place.analyze()
         done = Loaded(done.added + added, done.known + known, done.skipped + skipped)
         before = some[-1][0]
         progress.step(size=sum(len(text) for _, text in some), count=len(some))

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Engine, MetaData, Table, func, insert, inspect, select, text
 
-from pegbox.store import connections, schema
+from pegbox.store import bulk, connections, schema
 from pegbox.store.transaction import SqlTransaction
 from pegbox.store.upgrade import check_known, revision_of, run
 
@@ -97,9 +97,7 @@ def load(
         run(connection)
         if index is not None:
             index(SqlTransaction(connection))
-        if connection.dialect.name == "postgresql":  # until it looks by itself it would take any index for the best
-            for name in _tables(connection).tables:
-                connection.execute(text(f"ANALYZE {name}"))
+        bulk.analyze(connection)
 
 
 def _take_time(connection: Connection) -> None:

@@ -78,6 +78,8 @@ class Search:
         if any(each.goal != goal for each in earlier):
             raise ValueError("earlier searches have the same goal")
         self._earlier = [each._alone() for each in earlier]
+        # once: what strategies make of parents is kept for the very same ones
+        self._parents = tuple(each._as_parent(self.identical) for each in self._earlier)
 
     def ask(self) -> Trial:
         """The parameters to try next.  Raises Exhausted when a finite space is used up."""
@@ -136,7 +138,7 @@ class Search:
             limits=Limits(most=self.planned, at_once=self.at_once),
             seed=self.seed,
             trials=tuple(self._known.values()),
-            parents=tuple(each._as_parent(self.identical) for each in self._earlier),
+            parents=self._parents,
         )
 
     def importance(self) -> Importance:

@@ -156,6 +156,16 @@ def test_trials_of_ones_own() -> None:
         search.begin({**own, "other": 1})
 
 
+def test_what_is_made_of_earlier_searches_is_made_once() -> None:
+    """What is kept of parents is found by who they are: new ones for each ask would be learned from anew."""
+    old = searched(6)
+    search = Search(SPACE, earlier=[old])
+    known = search.study.parents
+    search.tell(search.ask(), 1.0)
+    old.tell(old.ask(), 0.0)
+    assert search.study.parents is known and len(known[0].trials) == 6
+
+
 def test_earlier_searches_show_where_to_begin() -> None:
     """They have other ranges, one parameter more or less, and values on another scale."""
     old = Search({**SPACE, "rate": real(1e-6, 0.1), "more": integer(1, 3)}, trials=30)

@@ -87,8 +87,9 @@ def _start(study: Study, layout: Layout, inheritance: Inheritance, lessons: Sequ
     if next_numbers(study, 1).start > rest:
         return []
     repeated = portfolio(study, [lesson.parent for lesson in lessons], min(_LESSONS, (rest + 1) // 2))
-    design = first_points(size, layout.dimensions, study.seed)
-    return [*repeated, *(layout.decode(point) for point in design[: rest - len(repeated)])]
+    known = [*repeated, *(trial.values for trial in inheritance.trials)]  # parents began in the middle as well
+    design = map(layout.decode, first_points(size, layout.dimensions, study.seed))
+    return [*repeated, *(values for values in design if values not in known)][:rest]
 
 
 def initial_size(dimensions: int, limits: Limits) -> int:

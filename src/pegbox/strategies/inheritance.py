@@ -91,6 +91,10 @@ def _constants(space: Space) -> dict[str, str]:
     return {each.name: each.decode(0.5) for each in space.parameters if each.size() == 1}
 
 
+def _varying(space: Space) -> set[str]:
+    return {each.name for each in space.parameters if each.size() != 1}
+
+
 def portfolio(study: Study, teachers: Sequence[ParentStudy], count: int) -> Sequence[dict[str, str]]:
     """Up to `count` configurations that were best elsewhere, brought into the study's ranges; each parent in turn.
 
@@ -109,8 +113,8 @@ def portfolio(study: Study, teachers: Sequence[ParentStudy], count: int) -> Sequ
 
 
 def _best_first(study: Study, parent: ParentStudy, unknown: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    if not any(each.size() != 1 and each.name in study.space.names for each in parent.space.parameters):
-        return  # nothing that varied there varies here
+    if not _varying(parent.space) & _varying(study.space):
+        return
     sign = 1.0 if study.goal is Goal.MINIMIZE else -1.0
     known = [
         (sign * trial.objective, _key(trial), trial)

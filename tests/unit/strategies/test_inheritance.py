@@ -100,6 +100,7 @@ def test_what_a_parent_has_not_had_is_in_the_middle_of_its_range() -> None:
     first, _ = portfolio(study, [teacher], 2)
     assert first == {"x": "0.25", "n": "3", "rate": "0.5", "kind": "b", "same": "4"}
     assert not portfolio(warm(Space((rate, kinds))), [teacher], 2)  # it knows nothing of these
+    assert not portfolio(warm(Space((replace(X, low=0.25, high=0.25), rate))), [teacher], 2)  # nor of what varies here
 
 
 def test_what_is_no_number_is_not_repeated() -> None:

@@ -159,6 +159,18 @@ def test_parents_make_the_initial_trials_unnecessary_or_take_some() -> None:
     assert list(warm[:2]) == list(cold[:2]) and warm[2:] != cold[2:]
 
 
+def test_what_parents_have_tried_is_no_initial_trial_again() -> None:
+    """They began in the middle of all ranges, too."""
+    middle, *design = (each.values for each in Bayesian().ask(start(1), 4, ANY))
+    few = [finished(1, middle, 1.0), finished(2, design[1], 2.0)]
+    rest = Bayesian().ask(start(1, parent_of(SQUARE, few)), 2, ANY)
+    assert [each.values for each in rest] == [design[0], design[2]]
+    trials = [*few, finished(3, {"x": "0.9", "y": "0.1"}, 3.0)]
+    repeated, second, *rest = Bayesian().ask(start(1, parent_of(SQUARE, trials, ParentKind.TRANSFER)), 4, ANY)
+    assert [repeated.values, second.values] == [middle, design[1]]
+    assert [each.values for each in rest] == [design[0], design[2]]
+
+
 def test_what_is_kept_of_parents_changes_no_answer() -> None:
     """Copies of parents are other parents to it: what is kept of these must say what is found anew of those."""
     wider = Space((*SQUARE.parameters, Continuous("z", 0.0, 1.0, Scaling.LINEAR)))

@@ -27,7 +27,7 @@ def believed(inheritance: Inheritance, study: Study, layout: Layout) -> Inherita
     """
     if not inheritance.bequests or layout.dimensions == 0:
         return inheritance
-    own = Observations.of(study, layout).successes()
+    own = Observations.of(study, layout).whole()  # a value of another epoch contradicts nobody
     if len(own.values) < _FEWEST:
         return inheritance
     doubted = [bequest for bequest in inheritance.bequests if _skill(bequest, study, own, layout) < _LEAST_SKILL]

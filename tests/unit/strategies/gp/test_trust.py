@@ -76,13 +76,23 @@ def test_nobody_is_judged_by_less_than_three_results() -> None:
     assert kept(told(bowl, 2, 1), liar) == [liar]
 
 
-def test_what_a_parent_cut_short_is_no_lie() -> None:
-    """Its values are those of another epoch."""
-    cut = [
+def cut_short(count: int) -> list[Trial]:
+    """Whose values are those of another epoch."""
+    return [
         replace(trial, number=25 + trial.number, state=TrialState.STOPPED, cut_short=True)
-        for trial in near_the_best(lambda values: 2.0, 15)
+        for trial in near_the_best(lambda values: 2.0, count)
     ]
+
+
+def test_what_a_parent_cut_short_is_no_lie() -> None:
+    cut = cut_short(15)
     parent = parent_of(SQUARE, [*told(bowl, 25, 2), *cut])
     assert kept(near_the_best(bowl, 6), parent) == [parent]
     few = parent_of(SQUARE, [*told(bowl, 2, 2), *cut])
     assert kept(near_the_best(bowl, 6), few) == [few]
+
+
+def test_what_the_search_itself_cut_short_contradicts_nobody() -> None:
+    parent = parent_of(SQUARE, told(bowl, 25, 2))
+    assert kept([*near_the_best(bowl, 6), *cut_short(1)], parent) == [parent]
+    assert kept(cut_short(15), parent) == [parent]

@@ -129,6 +129,18 @@ def test_the_value_of_a_stopped_trial_without_a_curve_is_doubted() -> None:
     assert stopped.high - stopped.low > 4 * (finished.high - finished.low)
 
 
+@pytest.mark.parametrize("finished", [2, 3])
+def test_what_was_stopped_is_not_told_of_as_the_best(finished: int) -> None:
+    """By the model, as by the search: nobody has seen what it would have come to."""
+    search = Search({"x": real(0, 1)})
+    search.tell(search.begin({"x": 0.5}), Stopped(0.1))
+    for number in range(finished):
+        search.tell(search.begin({"x": 0.2 * number}), 1.0 + number)
+    assert search.best is not None
+    assert search.view("x").best == search.best.parameters
+    assert search.reason(search.ask()).best == 1.0
+
+
 def test_told_again_the_last_word_counts() -> None:
     once, twice = searched(10), searched(10)
     for trial in twice.trials:

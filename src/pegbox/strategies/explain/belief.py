@@ -48,7 +48,7 @@ class Belief:
             raise TooLittle(f"a model needs {FEWEST} results, and there are {self.results}")
         self._sign = 1.0 if study.goal is Goal.MINIMIZE else -1.0
         warped, self.unit = seen.warped_with_unit()
-        self._scale = _Scale(warped, seen.values, self.unit)
+        self._scale = _Scale(warped[seen.sure], seen.values[seen.sure], self.unit)
         lessons = lessons_of(study, layout, inheritance.teachers)
         self._trend = trend_of(lessons, layout.features(seen.points), warped)
         rng = default_rng([study.seed, self.results])
@@ -105,8 +105,10 @@ class Belief:
         return float(np.exp(sum(float(each.log_chance(features)[0]) for each in conditions)))
 
     def best(self) -> tuple[Mapping[str, str], float]:
-        """The best configuration, brought into the ranges, and its value in the user's units."""
-        row = int(np.argmin(self._warped))
+        """The best configuration, brought into the ranges, and its value in the user's units; a guess if all are."""
+        sure = np.flatnonzero(self._doubt == 0.0)
+        rows = sure if len(sure) else np.arange(len(self._warped))
+        row = rows[np.argmin(self._warped[rows])]
         point = self.layout.snap(self._points[row : row + 1])[0]
         return self.layout.decode(point), self._sign * self._scale.value(float(self._warped[row]))
 

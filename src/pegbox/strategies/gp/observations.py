@@ -104,7 +104,7 @@ class Observations:
 
     def warped_with_unit(self) -> tuple[Array, float]:
         """Also how far values are apart, in the user's units, whose warped ones differ by 1, among the good ones."""
-        failed, sure = self.failed, self._sure()
+        failed, sure = self.failed, self.sure
         values = np.empty(len(self.values))
         values[sure], unit = warp_with_unit(self.values[sure], self.points[sure])
         guessed = ~failed & ~sure
@@ -132,7 +132,8 @@ class Observations:
         """How many values there are; of inherited ones those that are no guesses."""
         return int(np.count_nonzero(~self.failed) - np.count_nonzero(self.stopped[: self.inherited]))
 
-    def _sure(self) -> Mask:
+    @property
+    def sure(self) -> Mask:
         """(n,) the values that give the scale: those that are no guesses, or all if there are hardly any others."""
         seen = ~self.failed
         sure = seen & ~self.stopped

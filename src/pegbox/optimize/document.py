@@ -28,8 +28,8 @@ def read(text: str) -> tuple[dict[str, Any], Mapping[str, Range], Sequence[Told]
     """Settings, ranges and trials.  ValueError if the text is no search."""
     try:
         document = json.loads(text)
-        if document["form"] != FORM:
-            raise ValueError(f"its form is {document['form']!r}, not {FORM!r}")
+        if not isinstance(document, dict) or document.get("form") != FORM:
+            raise ValueError(f"this is no search that was saved: it does not begin with the form {FORM!r}")
         settings = {name: document[name] for name in ("goal", "trials", "seed", "strategy")}
         settings |= {"identical": document.get("identical", False), "earlier": document.get("earlier", [])}
         settings["at_once"] = document.get("at_once", 1)
@@ -37,8 +37,10 @@ def read(text: str) -> tuple[dict[str, Any], Mapping[str, Range], Sequence[Told]
         return settings, space, [_read_told(each) for each in document["results"]]
     except json.JSONDecodeError as error:
         raise ValueError(f"this is no search that was saved, nor any JSON: {error}") from None
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"this is no search that was saved: {error!r}") from None
+    except KeyError as error:
+        raise ValueError(f"this is no search that was saved: it has no {error}") from None
+    except (TypeError, AttributeError) as error:
+        raise ValueError(f"this is no search that was saved: {error}") from None
 
 
 def _told(parameters: Mapping[str, Value], outcome: Outcome) -> Mapping[str, Any]:

@@ -21,6 +21,7 @@ from pegbox.strategies.registry import STRATEGIES
 
 Goal = Literal["minimise", "maximise"]
 GOALS = {"minimise": base.Goal.MINIMIZE, "maximise": base.Goal.MAXIMIZE}
+OF_FUNCTIONS = ("Bayesian", "Random", "Grid")  #: strategies; Hyperband stops trials, and a function is not stopped
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,10 @@ class Search:
         """
         if goal not in GOALS:
             raise ValueError(f"the goal {goal!r} is none of {list(GOALS)}")
-        if strategy not in STRATEGIES:
-            raise ValueError(f"the strategy {strategy!r} is none of {list(STRATEGIES)}")
+        if strategy not in OF_FUNCTIONS:
+            raise ValueError(f"the strategy {strategy!r} is none of {list(OF_FUNCTIONS)}")
+        if not isinstance(space, Mapping):
+            raise TypeError(f"a space is a dictionary of ranges by name, as in {{'x': real(0, 1)}}, not {space!r}")
         earlier = [earlier] if isinstance(earlier, Search) else list(earlier)
         if not all(isinstance(each, Search) for each in earlier):
             raise TypeError("earlier is a list of searches")
@@ -80,6 +83,12 @@ class Search:
         self._earlier = [each._alone() for each in earlier]
         # once: what strategies make of parents is kept for the very same ones
         self._parents = tuple(each._as_parent(self.identical) for each in self._earlier)
+
+    def __repr__(self) -> str:
+        told = [f"{len(self._trials)} of {self.planned} trials"]
+        told += [f"{len(self.running)} running"] if self.running else []
+        told += [f"best {self.best.value:.6g}"] if self.best else []
+        return f"<Search: {self.goal}, {', '.join(told)}>"
 
     def ask(self) -> Trial:
         """The parameters to try next.  Raises Exhausted when a finite space is used up."""
@@ -195,7 +204,10 @@ class Search:
     def save(self, file: str | os.PathLike[str]) -> None:
         """Write the search to a file: whole, or not at all."""
         beside = Path(f"{os.fspath(file)}.{os.getpid()}")
-        beside.write_text(self.to_json(), encoding="utf-8")
+        try:
+            beside.write_text(self.to_json(), encoding="utf-8")
+        except OSError as error:  # not the name beside it, which nobody has given
+            raise type(error)(error.errno, error.strerror, os.fspath(file)) from None
         os.replace(beside, file)
 
     @classmethod
@@ -223,6 +235,8 @@ class Search:
     def _number_of(self, trial: Trial | int) -> int:
         """Of a trial of this search: one with the same number and parameters is as good, wherever it was asked for."""
         number = trial.number if isinstance(trial, Trial) else trial
+        if isinstance(number, Mapping):
+            raise TypeError(f"tell what ask or begin gave, or its number, not {number!r}")
         if number not in self._trials:
             raise KeyError(f"this search has no trial {number!r}: tell what ask or begin gave, or its number")
         if isinstance(trial, Trial) and trial._asked not in (None, self._known[number].values):

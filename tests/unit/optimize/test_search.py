@@ -370,3 +370,53 @@ def test_what_is_unknown_is_named(tmp_path: Path) -> None:
     (tmp_path / "search.json").write_text("no search")
     with pytest.raises(ValueError, match=r"search.json: this is no search that was saved"):
         Search.load(tmp_path / "search.json")
+
+
+@pytest.mark.parametrize("strategy", ["bayesian", "Hyperband", "ModelHyperband", ["Random"]])
+def test_a_strategy_that_is_none_of_a_function_is_refused_with_those_that_are(strategy: str) -> None:
+    with pytest.raises(ValueError, match=r"is none of \['Bayesian', 'Random', 'Grid'\]"):
+        Search(SMALL, strategy=strategy)
+
+
+@pytest.mark.parametrize("space", [loss, [("x", real(0, 1))], None, real(0, 1)])
+def test_what_is_no_space_is_called_so(space: object) -> None:
+    with pytest.raises(TypeError, match=r"a space is a dictionary of ranges by name, as in {'x': real\(0, 1\)}, not "):
+        Search(space)  # type: ignore[arg-type]
+
+
+def test_telling_of_parameters_in_place_of_their_trial_is_refused_with_what_is_meant() -> None:
+    search = Search(SMALL)
+    with pytest.raises(TypeError, match=r"tell what ask or begin gave, or its number, not {"):
+        search.tell(search.ask().parameters, 1.0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", '{"form": "pegbox.optimize 1"}', '{"form": 3}'])
+def test_a_file_that_is_no_search_is_called_so_without_names_of_python(text: str, tmp_path: Path) -> None:
+    (tmp_path / "other.json").write_text(text)
+    with pytest.raises(ValueError, match=r"other\.json: this is no search that was saved") as refused:
+        Search.load(tmp_path / "other.json")
+    assert "Error" not in str(refused.value)
+
+
+def test_saving_where_there_is_no_folder_names_the_file_that_was_meant(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as refused:
+        Search(SMALL).save(tmp_path / "none" / "search.json")
+    assert refused.value.filename == str(tmp_path / "none" / "search.json")
+
+
+def test_a_search_tells_what_it_is() -> None:
+    search = Search(SMALL, trials=4)
+    assert repr(search) == "<Search: minimise, 0 of 4 trials>"
+    search.tell(search.begin({"n": 1, "flag": True}), 0.5)
+    search.ask()
+    assert repr(search) == "<Search: minimise, 2 of 4 trials, 1 running, best 0.5>"
+
+
+def test_a_reason_compares_with_the_best_that_the_ranges_allow() -> None:
+    """And not with what an earlier search has found outside them."""
+    old = Search({"x": real(0, 10)}, trials=11)
+    for x in range(11):
+        old.tell(old.begin({"x": x}), (x - 9.0) ** 2)
+    search = Search({"x": real(0, 5)}, trials=5, earlier=[old], identical=True)
+    why = search.reason(search.ask())
+    assert why.best == pytest.approx(16.0)

@@ -213,6 +213,11 @@ for epoch in range(2, 7):
     near, far = (pick(xs, key=lambda job: abs(xs[job] - 0.3)) for pick in (min, max))
     assert chances[far] < 0.5 < chances[near]
     assert "to succeed  with a chance of " in tuned.explain(far).out
+    last = tuned.explain(stopped[-1]["TrainingJobName"])
+    assert last.out.splitlines()[-1].startswith("came        ") and last.out.endswith(" Stopped\n")
+    ends = {row[0]: row[-1] for row in rows(tuned.explain(name, "--jobs", "16").out, "TRAINING JOB")}
+    assert {job for job, end in ends.items() if end == "Stopped"} == {job["TrainingJobName"] for job in stopped}
+    assert {reason["status"] for reason in found["reasons"]} <= {"Completed", "Stopped"}
 
 
 def test_what_cannot_be_explained_is_told(

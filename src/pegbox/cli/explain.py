@@ -160,7 +160,8 @@ def _reason_document(job: Mapping[str, Any], reason: Reason) -> dict[str, Any]:
     from pegbox.client.answers import objective
     from pegbox.strategies.explain.answers import document as plain
 
-    return {"training_job": job["TrainingJobName"], "value": objective(job), **plain(reason)}
+    head = {"training_job": job["TrainingJobName"], "status": job["TrainingJobStatus"], "value": objective(job)}
+    return {**head, **plain(reason)}
 
 
 def _show(console: Console, told: Explanation, is_one_of_several: bool) -> None:
@@ -233,20 +234,25 @@ def _show_view(console: Console, view: View) -> None:
 
 
 def _reason_row(job: Mapping[str, Any], reason: Reason) -> Sequence[str]:
-    from pegbox.client.answers import objective
-
     band = reason.predicted
     return (
         job["TrainingJobName"],
         reason.kind,
         "" if band is None else number(band.median),
         "" if band is None else _interval(band),
-        number(objective(job)) or job["TrainingJobStatus"],
+        _came(job),
     )
 
 
-def _reason_lines(job: Mapping[str, Any], reason: Reason, metric: str) -> Iterator[str]:
+def _came(job: Mapping[str, Any]) -> str:
+    """The value; how the job stands, if it has none or did not come to its end."""
     from pegbox.client.answers import objective
+
+    value, status = number(objective(job)), str(job["TrainingJobStatus"])
+    return value if value and status == "Completed" else f"{value} {status}".lstrip()
+
+
+def _reason_lines(job: Mapping[str, Any], reason: Reason, metric: str) -> Iterator[str]:
     from pegbox.client.lines import told
 
     yield f"{job['TrainingJobName']} {reason.kind}: {reason.text}"
@@ -259,7 +265,7 @@ def _reason_lines(job: Mapping[str, Any], reason: Reason, metric: str) -> Iterat
         yield told("to gain", f"{number(reason.expected_improvement)} on average, with a chance of {chance}")
     if reason.chance_of_success is not None:
         yield told("to succeed", f"with a chance of {_percent(reason.chance_of_success)}")
-    yield told("came", number(objective(job)) or job["TrainingJobStatus"])
+    yield told("came", _came(job))
 
 
 def _interval(band: Band) -> str:

@@ -14,7 +14,7 @@ from numpy.random import default_rng
 
 from pegbox.strategies.base import Goal, Study
 from pegbox.strategies.explain.answers import Band, TooLittle
-from pegbox.strategies.gp.arrays import Array
+from pegbox.strategies.gp.arrays import Array, Mask
 from pegbox.strategies.gp.conditions import FAILURES, conditions_of
 from pegbox.strategies.gp.fit import Prior, fit, subset
 from pegbox.strategies.gp.kernel import matern52, squared_distances
@@ -92,7 +92,7 @@ class Belief:
     def lowest_mean(self, posterior: Posterior) -> float:
         """The best warped mean of what has ended or runs, in the ranges; infinity if nothing is."""
         points = np.concatenate([self._points, self._running])
-        inside = points[np.all((points >= 0.0) & (points <= 1.0), axis=1)]
+        inside = points[_inside(points)]
         return float(posterior.predict(self.layout.features(inside)).mean.min()) if len(inside) else np.inf
 
     def chance_of_success(self, point: Array) -> float | None:
@@ -105,9 +105,13 @@ class Belief:
         return float(np.exp(sum(float(each.log_chance(features)[0]) for each in conditions)))
 
     def best(self) -> tuple[Mapping[str, str], float]:
-        """The best configuration, brought into the ranges, and its value in the user's units; a guess if all are."""
-        sure = np.flatnonzero(self._doubt == 0.0)
-        rows = sure if len(sure) else np.arange(len(self._warped))
+        """The best configuration that ran to its end in the ranges, and its value in the user's units.
+
+        Without any a guess; without any in the ranges the best brought into them.
+        """
+        rows = np.arange(len(self._warped))
+        for wanted in (_inside(self._points), self._doubt == 0.0):
+            rows = rows[wanted[rows]] if wanted[rows].any() else rows
         row = rows[np.argmin(self._warped[rows])]
         point = self.layout.snap(self._points[row : row + 1])[0]
         return self.layout.decode(point), self._sign * self._scale.value(float(self._warped[row]))
@@ -134,6 +138,11 @@ class Belief:
     def _mean(self, features: Array) -> Array:
         own = self.posterior.mean(features)
         return own + self._trend.mean(features) if self._trend else own
+
+
+def _inside(points: Array) -> Mask:
+    """(n,) which of the points (n, d) are in the ranges: parents' may lie outside."""
+    return np.asarray(np.all((points >= 0.0) & (points <= 1.0), axis=1))
 
 
 class _Scale:

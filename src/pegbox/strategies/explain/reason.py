@@ -87,4 +87,9 @@ def _told(kind: Kind, band: Band, best: float, goal: Goal, strategy: str) -> str
     if kind == "exploit":
         return f"the model expected {band.median:.4g} here, as good as anything it knew or better (best: {best:.4g})"
     edge = band.low if goal is Goal.MINIMIZE else band.high
+    if edge >= best if goal is Goal.MINIMIZE else edge <= best:  # the search makes its model rougher at times
+        return (
+            f"the model expected {band.median:.4g} here, and {edge:.4g} at best (best: {best:.4g}): "
+            "the search trusts its model less than that, and looked again"
+        )
     return f"the model expected {band.median:.4g} here, but knew little: {edge:.4g} was possible (best: {best:.4g})"

@@ -50,6 +50,16 @@ def test_where_it_expects_worse_and_knows_little_it_explores() -> None:
     assert why.chance_of_improvement is not None and why.chance_of_improvement < 0.5
 
 
+def test_where_nothing_better_seemed_possible_it_says_so() -> None:
+    """The search trusts its model less than the explanation does, and looks where this one sees no chance."""
+    study = told(SQUARE, bowl, 60)
+    why = reason(study, 61, {"x": study.trials[0].values["x"], "y": study.trials[0].values["y"]})
+    assert why.kind == "explore" and why.predicted is not None and why.best is not None
+    assert why.predicted.low > why.best
+    assert "possible" not in why.text
+    assert f"{why.predicted.low:.4g} at best" in why.text and "looked again" in why.text
+
+
 def test_it_is_told_by_what_was_known_then() -> None:
     study = told(SQUARE, bowl, 40)
     assert reason(study, 21, GOOD) == reason(replace(study, trials=study.trials[:20]), 21, GOOD)

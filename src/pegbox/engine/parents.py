@@ -23,12 +23,12 @@ def parent_studies(document: Mapping[str, Any], tx: Transaction) -> tuple[Parent
     kind = ParentKind.IDENTICAL if is_identical(document) else ParentKind.TRANSFER
     metric = searches_of(document)[0].metric  # that of the parents, too
     return tuple(
-        ParentStudy(kind=kind, space=parent.space, static=parent.static, trials=_trials(parent, kind, metric, tx))
+        ParentStudy(kind=kind, space=parent.space, static=parent.static, trials=_trials(parent, metric, tx))
         for parent in remembered(document)
     )
 
 
-def _trials(parent: Remembered, kind: ParentKind, metric: str, tx: Transaction) -> tuple[Trial, ...]:
+def _trials(parent: Remembered, metric: str, tx: Transaction) -> tuple[Trial, ...]:
     children = [child for child in tx.children(parent.id) if child.objective is not None]
     gone = tx.deleted.among([child.id for child in children]) if children else ()
     children = [child for child in children if child.id not in gone]
@@ -36,7 +36,7 @@ def _trials(parent: Remembered, kind: ParentKind, metric: str, tx: Transaction) 
     jobs = {identity: TrainingJob.parse(state) for identity, state in states.items()}
     short = {child.id for child in children if jobs[child.id].cut_short}
     # curves say where those would have ended: of whoever was stopped, and of those by whom that is guessed
-    curves = {child.id: _outline(child, metric, tx) for child in children if short and kind is ParentKind.IDENTICAL}
+    curves = {child.id: _outline(child, metric, tx) for child in children if short}
     return tuple(
         Trial(
             number=child.number,

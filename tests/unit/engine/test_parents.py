@@ -123,7 +123,7 @@ def test_of_trials_that_a_parent_stopped_early_it_is_told_how_far_they_came(
         curve = ((1, x + 2.0), (2, x + 1.0), (3, x))
         came = curve.index(next(each for each in curve if each[1] == trial.objective)) + 1
         assert came == 3 or trial in short
-        assert trial.curve == (curve[:came] if kind is ParentKind.IDENTICAL else ())
+        assert trial.curve == curve[:came]
 
 
 def test_a_trial_that_came_to_its_most_time_has_come_to_an_end(simulation: Simulation, proposer: Listening) -> None:

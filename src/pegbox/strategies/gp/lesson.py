@@ -7,7 +7,6 @@ Schmidt-Thieme 2018, "Scalable Gaussian process-based transfer surrogates for hy
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache
 
@@ -16,12 +15,13 @@ from numpy.random import default_rng
 from scipy.optimize import nnls
 
 from pegbox.domain.ranges import Space
-from pegbox.strategies.base import Goal, ParentStudy, Study, Trial
+from pegbox.strategies.base import Goal, Limits, ParentStudy, Study, Trial
 from pegbox.strategies.gp.arrays import Array, Indices
 from pegbox.strategies.gp.fit import Prior, fit, subset
 from pegbox.strategies.gp.layout import Layout
+from pegbox.strategies.gp.observations import MOST_DOUBT, Observations
 from pegbox.strategies.gp.posterior import Posterior
-from pegbox.strategies.gp.warp import standardise, warp
+from pegbox.strategies.gp.warp import standardise
 from pegbox.strategies.inheritance import fixed
 from pegbox.strategies.same import MOST_PARENTS, Same
 
@@ -55,23 +55,20 @@ class Lesson:
         self._columns: Indices = np.flatnonzero(np.isin(layout.group, own))
         self._context = _features_of(self._layout, fixed, len(self._columns))
         self._width = len(layout.group)
-        self._features, self._values = self._known(parent.trials if own else (), goal)
+        self._features, self._values, self._doubt = self._known(parent.trials if own else (), goal)
         self.is_blank = len(self._values) < _FEWEST  #: it says nothing of any configuration
 
-    def _known(self, trials: Sequence[Trial], goal: Goal) -> tuple[Array, Array]:
-        """Features (n, D) and warped values (n,) of trials that have both."""
-        sign = 1.0 if goal is Goal.MINIMIZE else -1.0
-        points, values = [], []
-        for trial in trials:
-            try:
-                point = self._layout.place(trial.values)
-            except (KeyError, ValueError, ArithmeticError):
-                continue
-            if trial.objective is not None and math.isfinite(trial.objective):
-                points.append(point)
-                values.append(sign * trial.objective)
-        at = np.array(points).reshape(len(points), self._layout.dimensions)
-        return self._layout.features(at), warp(np.array(values), at) if values else np.zeros(0)
+    def _known(self, trials: Sequence[Trial], goal: Goal) -> tuple[Array, Array, Array]:
+        """Features (n, D) of trials with a value, warped values (n,), and variances (n,) of those that are guesses.
+
+        Guesses that are worth nothing are left out: among last values the others would not foretell each other.
+        """
+        study = Study(space=self._layout.space, goal=goal, limits=Limits(most=1, at_once=1), seed=0)
+        seen = Observations.of(study, self._layout, trials)
+        values = seen.warped() if len(seen.values) else seen.values
+        doubt = seen.doubt(values)
+        telling = doubt <= MOST_DOUBT
+        return self._layout.features(seen.points[telling]), values[telling], doubt[telling]
 
     @cached_property
     def _process(self) -> Posterior | None:
@@ -81,10 +78,9 @@ class Lesson:
         return self._fitted(rows, self._values[rows])
 
     def _fitted(self, rows: Indices, values: Array) -> Posterior:
-        features, group = self._features[rows], self._layout.group
-        return Posterior(
-            fit(features, group, values, Prior(), default_rng(len(values))), group, features, values, features[:0]
-        )
+        features, group, doubt = self._features[rows], self._layout.group, self._doubt[rows]
+        kernel = fit(features, group, values, Prior(), default_rng(len(values)), doubt)
+        return Posterior(kernel, group, features, values, features[:0], doubt=doubt)
 
     @property
     def is_telling(self) -> bool:

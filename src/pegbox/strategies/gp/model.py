@@ -14,7 +14,7 @@ from pegbox.strategies.gp.conditions import FAILURES, conditions_of
 from pegbox.strategies.gp.fit import Prior, fit, subset
 from pegbox.strategies.gp.layout import Layout
 from pegbox.strategies.gp.lesson import Lesson, trend_of
-from pegbox.strategies.gp.observations import Observations
+from pegbox.strategies.gp.observations import MOST_DOUBT, Observations
 from pegbox.strategies.gp.optimise import maximise
 from pegbox.strategies.gp.posterior import Posterior
 from pegbox.strategies.tried import Tried
@@ -22,7 +22,6 @@ from pegbox.strategies.tried import Tried
 _MOST_POINTS = 1000  #: trials in the posterior; of more, the best half and a random rest
 _MOST_BARREN = 250  #: points where there is nothing to learn, at most, beside so many trials
 _MOST_LISTED = 2000  #: a space with fewer configurations is listed, not searched
-_MOST_DOUBT = 0.2  #: variance, of 1, beyond which a guess at the end of a stopped trial is no evidence of values
 _WIDTH = 3.0  #: confidence bound where nothing is known inside the ranges, in standard deviations
 _INCUMBENTS = 5
 _FEWEST_WARPED = 20  #: values of the study's own without which no number is bent
@@ -68,7 +67,7 @@ class Model:
         # what early stopping says of a trial is in the model of survival, even if a guess at its end is worth nothing:
         # then there is nothing more to learn at its point either; so it is where a parent has stopped many
         is_own = np.arange(len(doubt)) >= seen.inherited
-        is_telling = (doubt <= _MOST_DOUBT) | (is_own & ~np.isfinite(seen.margins))
+        is_telling = (doubt <= MOST_DOUBT) | (is_own & ~np.isfinite(seen.margins))
         telling = np.flatnonzero(is_telling)
         rows = telling[subset(values[telling], _MOST_POINTS, rng)]
         room = max(_MOST_POINTS - len(rows), _MOST_BARREN)  # the time of an ask grows with the square of all

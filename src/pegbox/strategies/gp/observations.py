@@ -20,6 +20,7 @@ from pegbox.strategies.gp.warp import deviation, standardise, warp_with_unit
 from pegbox.strategies.same import MOST_PARENTS, Same
 
 _FEWEST_SURE = 3  #: values
+MOST_DOUBT = 0.2  #: variance, of 1, beyond which a guess at the end of a stopped trial is no evidence of values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

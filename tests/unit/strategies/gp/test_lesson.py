@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.optimize import approx_fprime
 
 from pegbox.domain.ranges import Categorical, Continuous, Scaling, Space
-from pegbox.strategies.base import Goal, ParentKind, ParentStudy, Trial
+from pegbox.strategies.base import Goal, ParentKind, ParentStudy, Trial, TrialState
 from pegbox.strategies.gp.arrays import Array
 from pegbox.strategies.gp.layout import Layout
 from pegbox.strategies.gp.lesson import Lesson, Trend
@@ -92,6 +93,28 @@ def test_a_parent_whose_results_do_not_foretell_each_other_has_nothing_to_tell()
     ):
         lesson = Lesson(tried(XY.space, objective, count), XY, {}, Goal.MINIMIZE)
         assert lesson.is_telling is is_telling
+
+
+@pytest.mark.parametrize("published", [True, False])
+def test_what_a_parent_cut_short_does_not_hide_what_is_good_there(published: bool) -> None:
+    """It is guessed from the curves, or says nothing where there are none: its last value is far from its end."""
+
+    def told(trial: Trial) -> Trial:
+        end = trial.objective or 0.0
+        curve = ((1, end + 10.0), (2, end))
+        if trial.number % 2:
+            return replace(trial, curve=curve if published else ())
+        cut = replace(trial, state=TrialState.STOPPED, objective=curve[0][1], cut_short=True)
+        return replace(cut, curve=curve[:1] if published else ())
+
+    whole = tried(XY.space, bowl)
+    lesson, wanted = (
+        Lesson(replace(whole, trials=trials), XY, {}, Goal.MINIMIZE)
+        for trials in (tuple(map(told, whole.trials)), whole.trials if published else whole.trials[::2])
+    )
+    at = XY.features(np.random.default_rng(7).random((200, 2)))
+    assert lesson.is_telling
+    assert np.corrcoef(lesson.mean(at), wanted.mean(at))[0, 1] > (0.99 if published else 1.0 - 1e-12)
 
 
 def test_gradients() -> None:

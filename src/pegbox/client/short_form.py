@@ -22,10 +22,11 @@ from pegbox.client.program import absolute, program
 from pegbox.client.ranges import Parameters, parameters
 from pegbox.client.search import check, search
 from pegbox.client.wanted import Program, Wanted
+from pegbox.client.warm_start import warm_start
 
 KEYS = (
     *PROGRAM_KEYS, "image", "minimize", "maximize", "metric", "metrics", "parameters", "budget", "strategy",
-    "early_stopping", "seed", "name", "data", "output",
+    "early_stopping", "seed", "warm_start", "name", "data", "output",
 )  # fmt: skip
 _NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,31}")  #: HyperParameterTuningJobName
 _CHANNEL = re.compile(r"[A-Za-z0-9._-]{1,64}")  #: ChannelName
@@ -52,12 +53,16 @@ def wanted(file: Path, root: Node) -> Wanted:
         check(given, config["Strategy"], found, spend)
     with faults.collected():
         definition = _algorithm(given, aim.metric) | _places(folder, given)
+    warm = {}
+    with faults.collected():
+        warm = {"WarmStartConfig": warm_start(given["warm_start"])} if "warm_start" in given else {}
     name = {}
     with faults.collected():
         name = {"HyperParameterTuningJobName": _name(given["name"])} if "name" in given else {}
     faults.check()
     request = {
         **name,
+        **warm,
         "HyperParameterTuningJobConfig": config | _config(aim, spend, found),
         "TrainingJobDefinition": {
             **definition,

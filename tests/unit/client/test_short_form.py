@@ -318,3 +318,35 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
         "train.yaml:7: nonsense", "train.yaml:3: parameters.a", "train.yaml:2: metric", "train.yaml:1: command",
         "train.yaml:4: budget", "train.yaml:5: data", "train.yaml:6: name",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("written", "names", "kind"),
+    [
+        ("train-1", ["train-1"], "IdenticalDataAndAlgorithm"),
+        ("[train-1, train-2]", ["train-1", "train-2"], "IdenticalDataAndAlgorithm"),
+        ("{parents: train-1, transfer: true}", ["train-1"], "TransferLearning"),
+        ("{parents: [a, b], transfer: false}", ["a", "b"], "IdenticalDataAndAlgorithm"),
+    ],
+)
+def test_a_search_starts_from_earlier_ones(tmp_path: Path, written: str, names: list[str], kind: str) -> None:
+    found = wanted(tmp_path, f"{FIVE_LINES}warm_start: {written}\n").request["WarmStartConfig"]
+    assert found["WarmStartType"] == kind
+    assert [each["HyperParameterTuningJobName"] for each in found["ParentHyperParameterTuningJobs"]] == names
+    assert "WarmStartConfig" not in wanted(tmp_path, FIVE_LINES).request
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        ("{transfer: true}", "warm_start: there are no parents"),
+        ("[]", "warm_start: 0 parents: a search has one to 5"),
+        ("[a, b, c, d, e, f]", "warm_start: 6 parents: a search has one to 5"),
+        ("{parents: a, transfer: maybe}", "warm_start.transfer: 'maybe' is neither true nor false"),
+        ("{parent: a}", "warm_start.parent: parent is not known here; did you mean parents?"),
+        ("7", "warm_start: '7' is no text"),
+    ],
+)
+def test_parents_that_are_none_are_told(tmp_path: Path, written: str, says: str) -> None:
+    (line,) = faults(tmp_path, f"{FIVE_LINES}warm_start: {written}\n")
+    assert line.startswith(f"train.yaml:5: {says}")

@@ -50,7 +50,7 @@ def _last(_: object, curve: Mapping[float, float]) -> tuple[float, None]:
 
 
 def _without_centre(size: int, dimensions: int, seed: int) -> Array:
-    """In place of the first points: a Latin hypercube alone."""
+    """In place of the first points: those of a larger design but its centre; their middle slice stays empty."""
     return first_points(size + 1, dimensions, seed)[1:]
 
 

@@ -71,11 +71,12 @@ class Layout:
 
     def neighbours(self, place: int, at: float) -> Array:
         """Other cells worth trying on one coordinate: all if there are few, else near ones at doubling distance."""
-        if place in self._listed:
-            return self._listed[place]
         parameter, size = self.parameters[place], self.cells[place]
-        if size <= SWEEP_ALL or isinstance(parameter, Categorical):
+        if place not in self._listed and isinstance(parameter, Categorical):
+            self._listed[place] = (np.arange(size) + 0.5) / size
+        elif place not in self._listed and size <= SWEEP_ALL:
             self._listed[place] = np.array([parameter.encode(parameter.value(index)) for index in range(size)])
+        if place in self._listed:
             return self._listed[place]
         here = parameter.index(parameter.decode(at))
         steps = (here + step for step in (-8, -4, -2, -1, 1, 2, 4, 8))

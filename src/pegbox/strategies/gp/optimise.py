@@ -14,6 +14,7 @@ _BROAD, _LOCAL = 1024, 512  #: points anywhere, points near the best trials
 _STARTS = 12
 _ROUNDS = 2
 _STEPS = 30
+_ROWS = 1024  #: points of a sweep that are looked at at once: a category has a feature for each of its values
 
 
 def maximise(
@@ -92,7 +93,8 @@ def _sweep(acquisition: Acquisition, layout: Layout, points: Array, gains: Array
         owner = np.repeat(np.arange(len(points)), [len(row) for row in rows])
         trials = points[owner]
         trials[:, place] = np.concatenate(rows)
-        values = acquisition.value(layout.features(trials))
+        parts = np.split(trials, range(_ROWS, len(trials), _ROWS))
+        values = np.concatenate([acquisition.value(layout.features(part)) for part in parts])
         best = np.lexsort((-values, owner))[np.searchsorted(owner, np.arange(len(points)))]
         points, gains = _better(points, gains, trials[best], values[best])
     return points, gains

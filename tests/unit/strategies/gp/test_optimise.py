@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 
 from pegbox.domain.ranges import Categorical, Continuous, Integer, Scaling, Space
@@ -63,3 +65,18 @@ def test_perturbing_moves_some_coordinates_a_little() -> None:
 
 def test_reflect() -> None:
     assert np.allclose(reflect(np.array([-0.2, 0.3, 1.1, 2.3])), [0.2, 0.3, 0.9, 0.3])
+
+
+def test_a_category_of_very_many_values_fits_into_memory() -> None:
+    """Of each start all values are looked at, and each has as many features as there are values."""
+    space = Space((Categorical("kind", tuple(map(str, range(2000)))),))
+    layout = Layout(space)
+    top = layout.features(np.array([layout.encode({"kind": "1234"})]))[0]
+    tracemalloc.start()
+    try:
+        points, values = maximise(Peak(top), layout, np.ones(1), np.array([[0.5]]), np.random.default_rng(0))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (layout.decode(points[0]), values[0]) == ({"kind": "1234"}, 0.0)
+    assert most < 200e6

@@ -101,13 +101,14 @@ def test_a_program_that_ignores_term_is_killed_after_the_grace(
 
 def test_a_job_is_stopped_when_its_time_is_up(sagemaker: Any, s3: Any, image: Callable[..., str], here: str) -> None:
     name = new_name()
-    request = training_request(name, image(GRACEFUL), here, StoppingCondition={"MaxRuntimeInSeconds": 1})
+    # time enough for the program to begin, also on a busy machine: it saves what it has when it is told to end
+    request = training_request(name, image(GRACEFUL), here, StoppingCondition={"MaxRuntimeInSeconds": 5})
     sagemaker.create_training_job(**request)
     job = training_ended(sagemaker, name)
     assert (job["TrainingJobStatus"], job["SecondaryStatus"]) == ("Stopped", "MaxRuntimeExceeded")
     last = job["SecondaryStatusTransitions"][-1]
     assert last["StatusMessage"] == "Training job runtime exceeded MaxRuntimeInSeconds provided"
-    assert 1 <= job["TrainingTimeInSeconds"] <= 5
+    assert 5 <= job["TrainingTimeInSeconds"] <= 9
     assert archive(s3, job["ModelArtifacts"]["S3ModelArtifacts"]) == {"saved": b"on TERM"}
 
 

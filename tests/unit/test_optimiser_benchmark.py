@@ -244,9 +244,9 @@ def test_a_search_converges_where_the_service_would_end_it() -> None:
         state = State.FAILED if value is None else State.FINISHED
         return Evaluation(number=number, values={"x": "1"}, value=value, expected=expected, state=state, **times)  # type: ignore[arg-type]
 
-    flat = [evaluation(number, 1.0, 0.0009 if number >= 16 else 0.5) for number in range(1, 41)]
+    flat = [evaluation(number, 1.0, 0.00009 if number >= 16 else 0.5) for number in range(1, 41)]
     assert converged_after(flat, 1.0) == 25  # whose model has been asked ten times
-    doubtful = [evaluation(number, 1.0, 0.002 if number == 25 else 0.0) for number in range(1, 41)]
+    doubtful = [evaluation(number, 1.0, 0.0002 if number == 25 else 0.0) for number in range(1, 41)]
     assert converged_after(doubtful, 1.0) == 20
     assert converged_after(doubtful[5:], 1.0) == 30
     assert converged_after([evaluation(number, 1.0, None) for number in range(1, 41)], 1.0) is None

@@ -14,7 +14,7 @@ FEWEST_IDLE = 10  #: values without improvement that make convergence, or ...
 IDLE_SHARE = 4  #: ... one of so many, if that is more
 #: A model must not have expected more than this share of the best at any of its last asks.  One ask is not enough: a
 #: search that has stayed in one valley expects nothing there, until a doubting ask finds another one.
-EXPECTED = 0.001
+EXPECTED = 0.0001
 ASKS = 10
 
 
@@ -47,7 +47,7 @@ class Improvement:
 
         From max(20, 10 `dimensions`) values on, it has when the last max(10, a quarter) of them have not raised the
         best by more than 1 %.  expected: the most that a model expected to gain on the best at any of its last ASKS
-        asks, if there is a model; it must be less than 0.1 % of the best.
+        asks, if there is a model; it must be less than 0.01 % of the best.
         """
         count = len(self._bests)
         if count < max(FEWEST, FEWEST_A_DIMENSION * dimensions):

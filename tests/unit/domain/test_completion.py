@@ -106,8 +106,8 @@ def test_small_steps_do_not_count_one_by_one_but_together() -> None:
 
 
 def test_what_a_model_expects_decides_for_the_present() -> None:
-    assert converged([2.0] * 30, 1, True, 0.0019) == 29
-    assert converged([2.0] * 30, 1, True, 0.002) is None
+    assert converged([2.0] * 30, 1, True, 0.00019) == 29
+    assert converged([2.0] * 30, 1, True, 0.00021) is None
     assert converged([2.0] * 19, 1, True, 0.0) is None
     assert converged([1.0] * 29 + [2.0], 1, True, 0.0) is None
     assert converged([0.0] * 20, 1, False, 1e-13) == 19

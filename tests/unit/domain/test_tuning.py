@@ -108,7 +108,7 @@ def test_what_comes_next(job: TuningJob, children: list[Child], instruction: Ins
 TARGET = "A training job has reached TargetObjectiveMetricValue [0.25]."
 IDLE = "The best objective has not improved for 3 training jobs."
 CONVERGED = "The search has converged."
-LITTLE = [0.0004] * 10  #: what a model expected at its last asks: less than 0.1 % of a best of 0.5
+LITTLE = [0.00004] * 10  #: what a model expected at its last asks: less than 0.01 % of a best of 0.5
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ LITTLE = [0.0004] * 10  #: what a model expected at its last asks: less than 0.1
             Propose(3),
         ),
         (
-            a_tuning_job(most=40, expected={DEFINITION_NAME: [*LITTLE[:4], 0.0006, *LITTLE[5:]]}),
+            a_tuning_job(most=40, expected={DEFINITION_NAME: [*LITTLE[:4], 0.00006, *LITTLE[5:]]}),
             Criteria(has_model=True),
             [0.5] * 20,
             Propose(3),

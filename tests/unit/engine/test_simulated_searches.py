@@ -220,7 +220,7 @@ class Expecting:
         pass
 
 
-@pytest.mark.parametrize(("gain", "count"), [(0.002, 30), (0.0005, 20)])
+@pytest.mark.parametrize(("gain", "count"), [(0.0002, 30), (0.00005, 20)])
 @pytest.mark.parametrize("crashes", [0.0, 0.2])
 def test_a_model_that_expects_more_keeps_a_search_going(
     tmp_path: Path, gain: float, count: int, crashes: float

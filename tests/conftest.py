@@ -74,14 +74,10 @@ def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     return make
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqlStore]:
+@pytest.fixture
+def store(database: Callable[[], dict[str, str]]) -> Iterator[SqlStore]:
     """A store of each kind that nobody else has, for one test."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'pegbox.db'}"
-    else:
-        url = request.getfixturevalue("postgres").database(f"store_{uuid.uuid4().hex[:8]}")
-    store = SqlStore(url)
+    store = SqlStore(database()["PEGBOX_DATABASE_URL"])
     yield store
     store.close()
 

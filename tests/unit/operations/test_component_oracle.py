@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,13 +32,9 @@ TRIALS = {"t1": "e1", "t2": "e1", "t3": "e2"}
 _regions = itertools.count()
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlStore]:
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path_factory.mktemp('search') / 'pegbox.db'}"
-    else:
-        url = request.getfixturevalue("postgres").database(f"search_{uuid.uuid4().hex[:8]}")
-    store = SqlStore(url)
+@pytest.fixture(scope="module")
+def store(database: Callable[[], dict[str, str]]) -> Iterator[SqlStore]:
+    store = SqlStore(database()["PEGBOX_DATABASE_URL"])
     yield store
     store.close()
 

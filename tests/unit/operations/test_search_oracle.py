@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,13 +29,9 @@ BEGAN = 1_700_000_000.0
 _regions = itertools.count()
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlStore]:
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path_factory.mktemp('search') / 'pegbox.db'}"
-    else:
-        url = request.getfixturevalue("postgres").database(f"search_{uuid.uuid4().hex[:8]}")
-    store = SqlStore(url)
+@pytest.fixture(scope="module")
+def store(database: Callable[[], dict[str, str]]) -> Iterator[SqlStore]:
+    store = SqlStore(database()["PEGBOX_DATABASE_URL"])
     yield store
     store.close()
 

@@ -75,9 +75,8 @@ class Reason:
     predicted: Band | None  #: None: nothing could be said
     expected_improvement: float | None  #: on what the model takes for the lowest (or highest) mean of known trials
     chance_of_improvement: float | None
-    chance_of_success: (
-        float | None
-    )  #: of coming to its end; None: too few have failed or been stopped for a model of that
+    #: of coming to its end; None: too few have failed or been stopped for a model of that
+    chance_of_success: float | None
 
 
 def document(answer: Importance | View | Reason) -> dict[str, Any]:
